@@ -34,11 +34,15 @@ from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.upstreams.news import tell
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.machine.loop_token import LoopToken
+from blockd.resolver.machine.observation import Observation
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
@@ -90,8 +94,11 @@ class Supervisor:
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         _raise_descriptors()
         self._resolution = Resolution.of(settings)
+        tell(None, self._resolution)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
+        self._upstreams = UpstreamTable(settings.workers)
+        self._loop_token = LoopToken.make(os.urandom)
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
@@ -167,8 +174,9 @@ class Supervisor:
 
     def _shared(self) -> SharedContext:
         return SharedContext(
-            self._settings, self._sockets, self._state, self._counters, self._traffic, self._selftest_key
-        )
+            self._settings, self._sockets, self._state, self._counters, self._traffic, self._upstreams,
+            self._selftest_key, self._loop_token,
+        )  # fmt: skip
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
         context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
@@ -197,6 +205,10 @@ class Supervisor:
             if child.index is None:
                 if "enforce" in message:
                     self._version = int(message["enforce"])
+                elif "resolution" in message:
+                    observation = Observation.from_message(message["resolution"])
+                    if observation != self._resolution.observation:
+                        self._resolution = Resolution.by(self._settings, observation)
                 self._send_to_workers(message)
             else:
                 child.enforcing = message.get("enforcing", child.enforcing)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -22,7 +23,8 @@ FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disco
 _STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
 _LOOPED = _FAILURES + len(FAILURES)
 FIELDS = _LOOPED + 1
-_ROW = 1 + MAX_SLOTS * FIELDS  # before the slots: which upstreams they are for
+_HEAD = 4  # before the slots: which upstreams they are for, and the load
+_ROW = _HEAD + MAX_SLOTS * FIELDS
 _USED = 1 << 63  # in the field of the state: the worker uses this slot
 
 
@@ -44,19 +46,32 @@ class UpstreamFigures:
     looped: int = 0  # questions to it that came back to blockd
 
 
+class Load(NamedTuple):
+    """What forwarding is busy with: questions in flight, those listened for though given up, failures remembered."""
+
+    flights: int
+    late: int
+    failures: int
+
+
 class UpstreamRow:
     """One worker's figures."""
 
     def __init__(self, numbers: memoryview) -> None:
-        self._mark = numbers[:1]
-        self._numbers = numbers[1:]
+        self._head = numbers[:_HEAD]
+        self._numbers = numbers[_HEAD:]
 
     def use(self, names: Sequence[str]) -> None:
         """Have slots for these upstreams from now on; figures of others are forgotten."""
         mark = _mark_of(names)
-        if self._mark[0] != mark:
+        if self._head[0] != mark:
             self.clear()
-            self._mark[0] = mark
+            self._head[0] = mark
+
+    def note_load(self, load: Load) -> None:
+        """Replace the worker's load."""
+        for place, number in enumerate(load, start=1):
+            self._head[place] = number
 
     def figures(self, slot: int) -> UpstreamFigures | None:
         """Return the figures of a slot; None if it is not used."""
@@ -100,10 +115,15 @@ class UpstreamTable:
         """Return the row of worker `index`."""
         return UpstreamRow(self._numbers[index * _ROW : (index + 1) * _ROW])
 
+    def load(self) -> Load:
+        """Return the load of all workers."""
+        heads = [self._numbers[worker * _ROW + 1 : worker * _ROW + _HEAD].tolist() for worker in range(self._workers)]
+        return Load(*map(sum, zip(*heads, strict=True)))
+
     def seen_by(self, slot: int) -> list[UpstreamFigures]:
         """Return the figures of each worker that uses a slot."""
         rows = (self._numbers[worker * _ROW : (worker + 1) * _ROW] for worker in range(self._workers))
-        found = (_figures(row[1:], slot) for row in rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
+        found = (_figures(row[_HEAD:], slot) for row in rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
         return [figures for figures in found if figures is not None]
 
     def figures(self, slot: int) -> UpstreamFigures | None:
@@ -160,6 +180,48 @@ def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UpstreamsSample:
+    """What the control process knows of upstreams at the moment of a scrape; `names` are in the order of their slots.
+
+    `usable` is how many upstreams of a zone are up or unknown; `left_out` are those that lead back to blockd.
+    """
+
+    table: UpstreamTable | None = None
+    names: tuple[str, ...] = ()
+    usable: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the families of upstreams."""
+        yield from upstream_metrics(self.table or UpstreamTable(1), self.names)
+        usable = GaugeMetricFamily(
+            "blockd_upstreams_usable",
+            "How many upstreams of a zone, `.` for all names, are up or not yet known; if 0, its names get SERVFAIL.",
+            labels=["zone"],
+        )
+        for zone, count in self.usable.items():
+            usable.add_metric([zone], count)
+        left_out = GaugeMetricFamily(
+            "blockd_upstream_left_out", "1 while an upstream is not asked, since it leads back to blockd.",
+            labels=["upstream"],
+        )  # fmt: skip
+        for name in self.left_out:
+            left_out.add_metric([name], 1)
+        flights = [
+            GaugeMetricFamily("blockd_flights", "Questions that upstreams are asked now."),
+            GaugeMetricFamily(
+                "blockd_late_flights", "Questions that have been given up, whose answers are still listened for."
+            ),
+            GaugeMetricFamily(
+                "blockd_remembered_failures", "Questions that failed, and are not asked again for some time (RFC 9520)."
+            ),
+        ]
+        for family, count in zip(flights, self.table.load() if self.table else Load(0, 0, 0), strict=True):
+            family.add_metric([], count)
+        yield from (usable, left_out, *flights)
+
+
 def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Metric]:
     """Yield the families of the upstreams, whose texts `names` are in the order of their slots."""
     state = GaugeMetricFamily(
@@ -168,6 +230,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         "probed.",
         labels=["upstream", "state"],
     )
+    up = _gauge("up", "1 if the upstream is asked as others are, 0 if it is failing or down for all workers.")
     gauges = [
         _gauge("round_trip_seconds", "How long the upstream takes for clients' questions, smoothed; 0 if unknown."),
         _gauge("probe_seconds", "How long the upstream takes for blockd's own probes, smoothed; 0 if unknown."),
@@ -192,6 +255,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         for number, word in enumerate(STATES):
             state.add_metric([name, word], seen.count(number))
         figures = table.figures(slot)
+        up.add_metric([name], figures is None or STATES[figures.state] in ("up", "unknown"))
         if figures is None:
             continue
         for gauge, value in zip(gauges, (figures.round_trip, figures.distance, figures.in_flight), strict=True):
@@ -202,7 +266,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
             counter.add_metric([name], count)
         for kind, count in zip(FAILURES, figures.failures, strict=True):
             failures.add_metric([name, kind], count)
-    yield from (state, *gauges, *counters, failures)
+    yield from (state, up, *gauges, *counters, failures)
 
 
 def _gauge(name: str, what: str) -> GaugeMetricFamily:

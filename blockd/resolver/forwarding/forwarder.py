@@ -12,6 +12,7 @@ from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.forwarding.flights import Flights, Keep
 from blockd.resolver.forwarding.groups import LinkGroup
+from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.judging import Meaning, judge
 from blockd.resolver.forwarding.limits import RENEWAL
 from blockd.resolver.forwarding.link import Link
@@ -79,6 +80,11 @@ class Forwarder:
     def upstreams(self) -> tuple[Upstream, ...]:
         """All that may be asked, in the order in which they were named."""
         return tuple(self._links)
+
+    @property
+    def healths(self) -> dict[Upstream, Health]:
+        """How each of them is."""
+        return {upstream: link.health for upstream, link in self._links.items()}
 
     @property
     def in_flight(self) -> int:
