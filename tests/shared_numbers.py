@@ -14,7 +14,8 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import forwarder, query, response, selftest_key, upstream
+from blockd.resolver import query, response, selftest_key
+from blockd.resolver.forwarding import limits, source_ports
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -59,11 +60,11 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
-        of(forwarder, "MAX_IN_FLIGHT"),
+        of(limits, "MAX_IN_FLIGHT", "MAX_LATE", "MAX_FAILURES", "MAX_STRAYS"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
+        of(source_ports, "LOWEST_PORT"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
-        of(upstream, "MAX_STRAYS"),
     ),
     "ruleset/_numbers.pxd": (
         of(ruleset_format, "SLOTS", "BUCKET_SIZE", "OFFSETS_AT", "USED_AT", "PUSHED_AT", "FILL", "MAX_PROBES"),

@@ -23,7 +23,9 @@ cdef enum:
     NOTIMP = 4
     REFUSED = 5
     YXDOMAIN = 6
+    NOTAUTH = 9
     BADVERS = 16
+    BADCOOKIE = 23
     QR = 32768
     OPCODE = 30720
     OPCODE_SHIFT = 11
@@ -34,6 +36,7 @@ cdef enum:
     CD = 16
     RCODE = 15
     EDNS_DO = 32768
+    COOKIE_OPTION = 10
     EDE_OPTION = 15
     EDE_CODE_ONLY = 6
     OPT_SIZE = 11

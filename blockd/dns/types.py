@@ -34,7 +34,9 @@ NXDOMAIN = 3
 NOTIMP = 4
 REFUSED = 5
 YXDOMAIN = 6
+NOTAUTH = 9  # RFC 2136 section 2.2
 BADVERS = 16  # RFC 6891 section 9
+BADCOOKIE = 23  # RFC 7873 section 8
 
 # Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2
 QR = 0x8000
@@ -49,6 +51,7 @@ RCODE = 0x000F
 
 # EDNS, RFC 6891
 EDNS_DO = 0x8000
+COOKIE_OPTION = 10  # RFC 7873 section 4
 EDE_OPTION = 15  # RFC 8914 section 2
 EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options

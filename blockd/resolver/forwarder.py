@@ -29,7 +29,8 @@ class Forwarder:
     """Asks the upstreams in their order, those that failed recently last."""
 
     def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions, instruments: Instruments) -> None:
-        self._upstreams = tuple(upstreams)
+        self.upstreams = self._upstreams = tuple(upstreams)
+        self.options = options
         self._timeout = options.timeout
         self._attempts = options.attempts
         self._randomness = options.randomness

@@ -51,11 +51,17 @@ class CacheOptions:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOptions:
-    """Seconds for one attempt, attempts for one question, and what IDs and ports are drawn from."""
+    """How upstreams are asked.
+
+    `timeout` is in seconds, `attempts` are for one question, and IDs and ports are drawn from `randomness`. The case of
+    names is mixed with `mixed_case`; no question is sent from one of `avoid_ports`.
+    """
 
     timeout: float
     attempts: int
     randomness: Randomness
+    mixed_case: bool = True
+    avoid_ports: tuple[range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
@@ -12,13 +13,13 @@ from blockd.metrics import Transport
 from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
 from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
-from blockd.resolver.cache import Cache, Cached, aged, question_of
+from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
-from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
+from blockd.resolver.response import Response
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import where_it_leads
@@ -37,10 +38,17 @@ class Policy:
 Stage = Callable[[QueryContext], bytes | Outcome]
 
 
+class Forwarding(Protocol):
+    """Asks upstreams."""
+
+    async def resolve(self, key: CacheKey) -> Response:
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none."""
+
+
 class Pipeline:
     """Answers messages."""
 
-    def __init__(self, service: Service, cache: Cache, forwarder: Forwarder, instruments: Instruments) -> None:
+    def __init__(self, service: Service, cache: Cache, forwarder: Forwarding, instruments: Instruments) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
         self.clients = Clients(service.networks)
         self._service = service

@@ -19,7 +19,7 @@ from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
-    from blockd.resolver.engine.native import UpstreamSockets
+    from blockd.resolver.forwarding.native import NativeForwarder
 
 
 class Resolver:
@@ -30,8 +30,7 @@ class Resolver:
     ) -> None:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
-        self._forwarder = forwarder
-        self._upstreams: UpstreamSockets | None = None
+        self._native: NativeForwarder | None = None
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -40,12 +39,14 @@ class Resolver:
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
-            from blockd.resolver.engine.native import FeedingCache
+            from blockd.resolver.forwarding.native import FeedingCache, NativeForwarder
 
             self.cache = native_cache = NativeCache(*limits, cache.seed)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), forwarder, not_sampling)
+            self._native = NativeForwarder(forwarder.upstreams, forwarder.options)
+            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), self._native, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
+            self._native.attach(self.engine)
         else:
             self.cache = Cache(*limits, row)
             self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
@@ -67,12 +68,10 @@ class Resolver:
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""
-        if not isinstance(self.engine, Engine):
-            from blockd.resolver.engine.native import UpstreamSockets  # only here: it may not be built
-
-            self._upstreams = UpstreamSockets(self.engine, self._forwarder, answer_later)
+        if self._native is not None:
+            self._native.start(answer_later)
 
     def close(self) -> None:
         """Stop asking upstreams through the engine."""
-        if self._upstreams is not None:
-            self._upstreams.close()
+        if self._native is not None:
+            self._native.close()

@@ -10,11 +10,11 @@ import ssl
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
+from blockd.resolver.forwarding.source_ports import LOWEST_PORT
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
 from blockd.settings import Upstream
 
-LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
 PORT_TRIES = 8  # random ports tried before the kernel chooses
 MAX_STRAYS = 32  # packets that do not match before an exchange is aborted: somebody is guessing
 

@@ -12,7 +12,8 @@ cdef enum Result:
     DECLINED = 0
     ANSWERED = 1
     SILENT = 2
-    FLOWN = 3
+    FLOWN = 3  # an upstream is asked
+    MISSED = 4  # an upstream is to be asked
 
 cdef struct Passed:
     int64_t hit  # the order that the question hit, -1 for none
@@ -57,6 +58,7 @@ cdef class Answering:
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _late_failure(self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out, uint32_t *written) noexcept nogil
     cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef Decision _judge_parties(self, Entry *entry) noexcept nogil
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil

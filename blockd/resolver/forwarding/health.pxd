@@ -18,6 +18,7 @@ cdef class Health:
     cdef readonly int refusals
     cdef readonly int probes
     cdef readonly double next_probe
+    cdef readonly double probed
     cdef readonly unsigned long long asked
     cdef readonly unsigned long long answered
     cdef public unsigned long long late
@@ -31,7 +32,7 @@ cdef class Health:
     cpdef note_failure(self, int kind, double now)
     cpdef void note_probe_answer(self, double now, double seconds, bint resolves) noexcept
     cpdef void note_probe_silence(self, double now) noexcept
-    cpdef bint is_probe_due(self, double now) noexcept
+    cpdef bint is_probe_due(self, double now, bint is_urgent=*) noexcept
     cpdef bint is_heard_since(self, double moment) noexcept
     cpdef double patience(self) noexcept
     cpdef double patience_alone(self, int tries) noexcept

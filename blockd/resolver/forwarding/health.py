@@ -54,6 +54,7 @@ class Health:
         self.refusals = 0  # in a row
         self.probes = 0  # unanswered, in a row
         self.next_probe = now
+        self.probed = now - FIRST_PROBE  # when it was probed last
         self.asked = 0
         self.answered = 0
         self.late = 0  # of these after their flight had ended
@@ -86,7 +87,7 @@ class Health:
     def note_failure(self, kind: int, now: float) -> None:
         """Note what else came of a question."""
         self.failures[kind] += 1
-        if kind == REFUSING or kind == MALFORMED:
+        if kind in (REFUSING, MALFORMED):
             self.refusals += 1
             if self.refusals >= REFUSALS:
                 self._fail(now)
@@ -118,10 +119,14 @@ class Health:
         else:
             self._fail(now)
 
-    def is_probe_due(self, now: float) -> bool:
-        """Whether it is to be probed now; if so, the next probe is due some seconds later."""
-        if now < self.next_probe:
+    def is_probe_due(self, now: float, is_urgent: bool = False) -> bool:
+        """Whether it is to be probed now; if so, the next probe is due some seconds later.
+
+        It is urgent if no upstream of its group is up: then the next one is due as soon as the first ones are.
+        """
+        if now < (min(self.next_probe, self.probed + FIRST_PROBE) if is_urgent else self.next_probe):
             return False
+        self.probed = now
         if self.state == UP:
             self.next_probe = now + HEALTHY_PROBE
         else:

@@ -1,0 +1,20 @@
+class Ports:
+    open: int
+    def numbers(self) -> list[int]: ...
+
+class Flights:
+    count: int
+    late: int
+    waiting: int
+    launched: int
+
+class Failures:
+    def __len__(self) -> int: ...
+
+class Forwarding:
+    epoll: int
+    ports: Ports
+    flights: Flights
+    failures: Failures
+    def fail_all(self) -> None: ...
+    def probe(self, upstream: int, key: bytes, qtype: int) -> bool: ...
