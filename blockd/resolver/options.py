@@ -61,6 +61,7 @@ class UpstreamOptions:
     attempts: int
     randomness: Randomness
     mixed_case: bool = True
+    cookies: bool = True
     avoid_ports: tuple[range, ...] = ()
 
 

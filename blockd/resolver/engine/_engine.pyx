@@ -53,11 +53,11 @@ cdef class EngineForwarding(Forwarding):
     cdef int settle_failed(self, Flight *flight, double now) except -1:
         return self.engine._fail(flight, now)
 
-    cdef int note_probe(self, int upstream, double seconds, bint resolves, double now) except -1:
+    cdef int probe_answered(self, int upstream, double now, double seconds, bint resolves) except -1:
         self.engine._forwarder.probe_answered(upstream, now, seconds, resolves)
         return 0
 
-    cdef int note_probe_failed(self, int upstream, double now) except -1:
+    cdef int probe_failed(self, int upstream, double now) except -1:
         self.engine._forwarder.probe_failed(upstream, now)
         return 0
 

@@ -4,6 +4,12 @@ cdef enum:
     FAILURE_PLACES = 16384
     MAX_SAID = 1024  # octets of the Extended DNS Errors of one failure
 
+# What a failure is about.
+cdef enum About:
+    ABOUT_NAME = 0
+    ABOUT_UPSTREAMS = 1  # of the group: it is over when one of them is up again
+    ABOUT_SILENCE = 2  # of the group: it is over when one of them is heard
+
 cdef struct Failure:
     Failure *chain
     Failure *newer
@@ -14,7 +20,7 @@ cdef struct Failure:
     double kept  # seconds for which it is remembered
     int group  # of upstreams
     bint is_said  # by an upstream, with SERVFAIL
-    bint is_nobody  # no upstream was heard: no fact about the name
+    int about
     uint16_t qtype
     uint8_t do_
     uint8_t cd
@@ -31,7 +37,7 @@ cdef class Failures:
     cdef readonly int count
 
     cdef Failure *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
-    cdef void keep(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, int group, bint is_nobody, bint is_said, const uint8_t *errors, uint32_t errors_size, double since, double until, double kept) noexcept nogil
+    cdef void keep(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, int group, int about, bint is_said, const uint8_t *errors, uint32_t errors_size, double since, double until, double kept) noexcept nogil
     cdef void forget(self, Failure *failure) noexcept nogil
     cdef void _unlink(self, Failure *failure) noexcept nogil
     cdef void _link(self, Failure *failure) noexcept nogil

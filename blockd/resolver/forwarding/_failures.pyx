@@ -37,7 +37,7 @@ cdef class Failures:
 
     cdef void keep(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, int group,
-        bint is_nobody, bint is_said, const uint8_t *errors, uint32_t errors_size, double since, double until,
+        int about, bint is_said, const uint8_t *errors, uint32_t errors_size, double since, double until,
         double kept,
     ) noexcept nogil:
         """Remember a failure for `kept` seconds, until a moment of the cache's clock, in place of an earlier one of the same question."""
@@ -51,7 +51,7 @@ cdef class Failures:
             return
         failure.hash, failure.qtype, failure.do_, failure.cd = hashed, qtype, do_, cd
         failure.since, failure.until, failure.kept = since, until, kept
-        failure.group, failure.is_nobody, failure.is_said = group, is_nobody, is_said
+        failure.group, failure.about, failure.is_said = group, about, is_said
         failure.key_size, failure.errors_size = size, errors_size
         memcpy(failure.key, key, size)
         failure.errors = failure.key + size

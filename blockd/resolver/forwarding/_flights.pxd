@@ -27,33 +27,46 @@ cdef struct Waiter:
 # What came of a try.
 cdef enum Said:
     SAID_NOTHING = 0
-    SAID_ANSWER = 1
-    SAID_RCODE = 2  # with the question
-    SAID_RCODE_ALONE = 3  # a header and nothing else
-    SAID_MALFORMED = 4
-    SAID_UNREACHABLE = 5  # `rcode` is the errno
-    SAID_DISCONNECTED = 6  # a stream failed
-    SAID_STRAYS = 7  # too many messages that answer nothing
+    SAID_RCODE = 1  # with the question, or without
+    SAID_TEXT = 2  # what is wrong in words, behind the upstream's name
+    SAID_SENTENCE = 3  # the same in a whole sentence
+    SAID_UNREACHABLE = 4  # `rcode` is the errno
+
+# Why a question that was answered over UDP is asked again over TCP.
+cdef enum Doubt:
+    NO_DOUBT = 0
+    DOUBT_TRUNCATED = 1
+    DOUBT_CASE = 2
+    DOUBT_COOKIE = 3
+
+cdef struct Ear:
+    # Where an answer is listened for: at a port or, with NOWHERE, on the upstream's stream.
+    Ear *same_id
+    Ear *next_here  # of those at the same port
+    Ear *before_here
+    Try *of
+    int place
+    uint16_t id
+    bint is_open
 
 cdef struct Try:
-    Try *same_id
-    Try *next_here  # of those sent from the same port
-    Try *before_here
     Flight *flight
     double sent  # by the monotonic clock, seconds
-    int place  # of the port; NOWHERE for a stream
-    uint16_t id
+    Ear port
+    Ear stream
+    char *text  # of what is said, NULL for none
+    uint32_t text_size
     uint16_t rcode
     uint8_t upstream
     uint8_t member  # the upstream's index in its group
     uint8_t said
-    char *text  # of some of what may be said, NULL for none
-    uint32_t text_size
-    bint is_retold  # asked again over a stream, within the same try
-    bint was_opposed  # to a question with OPT, so that this one has none
+    uint8_t doubt
+    bint is_sent
     bint is_open  # its answer is listened for
-    bint is_suspected  # its silence was noted
-    bint is_bare  # sent without OPT
+    bint is_plain  # sent without OPT to see whether that helps
+    bint has_opt
+    bint has_cookie
+    bint had_bad_cookie
     bint is_mixed  # the case of its name is `cases`
     uint8_t cases[CASE_SIZE]
 
@@ -78,10 +91,11 @@ cdef struct Flight:
     uint32_t tried  # a bit for each member of the group
     bint is_late  # nobody waits for it
     bint is_probe
-    bint is_wanted  # its answer is to be kept
-    bint was_patient  # a hedge has been considered for its last try
-    bint has_servfail  # an upstream tried and failed; `errors` is what it said about it
-    uint8_t *errors
+    bint is_resolved  # it has been answered
+    bint is_struck  # a try came to nothing, and it is to be gone on with
+    bint is_about_name  # some upstream failed for this question, and not for every one
+    int again  # the member that is asked again at `next`, NOWHERE if patience ends then
+    uint8_t *errors  # what an upstream said about its SERVFAIL, NULL if none did
     uint32_t errors_size
     uint16_t qtype
     uint8_t do_
@@ -95,7 +109,7 @@ cdef struct Flight:
 
 
 cdef class Flights:
-    cdef Try *by_id[65536]
+    cdef Ear *by_id[65536]
     cdef Flight *by_hash[HASH_PLACES]
     cdef Flight *oldest  # of those that somebody may wait for
     cdef Flight *newest
@@ -114,8 +128,10 @@ cdef class Flights:
     cdef Flight *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef Flight *launch(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) noexcept nogil
     cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number) noexcept nogil
-    cdef bint listen(self, Try *one, int place) noexcept nogil
+    cdef bint listen(self, Ear *ear, Try *of, int place) noexcept nogil
+    cdef void leave(self, Ear *ear) noexcept nogil
     cdef bint mix(self, Try *one) noexcept nogil
+    cdef void open(self, Try *one) noexcept nogil
     cdef void hush(self, Try *one) noexcept nogil
     cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil
     cdef int open_tries(self, const Flight *flight) noexcept nogil

@@ -120,33 +120,56 @@ cdef class Flights:
         self.waiting += 1
         return True
 
-    cdef bint listen(self, Try *one, int place) noexcept nogil:
-        """Choose an ID that is not in use at a port or, with NOWHERE, on the upstream's stream, and listen for it."""
+    cdef bint listen(self, Ear *ear, Try *of, int place) noexcept nogil:
+        """Choose an ID that is not in use at a port or on the upstream's stream, and listen for it; False for none."""
         cdef uint32_t random = 0
         cdef int _try
         cdef Port *port
         for _try in range(ID_TRIES):
             if not draw(&self.chance, &random):
                 return False
-            one.id = <uint16_t>random
-            if self.matched(place, one.upstream, one.id) == NULL:
+            ear.id = <uint16_t>random
+            if self.matched(place, of.upstream, ear.id) == NULL:
                 break
         else:
             return False
-        one.place = place
-        one.is_open = True
-        self.flying[one.upstream] += 1
-        one.same_id = self.by_id[one.id]
-        self.by_id[one.id] = one
+        ear.of, ear.place, ear.is_open = of, place, True
+        ear.same_id = self.by_id[ear.id]
+        self.by_id[ear.id] = ear
         if place != NOWHERE:
             port = &self.ports.ports[place]
             port.flying += 1
-            one.before_here = NULL
-            one.next_here = <Try *>port.first
-            if one.next_here != NULL:
-                one.next_here.before_here = one
-            port.first = one
+            ear.before_here = NULL
+            ear.next_here = <Ear *>port.first
+            if ear.next_here != NULL:
+                ear.next_here.before_here = ear
+            port.first = ear
         return True
+
+    cdef void leave(self, Ear *ear) noexcept nogil:
+        """Listen at a place no longer."""
+        cdef Ear **place = &self.by_id[ear.id]
+        cdef Port *port
+        if not ear.is_open:
+            return
+        ear.is_open = False
+        while place[0] != ear:
+            place = &place[0].same_id
+        place[0] = ear.same_id
+        if ear.place == NOWHERE:
+            return
+        port = &self.ports.ports[ear.place]
+        if ear.before_here != NULL:
+            ear.before_here.next_here = ear.next_here
+        else:
+            port.first = ear.next_here
+        if ear.next_here != NULL:
+            ear.next_here.before_here = ear.before_here
+        port.flying -= 1
+        if port.flying == 0:
+            port.strays = 0
+            if port.is_leaving:
+                self.ports.shut(ear.place)
 
     cdef bint mix(self, Try *one) noexcept nogil:
         """Choose the case of each letter of a try's name; False if there is no randomness."""
@@ -158,38 +181,26 @@ cdef class Flights:
         one.is_mixed = True
         return True
 
+    cdef void open(self, Try *one) noexcept nogil:
+        """Count a try that was sent."""
+        if not one.is_open:
+            one.is_open = one.is_sent = True
+            self.flying[one.upstream] += 1
+
     cdef void hush(self, Try *one) noexcept nogil:
         """Listen for a try's answer no longer."""
-        cdef Try **place = &self.by_id[one.id]
-        cdef Port *port
-        if not one.is_open:
-            return
-        one.is_open = False
-        self.flying[one.upstream] -= 1
-        while place[0] != one:
-            place = &place[0].same_id
-        place[0] = one.same_id
-        if one.place == NOWHERE:
-            return
-        port = &self.ports.ports[one.place]
-        if one.before_here != NULL:
-            one.before_here.next_here = one.next_here
-        else:
-            port.first = one.next_here
-        if one.next_here != NULL:
-            one.next_here.before_here = one.before_here
-        port.flying -= 1
-        if port.flying == 0:
-            port.strays = 0
-            if port.is_leaving:
-                self.ports.shut(one.place)
+        self.leave(&one.port)
+        self.leave(&one.stream)
+        if one.is_open:
+            one.is_open = False
+            self.flying[one.upstream] -= 1
 
     cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil:
         """Return the try with this ID at a port or, with NOWHERE, on an upstream's stream; NULL if there is none."""
-        cdef Try *one = self.by_id[id]
-        while one != NULL and (one.place != place or one.upstream != upstream):
-            one = one.same_id
-        return one
+        cdef Ear *ear = self.by_id[id]
+        while ear != NULL and (ear.place != place or ear.of.upstream != upstream):
+            ear = ear.same_id
+        return ear.of if ear != NULL else NULL
 
     cdef int open_tries(self, const Flight *flight) noexcept nogil:
         """Return how many tries of a flight are listened for."""

@@ -1,11 +1,10 @@
 # What an upstream's message is, before its records are read.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32
-from blockd.resolver.forwarding._failures cimport MAX_SAID
 from blockd.resolver.forwarding._flights cimport Flight, Try
 
 cdef enum Fit:
@@ -18,8 +17,8 @@ cdef struct Extras:
     bint has_opt
     bint is_cut  # its records end before the message does, or behind it
     uint16_t rcode  # with the bits that OPT adds
-    uint32_t errors_size
-    uint8_t errors[MAX_SAID]  # the EDE options
+    uint32_t cookie_size
+    const uint8_t *cookie  # the content of its COOKIE option, in the message
 
 
 cdef inline bint is_letter(uint8_t octet) noexcept nogil:
@@ -66,7 +65,8 @@ cdef inline void extras_of(
     cdef uint16_t kind, length, code
     cdef const uint8_t *at
     extras.has_opt = extras.is_cut = False
-    extras.errors_size = 0
+    extras.cookie_size = 0
+    extras.cookie = NULL
     extras.rcode = message[3] & types.RCODE
     take(&c, 6)
     left = <uint32_t>take_u16(&c) + take_u16(&c) + take_u16(&c)
@@ -95,7 +95,7 @@ cdef inline void extras_of(
             take(&options, length)
             if options.failed:
                 break
-            if code == types.EDE_OPTION and length >= 2 and extras.errors_size + 4 + length <= MAX_SAID:
-                memcpy(extras.errors + extras.errors_size, at, 4 + length)
-                extras.errors_size += 4 + length
+            if code == types.COOKIE_OPTION and extras.cookie_size == 0:
+                extras.cookie = at + 4
+                extras.cookie_size = length
     extras.is_cut = c.failed

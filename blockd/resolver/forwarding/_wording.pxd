@@ -7,8 +7,7 @@ from libc.stdio cimport snprintf
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
 from blockd.resolver.forwarding._flights cimport (
-    MAX_TRIES, SAID_DISCONNECTED, SAID_MALFORMED, SAID_NOTHING, SAID_RCODE, SAID_RCODE_ALONE, SAID_STRAYS,
-    SAID_UNREACHABLE, Flight, Try,
+    MAX_TRIES, SAID_NOTHING, SAID_RCODE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Flight, Try,
 )
 from blockd.resolver.forwarding._system cimport strerror
 
@@ -16,10 +15,19 @@ cdef enum:
     MAX_TEXT = 200  # octets of the sentences
     MAX_SENTENCE = 512
 
+cdef enum:
+    CLIENT_COOKIE = 8  # octets, RFC 7873 section 4.1
+    MIN_SERVER_COOKIE = 8  # octets, RFC 7873 section 4.2
+    MAX_SERVER_COOKIE = 32
+
 cdef struct Remote:
+    # An upstream, and what it was found to support.
     bint is_stream  # never asked over UDP
     double case_off  # until when its names are not in mixed case
+    double cookies_off  # until when it is shown no cookie
     double opt_off  # until when it is asked without EDNS
+    uint32_t cookie_size  # of the client's cookie, and the server's if it has sent one
+    uint8_t cookie[40]
     const uint8_t *text
     uint32_t text_size
 
@@ -34,11 +42,11 @@ cdef inline const char *rcode_name(int rcode) noexcept nogil:
         return b"NOTIMP"
     if rcode == types.REFUSED:
         return b"REFUSED"
-    if rcode == 9:
+    if rcode == types.NOTAUTH:
         return b"NOTAUTH"
     if rcode == types.BADVERS:
         return b"BADVERS"
-    if rcode == 23:
+    if rcode == types.BADCOOKIE:
         return b"BADCOOKIE"
     return NULL
 
@@ -76,24 +84,24 @@ cdef inline void add_seconds(Text *text, double seconds) noexcept nogil:
 
 
 cdef inline void add_error(Text *text, int number) noexcept nogil:
-    """Add what the system says of an error, in lower case."""
-    cdef const char *words = strerror(number)
-    cdef uint32_t i, start = text.size
-    add_word(text, words)
-    for i in range(start, text.size):
-        if 65 <= text.octets[i] <= 90:
-            text.octets[i] += 32
+    """Add what the system says of an error, as it is written within a sentence."""
+    cdef uint32_t start = text.size
+    add_word(text, strerror(number))
+    if start < text.size and 65 <= text.octets[start] <= 90:
+        text.octets[start] += 32
 
 
-cdef inline void sentence_of(Text *text, const Try *one, const Remote *remote, double now) noexcept nogil:
-    """Write what an upstream did with a try."""
+cdef inline void sentence_of(
+    Text *text, const Try *one, const Remote *remote, double seconds
+) noexcept nogil:
+    """Write what an upstream did with a try, or did not do for so many seconds."""
     cdef const char *name
     text.size = 0
-    if one.said == SAID_DISCONNECTED and one.text != NULL:
+    if one.said == SAID_SENTENCE:
         add(text, one.text, one.text_size)
         return
     add(text, <const char *>remote.text, remote.text_size)
-    if one.said == SAID_RCODE or one.said == SAID_RCODE_ALONE:
+    if one.said == SAID_RCODE:
         add_word(text, b" answered ")
         name = rcode_name(one.rcode)
         if name != NULL:
@@ -101,54 +109,20 @@ cdef inline void sentence_of(Text *text, const Try *one, const Remote *remote, d
         else:
             add_word(text, b"rcode ")
             add_number(text, one.rcode)
-    elif one.said == SAID_MALFORMED:
-        if one.text != NULL:
-            add_word(text, b" sent a malformed message: ")
-            add(text, one.text, one.text_size)
-        else:
-            add_word(text, b" answered another question")
+    elif one.said == SAID_TEXT:
+        add_word(text, b" ")
+        add(text, one.text, one.text_size)
     elif one.said == SAID_UNREACHABLE:
-        add_word(text, b" cannot be reached: ")
+        add_word(text, b" cannot be reached (")
         add_error(text, one.rcode)
-    elif one.said == SAID_STRAYS:
-        add_word(text, b" seems to be imitated by somebody: too many messages came that do not fit the question")
+        add_word(text, b")")
     else:
-        add_word(text, b" did not answer within ")
-        add_seconds(text, now - one.sent)
+        add_word(text, b" did not answer in ")
+        add_seconds(text, seconds)
 
 
-cdef inline uint32_t explain(const Flight *flight, const Remote *remotes, double now, uint8_t *out) noexcept nogil:
-    """Write why a flight failed, as an EDE option; return its size. The last try at each upstream counts."""
-    cdef Text sentences[MAX_TRIES]
-    cdef uint8_t members[MAX_TRIES]
-    cdef int code = types.EDE_NO_REACHABLE_AUTHORITY, count = 0, told, i, place
-    cdef Text text
-    cdef uint32_t needed
-    for i in range(flight.tries_made):
-        if flight.tries[i].said != SAID_NOTHING:
-            code = types.EDE_NETWORK_ERROR
-        place = 0
-        while place < count and members[place] != flight.tries[i].member:
-            place += 1
-        if place == count:
-            members[place] = flight.tries[i].member
-            count += 1
-        sentence_of(&sentences[place], &flight.tries[i], &remotes[flight.tries[i].upstream], now)
-    text.size = 0
-    if count == 0:
-        add_word(&text, b"no upstream answers")
-    for told in range(count):
-        needed = text.size + sentences[told].size + (2 if told else 0)
-        if told + 1 < count:
-            needed += 11  # what tells of one more
-        if told and needed > MAX_TEXT:
-            add_word(&text, b"; and ")
-            add_number(&text, count - told)
-            add_word(&text, b" more")
-            break
-        if told:
-            add_word(&text, b"; ")
-        add(&text, sentences[told].octets, sentences[told].size)
+cdef inline uint32_t write_error(uint8_t *out, int code, Text *text) noexcept nogil:
+    """Write an EDE option with as much of a text as may be; return its size."""
     if text.size > MAX_TEXT:
         text.size = MAX_TEXT
         while text.size and <uint8_t>text.octets[text.size] & 0xC0 == 0x80:
@@ -158,3 +132,58 @@ cdef inline uint32_t explain(const Flight *flight, const Remote *remotes, double
     write_u16(out + 4, code)
     memcpy(out + types.EDE_CODE_ONLY, text.octets, text.size)
     return types.EDE_CODE_ONLY + text.size
+
+
+cdef inline void join(Text *text, const Text *sentences, int count) noexcept nogil:
+    """Join what several upstreams did, as many as fit; the rest are counted."""
+    cdef int told
+    cdef uint32_t needed
+    text.size = 0
+    for told in range(count):
+        needed = text.size + sentences[told].size + (2 if told else 0)
+        if told + 1 < count:
+            needed += 12  # what tells of some more
+        if told and needed > MAX_TEXT:
+            add_word(text, b"; and ")
+            add_number(text, count - told)
+            add_word(text, b" more")
+            return
+        if told:
+            add_word(text, b"; ")
+        add(text, sentences[told].octets, sentences[told].size)
+
+
+cdef inline uint32_t explain(
+    const Flight *flight, const Remote *remotes, double now, bint *is_silent, uint8_t *out
+) noexcept nogil:
+    """Write why a flight failed, as an EDE option; return its size. Set whether nothing was said at all.
+
+    What an upstream said last counts; those that could not be asked come last.
+    """
+    cdef Text sentences[MAX_TRIES]
+    cdef Text text
+    cdef const Try *one
+    cdef const Try *said
+    cdef int count = 0, i, k, was_sent
+    cdef uint32_t told = 0
+    is_silent[0] = True
+    for was_sent in range(1, -1, -1):
+        for i in range(flight.tries_made):
+            one = &flight.tries[i]
+            if one.is_sent != was_sent or told >> one.member & 1:
+                continue
+            told |= <uint32_t>1 << one.member
+            said = one
+            for k in range(flight.tries_made):
+                if flight.tries[k].member == one.member and flight.tries[k].said != SAID_NOTHING:
+                    said = &flight.tries[k]
+            if said.said != SAID_NOTHING:
+                is_silent[0] = False
+            sentence_of(&sentences[count], said, &remotes[one.upstream], now - one.sent)
+            count += 1
+    join(&text, sentences, count)
+    if count == 0:
+        add_word(&text, b"no upstream can be asked")
+    return write_error(
+        out, types.EDE_NO_REACHABLE_AUTHORITY if is_silent[0] else types.EDE_NETWORK_ERROR, &text
+    )

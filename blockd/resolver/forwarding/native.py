@@ -55,6 +55,7 @@ class ForwardingOptions:
     timeout: float
     attempts: int
     mixed_case: bool
+    cookies: bool
     sockets: int
     avoid_ports: frozenset[int]
 
@@ -118,6 +119,7 @@ class NativeForwarder:
             self._options.timeout,
             self._options.attempts,
             self._options.mixed_case,
+            self._options.cookies,
             sockets_each(len(told)),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
         )
@@ -243,7 +245,7 @@ class NativeForwarder:
         self._to_ask.clear()
 
 
-_IDLE = ForwardingOptions(0.0, 1, False, MIN_SOCKETS, frozenset())
+_IDLE = ForwardingOptions(0.0, 1, False, False, MIN_SOCKETS, frozenset())
 
 
 def sockets_each(upstreams: int) -> int:
