@@ -15,7 +15,7 @@ from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import query, response, selftest_key
-from blockd.resolver.forwarding import limits, source_ports
+from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -60,7 +60,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
-        of(limits, "MAX_IN_FLIGHT", "MAX_LATE", "MAX_FAILURES", "MAX_STRAYS"),
+        of(edns, "CLIENT_COOKIE", "MIN_SERVER_COOKIE", "MAX_SERVER_COOKIE"),
+        of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
         of(source_ports, "LOWEST_PORT"),

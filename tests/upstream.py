@@ -27,6 +27,8 @@ import dns.rrset
 
 from blockd.settings import Upstream
 
+COOKIE = dns.edns.OptionType.COOKIE
+PROBED = "root-servers.net"  # what blockd itself asks upstreams for
 PATIENCE = 10.0  # seconds to wait for a condition
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 STRAYS = 8  # packets of Fault.STRAYS_FIRST before the right one
@@ -55,9 +57,19 @@ class Fault(Enum):
     OPT_TWICE = auto()
     EDE = auto()  # carries Extended DNS Error 9
     OTHER_CASE = auto()  # the question comes back in upper case
+    OTHER_CASE_OVER_UDP = auto()  # the same, but over TCP as it was asked
+    HEADER_ONLY = auto()  # the error that it answers comes without the question
+    FORMERR_ON_EDNS = auto()
+    NOTIMP_ON_EDNS = auto()
+    BADVERS_ON_EDNS = auto()
+    COOKIES = auto()  # it has cookies, and answers without one with a new one and what was asked for
+    COOKIES_REQUIRED = auto()  # the same, but with BADCOOKIE over UDP
+    COOKIE_OF_ANOTHER = auto()  # the client cookie is not the one that was sent
     SERVFAIL = auto()
     REFUSED = auto()
     FORMERR = auto()
+    NOTIMP = auto()
+    NOTAUTH = auto()
     BADVERS = auto()
 
 
@@ -76,8 +88,18 @@ class Seen:
 
     @property
     def name(self) -> str:
-        """The name asked for, without the final dot."""
+        """The name asked for, in lower case and without the final dot."""
+        return self.asked.lower()
+
+    @property
+    def asked(self) -> str:
+        """The same in the case in which it was asked."""
         return self.message.question[0].name.to_text(omit_final_dot=True)
+
+    @property
+    def cookie(self) -> bytes:
+        """The content of the COOKIE option; empty if there is none."""
+        return cookie_of(self.message)
 
     @property
     def type(self) -> str:
@@ -99,7 +121,9 @@ class UpstreamSimulator:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.host = host
         self.port = 0
-        self.seen: list[Seen] = []
+        self.seen: list[Seen] = []  # clients' questions
+        self.probes: list[Seen] = []  # blockd's own
+        self.cookie = b"server cookie"
         self.faults: set[Fault] = set()
         self.make: Callable[[bytes], bytes | None] | None = None  # replaces everything, if a test sets it
         self._planned: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], _Planned] = {}
@@ -242,15 +266,29 @@ class UpstreamSimulator:
     def _take(self, transport: str, port: int, query: bytes) -> list[bytes]:
         """Record a question, and return the messages that it is answered with."""
         message = dns.message.from_wire(query)
+        seen = Seen(transport, port, message)
         with self._arrival:
-            self.seen.append(Seen(transport, port, message))
+            (self.probes if seen.name == PROBED else self.seen).append(seen)
             self._arrival.notify_all()
         if self.make is not None:
             made = self.make(query)
             return [] if made is None else [made]
         if Fault.SILENCE in self.faults or (Fault.SILENCE_OVER_TCP in self.faults and transport == "tcp"):
             return []
-        return _spoiled(self._answer(message), message, self.faults, transport)
+        answer = self._answer(message)
+        self._add_cookie(answer, message, transport)
+        return _spoiled(answer, message, self.faults, transport)
+
+    def _add_cookie(self, made: dns.message.Message, query: dns.message.Message, transport: str) -> None:
+        """Answer a COOKIE option with one, if it knows that."""
+        asked = cookie_of(query)
+        if not asked or not self.faults & {Fault.COOKIES, Fault.COOKIES_REQUIRED}:
+            return
+        client = bytes(8) if Fault.COOKIE_OF_ANOTHER in self.faults else asked[:8]
+        made.use_edns(0, payload=1232, options=[dns.edns.GenericOption(COOKIE, client + self.cookie)])
+        if Fault.COOKIES_REQUIRED in self.faults and transport == "udp" and asked[8:] != self.cookie:
+            made.answer, made.authority = [], []
+            made.set_rcode(dns.rcode.Rcode.BADCOOKIE)
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
         asked = query.question[0]
@@ -278,6 +316,15 @@ class _Datagrams(asyncio.DatagramProtocol):
         transport = self._transport
         assert transport is not None
         self._simulator.datagram(data, addr[1], lambda made: transport.sendto(made, addr))
+
+
+ERRORS = {Fault.SERVFAIL, Fault.REFUSED, Fault.FORMERR, Fault.NOTIMP, Fault.NOTAUTH, Fault.BADVERS}
+ON_EDNS = {Fault.FORMERR_ON_EDNS, Fault.NOTIMP_ON_EDNS, Fault.BADVERS_ON_EDNS}
+
+
+def cookie_of(message: dns.message.Message) -> bytes:
+    """Return the content of a message's COOKIE option; empty if there is none."""
+    return next((option.to_wire() or b"" for option in message.options if option.otype == COOKIE), b"")
 
 
 def closed_port() -> Upstream:
@@ -318,7 +365,10 @@ def _record(text: str) -> dns.rrset.RRset:
 
 def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[Fault], transport: str) -> list[bytes]:
     """Return the wire forms of an answer, with the faults asked for."""
-    for fault in faults & {Fault.SERVFAIL, Fault.REFUSED, Fault.FORMERR, Fault.BADVERS}:
+    errors = faults & ERRORS
+    if query.edns >= 0:
+        errors |= {Fault[fault.name.removesuffix("_ON_EDNS")] for fault in faults & ON_EDNS}
+    for fault in errors:
         made.answer, made.authority, made.additional = [], [], []
         made.set_rcode(dns.rcode.from_text(fault.name))
     if Fault.NOT_AN_ANSWER in faults:
@@ -329,7 +379,7 @@ def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[
         made.question = [dns.rrset.from_text("wrong.example.", 0, "IN", "A")]
     if Fault.EDE in faults:
         made.use_edns(0, payload=1232, options=[dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "DNSKEY missing")])
-    if Fault.OPT_ABSENT in faults:
+    if Fault.OPT_ABSENT in faults or (query.edns >= 0 and faults & (ON_EDNS - {Fault.BADVERS_ON_EDNS})):
         made.use_edns(False)
     truncated = Fault.TRUNCATED_EVERYWHERE in faults or (Fault.TRUNCATED in faults and transport == "udp")
     if truncated:
@@ -341,7 +391,7 @@ def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[
         made.answer, made.authority, made.additional = [], [], []
         made.flags |= dns.flags.TC
         wire = made.to_wire(max_size=limit)
-    wire = _spoiled_octets(wire, made, faults)
+    wire = _spoiled_octets(wire, made, faults, transport)
     if Fault.STRAYS_FIRST in faults:
         stray = bytes((wire[0] ^ 0xFF,)) + wire[1:]
         return [stray] * STRAYS + [b"", b"\0", wire[:12], wire]
@@ -350,14 +400,16 @@ def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[
     return [wire]
 
 
-def _spoiled_octets(wire: bytes, made: dns.message.Message, faults: set[Fault]) -> bytes:
+def _spoiled_octets(wire: bytes, made: dns.message.Message, faults: set[Fault], transport: str) -> bytes:
+    if Fault.HEADER_ONLY in faults:
+        return wire[:4] + bytes(8)
     if Fault.MALFORMED in faults:
         wire = wire[:-1]
     if Fault.TRAILING in faults:
         wire += b"\0"
-    if Fault.OTHER_CASE in faults:
+    if Fault.OTHER_CASE in faults or (Fault.OTHER_CASE_OVER_UDP in faults and transport == "udp"):
         end = 12 + len(made.question[0].name.to_wire() or b"")
-        wire = wire[:12] + wire[12:end].upper() + wire[end:]
+        wire = wire[:12] + bytes(octet & 0xDF if 97 <= octet <= 122 else octet for octet in wire[12:end]) + wire[end:]
     opt = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # what dnspython writes last for a payload of 1232 without options
     additional = int.from_bytes(wire[10:12])
     if Fault.OPT_TWICE in faults:

@@ -130,7 +130,14 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         row=shared.counters.row(context.index),
         traffic=shared.traffic.row(context.index),
     )
-    options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
+    options = UpstreamOptions(
+        settings.upstream.timeout,
+        settings.upstream.attempts,
+        secrets.randbelow,
+        mixed_case=settings.upstream.mixed_case,
+        cookies=settings.upstream.cookies,
+        avoid_ports=settings.upstream.avoid_ports,
+    )
     return Resolver(
         context.engine,
         service,

@@ -5,7 +5,7 @@ from blockd.resolver.cache import Cache
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext

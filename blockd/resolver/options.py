@@ -53,8 +53,8 @@ class CacheOptions:
 class UpstreamOptions:
     """How upstreams are asked.
 
-    `timeout` is in seconds, `attempts` are for one question, and IDs and ports are drawn from `randomness`. The case of
-    names is mixed with `mixed_case`; no question is sent from one of `avoid_ports`.
+    `timeout` is how many seconds a question of a client waits at most, `attempts` how many questions it may cause;
+    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`.
     """
 
     timeout: float

@@ -42,7 +42,7 @@ class Forwarding(Protocol):
     """Asks upstreams."""
 
     async def resolve(self, key: CacheKey) -> Response:
-        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none."""
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
 
 
 class Pipeline:
@@ -119,6 +119,10 @@ class Pipeline:
             outcome = self._run(context)
         counted = self._counted(context, outcome)
         return counted if isinstance(counted, bytes) else None
+
+    def keep(self, key: CacheKey, response: Response) -> None:
+        """Cache a response that came when nobody waited for it any more."""
+        self._cache.put(key, response, self._clock())
 
     def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
         """Answer a NOTIFY, which comes from a primary and not from a client."""

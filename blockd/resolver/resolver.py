@@ -11,7 +11,7 @@ from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -19,7 +19,7 @@ from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
-    from blockd.resolver.forwarding.native import NativeForwarder
+    from blockd.resolver.forwarding.native.forwarder import NativeForwarder
 
 
 class Resolver:
@@ -30,7 +30,7 @@ class Resolver:
     ) -> None:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
-        self._native: NativeForwarder | None = None
+        self._forwarder: Forwarder | NativeForwarder = forwarder
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -39,18 +39,19 @@ class Resolver:
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
-            from blockd.resolver.forwarding.native import FeedingCache, NativeForwarder
+            from blockd.resolver.forwarding.native.forwarder import FeedingCache, NativeForwarder
 
             self.cache = native_cache = NativeCache(*limits, cache.seed)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self._native = NativeForwarder(forwarder.upstreams, forwarder.options)
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), self._native, not_sampling)
+            self._forwarder = native = NativeForwarder(forwarder.upstreams, forwarder.options)
+            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), native, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
-            self._native.attach(self.engine)
+            native.attach(self.engine)
         else:
             self.cache = Cache(*limits, row)
             self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
+            forwarder.keep_late_answers(self.pipeline.keep)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
@@ -67,11 +68,12 @@ class Resolver:
         return await self.pipeline.finish(context)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
-        """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""
-        if self._native is not None:
-            self._native.start(answer_later)
+        """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""
+        if isinstance(self._forwarder, Forwarder):
+            self._forwarder.start()
+        else:
+            self._forwarder.start(answer_later)
 
     def close(self) -> None:
-        """Stop asking upstreams through the engine."""
-        if self._native is not None:
-            self._native.close()
+        """Stop asking upstreams; who waits for them is answered."""
+        self._forwarder.close()

@@ -1,22 +1,19 @@
-"""One exchange with one upstream: over UDP from a fresh random port, over TCP after truncation, or over TLS."""
+"""One exchange with one upstream, for who asks once: from a random port, over TCP if truncated, or over TLS."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import socket
 import ssl
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
-from blockd.resolver.forwarding.source_ports import LOWEST_PORT
+from blockd.resolver.forwarding.limits import MAX_STRAYS
+from blockd.resolver.forwarding.source_ports import SourcePorts
+from blockd.resolver.forwarding.udp_sockets import connected
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
 from blockd.settings import Upstream
-
-PORT_TRIES = 8  # random ports tried before the kernel chooses
-MAX_STRAYS = 32  # packets that do not match before an exchange is aborted: somebody is guessing
 
 
 async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: float, randomness: Randomness) -> bytes:
@@ -44,10 +41,7 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
 
 async def _over_udp(upstream: Upstream, query: bytes, question_size: int, randomness: Randomness) -> bytes:
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        bind_randomly(sock, randomness)
-        sock.connect((upstream.host, upstream.port))  # the kernel now drops packets from other addresses
+    with connected(upstream, SourcePorts((), randomness)) as sock:
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
         strays = 0
@@ -73,15 +67,6 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             return await arrived
         finally:
             loop.remove_reader(sock)
-
-
-def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
-    """Bind to a random port; the kernel's own choice, random too but from a narrower range, is the last resort."""
-    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the kernel chooses the source address
-    for _ in range(PORT_TRIES):
-        with contextlib.suppress(OSError):
-            sock.bind((host, LOWEST_PORT + randomness(65536 - LOWEST_PORT)))
-            return
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
-from blockd.settings.section import Section, ShortText, Whole, setting
+from blockd.settings.ports import avoided_ports_from_value
+from blockd.settings.section import Flag, Section, ShortText, Whole, setting
 from blockd.settings.values import Workers, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
@@ -87,8 +88,17 @@ class SinkholeSettings(Section):
 class Forwarding(Section):
     """How upstreams are asked."""
 
-    timeout: Annotated[float, time_within("50ms", "30s")] = setting("800ms", "How long one try may take.")
-    attempts: Whole = setting(4, "How many times a question is tried.", ge=1, le=16)
+    timeout: Annotated[float, time_within("100ms", "30s")] = setting(
+        "4s", "How long a client's question waits for upstreams at most."
+    )
+    attempts: Whole = setting(3, "How many times upstreams are asked for one question at most.", ge=1, le=3)
+    mixed_case: Flag = setting(
+        True, "Draw the case of letters in names at random, which answers must repeat (0x20); harder to forge."
+    )
+    cookies: Flag = setting(True, "Exchange DNS cookies with upstreams that know them (RFC 7873); harder to forge.")
+    avoid_ports: Annotated[tuple[range, ...], PlainValidator(avoided_ports_from_value)] = setting(
+        (), "Ports that no question is sent from, such as 5060 or 6000-6063, beside those that the kernel reserves."
+    )
 
 
 class CacheSettings(Section):

@@ -87,6 +87,10 @@ def _no_text(_place: KeyPath, value: object, _context: Context) -> str:
     return f"expected a text, got {shown(value)}; put it in quotes if it looks like a number"
 
 
+def _no_flag(_place: KeyPath, value: object, _context: Context) -> str:
+    return f"expected true or false, got {shown(value)}"
+
+
 def _long_text(_place: KeyPath, value: object, context: Context) -> str:
     return f"expected at most {context['max_length']} characters, got {len(str(value))}"
 
@@ -137,6 +141,7 @@ _SENTENCES: dict[str, Callable[[KeyPath, object, Context], str]] = {
     "string_type": _no_text,
     "string_too_long": _long_text,
     "string_pattern_mismatch": _bad_pattern,
+    "bool_type": _no_flag,
     "int_type": _bad_number,
     "greater_than_equal": _bad_number,
     "less_than_equal": _bad_number,

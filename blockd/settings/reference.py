@@ -51,4 +51,6 @@ def _written(value: Any) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if value == {}:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return {"": '""', None: "none"}.get(value, str(value))

@@ -22,6 +22,7 @@ class Section(BaseModel):
 ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT), AfterValidator(fit_text)]
 LongText = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(fit_text)]
 Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,25 @@ def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **field
     return Order(id=identifier, action=action, **values)
 
 
+class TidyResolver(Resolver):
+    """One that has no socket open when nobody waits, so that a test may run each question in a loop of its own."""
+
+    _waiting = 0
+
+    async def finish(self, context: QueryContext) -> bytes | None:
+        """Answer a message that waits for an upstream."""
+        self._waiting += 1
+        try:
+            answer = await super().finish(context)
+        finally:
+            self._waiting -= 1
+        for _ in range(3):  # turns of the loop, in which who has asked by now joins the flight
+            await asyncio.sleep(0)
+        if not self._waiting:  # who gives up leaves the flight to others
+            self.close()
+        return answer
+
+
 class Rig:
     """Resolves without enforcing until `enforce` is called, which may be called again."""
 
@@ -74,22 +94,29 @@ class Rig:
         *upstreams: Upstream,
         cache_size: int = 1 << 20,
         max_ttl: int = 86_400,
-        attempts: int = 2,
+        attempts: int = 3,
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        flight_clock: Callable[[], float] = time.monotonic,
+        is_tidy: bool = True,
+        clock: Clock | None = None,
+        **given: Any,
     ) -> None:
+        """`given` are more of `UpstreamOptions`, of which mixed case and cookies are off else."""
         self.folder = folder
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.wall_clock = Clock(1.0)
         self.counters = Counters(1)
         self.row = self.counters.row(0)
         self.version = 0
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
-        self.forwarder = Forwarder(upstreams, UpstreamOptions(timeout, attempts, self._random.randrange), instruments)
+        randomness = self._random.randrange
+        options = UpstreamOptions(timeout, attempts, randomness, **{"mixed_case": False, "cookies": False, **given})
+        self.forwarder = Forwarder(upstreams, options, instruments, flight_clock)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
-        self.resolver = Resolver(
+        self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
             Service(networks, SINKHOLE, refuse_unready, selftest),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
@@ -146,9 +173,9 @@ class Rig:
     async def resolve(self, packet: bytes, host: str = CLIENT, transport: Transport = Transport.UDP) -> bytes | None:
         """Answer one message, waiting for upstreams if necessary."""
         begun = self.resolver.begin(packet, host, transport)
-        if isinstance(begun, QueryContext):
-            return await self.resolver.finish(begun)
-        return begun if isinstance(begun, bytes) else None
+        if not isinstance(begun, QueryContext):
+            return begun if isinstance(begun, bytes) else None
+        return await self.resolver.finish(begun)
 
     def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: Any) -> Answer:
         """Ask a question whose answer must come; give it with what tests ask of it."""

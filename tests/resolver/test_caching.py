@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver import forwarder
+from blockd.resolver.forwarding.health import failure_kept
 from tests.resolver.rig import Rig
 from tests.upstream import SOA, Fault, UpstreamSimulator
 
@@ -99,7 +99,7 @@ def test_failures_and_truncated_answers_are_not_in_the_cache(
     rig.answer(NAME)
     assert len(rig.cache) == 0
     upstream.faults = set()
-    rig.clock.now += forwarder.FAILURE_KEPT
+    rig.clock.now += failure_kept(0)
     assert rig.answer(NAME).records == ["300 198.51.100.1"]
 
 

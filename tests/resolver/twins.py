@@ -69,11 +69,12 @@ class Side:
         self.traffic = Traffic(1, bytes(range(16)))
         chance = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(clock, wall_clock, self.row, self.traffic.row(0))
+        options = UpstreamOptions(timeout, 1, chance.randrange, mixed_case=False, cookies=False)
         self.resolver = Resolver(
             engine,
             Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED)),
-            Forwarder(upstreams, UpstreamOptions(timeout, 1, chance.randrange), instruments),
+            Forwarder(upstreams, options, instruments),
             instruments,
         )
 

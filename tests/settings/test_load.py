@@ -56,7 +56,7 @@ def test_keys_left_out_have_their_defaults(write: Write) -> None:
     assert Network.from_text("100.64.0.0/10") in found.clients.allow
     assert found.sinkhole.ipv4 == IPv4Address("127.0.0.1")
     assert found.upstreams == (SYSTEM_UPSTREAM,)
-    assert found.upstream.timeout == pytest.approx(0.8)
+    assert found.upstream.timeout == pytest.approx(4.0)
     assert found.cache.size == 32 * 1024**2
     assert found.gate.max_shrink == pytest.approx(0.2)
     assert found.at_first_start == "serve"

@@ -7,8 +7,8 @@ from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_DATAGRAM
 from blockd.resolver.engine._outbox cimport Outbox, Peer
 from blockd.resolver.engine._sockets cimport iovec, mmsghdr
-from blockd.resolver.forwarding._flights cimport Flight
-from blockd.resolver.forwarding._forwarding cimport Forwarding
+from blockd.resolver.forwarding.native._flights cimport Flight
+from blockd.resolver.forwarding.native._forwarding cimport Forwarding
 
 cdef enum:
     IN_BATCH = 64

@@ -5,9 +5,9 @@ from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine.twin import Deferred
-from blockd.resolver.forwarding._forwarding import Forwarding
 from blockd.resolver.forwarding.health import Health
-from blockd.resolver.forwarding.native import ForwardingOptions, NativeForwarder
+from blockd.resolver.forwarding.native._forwarding import Forwarding
+from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
 from blockd.resolver.options import Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -26,6 +26,7 @@ class NativeEngine:
         options: ForwardingOptions,
         forwarder: NativeForwarder,
     ) -> list[Deferred]: ...
+    def stop_forwarding(self) -> list[Deferred]: ...
     def resolve(self, key: bytes, qtype: int, do_: bool, cd: bool, number: int) -> tuple[bytes, bool] | None: ...
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext: ...
     def drain(self, descriptor: int) -> list[Deferred]: ...

@@ -29,8 +29,8 @@ from blockd.resolver._numbers cimport MAX_DATAGRAM, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg, sockaddr
-from blockd.resolver.forwarding._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
-from blockd.resolver.forwarding._forwarding cimport ASKED_FAILED, ASKED_FLYING, Asked, Forwarding
+from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
+from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, Asked, Forwarding
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
@@ -109,11 +109,20 @@ cdef class NativeEngine(Answering):
         """
         self._deferred = []
         if self.forwarding is not None:
-            self.forwarding.fail_all()
+            self.second = begun_second()
+            self.forwarding.stop()
             self.outbox.flush()
         self._forwarder = forwarder
         self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
         self.forwarding.engine = self
+        return self._deferred
+
+    def stop_forwarding(self):
+        """Answer all who wait for upstreams, and close the sockets to these; return what is given back."""
+        self._deferred = []
+        self.second = begun_second()
+        self.forwarding.stop()
+        self.outbox.flush()
         return self._deferred
 
     def resolve(self, bytes key, int qtype, bint do_, bint cd, uint64_t number):
@@ -292,7 +301,7 @@ cdef class NativeEngine(Answering):
         cdef Question *q = &looked.question
         cdef Forwarding forwarding = self.forwarding
         cdef Asked asked
-        cdef bint is_unusual = forwarding is None or size > MAX_PACKET
+        cdef bint is_unusual = forwarding is None or not forwarding.is_started or size > MAX_PACKET
         if is_unusual:
             return DECLINED
         if forwarding.flights.waiting < MAX_WAITING:

@@ -1,13 +1,12 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver.engine._outbox cimport Peer
-from blockd.resolver._numbers cimport MAX_IN_FLIGHT, MAX_LATE
-from blockd.resolver.forwarding._chance cimport Chance
-from blockd.resolver.forwarding._ports cimport NOWHERE, Ports
+from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT, MAX_LATE
+from blockd.resolver.forwarding.native._chance cimport Chance
+from blockd.resolver.forwarding.native._ports cimport NOWHERE, Ports
 
 cdef enum:
     HASH_PLACES = 16384
-    MAX_TRIES = 3  # of one question, RFC 9520 section 3.1
     MAX_FLIGHTS = MAX_IN_FLIGHT + MAX_LATE + 1
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
@@ -102,7 +101,7 @@ cdef struct Flight:
     uint8_t cd
     uint32_t key_size
     uint32_t question_size
-    Try tries[MAX_TRIES]
+    Try tries[MAX_ASKED]
     uint8_t *key
     uint8_t *question  # in lower case
     uint8_t octets[1]

@@ -2,6 +2,8 @@
 """Upstreams as a worker asks them, in C: what was asked is matched with what arrives, and asked over TCP if in doubt.
 
 `link.py` is its twin. What comes of a try is told to a subclass.
+
+It is one module, and longer than others may be: what leaves and what arrives are matched field by field.
 """
 
 import secrets
@@ -13,21 +15,20 @@ from libc.string cimport memcmp, memcpy, memset, strlen
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16, write_u16, write_u32
-from blockd.resolver._numbers cimport MAX_STRAYS
+from blockd.resolver._numbers cimport CLIENT_COOKIE, MAX_SERVER_COOKIE, MAX_STRAYS, MIN_SERVER_COOKIE
 from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, monotonic, recv
 from blockd.resolver.engine._sockets cimport send as send_now
-from blockd.resolver.forwarding._flights cimport (
+from blockd.resolver.forwarding.native._flights cimport (
     DOUBT_CASE, DOUBT_COOKIE, DOUBT_TRUNCATED, NO_DOUBT, NOWHERE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Ear,
 )
-from blockd.resolver.forwarding._ports cimport Port
-from blockd.resolver.forwarding._replies cimport (
+from blockd.resolver.forwarding.native._ports cimport Port
+from blockd.resolver.forwarding.native._replies cimport (
     FITS_ALONE, FITS_BUT_FOR_CASE, FITS_NOT, extras_of, fit_of, is_letter,
 )
-from blockd.resolver.forwarding._system cimport (
+from blockd.resolver.forwarding.native._system cimport (
     CLOCK_MONOTONIC, EPOLL_CLOEXEC, TFD_CLOEXEC, TFD_NONBLOCK, blockd_set_timer, blockd_watch, close, epoll_create1,
     epoll_event, epoll_wait, read as read_timer, timerfd_create,
 )
-from blockd.resolver.forwarding._wording cimport CLIENT_COOKIE, MAX_SERVER_COOKIE, MIN_SERVER_COOKIE
 from blockd.resolver.forwarding.health cimport Health
 from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE
 
@@ -41,6 +42,9 @@ cdef enum:
 cdef double RENEWAL = 0.05  # seconds after which the next socket gets another port
 cdef double LINGER = 1.0  # seconds without a flight after which the timer becomes slow
 cdef double OFF = 3600.0  # seconds for which an upstream is asked without what it does not support
+cdef const char *IMITATED = (
+    b"seems to be imitated by somebody: too many messages came that do not fit the question"
+)
 cdef int _DISCONNECTED = DISCONNECTED
 cdef int _MALFORMED = MALFORMED
 cdef int _UNREACHABLE = UNREACHABLE
@@ -312,7 +316,7 @@ cdef class Links:
         while ear != NULL:
             self.flights.leave(ear)
             if not ear.of.stream.is_open:
-                self._fail_with(ear.of, _MALFORMED, b"may be imitated by somebody: too many messages fit no question", now)
+                self._fail_with(ear.of, _MALFORMED, IMITATED, now)
             ear = <Ear *>port.first
         self.ports.shut(place)
         return 0

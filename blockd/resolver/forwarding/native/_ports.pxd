@@ -1,7 +1,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from blockd.resolver.engine._sockets cimport sockaddr_storage, socklen_t
-from blockd.resolver.forwarding._chance cimport Chance
+from blockd.resolver.forwarding.native._chance cimport Chance
 
 cdef enum:
     NOWHERE = -1
@@ -37,5 +37,6 @@ cdef class Ports:
     cdef int choose(self, int upstream) noexcept nogil
     cdef int _opened(self, int upstream) noexcept nogil
     cdef void shut(self, int place) noexcept nogil
+    cdef void shut_all(self) noexcept nogil
     cdef void refuse(self, int place, int error) noexcept nogil
     cdef void renew(self) noexcept nogil

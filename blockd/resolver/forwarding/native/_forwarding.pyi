@@ -13,8 +13,9 @@ class Failures:
 
 class Forwarding:
     epoll: int
+    is_started: bool
     ports: Ports
     flights: Flights
     failures: Failures
-    def fail_all(self) -> None: ...
+    def stop(self) -> None: ...
     def probe(self, upstream: int, key: bytes, qtype: int) -> bool: ...

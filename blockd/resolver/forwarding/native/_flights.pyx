@@ -11,8 +11,8 @@ from libc.string cimport memcmp, memcpy, memset
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
 from blockd.resolver.engine._outbox cimport Peer
-from blockd.resolver.forwarding._chance cimport draw
-from blockd.resolver.forwarding._ports cimport Port
+from blockd.resolver.forwarding.native._chance cimport draw
+from blockd.resolver.forwarding.native._ports cimport Port
 
 cdef enum:
     ID_TRIES = 64

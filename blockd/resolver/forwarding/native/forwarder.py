@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,21 +16,18 @@ from blockd.resolver.cache import Cache, Cached, CacheKey
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
+from blockd.resolver.forwarding.groups import Group
 from blockd.resolver.forwarding.health import Health
-from blockd.resolver.forwarding.limits import MIN_SOCKETS, SOCKETS
 from blockd.resolver.forwarding.plain_stream import Stream
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
+from blockd.resolver.forwarding.udp_sockets import sockets_each
 from blockd.resolver.options import UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.settings import Upstream
 
-SHARE = 2  # the part of the files that a process may open which is left to everything but these sockets
 PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only, has this part of the size
 LOOK = 0.25  # seconds between two looks at which upstreams are to be probed
-
-Groups = Sequence[tuple[bytes, Sequence[Upstream]]]
-"""A zone's key, empty for the root, and the upstreams that are asked for the names at and under it."""
 
 
 class FeedingCache(Cache):
@@ -82,7 +78,7 @@ class NativeForwarder:
     def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions) -> None:
         self._options = options
         self._engine: NativeEngine | None = None
-        self._groups: Groups = [(b"", tuple(upstreams))]
+        self._groups: list[Group] = [Group(b"", tuple(upstreams))]
         self._upstreams: list[Upstream] = []
         self._zones: list[bytes] = []  # what each upstream is probed with
         self._streams: dict[int, Stream] = {}
@@ -93,6 +89,7 @@ class NativeForwarder:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._prober: Prober | None = None
+        self._is_started = False
         self.healths: dict[Upstream, Health] = {}
 
     def attach(self, engine: NativeEngine) -> None:
@@ -100,14 +97,14 @@ class NativeForwarder:
         self._engine = engine
         self.use(self._groups)
 
-    def use(self, groups: Groups) -> None:
-        """Ask these upstreams from now on; that of the root is the last group. What is known of them is kept."""
+    def use(self, groups: Sequence[Group]) -> None:
+        """Ask these upstreams from the next question on; what is known of those that stay is kept."""
         engine = self._engine_in_use
         loop, self._loop = self._loop, None
         if loop is not None:
             loop.remove_reader(engine.forwarding.epoll)
         self._close_streams()
-        self._groups = sorted(groups, key=lambda group: len(group[0]), reverse=True)
+        self._groups = sorted(groups, key=lambda group: len(group.zone), reverse=True)
         self._upstreams = list(dict.fromkeys(one for _, upstreams in self._groups for one in upstreams))
         now = time.monotonic()
         self.healths = {one: self.healths.get(one) or Health(now) for one in self._upstreams}
@@ -132,19 +129,22 @@ class NativeForwarder:
     def start(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Ask and probe upstreams in the running event loop; `answer_later` gets what the engine gives back."""
         self._answer_later = answer_later
+        self._is_started = True
         self._run_in(asyncio.get_running_loop())
         self._look()
 
     def close(self) -> None:
-        """Answer all who wait, and ask no more."""
-        engine = self._engine_in_use
+        """Answer all who wait, and close all sockets; the next question would open some again."""
         if self._timer is not None:
             self._timer.cancel()
-        self._answer_later(engine.forward([], [(b"", [])], _IDLE, self))
+            self._timer = None
+        self._is_started = False
+        self._engine_in_use.forwarding.is_started = False
+        self._answer_later(self._engine_in_use.stop_forwarding())
         self._close_streams()
-        if self._loop is not None:
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._reader)
-            self._loop = None
+        self._loop = None
 
     async def resolve(self, key: CacheKey) -> Response:
         """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
@@ -209,6 +209,7 @@ class NativeForwarder:
     def _run_in(self, loop: asyncio.AbstractEventLoop) -> None:
         self._close_streams()
         self._loop = loop
+        self._engine_in_use.forwarding.is_started = self._is_started
         self._reader = self._engine_in_use.forwarding.epoll
         loop.add_reader(self._reader, self._read)
 
@@ -216,9 +217,10 @@ class NativeForwarder:
         self._answer_later(self._engine_in_use.drain_upstreams())
 
     def _look(self) -> None:
-        assert self._loop is not None and self._prober is not None  # noqa: S101
-        self._timer = self._loop.call_later(LOOK, self._look)
-        self._prober.tick(time.monotonic())
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(LOOK, self._look)
+        if self._prober is not None:
+            self._prober.tick(time.monotonic())
 
     def _send_probe(self, place: int) -> None:
         key, qtype, _, _ = probe_key(self._zones[place])
@@ -243,17 +245,6 @@ class NativeForwarder:
             stream.close()
         self._streams.clear()
         self._to_ask.clear()
-
-
-_IDLE = ForwardingOptions(0.0, 1, False, False, MIN_SOCKETS, frozenset())
-
-
-def sockets_each(upstreams: int) -> int:
-    """Return how many sockets each of some upstreams gets, so that half of the files that may be open are left."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return SOCKETS
-    return max(MIN_SOCKETS, min(SOCKETS, soft // SHARE // max(upstreams, 1)))
 
 
 def _drop(given_back: Iterable[Deferred]) -> None:

@@ -12,8 +12,8 @@ from libc.string cimport memcpy, memset
 
 from blockd.resolver._numbers cimport LOWEST_PORT
 from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage
-from blockd.resolver.forwarding._chance cimport draw
-from blockd.resolver.forwarding._system cimport (
+from blockd.resolver.forwarding.native._chance cimport draw
+from blockd.resolver.forwarding.native._system cimport (
     SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, bind, blockd_watch, close, connect, htons, socket,
 )
 
@@ -153,6 +153,14 @@ cdef class Ports:
             self.leaving -= 1
         port.is_leaving = False
         port.strays = 0
+
+    cdef void shut_all(self) noexcept nogil:
+        """Close all sockets."""
+        cdef int place
+        for place in range(self.count):
+            self.shut(place)
+            self.ports[place].is_refused = False
+        self.refused_count = 0
 
     cdef void refuse(self, int place, int error) noexcept nogil:
         """Note that the network said that what was sent from a socket did not arrive."""

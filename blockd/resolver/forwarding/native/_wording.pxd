@@ -6,19 +6,18 @@ from libc.stdio cimport snprintf
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
-from blockd.resolver.forwarding._flights cimport (
-    MAX_TRIES, SAID_NOTHING, SAID_RCODE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Flight, Try,
+from blockd.resolver.forwarding.native._flights cimport (
+    SAID_NOTHING, SAID_RCODE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Flight, Try,
 )
-from blockd.resolver.forwarding._system cimport strerror
+from blockd.resolver._numbers cimport CLIENT_COOKIE, MAX_ASKED, MAX_SERVER_COOKIE
+from blockd.resolver.forwarding.native._system cimport strerror
 
 cdef enum:
     MAX_TEXT = 200  # octets of the sentences
     MAX_SENTENCE = 512
 
 cdef enum:
-    CLIENT_COOKIE = 8  # octets, RFC 7873 section 4.1
-    MIN_SERVER_COOKIE = 8  # octets, RFC 7873 section 4.2
-    MAX_SERVER_COOKIE = 32
+    COOKIE_SIZE = CLIENT_COOKIE + MAX_SERVER_COOKIE
 
 cdef struct Remote:
     # An upstream, and what it was found to support.
@@ -27,7 +26,7 @@ cdef struct Remote:
     double cookies_off  # until when it is shown no cookie
     double opt_off  # until when it is asked without EDNS
     uint32_t cookie_size  # of the client's cookie, and the server's if it has sent one
-    uint8_t cookie[40]
+    uint8_t cookie[COOKIE_SIZE]
     const uint8_t *text
     uint32_t text_size
 
@@ -113,9 +112,8 @@ cdef inline void sentence_of(
         add_word(text, b" ")
         add(text, one.text, one.text_size)
     elif one.said == SAID_UNREACHABLE:
-        add_word(text, b" cannot be reached (")
+        add_word(text, b" cannot be reached: ")
         add_error(text, one.rcode)
-        add_word(text, b")")
     else:
         add_word(text, b" did not answer in ")
         add_seconds(text, seconds)
@@ -160,7 +158,7 @@ cdef inline uint32_t explain(
 
     What an upstream said last counts; those that could not be asked come last.
     """
-    cdef Text sentences[MAX_TRIES]
+    cdef Text sentences[MAX_ASKED]
     cdef Text text
     cdef const Try *one
     cdef const Try *said

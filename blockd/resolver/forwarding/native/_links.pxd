@@ -1,9 +1,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver.forwarding._flights cimport MAX_UPSTREAMS, Flights, Try
-from blockd.resolver.forwarding._ports cimport Ports
-from blockd.resolver.forwarding._replies cimport Extras, Fit
-from blockd.resolver.forwarding._wording cimport Remote
+from blockd.resolver.forwarding.native._flights cimport MAX_UPSTREAMS, Flights, Try
+from blockd.resolver.forwarding.native._ports cimport Ports
+from blockd.resolver.forwarding.native._replies cimport Extras, Fit
+from blockd.resolver.forwarding.native._wording cimport Remote
 
 cdef enum:
     BUFFER = 65536
@@ -13,6 +13,7 @@ cdef class Links:
     cdef readonly Ports ports
     cdef readonly Flights flights
     cdef readonly int epoll
+    cdef public bint is_started  # somebody reads `epoll` all the time
     cdef int timer
     cdef bint is_fast  # the timer
     cdef double busy  # when something was in flight last

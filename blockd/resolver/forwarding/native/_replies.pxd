@@ -5,7 +5,7 @@ from libc.string cimport memcmp
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32
-from blockd.resolver.forwarding._flights cimport Flight, Try
+from blockd.resolver.forwarding.native._flights cimport Flight, Try
 
 cdef enum Fit:
     FITS_NOT = 0

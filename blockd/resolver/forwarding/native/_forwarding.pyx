@@ -1,17 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Forwarding in C: which upstream is asked for a question and when, what is made of its answer, what is remembered.
+"""Forwarding in C: how a question is asked, what is made of its answer, and what is remembered.
 
 `flights.py` is its twin, and says why things are as they are. Who waits is answered by a subclass (`settle`).
 
-It is one module, and longer than others may be: each step of a flight may lead to any other.
+It is one module, and longer than others may be: what an upstream says may lead to any end of a flight.
 """
 
 import time
 
 from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from blockd.errors import BadMessage
 from blockd.resolver.response import parse
@@ -21,16 +21,13 @@ from blockd.resolver.engine._answering cimport Answering
 from blockd.resolver.engine._cache cimport Entry
 from blockd.resolver.engine._reading cimport read_response
 from blockd.resolver.engine._sockets cimport monotonic
-from blockd.resolver._numbers cimport MAX_IN_FLIGHT
-from blockd.resolver.forwarding._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS
-from blockd.resolver.forwarding._flights cimport MAX_TRIES, NOWHERE, SAID_RCODE, SAID_SENTENCE, SAID_TEXT
-from blockd.resolver.forwarding._replies cimport Extras, extras_of
-from blockd.resolver.forwarding._wording cimport Text, add, add_seconds, add_word, explain, write_error
-from blockd.resolver.forwarding.health cimport Health, choose, failure_kept
-from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAILING, SILENT, UNREACHABLE, UP
-
-cdef enum:
-    DUE_AT_ONCE = 512  # flights gone on with in one turn
+from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT
+from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS
+from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT
+from blockd.resolver.forwarding.native._replies cimport Extras, extras_of
+from blockd.resolver.forwarding.native._wording cimport Text, add, add_seconds, add_word, explain, write_error
+from blockd.resolver.forwarding.health cimport Health, failure_kept
+from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAILING, SILENT, UP
 
 cdef double LATE = 10.0  # seconds after its last question for which a flight is listened to
 cdef double WITHOUT_EDNS = 900.0  # seconds for which an upstream is asked without EDNS if it answers only so
@@ -39,45 +36,34 @@ cdef int _MALFORMED = MALFORMED
 cdef int _REFUSING = REFUSING
 cdef int _SERVFAILING = SERVFAILING
 cdef int _SILENT = SILENT
-cdef int _UNREACHABLE = UNREACHABLE
 cdef int _UP = UP
 
 
-cdef class Forwarding(Links):
-    """One worker's questions to upstreams, besides what `Links` says.
+cdef class Forwarding(Course):
+    """One worker's questions to upstreams, besides what `Course` says.
 
-    `groups` has (zone's key, places of upstreams) of each, that of the root last. `counting` counts. `clock` is the
-    cache's, by which failures are remembered.
+    `counting` counts. `clock` is the cache's, by which failures are remembered.
     """
 
     def __init__(self, Answering counting, upstreams, groups, options, ask_stream, clock):
-        cdef int i, place
-        Links.__init__(self, upstreams, options, ask_stream)
+        Course.__init__(self, upstreams, groups, options, ask_stream)
         self.counting = counting
-        self.timeout = options.timeout
-        self.attempts = min(options.attempts, MAX_TRIES)
         self._clock = None if clock is time.monotonic else clock
         self.failures = Failures()
-        self.groups = <Group *>calloc(len(groups) + 1, sizeof(Group))
-        if self.groups == NULL:
-            raise MemoryError
-        self.group_count = len(groups)
-        self._zones = [zone for zone, _ in groups]
-        self.group_healths = [[self.healths[place] for place in places] for _, places in groups]
-        for i in range(self.group_count):
-            self.groups[i].key = <const uint8_t *><const char *><bytes>self._zones[i]
-            self.groups[i].key_size = len(<bytes>self._zones[i])
-            for place in groups[i][1]:
-                self.groups[i].members[self.groups[i].count] = <uint8_t>place
-                self.groups[i].count += 1
 
-    def __dealloc__(self):
-        free(self.groups)
-
-    def fail_all(self):
-        """Answer all who wait as if their time were over."""
+    def stop(self):
+        """Answer all who wait, and close all ports; the next question would open some again."""
+        cdef Text text
+        text.size = 0
+        add_word(&text, b"blockd is stopping")
         while self.flights.oldest != NULL:
-            self._fail(self.flights.oldest, False, monotonic())
+            self.is_said = False
+            self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
+            self.settle_failed(self.flights.oldest, monotonic())
+            self.flights.release(self.flights.oldest)
+        while self.flights.oldest_late != NULL:
+            self.flights.release(self.flights.oldest_late)
+        self.ports.shut_all()
 
     def probe(self, int upstream, bytes key, uint16_t qtype):
         """Ask an upstream a question of blockd's own; return whether it could be sent."""
@@ -87,12 +73,12 @@ cdef class Forwarding(Links):
 
     def land(self, int upstream, bytes message):
         """Take a message that came over an upstream's stream."""
-        Links.land(self, upstream, message)
+        Course.land(self, upstream, message)
         self.run_due(monotonic())
 
     def stream_failed(self, int upstream, ids, bytes why):
         """Take word that some questions will not be answered over an upstream's stream, and why, in a sentence."""
-        Links.stream_failed(self, upstream, ids, why)
+        Course.stream_failed(self, upstream, ids, why)
         self.run_due(monotonic())
 
     cdef double moment(self) except? -1:
@@ -110,10 +96,6 @@ cdef class Forwarding(Links):
 
     cdef int settle_failed(self, Flight *flight, double now) except -1:
         """Answer who waits for a flight with SERVFAIL and `said`."""
-        return 0
-
-    cdef int answer_stale(self, Flight *flight, double now) except -1:
-        """Answer who waits for a flight with what is left in the cache, at its `stale_at`."""
         return 0
 
     cdef int probe_answered(self, int upstream, double now, double seconds, bint resolves) except -1:
@@ -143,7 +125,7 @@ cdef class Forwarding(Links):
         if self._is_down(group, now):
             return ASKED_FAILED
         if self.flights.count >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
-            self._fail(self.flights.oldest, False, now)
+            self.fail(self.flights.oldest, False, now)
         flight = self.flights.launch(hashed, key, size, qtype, do_, cd, now)
         if flight == NULL:
             return ASKED_FULL
@@ -152,17 +134,9 @@ cdef class Forwarding(Links):
         flight.deadline = now + self.timeout
         flight.stale_at = INFINITY
         self.hurry()
-        self._go_on(flight, now)
+        self.go_on(flight, now)
         self.found = self.flights.find(hashed, key, size, qtype, do_, cd)
         return ASKED_FLYING if self.found != NULL else ASKED_FAILED
-
-    cdef int _group_of(self, const uint8_t *key, uint32_t size) noexcept nogil:
-        """Return the group with the longest zone that a name is at or under; longer zones come first."""
-        cdef int i
-        for i in range(self.group_count - 1):
-            if self.groups[i].key_size <= size and memcmp(self.groups[i].key, key, self.groups[i].key_size) == 0:
-                return i
-        return self.group_count - 1
 
     cdef bint _is_down(self, int group, double now) except *:
         """Return whether no upstream of a group is worth asking, and set `said` to that."""
@@ -215,144 +189,6 @@ cdef class Forwarding(Links):
                 return True
         return False
 
-    # What is asked next.
-
-    cdef int _go_on(self, Flight *flight, double now) except -1:
-        """Ask the next upstream that has not been asked; if there is none, wait for those that were."""
-        cdef int member
-        while not flight.is_late and flight.tries_made < self.attempts:
-            member = choose(<list>self.group_healths[flight.group], flight.tried)
-            if member < 0:
-                break
-            if self._ask(flight, member, False, now):
-                return 0
-        return self._wait(flight, now)
-
-    cdef Try *_new_try(self, Flight *flight, int upstream, int member, bint is_plain) noexcept nogil:
-        cdef Try *one = &flight.tries[flight.tries_made]
-        memset(one, 0, sizeof(Try))
-        flight.tries_made += 1
-        one.flight, one.upstream, one.member = flight, <uint8_t>upstream, <uint8_t>member
-        one.is_plain = is_plain
-        return one
-
-    cdef bint _ask(self, Flight *flight, int member, bint is_plain, double now) except *:
-        """Ask one upstream of the group; return whether that was possible."""
-        cdef int upstream = self.groups[flight.group].members[member]
-        cdef Health health = <Health>self.healths[upstream]
-        flight.tried |= <uint32_t>1 << member
-        flight.again = NOWHERE
-        flight.is_struck = False
-        health.note_asked()
-        if not self.send(self._new_try(flight, upstream, member, is_plain), now):
-            health.note_failure(_UNREACHABLE, now)
-            return False
-        self._plan(flight, now + health.patience())
-        return True
-
-    cdef int _wait(self, Flight *flight, double now) except -1:
-        """Ask again later whom nothing was heard of; if every upstream has said or shown that it fails, so it is."""
-        cdef double due = flight.deadline
-        cdef uint32_t others = 0xFFFFFFFF
-        cdef int i, count = 0
-        flight.is_struck = False
-        for i in range(flight.tries_made):
-            if flight.tries[i].is_open:
-                others &= ~(<uint32_t>1 << flight.tries[i].member)
-                count += 1
-        if flight.is_late:
-            if count == 0:
-                self.flights.release(flight)
-            else:
-                self.flights.plan(flight, flight.ends)
-            return 0
-        if count == 0:
-            return self._fail(flight, True, now)
-        if flight.tries_made < self.attempts:
-            flight.again = choose(<list>self.group_healths[flight.group], others)
-            if flight.again >= 0:
-                count = 0
-                for i in range(flight.tries_made):
-                    if flight.tries[i].member == flight.again and flight.tries[i].is_sent:
-                        due = flight.tries[i].sent
-                        count += 1
-                due += (<Health>self.healths[self.groups[flight.group].members[flight.again]]).patience_alone(count)
-        self._plan(flight, due)
-        return 0
-
-    cdef int _plan(self, Flight *flight, double due) noexcept nogil:
-        """Look at a flight again when something is due, at the latest when its time is over."""
-        flight.next = due
-        due = min(due, flight.deadline)
-        self.flights.plan(flight, min(due, flight.stale_at))
-        return 0
-
-    cdef int _strike(self, Flight *flight, double now) noexcept nogil:
-        """Go on with a flight as soon as `run_due` is called."""
-        flight.is_struck = True
-        self.flights.plan(flight, min(now, flight.due))
-        return 0
-
-    cdef int run_due(self, double now) except -1:
-        """Go on with the flights that are due."""
-        cdef int _i
-        for _i in range(DUE_AT_ONCE):
-            if self.flights.heap_size == 0 or self.flights.heap[0].due > now:
-                break
-            self._look_at(self.flights.heap[0], now)
-        return 0
-
-    cdef int tick(self, double now) except -1:
-        self.run_due(now)
-        return Links.tick(self, now)
-
-    cdef int give_up_refused(self, double now) except -1:
-        Links.give_up_refused(self, now)
-        return self.run_due(now)
-
-    cdef int _look_at(self, Flight *flight, double now) except -1:
-        """Do what is due."""
-        cdef int fresh
-        if flight.is_late:
-            if now >= flight.ends:
-                self.flights.release(flight)
-                return 0
-            return self._wait(flight, now)
-        if now >= flight.deadline:
-            return self._fail(flight, True, now)
-        if now >= flight.stale_at:
-            flight.stale_at = INFINITY
-            self.answer_stale(flight, now)
-        if flight.is_struck:
-            return self._go_on(flight, now)
-        if now < flight.next:
-            self._plan(flight, flight.next)
-        elif flight.again >= 0:
-            fresh = choose(<list>self.group_healths[flight.group], flight.tried)
-            if not self._ask(flight, fresh if fresh >= 0 else flight.again, False, now):
-                return self._go_on(flight, now)
-        elif self._may_ask_another(flight, now):
-            return self._go_on(flight, now)
-        else:
-            return self._wait(flight, now)
-        return 0
-
-    cdef bint _may_ask_another(self, Flight *flight, double now) except *:
-        """Return whether the next upstream is asked now that patience with the last one is over.
-
-        If something was heard of it meanwhile, it is this name that is slow, for which few others are asked.
-        """
-        cdef Try *last = &flight.tries[flight.tries_made - 1]
-        cdef Health health = <Health>self.healths[last.upstream]
-        if not last.is_open:
-            return True
-        if not health.is_heard_since(last.sent):
-            health.note_failure(_SILENT, now)
-            return True
-        if flight.tries_made >= self.attempts:
-            return False
-        return choose(<list>self.group_healths[flight.group], flight.tried) >= 0 and health.take_hedge()
-
     # What links tell of tries.
 
     cdef int answered(self, Try *one, const uint8_t *message, uint32_t size, bint is_alone, double now) except -1:
@@ -388,7 +224,7 @@ cdef class Forwarding(Links):
                 return self._take_error(one, entry.rcode, entry, False, now)
             finally:
                 free(entry)
-        return self._go_on(flight, now)
+        return self.go_on(flight, now)
 
     cdef Entry *_parsed(
         self, Flight *flight, const uint8_t *message, uint32_t size, uint32_t *lifetime
@@ -425,8 +261,8 @@ cdef class Forwarding(Links):
         cdef bint is_edns = rcode == types.FORMERR or rcode == types.NOTIMP or rcode == types.BADVERS
         cdef uint32_t size = min(entry.errors_size, <uint32_t>MAX_SAID) if entry != NULL else 0
         one.said, one.rcode = SAID_RCODE, <uint16_t>rcode
-        if is_edns and one.has_opt and not flight.is_late and flight.tries_made < MAX_TRIES:  # RFC 6891 section 7
-            return 0 if self._ask(flight, one.member, True, now) else self._go_on(flight, now)
+        if is_edns and one.has_opt and not flight.is_late and flight.tries_made < MAX_ASKED:  # RFC 6891 section 7
+            return 0 if self._ask(flight, one.member, True, now) else self.go_on(flight, now)
         health.note_failure(_SERVFAILING if rcode == types.SERVFAIL else _REFUSING, now)
         flight.is_about_name |= not is_alone
         if rcode == types.SERVFAIL and not is_alone:
@@ -436,7 +272,7 @@ cdef class Forwarding(Links):
                 if flight.errors != NULL:
                     flight.errors_size = size
                     memcpy(flight.errors, entry.errors, size)
-        return self._go_on(flight, now)
+        return self.go_on(flight, now)
 
     cdef int failed(self, Try *one, int kind, double now) except -1:
         """Take word that no answer will come."""
@@ -458,7 +294,7 @@ cdef class Forwarding(Links):
             return 0
         one.said = SAID_TEXT
         self.flights.tell(one, b"answered in a way that could be forged", 38)
-        if flight.tries_made < MAX_TRIES and not flight.is_late and self._ask(flight, one.member, False, now):
+        if flight.tries_made < MAX_ASKED and not flight.is_late and self._ask(flight, one.member, False, now):
             return 0
         return self._strike(flight, now)
 
@@ -524,7 +360,7 @@ cdef class Forwarding(Links):
         cdef Flight *waiting = flight
         if flight.is_resolved:
             free(entry)
-            return self._go_on(flight, now)  # another upstream was faster
+            return self.go_on(flight, now)  # another upstream was faster
         flight.is_resolved = True
         if self.failures.count and entry.rcode != types.YXDOMAIN:
             failure = self.failures.find(
@@ -540,12 +376,12 @@ cdef class Forwarding(Links):
             waiting.is_resolved = True
             self.settle(waiting, entry, lifetime, message, size, now)
         if flight.is_late:
-            self._go_on(flight, now)
+            self.go_on(flight, now)
         if waiting != NULL:
             self._end(waiting, now)
         return 0
 
-    cdef int _fail(self, Flight *flight, bint is_remembered, double now) except -1:
+    cdef int fail(self, Flight *flight, bint is_remembered, double now) except -1:
         """Answer with what upstreams said or did, and remember it."""
         cdef bint is_silent = False
         cdef int i, about = ABOUT_UPSTREAMS

@@ -1,0 +1,70 @@
+"""A flight: one question on its way, however many clients wait for it, with its tries at upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from blockd.resolver.cache import CacheKey
+from blockd.resolver.response import Response
+
+if TYPE_CHECKING:
+    from blockd.resolver.forwarding.failures import Failure
+    from blockd.resolver.forwarding.groups import LinkGroup
+    from blockd.resolver.forwarding.tries import Try
+
+
+class Flight:
+    """One question. All its moments are by the clock of flights, in seconds."""
+
+    __slots__ = (
+        "again",
+        "asked",
+        "due",
+        "group",
+        "is_about_name",
+        "is_done",
+        "is_gone",
+        "is_resolved",
+        "key",
+        "outcome",
+        "said",
+        "servfail",
+        "started",
+        "tried",
+        "tries",
+        "waiters",
+    )
+
+    def __init__(self, key: CacheKey, group: LinkGroup, now: float) -> None:
+        self.key = key
+        self.group = group
+        self.started = now
+        self.due = now  # when it is to be looked at next
+        self.asked = 0
+        self.tried = 0  # a bit for each upstream of the group that was asked
+        self.again = -1  # the upstream that is asked again when it is due
+        self.tries: list[Try] = []
+        self.said: dict[int, str] = {}  # what upstreams did, in sentences, by their place in the group
+        self.servfail: Response | None = None  # as the first upstream said it that gave a reason
+        self.is_about_name = False  # whether some upstream failed for this question, and not for every one
+        self.outcome: Response | Failure | None = None
+        self.is_done = False  # nobody waits any more; it is listened to for late answers
+        self.is_resolved = False  # an answer has come
+        self.is_gone = False  # nothing is listened to
+        self.waiters: list[asyncio.Future[Response | Failure]] = []
+
+    @property
+    def open_tries(self) -> list[Try]:
+        """The tries whose answers may still come."""
+        return [made for made in self.tries if made.is_open]
+
+    def tell(self, outcome: Response | Failure) -> bool:
+        """Tell those who wait; return whether there is anybody who has not given up."""
+        self.outcome = outcome
+        self.is_done = True
+        waiting = [waiter for waiter in self.waiters if not waiter.done()]
+        for waiter in waiting:
+            waiter.set_result(outcome)
+        self.waiters = []
+        return bool(waiting)

@@ -1,0 +1,166 @@
+"""Forwarding in Python: what is not blocked, cached or local is asked of upstreams, each question once for all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from blockd.errors import UpstreamFailure
+from blockd.resolver.cache import CacheKey
+from blockd.resolver.forwarding.failures import Failure
+from blockd.resolver.forwarding.flights import Flights, Keep
+from blockd.resolver.forwarding.groups import Group, LinkGroup, find_group
+from blockd.resolver.forwarding.judging import Meaning, judge
+from blockd.resolver.forwarding.limits import RENEWAL
+from blockd.resolver.forwarding.link import Link
+from blockd.resolver.forwarding.probing import Prober, probe_key
+from blockd.resolver.forwarding.source_ports import SourcePorts
+from blockd.resolver.forwarding.tries import Try
+from blockd.resolver.forwarding.udp_sockets import sockets_each
+from blockd.resolver.options import Instruments, UpstreamOptions
+from blockd.resolver.response import Response
+from blockd.settings import Upstream
+
+
+class Forwarder:
+    """The upstreams of a worker. Sockets are opened in the event loop that runs when a question comes."""
+
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        options: UpstreamOptions,
+        instruments: Instruments,
+        flight_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures."""
+        self.options = options
+        self._now = flight_clock
+        self._ports = SourcePorts(options.avoid_ports, options.randomness)
+        self._flights = Flights(options, instruments, flight_clock)
+        self._ticker: asyncio.TimerHandle | None = None
+        self._is_started = False
+        self._links: dict[Upstream, Link] = {}
+        self._retired: list[Link] = []  # upstreams that are asked no more, and may still answer
+        self.use([Group(b"", tuple(upstreams))])
+
+    def use(self, groups: Sequence[Group]) -> None:
+        """Ask these upstreams from the next question on; what is known of those that stay is kept."""
+        before, self._links = self._links, {}
+        self._flights.failures.clear()
+        for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
+            known = before.pop(upstream, None)
+            self._links[upstream] = known or Link(upstream, self.options, self._ports, self, self._now)
+            self._links[upstream].zone = b""
+        for gone in before.values():
+            gone.end_probes()
+            self._retired.append(gone)
+        self._groups = {
+            group.zone: LinkGroup(group.zone, [self._links[one] for one in group.upstreams]) for group in groups
+        }
+        for made in self._groups.values():
+            for link in made.links:
+                link.zone = made.zone or link.zone
+        links = list(self._links.values())
+        for link in links:
+            link.resize(sockets_each(len(links)))
+        places = [[links.index(link) for link in group.links] for group in self._groups.values()]
+        self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """All that may be asked, in the order in which they were named."""
+        return tuple(self._links)
+
+    def keep_late_answers(self, keep: Keep) -> None:
+        """Have answers kept that come when nobody waits for them any more."""
+        self._flights.keep = keep
+
+    def start(self) -> None:
+        """Probe upstreams and renew sockets from now on, in the running event loop."""
+        self._is_started = True
+        if self._ticker is None:
+            self._tick()
+
+    def close(self) -> None:
+        """Answer who waits, and close all sockets; the next question would open some again."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        self._is_started = False
+        self._flights.close()
+        for link in (*self._links.values(), *self._retired):
+            link.shut()
+        self._retired.clear()
+
+    async def resolve(self, key: CacheKey) -> Response:
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
+        flight = self._flights.find(key)
+        if flight is None:
+            remembered = self._flights.remembered(key)
+            if remembered is not None:
+                return _given(remembered)
+            flight = self._flights.launch(key, find_group(self._groups, key[0]) or LinkGroup(b"", ()))
+        if flight.outcome is not None:
+            return _given(flight.outcome)
+        waiter: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
+        flight.waiters.append(waiter)
+        return _given(await waiter)
+
+    # What links tell of tries.
+
+    def answered(self, made: Try, message: bytes) -> None:
+        """Take an answer, early or late."""
+        if made.flight is not None:
+            self._flights.answered(made, made.flight, message)
+            return
+        link, now = made.link, self._now()
+        link.close(made)
+        judged = judge(made, message)
+        if judged.meaning is Meaning.WITHOUT_EDNS:
+            self._probe(link, is_plain=True)
+            return
+        resolves = judged.meaning is Meaning.ANSWER
+        if resolves and made.is_plain:
+            link.ask_without_edns()
+        self._prober.note_answer(link.health, now, now - made.sent, resolves)
+
+    def failed(self, made: Try, kind: int, sentence: str) -> None:
+        """Take word that no answer will come."""
+        if made.flight is not None:
+            self._flights.failed(made, made.flight, kind, sentence)
+            return
+        made.link.close(made)
+        self._prober.note_failure(made.link.health, self._now())
+
+    def undone(self, made: Try) -> None:
+        """Ask again, as the upstream supports it."""
+        if made.flight is not None:
+            self._flights.undone(made, made.flight)
+            return
+        made.link.close(made)
+        self._probe(made.link)
+
+    def _probe(self, link: Link, *, is_plain: bool = False) -> None:
+        """Send a probe; if that is impossible, it counts as unanswered."""
+        try:
+            link.probe(probe_key(link.zone), is_plain=is_plain)
+        except OSError:
+            self._prober.note_failure(link.health, self._now())
+
+    def _tick(self) -> None:
+        self._ticker = asyncio.get_running_loop().call_later(RENEWAL, self._tick)
+        self._prober.tick(self._now())
+        for link in self._links.values():
+            link.renew()
+        for link in self._retired:
+            if link.health.in_flight == 0:
+                link.shut()
+        self._retired = [link for link in self._retired if link.health.in_flight]
+
+
+def _given(outcome: Response | Failure) -> Response:
+    """Return a response; raise a failure."""
+    if isinstance(outcome, Failure):
+        raise UpstreamFailure(outcome.code, outcome.text)
+    return outcome
