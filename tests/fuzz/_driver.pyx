@@ -470,7 +470,7 @@ cdef class Traffic:
             if got < 0:
                 return
             self.asked += 1
-            assert got > types.HEADER_SIZE + 5 and query[5] == 1, "the engine asks what is no question"
+            assert got >= types.HEADER_SIZE + 5 and query[5] == 1, "the engine asks what is no question"
             c = cursor_over(query, <uint32_t>got)
             take(&c, types.HEADER_SIZE)
             skip_name(&c)

@@ -102,11 +102,11 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-FAULTS = (Fault.SERVFAIL, Fault.MALFORMED, Fault.STRAYS_ONLY, Fault.TRUNCATED, Fault.OPT_TWICE)
+FAULTS = (Fault.SERVFAIL, Fault.REFUSED, Fault.MALFORMED, Fault.STRAYS_ONLY, Fault.OPT_TWICE)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_an_upstream_does_not_answer_well_is_asked_again(
+def test_what_an_upstream_does_not_answer_well_is_answered_all_the_same(
     make: Make, upstream: UpstreamSimulator, fault: Fault
 ) -> None:
     upstream.plan(NAME, "A", RECORD)
@@ -120,7 +120,7 @@ def test_what_an_upstream_does_not_answer_well_is_asked_again(
             assert await client.hear() == "198.51.100.1"
 
         run(make(upstream.upstream, second.upstream), test)
-    assert len(upstream.seen) > 1
+    assert len(upstream.seen) <= 1, "no upstream is asked for it again"
 
 
 def test_strays_do_not_answer(make: Make, upstream: UpstreamSimulator) -> None:
@@ -153,7 +153,7 @@ def test_an_upstream_that_goes_while_questions_are_in_the_air(make: Make) -> Non
 
         async def test(client: Client) -> None:
             client.send(*(question(f"{number}.example") for number in range(50)))
-            await until(lambda: len(first.seen) >= 50)
+            await until(lambda: len({seen.name for seen in first.seen + second.seen}) >= 50)
             stack.close()
             for number in range(50, 250):
                 client.send(question(f"{number}.example"))
