@@ -83,7 +83,7 @@ class NativeForwarder:
         self._zones: list[bytes] = []  # what each upstream is probed with
         self._streams: dict[int, Stream] = {}
         self._to_ask: list[tuple[int, bytes]] = []
-        self._waiting: dict[int, asyncio.Future[bytes | Response | UpstreamFailure]] = {}
+        self._waiting: dict[int, asyncio.Future[bytes | tuple[bytes, bool]]] = {}
         self._numbers = itertools.count()
         self._answer_later: Callable[[Iterable[Deferred]], None] = _drop
         self._loop: asyncio.AbstractEventLoop | None = None
