@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test lint format reference docs numbers bench bench-mirrors fuzz wheel release lock clean
+.PHONY: run help ext check test lint format reference docs numbers bench bench-hostile bench-mirrors fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -79,6 +79,9 @@ numbers: $(VENV)/tested ## make the numbers that Cython shares with Python anew 
 # More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json"
 bench: $(VENV)/tested ## compare blockd and the servers that it would replace, on this machine
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-hostile: $(VENV)/tested ## compare how blockd, Unbound and BIND bear upstreams that fail
+	@$(BIN)/python -m tests.bench.hostile $(BENCH)
 
 bench-mirrors: $(VENV)/tested ## measure how soon an order is enforced with one of two mirrors at fault
 	@$(BIN)/python -m tests.bench.mirrors $(BENCH)

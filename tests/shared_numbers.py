@@ -12,10 +12,11 @@ from types import ModuleType
 
 from blockd.dns import types
 from blockd.metrics import counters, traffic
-from blockd.names import domain, hashed, network
+from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import query, response, selftest_key
+from blockd.resolver import extras, moving, query, records, response, sections, selftest_key
 from blockd.resolver.forwarding import edns, limits, source_ports
+from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -50,6 +51,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(domain, "MAX_LABEL", "MAX_NAME", "MAX_KEY", "MAX_LABELS"),
         of(hashed, "KEY_HASHED", "DIGEST_SIZE", "MAX_SALT"),
         of(network, "KEY_IPV4", "KEY_IPV6", "KEY_CLIENT_IPV4", "KEY_CLIENT_IPV6"),
+        of(translation, "MAPPED_BITS", "MAX_TRANSLATIONS"),
     ),
     "orders/_numbers.pxd": (
         members(order.Action),
@@ -62,9 +64,16 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "resolver/_numbers.pxd": (
         of(edns, "CLIENT_COOKIE", "MIN_SERVER_COOKIE", "MAX_SERVER_COOKIE"),
         of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
+        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
-        of(response, "MAX_NAMES", "MAX_POINTERS"),
         of(source_ports, "LOWEST_PORT"),
+        of(response, "MAX_RECORDS"),
+        of(names, "MAX_POINTERS"),
+        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),
+        of(records, "MAX_ERROR_TEXT"),
+        of(extended_errors, "MAX_ERRORS"),
+        of(sections, "FIXED", "MAX_AUTHORITIES"),
+        of(moving, "MAX_POINTER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
     ),
     "ruleset/_numbers.pxd": (

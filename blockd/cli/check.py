@@ -14,11 +14,13 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
+from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.daemon.update.expiry import ended, orders_of
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import RulesetError
 from blockd.orders import State, state_at
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings, load
@@ -36,6 +38,7 @@ class Prospect:
     networks: int
     pinned: int | None
     orders: tuple[int, int]  # how many a start would have, and how many of these would not be in force
+    resolution: Resolution
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -48,6 +51,7 @@ class Prospect:
             "pinned": self.pinned,
             "orders": self.orders[0],
             "orders_not_in_force": self.orders[1],
+            "resolution": self.resolution.to_json(),
             "feeds": list(self.feeds),
             "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
             "refused": {
@@ -65,6 +69,7 @@ class Prospect:
             yield from (f"  {reason}" for reason in self.lacking)
         else:
             yield f"{self.config} is good."
+        yield from resolution_lines(self.resolution.to_json())
         if not self.feeds:
             yield "No feed is configured (feeds: []): nothing would be blocked."
         for name in self.feeds:
@@ -123,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         *_totals(versions, in_force, found),
         versions.pinned(),
         orders,
+        Resolution.of(settings),
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE

@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
@@ -33,6 +34,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         how = f"is another since {file['since']}" if file["since"] else "is gone"
         yield f"  CHANGED: {file['path']} on disk {how}; it is not used before a restart"
     yield from _bound(told["bound"])
+    yield from resolution_lines(told["resolution"])
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"

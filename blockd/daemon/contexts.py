@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +10,9 @@ from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
-from blockd.settings import Settings, Upstream
+from blockd.settings import Settings
 from blockd.transports.binding import Sockets
 
 
@@ -34,7 +35,7 @@ class WorkerContext:
     shared: SharedContext
     index: int
     engine: str  # which one runs, from `blockd.resolver.engine_name`
-    upstreams: tuple[Upstream, ...]
+    resolution: Resolution
     version: int | None  # to enforce from the first answer on
 
 
@@ -59,7 +60,7 @@ class ControlContext:
     version: int | None
     workers: dict[int, WorkerState]  # the running ones, by index
     announce: bool  # whether the start-up is still to be announced
-    upstreams: tuple[Upstream, ...] = ()
+    resolution: Resolution = field(default_factory=Resolution)
 
 
 @dataclass(frozen=True, slots=True)

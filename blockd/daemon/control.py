@@ -56,6 +56,7 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.resolver import SelfTestKey, engine_name
+from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
@@ -121,7 +122,7 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
-        source = resolving(environment.source, context.upstreams)
+        source = resolving(environment.source, context.resolution.groups[ALL_NAMES].upstreams)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock, state.room.no_evidence)
@@ -149,10 +150,11 @@ class ControlProcess:
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, timing.clock(),
+            self._updater.maker, state.room, context.resolution, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
-        self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock, self._held))
+        world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, context.resolution)
+        self._lookups = Lookups(world)
         self.sinkhole = SinkholeService(
             settings, shared.counters.row(settings.workers), lambda: self._enforced, self._lookups.where_it_leads
         )

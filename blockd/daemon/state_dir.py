@@ -19,12 +19,14 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
+from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
 from blockd.ruleset.versions.keeping import spare_one
 
@@ -50,10 +52,14 @@ log = logging.getLogger(__name__)
 
 
 class StateDir:
-    """The folder at `folder`, created if it is missing; raises CommandError if it cannot be used."""
+    """The folder at `folder`, created if it is missing; raises CommandError if it cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    `translations` are the prefixes by which what it has is enforced, as `Enforced` takes them.
+    """
+
+    def __init__(self, folder: Path, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS) -> None:
         self.folder = folder
+        self._translations = translations
         self.versions = Versions(folder / "rulesets")
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
@@ -199,7 +205,7 @@ class StateDir:
         except RulesetError:
             ruleset.close()
             raise
-        return Enforced(version, ruleset, states)
+        return Enforced(version, ruleset, states, self._translations)
 
     def writable_states(self, enforced: Enforced) -> OrderStates:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""

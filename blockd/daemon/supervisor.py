@@ -36,11 +36,12 @@ from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
+from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.own_networks import own_networks
-from blockd.resolver.system import upstreams
-from blockd.settings import Settings, Upstream
+from blockd.resolver.resolution import Resolution
+from blockd.settings import Settings
 from blockd.transports.binding import DESCRIPTORS, Sockets, bind
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
@@ -78,7 +79,7 @@ class Supervisor:
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir)
+        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
@@ -88,7 +89,7 @@ class Supervisor:
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         _raise_descriptors()
-        self._upstreams: tuple[Upstream, ...] = upstreams(settings)
+        self._resolution = Resolution.of(settings)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
@@ -170,7 +171,7 @@ class Supervisor:
         )
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        context = WorkerContext(self._shared(), index, self._engine, self._upstreams, self._version)
+        context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
         return lambda channel: worker.run(context, channel)
 
     def _control_job(self) -> Callable[[Channel], None]:
@@ -186,7 +187,7 @@ class Supervisor:
                 if child.index is not None
             },
             announce=not self._announced,
-            upstreams=self._upstreams,
+            resolution=self._resolution,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)

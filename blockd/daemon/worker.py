@@ -28,6 +28,7 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
+from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -123,6 +124,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
+        local=context.resolution.local,
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -130,6 +132,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         row=shared.counters.row(context.index),
         traffic=shared.traffic.row(context.index),
     )
+    groups = context.resolution.groups
     options = UpstreamOptions(
         settings.upstream.timeout,
         settings.upstream.attempts,
@@ -144,7 +147,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         CacheOptions(
             cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
         ),
-        Forwarder(context.upstreams, options, instruments),
+        Forwarder(groups[ALL_NAMES].upstreams, options, instruments, groups[ALL_NAMES + 1 :]),
         instruments,
     )
 

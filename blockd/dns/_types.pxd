@@ -2,14 +2,25 @@
 
 cdef enum:
     A = 1
+    NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
+    MX = 15
     TXT = 16
+    SIG = 24
     AAAA = 28
+    SRV = 33
     DNAME = 39
     OPT = 41
+    DS = 43
+    RRSIG = 46
+    NSEC = 47
+    NSEC3 = 50
     SVCB = 64
     HTTPS = 65
+    FIRST_META = 128
+    TSIG = 250
     IXFR = 251
     AXFR = 252
     ANY = 255
@@ -29,6 +40,7 @@ cdef enum:
     QR = 32768
     OPCODE = 30720
     OPCODE_SHIFT = 11
+    AA = 1024
     TC = 512
     RD = 256
     RA = 128
@@ -40,6 +52,7 @@ cdef enum:
     EDE_OPTION = 15
     EDE_CODE_ONLY = 6
     OPT_SIZE = 11
+    EDE_OTHER = 0
     EDE_NOT_READY = 14
     EDE_BLOCKED = 15
     EDE_CENSORED = 16
@@ -47,6 +60,7 @@ cdef enum:
     EDE_PROHIBITED = 18
     EDE_NO_REACHABLE_AUTHORITY = 22
     EDE_NETWORK_ERROR = 23
+    EDE_INVALID_TYPE = 30
     SVCB_IPV4HINT = 4
     SVCB_IPV6HINT = 6
     HEADER_SIZE = 12

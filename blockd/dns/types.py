@@ -7,14 +7,25 @@ from __future__ import annotations
 
 # Types
 A = 1
+NS = 2
 CNAME = 5
 SOA = 6
+PTR = 12
+MX = 15
 TXT = 16
+SIG = 24
 AAAA = 28
+SRV = 33
 DNAME = 39
 OPT = 41
+DS = 43
+RRSIG = 46
+NSEC = 47
+NSEC3 = 50
 SVCB = 64
 HTTPS = 65
+FIRST_META = 128  # types of messages and questions, RFC 6895 section 3.1: 128 to 255, of which few have a meaning
+TSIG = 250
 IXFR = 251
 AXFR = 252
 ANY = 255
@@ -42,6 +53,7 @@ BADCOOKIE = 23  # RFC 7873 section 8
 QR = 0x8000
 OPCODE = 0x7800
 OPCODE_SHIFT = 11  # bits that an opcode is to the left of its number
+AA = 0x0400
 TC = 0x0200
 RD = 0x0100
 RA = 0x0080
@@ -57,6 +69,7 @@ EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options
 
 # Extended DNS Errors, RFC 8914 section 4
+EDE_OTHER = 0
 EDE_NOT_READY = 14
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
@@ -64,6 +77,7 @@ EDE_FILTERED = 17
 EDE_PROHIBITED = 18
 EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
+EDE_INVALID_TYPE = 30  # RFC 9824 section 3.5
 
 # Hints of SVCB and HTTPS records, RFC 9460 section 14.3.2
 SVCB_IPV4HINT = 4

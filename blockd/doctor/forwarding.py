@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from blockd.dns import types
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
@@ -16,8 +16,10 @@ _REFUSALS = {types.SERVFAIL: "SERVFAIL", types.REFUSED: "REFUSED", types.NOTIMP:
 
 def upstream_loops(case: Context) -> Iterator[Finding]:
     """Check that no question would come back to blockd itself, directly or through systemd-resolved."""
-    loops = [upstream for upstream in _forwarders(case) if _is_own(case, upstream)]
-    by_stub = [one for one in case.machine.stub_upstreams() if _is_own(case, one)] if STUB in _forwarders(case) else []
+    zones = [upstream for zone in case.settings.forward for upstream in zone.upstreams]
+    forwarders = _forwarders(case, zones)
+    loops = [upstream for upstream in forwarders if _is_own(case, upstream)]
+    by_stub = [one for one in case.machine.stub_upstreams() if _is_own(case, one)] if STUB in forwarders else []
     for upstream in loops:
         yield bad(f"the upstream {upstream.text} is blockd itself", "Name your resolvers in `upstreams`.")
     for upstream in by_stub:
@@ -68,10 +70,10 @@ def upstreams(case: Context) -> Iterator[Finding]:
             yield ok(f"{upstream.text} answered in {milliseconds:.0f} ms")
 
 
-def _forwarders(case: Context) -> list[Upstream]:
-    """Return the upstreams, with `system` replaced by those of the machine."""
+def _forwarders(case: Context, others: Sequence[Upstream] = ()) -> list[Upstream]:
+    """Return the upstreams for all names, and others, with `system` replaced by those of the machine."""
     found: dict[Upstream, None] = {}
-    for upstream in case.settings.upstreams:
+    for upstream in (*case.settings.upstreams, *others):
         try:
             found.update(dict.fromkeys(case.machine.system_upstreams() if upstream == SYSTEM_UPSTREAM else [upstream]))
         except OSError:

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.dns import types
+from blockd.doctor.exchange import ask
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.errors import UpstreamFailure
 from blockd.resolver import engine_name
 from blockd.resolver import system as upstreams
 from blockd.resolver.engine.choice import why_not_native
-from blockd.resolver.upstream import ask
+from blockd.resolver.response import matches
+from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets
 
@@ -121,10 +123,10 @@ class Machine:
 
     def has_address(self, host: str) -> bool:
         """Return whether an address belongs to this machine, or may be bound anyway (net.ipv4.ip_nonlocal_bind)."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
+            family, address = socket_address(Upstream(host, 0))
             with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.bind((host, 0))
+                sock.bind(address)
         except OSError:
             return False
         return True
@@ -199,11 +201,17 @@ class _Timex(ctypes.Structure):
 
 async def _ask(upstream: Upstream) -> Asked:
     header = struct.pack(">6H", secrets.randbits(16), types.RD, 1, 0, 0, 1)
+    question = header + _ROOT_NS + _OPT
     started = time.monotonic()
     try:
-        answer = await ask(upstream, header + _ROOT_NS + _OPT, len(_ROOT_NS), UPSTREAM_TIME, secrets.randbelow)
+        if upstream.transport == "udp":
+            answer = await ask(upstream, question, len(_ROOT_NS), UPSTREAM_TIME, secrets.randbelow)
+        else:
+            answer = await ask_over_stream(upstream, question, UPSTREAM_TIME)
     except UpstreamFailure as error:
         return Asked(failure=str(error))
+    if not matches(answer, question, len(_ROOT_NS)):
+        return Asked(failure=f"{upstream.label} answered another question")
     flags = int.from_bytes(answer[2:4])
     return Asked(time.monotonic() - started, flags & types.RCODE, bool(flags & types.RA))
 

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.bounds import bounds_metrics
-from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
+from blockd.metrics.counters import HIT_KINDS, LOCAL_KINDS, UPSTREAM_BUCKETS, Counters, Transport
 from blockd.metrics.feeds import feed_metrics
 from blockd.metrics.order_gauges import order_gauges
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
@@ -97,6 +97,15 @@ class Collector(PrometheusCollector):
             "Questions that the cache had no answer to, so that upstreams were asked or their failure was remembered.",
             value=self._counters.cache_misses(),
         )
+        local = CounterMetricFamily(
+            "blockd_local_answers",
+            "Answers for which no upstream was needed: from zones and names of the config (own), for names that are "
+            "never asked of upstreams (default), for the canaries of browsers and devices (canary).",
+            labels=["zone"],
+        )
+        for kind, count in zip(LOCAL_KINDS, self._counters.local(), strict=True):
+            local.add_metric([kind], count)
+        yield local
         entries, octets = self._counters.cache_size()
         yield GaugeMetricFamily(
             "blockd_cache_entries", "Responses in the caches of all workers, each of which has its own.", value=entries

@@ -16,6 +16,7 @@ RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all o
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
+LOCAL_KINDS = ("own", "default", "canary")  # where an answer came from that no upstream was asked for
 
 
 class Transport(IntEnum):
@@ -35,7 +36,8 @@ _CACHE_MISSES = _CACHE_HITS + 1
 _UPSTREAM = _CACHE_MISSES + 1
 _UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
 _HITS = _UPSTREAM_MICROSECONDS + 1
-_CACHE_ENTRIES = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)  # these two are not counters: they also fall
+_LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
+_CACHE_ENTRIES = _LOCAL + len(LOCAL_KINDS)  # these two are not counters: they also fall
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
 _ROW = _CACHE_OCTETS + 1
 
@@ -66,6 +68,10 @@ class Row:
     def cache_miss(self) -> None:
         """Count a question that the cache had no answer to."""
         self._numbers[_CACHE_MISSES] += 1
+
+    def local(self, kind: int) -> None:
+        """Count an answer from a local zone; `kind` is a place in LOCAL_KINDS."""
+        self._numbers[_LOCAL + kind] += 1
 
     def cache_grown(self, entries: int, octets: int) -> None:
         """Note by how much a cache has grown; both are below 0 if it has shrunk."""
@@ -113,6 +119,10 @@ class Counters:
     def cache_misses(self) -> int:
         """Return the number of questions that the cache had no answer to."""
         return self._sums(_CACHE_MISSES, 1)[0]
+
+    def local(self) -> list[int]:
+        """Return the answers from local zones by LOCAL_KINDS."""
+        return self._sums(_LOCAL, len(LOCAL_KINDS))
 
     def cache_size(self) -> tuple[int, int]:
         """Return the responses in all caches, and the octets that they take."""

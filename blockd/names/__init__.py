@@ -12,12 +12,14 @@ from blockd.names.domain import (
 )
 from blockd.names.hashed import hashed_key, is_hashed_key, name_digest
 from blockd.names.network import Network, address_key, client_key, is_client_key, is_network_key, network_from_key
+from blockd.names.translation import WELL_KNOWN_TRANSLATIONS, translations
 
 __all__ = [
     "MAX_KEY",
     "MAX_LABEL",
     "MAX_LABELS",
     "MAX_NAME",
+    "WELL_KNOWN_TRANSLATIONS",
     "DomainName",
     "Network",
     "address_key",
@@ -31,4 +33,5 @@ __all__ = [
     "label_ends",
     "name_digest",
     "network_from_key",
+    "translations",
 ]

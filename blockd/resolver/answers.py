@@ -1,6 +1,8 @@
 """Answers: a header, the question as the client wrote it, records, and an OPT record if the client sent one.
 
-No answer is longer than its question allows: EDE text is cut first, then everything but the question, with TC set.
+No answer is longer than its question allows. What clients can do without is left out first, in this order: the text of
+an EDE, the additional section, what the authority section has beyond what is needed (`sections.kept`), the EDE. Only
+if what is left does not fit, the answer is empty, with TC set.
 """
 
 from __future__ import annotations
@@ -12,14 +14,23 @@ from dataclasses import dataclass
 
 from blockd.dns import types
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, MAX_NAME, key_from_text
+from blockd.names import MAX_LABEL, MAX_NAME, DomainName, key_from_text
 from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
 from blockd.resolver.query import Query
-from blockd.resolver.records import address_record, error_option, local_alias, local_records, soa_record
+from blockd.resolver.records import (
+    address_record,
+    alias_record,
+    error_option,
+    local_records,
+    owned_by,
+    soa_record,
+)
+from blockd.resolver.sections import kept
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
+_ALIAS_TYPES = (types.CNAME, types.ANY)  # what a CNAME record answers by itself, RFC 1034 section 4.3.2
 STALE = "list not renewed in time"
 
 
@@ -46,12 +57,21 @@ def answer(
     """Return an answer to `query` in wire format; `records` may point into the question, which starts at octet 12."""
     if rcode > types.RCODE and not query.edns:
         rcode = types.SERVFAIL  # without EDNS its upper bits are lost, and the lower ones mean something else
-    opt = types.OPT_SIZE + len(errors) if query.edns else 0
-    if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
-        if not truncated and len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
+    room = query.limit - types.HEADER_SIZE - len(query.question) - (types.OPT_SIZE if query.edns else 0)
+    if not query.edns:
+        errors = b""
+    if not truncated and len(records) + len(errors) > room:
+        if len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
             errors = errors[:2] + b"\0\2" + errors[4:6]
-            return answer(query, rcode, counts, records, errors=errors, authentic=authentic)
-        counts, records, truncated = (0, 0, 0), b"", True
+        if len(records) + len(errors) > room:
+            fitting = kept(records, counts, room - len(errors), do=query.do)
+            if fitting is None and errors and (fitting := kept(records, counts, room, do=query.do)):
+                errors = b""
+            truncated = fitting is None
+            if fitting is not None:
+                counts, records = fitting.counts, records[: fitting.size]
+    if truncated:
+        counts, records = (0, 0, 0), b""
     flags = types.QR | types.RA | query.flags & (types.RD | types.CD) | rcode & types.RCODE
     if authentic and (query.do or query.flags & types.AD):  # RFC 6840 section 5.8
         flags |= types.AD
@@ -68,6 +88,11 @@ def answer(
         + _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(errors))
         + errors
     )
+
+
+def authoritative(message: bytes) -> bytes:
+    """Return an answer with AA set, as servers do that answer from a zone of their own."""
+    return message[:2] + bytes((message[2] | types.AA >> 8,)) + message[3:]
 
 
 def error(query: Query, rcode: int, code: int | None = None, text: str = "") -> bytes:
@@ -117,19 +142,40 @@ class BlockAnswers:
                 count, records = local_records(verdict.order.records, query.qtype, left)
                 if count:
                     return answer(query, counts=(count, 0, 0), records=records, errors=errors)
-            case Action.CNAME if verdict.order is not None and verdict.order.records:
-                target = target_of(verdict.order, query.key)
-                if len(target) >= MAX_NAME:
-                    return error(query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
-                local, ttl = verdict.order.records, min(self.ttl, left)
-                count, records = local_alias(query.question, target, local, query.qtype, ttl, left)
-                return answer(query, counts=(count, 0, 0), records=records, errors=errors)
+            case Action.CNAME if verdict.order is not None:
+                aliased = self._alias(query, verdict.order, errors, left)
+                if aliased is not None:
+                    return aliased
             case Action.SINKHOLE if query.qtype in self._packed:
                 record = address_record(self._packed[query.qtype], min(self.ttl, left))
                 return answer(query, counts=(1, 0, 0), records=record, errors=errors)
-        if verdict.action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
+        inside = verdict.action is Action.CNAME and verdict.order is not None and verdict.order.records
+        if not inside and verdict.action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
             raise RulesetError(f"the action {verdict.action} has no answer")
         return self._negative(query, verdict, types.NOERROR, errors, left)
+
+    def followed(self, query: Query, verdict: Verdict) -> bytes | None:
+        """Return the key of the name that upstreams must be asked for; None if `give` has the whole answer.
+
+        That is the target of a `cname` action. If it is the name asked for, its own answer is given as it is.
+        """
+        order = verdict.order
+        if verdict.action is not Action.CNAME or order is None or order.records:
+            return None
+        target = target_of(order, query.key)
+        if target != query.key and (query.qtype in _ALIAS_TYPES or len(target) >= MAX_NAME):
+            return None
+        return target
+
+    def followed_key(self, order: Order) -> bytes:
+        """Return the key of an order's target that upstreams are asked for; empty if there is none.
+
+        In front of it is 1 if the name asked for goes below the target, else 0.
+        """
+        if order.action is not Action.CNAME or order.records:
+            return b""
+        below = order.cname.removeprefix("*.")
+        return bytes((below != order.cname,)) + key_from_text(below)
 
     def errors(self, verdict: Verdict) -> bytes:
         """Return the EDE option that names the order behind the answer, and where to object."""
@@ -146,6 +192,30 @@ class BlockAnswers:
         text = error_text(order, self._operator, STALE if stale else "")
         return error_option(codes(order).extended_error, text)
 
+    def _alias(self, query: Query, order: Order, errors: bytes, left: int) -> bytes | None:
+        """Answer with a CNAME and the records that a policy zone has for its target.
+
+        Returns None if there is no CNAME, since it would lead to itself, nor a record, or if upstreams must be asked.
+        """
+        target = target_of(order, query.key)
+        if target == query.key:
+            count, records = local_records(order.records, query.qtype, left)
+            return answer(query, counts=(count, 0, 0), records=records, errors=errors) if count else None
+        if len(target) >= MAX_NAME:
+            return answer(query, types.YXDOMAIN, errors=errors)  # as for a DNAME, RFC 6672 section 2.2
+        alias = alias_record(DomainName(target).wire, min(self.ttl, left))
+        if query.qtype in _ALIAS_TYPES:
+            return answer(query, counts=(1, 0, 0), records=alias, errors=errors)
+        if not order.records:
+            return None
+        owner = types.HEADER_SIZE + len(query.question) + 12  # of the target, the data of the CNAME
+        count, records = local_records(order.records, query.qtype, left)
+        if count:
+            return answer(
+                query, counts=(1 + count, 0, 0), records=alias + owned_by(records, count, owner), errors=errors
+            )
+        return answer(query, counts=(1, 1, 0), records=alias + self._soa_of(owner, left), errors=errors)
+
     def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes, left: int) -> bytes:
         """Answer with an SOA record, owned by the listed name if that is the question's or above it.
 
@@ -155,9 +225,12 @@ class BlockAnswers:
         entry = verdict.entry
         if entry and entry.key and entry.key[0] <= MAX_LABEL and query.key.startswith(entry.key):
             owner = len(query.key) - len(entry.key)
-        pointer = 0xC000 | types.HEADER_SIZE + owner
+        return answer(query, rcode, (0, 1, 0), self._soa_of(types.HEADER_SIZE + owner, left), errors=errors)
+
+    def _soa_of(self, owner: int, left: int) -> bytes:
+        """Return the SOA record owned by the name at the offset `owner`."""
         soa = self.soa if left >= self.ttl else soa_record(self._serial, left)
-        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + soa, errors=errors)
+        return (types.POINTER << 8 | owner).to_bytes(2) + soa
 
 
 def time_left(until: int, now: float) -> int:

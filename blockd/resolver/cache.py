@@ -15,7 +15,9 @@ from blockd.dns import types
 from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
+from blockd.resolver.moving import Moving
 from blockd.resolver.response import Response
+from blockd.ruleset import NOT_LISTED
 
 ENTRY_OVERHEAD = 900  # octets of memory that an entry takes besides its records and name, as measured
 RECORD_OVERHEAD = 120  # octets for each TTL, name and address kept with it
@@ -33,8 +35,10 @@ class Cached:
     expires: float
     ceiling: int  # seconds, the limit of its TTLs when it was stored
     size: int
-    moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
-    verdict: Verdict | None = None  # of what the response leads to
+    judged_by: tuple[tuple[bytes, int], int, frozenset[int]] | None = None  # of the verdicts: moment, and who acts
+    verdict: Verdict = NOT_LISTED  # of what the response leads to
+    extras: Verdict = NOT_LISTED  # of its additional section, where that does not lead
+    moving: Moving | None = None  # how it goes behind the CNAME of a `cname` action
 
 
 class Cache:
@@ -64,7 +68,7 @@ class Cache:
 
     def put(self, key: CacheKey, response: Response, now: float) -> Cached:
         """Keep a response for its lifetime; return the entry, which is not kept if the lifetime is 0."""
-        negative = response.rcode == types.NXDOMAIN or not response.counts[0]
+        negative = response.negative
         lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
         parts = len(response.ttls) + len(response.names) + len(response.addresses)
         size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts

@@ -9,6 +9,7 @@ from typing import Protocol
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.selftest_key import SelfTestIdentity
 
 CACHE_SEED = 16  # octets
@@ -29,7 +30,8 @@ class Service:
     """The clients that a worker answers, and how.
 
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
-    secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other.
+    secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
+    `local` is answered without asking upstreams.
     """
 
     networks: tuple[Network, ...]
@@ -37,6 +39,7 @@ class Service:
     refuse_unready: bool = False
     selftest: SelfTestIdentity | None = None
     notify: NotifyHandler | None = None
+    local: LocalZones | None = None
 
 
 @dataclass(frozen=True, slots=True)

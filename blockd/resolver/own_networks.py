@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 from pathlib import Path
 
-from blockd.names import Network
+from blockd.names import Network, translations
 from blockd.resolver.system import RESOLV_CONF, name_servers
 from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import SYSTEM_UPSTREAM, Settings
@@ -14,8 +14,9 @@ from blockd.settings import SYSTEM_UPSTREAM, Settings
 
 def own_networks(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> OwnNetworks:
     """Return the sinkhole's addresses, the upstreams' and the machine's own resolvers', and the client networks."""
-    hosts = [upstream.host for upstream in settings.upstreams if upstream != SYSTEM_UPSTREAM]
-    if SYSTEM_UPSTREAM in settings.upstreams:
+    upstreams = [*settings.upstreams, *(upstream for zone in settings.forward for upstream in zone.upstreams)]
+    hosts = [upstream.host for upstream in dict.fromkeys(upstreams) if upstream != SYSTEM_UPSTREAM]
+    if SYSTEM_UPSTREAM in upstreams:
         with contextlib.suppress(OSError):  # told where they are taken for forwarding
             hosts += [upstream.host for upstream in name_servers(resolv_conf)]
     sinkhole = (settings.sinkhole.ipv4.packed, settings.sinkhole.ipv6.packed)
@@ -23,6 +24,7 @@ def own_networks(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> OwnNetw
         sinkhole=tuple(_host(packed) for packed in sinkhole),
         upstreams=tuple(_host(ipaddress.ip_address(host).packed) for host in hosts),
         clients=settings.clients.allow,
+        translations=translations(settings.clients.nat64_prefixes),
     )
 
 

@@ -10,19 +10,23 @@ from typing import Protocol
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
-from blockd.names import MAX_NAME
-from blockd.orders import NEVER, NO_TIER, Action, Verdict
-from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
-from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
+from blockd.orders import NEVER, Action, Verdict
+from blockd.resolver.admission import Admission
+from blockd.resolver.aliases import answer_behind
+from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
+from blockd.resolver.cache import Cache, Cached, CacheKey, aged
 from blockd.resolver.clients import Clients, packed_host
+from blockd.resolver.extras import additional_at, left_out
+from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
+from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
-from blockd.resolver.records import behind_cname
-from blockd.resolver.response import Response
-from blockd.resolver.selftest_key import asks_for_identity, identity_answer
+from blockd.resolver.records import error_option
+from blockd.resolver.response import Response, parse
+from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.ruleset.leading import where_it_leads
+from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +37,13 @@ class Policy:
 
     enforced: Enforced
     answers: BlockAnswers
+    judge: LeadJudge  # of what answers lead to
 
 
 Stage = Callable[[QueryContext], bytes | Outcome]
 
 
-class Forwarding(Protocol):
+class AnyForwarder(Protocol):
     """Asks upstreams."""
 
     async def resolve(self, key: CacheKey) -> Response:
@@ -48,38 +53,42 @@ class Forwarding(Protocol):
 class Pipeline:
     """Answers messages."""
 
-    def __init__(self, service: Service, cache: Cache, forwarder: Forwarding, instruments: Instruments) -> None:
+    def __init__(self, service: Service, cache: Cache, forwarder: AnyForwarder, instruments: Instruments) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
         self.clients = Clients(service.networks)
         self._service = service
         self._cache = cache
         self._forwarder = forwarder
         self._row = instruments.row
-        self._traffic = instruments.traffic
+        self._admission = Admission(service, instruments.traffic)
         self._clock = instruments.clock
         self._wall_clock = instruments.wall_clock
         self._policy: Policy | None = None
+        self._turns = Turns()
         self._stages = self.stages()
 
     def stages(self) -> Sequence[Stage]:
         """Return the stages in their order."""
+        admission = self._admission
         return (
-            self._serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
-            self._check_edns,  # before any answer in an EDNS version that the client does not support
-            self._check_kind,  # before policy, which applies to class IN and ordinary types only
+            admission.serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
+            admission.check_edns,  # before any answer in an EDNS version that the client does not support
+            admission.check_kind,  # before policy, which applies to class IN and ordinary types only
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
             self._ask_cache,  # before upstreams: it is faster
+            self._answer_locally,  # after the cache, which is asked far more often, and never has what is answered here
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
             self._report_failure,  # after it: a failure of upstreams is answered with its reason
+            self._go_behind_aliases,  # before what they lead to is judged, with them
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
             self._reply,  # last: the upstream's response
         )
 
-    def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
+    def enforce(self, enforced: Enforced, answers: BlockAnswers, judge: LeadJudge) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         old = self._policy
-        self._policy = Policy(enforced, answers)
+        self._policy = Policy(enforced, answers, judge)
         if old is not None:
             old.enforced.close()
 
@@ -116,12 +125,19 @@ class Pipeline:
                 context.cached = self._cache.put(lookup, response, self._clock())
             except UpstreamFailure as failure:
                 context.failure = failure
+            await self._turns.take()
             outcome = self._run(context)
         counted = self._counted(context, outcome)
         return counted if isinstance(counted, bytes) else None
 
+    def give_up(self, context: QueryContext, reason: str) -> bytes | None:
+        """Answer a message that would have to wait, and may not, with SERVFAIL and an EDE with a reason."""
+        context.failure = UpstreamFailure(types.EDE_NETWORK_ERROR, reason)
+        counted = self._counted(context, self._run(context))
+        return counted if isinstance(counted, bytes) else None
+
     def keep(self, key: CacheKey, response: Response) -> None:
-        """Cache a response that came when nobody waited for it any more."""
+        """Cache a response as soon as it comes, whether somebody still waits for it or not."""
         self._cache.put(key, response, self._clock())
 
     def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
@@ -154,36 +170,15 @@ class Pipeline:
         row.query(context.query.transport)
         for slot in context.hits:
             row.hit(slot)
-        if context.asked_upstreams:
+        if context.local is not None:
+            row.local(context.local.kind.value)
+        elif context.asked_upstreams:
             row.cache_miss()
         elif context.asked_cache:
             row.cache_hit()
         if isinstance(outcome, bytes):
             row.answer(outcome[3] & types.RCODE | context.extended << 4)
         return outcome
-
-    def _serve_clients(self, context: QueryContext) -> bytes | Outcome:
-        if context.served:
-            return Outcome.PASS
-        return error(context.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
-
-    def _check_edns(self, context: QueryContext) -> bytes | Outcome:
-        if context.query.version == 0:
-            return Outcome.PASS
-        context.extended = types.BADVERS >> 4
-        return error(context.query, types.BADVERS)
-
-    def _check_kind(self, context: QueryContext) -> bytes | Outcome:
-        query = context.query
-        if query.qtype == types.OPT:
-            return error(query, types.FORMERR)
-        if context.is_selftest and self._service.selftest and asks_for_identity(query):
-            return identity_answer(query, self._service.selftest.worker)
-        if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
-            return error(query, types.REFUSED)
-        if self._traffic is not None and not context.is_selftest:
-            self._traffic.pass_by(query.key)
-        return Outcome.PASS
 
     def _decide(self, context: QueryContext) -> bytes | Outcome:
         policy = self._policy
@@ -211,6 +206,28 @@ class Pipeline:
         context.asked_cache = True
         return Outcome.PASS
 
+    def _answer_locally(self, context: QueryContext) -> bytes | Outcome:
+        zones = self._service.local
+        if zones is None or context.cached or context.aliases:
+            return Outcome.PASS
+        lookup = context.lookup
+        left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+        found = local_answer(zones, lookup[0], context.query.qtype, left)
+        if found is None:
+            return Outcome.PASS
+        if found.aliases:  # out of all local zones: go back and ask for what they lead to
+            context.aliases = found.aliases
+            context.stage = self._stages.index(self._ask_cache) - 1
+            return Outcome.PASS
+        context.local = found.zone
+        if context.target is not None:  # a CNAME action leads here
+            response = parse(message_of(lookup, found), len(lookup[0]) + 5)
+            now = self._clock()
+            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            return Outcome.PASS
+        answered = answer(context.query, found.rcode, found.counts, found.records, errors=found.zone.errors)
+        return authoritative(answered)
+
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
         if context.cached or context.failure:
             return Outcome.PASS
@@ -219,30 +236,63 @@ class Pipeline:
 
     def _report_failure(self, context: QueryContext) -> bytes | Outcome:
         failure = context.failure
-        return error(context.query, types.SERVFAIL, failure.code, str(failure)) if failure else Outcome.PASS
+        if failure is None:
+            return Outcome.PASS
+        errors = context.errors + error_option(failure.code, str(failure))
+        return answer(context.query, types.SERVFAIL, errors=errors)
+
+    def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:
+        if context.aliases and context.cached is not None:
+            now = self._clock()
+            first = context.target if context.target is not None else context.query.key
+            records = aged(context.cached, now, types.MAX_TTL)
+            left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+            response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
+            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            context.aliases = ()
+        return Outcome.PASS
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
         cached, policy = context.cached, self._policy
         if context.is_unjudged:
             return Outcome.PASS
-        if policy is not None and context.moment != policy.enforced.moment and context.target is None:
-            context.hits.clear()  # what is enforced changed while an upstream was waited for
-            context.verdict = NOT_LISTED
-            if (outcome := self._decide(context)) is not Outcome.PASS:
+        if policy is not None and context.moment != policy.enforced.moment:
+            if (outcome := self._decide_anew(context)) is not Outcome.PASS:
                 return outcome
             cached = context.cached
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        if tiers != NO_TIER or passing:
-            verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-        else:
-            moment = policy.enforced.moment
-            if cached.moment != moment:
-                cached.verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-                cached.moment = moment
-            verdict = cached.verdict or NOT_LISTED
-        return self._apply(context, policy, verdict)
+        acting = policy.enforced.moment, tiers, passing
+        if cached.judged_by != acting:
+            response = cached.response
+            cached.verdict = policy.judge(response.names, response.addresses, tiers, passing)
+            cached.extras = left_out(response, policy.judge, tiers, passing)
+            cached.judged_by = acting
+        outcome = self._apply(context, policy, cached.verdict)
+        if outcome is Outcome.PASS and not context.target:
+            self._judge_extras(context, cached.extras)
+        return outcome
+
+    def _judge_extras(self, context: QueryContext, verdict: Verdict) -> None:
+        """Note whether the answer is given without its additional section, and else until when it may be given."""
+        is_tcp_only = verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP
+        context.leaves_extras_out = verdict.touches and not is_tcp_only
+        if not context.leaves_extras_out:
+            context.until = min(context.until, verdict.until)
+
+    def _decide_anew(self, context: QueryContext) -> bytes | Outcome:
+        """Decide about the question again, since what is enforced changed while an upstream was waited for."""
+        target, cached = context.target, context.cached
+        context.hits.clear()
+        context.verdict, context.target, context.errors = NOT_LISTED, None, b""
+        context.cached = None
+        outcome = self._decide(context)
+        if context.target == target:
+            context.cached = cached
+        else:  # what was answered is not what is asked for now
+            context.stage = self._stages.index(self._ask_cache) - 1
+        return outcome
 
     def _reply(self, context: QueryContext) -> bytes | Outcome:
         query, cached = context.query, context.cached
@@ -251,16 +301,14 @@ class Pipeline:
         response = cached.response
         context.extended = response.rcode >> 4 if query.edns else 0
         left = time_left(context.until, self._wall_clock())
-        if context.target is None:
-            records = aged(cached, self._clock(), left)
-            return answer(
-                query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
-            )
-        asked = question_of(context.lookup)
+        if context.target is None or context.target == query.key:
+            records, counts = aged(cached, self._clock(), left), response.counts
+            if context.leaves_extras_out:
+                records, counts = records[: additional_at(response)], (counts[0], counts[1], 0)
+            return answer(query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic)
         records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
-        message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
-        count, records = behind_cname(query.question, context.target, min(self._service.sinkhole.ttl, left), message)
-        return answer(query, response.rcode, (count, 0, 0), records, errors=context.errors)
+        ttl = min(self._service.sinkhole.ttl, left)
+        return answer_behind(query, context.target, cached, records, ttl=ttl, errors=context.errors)
 
     def _apply(self, context: QueryContext, policy: Policy, verdict: Verdict) -> bytes | Outcome:
         """Apply a verdict; note the hit, and until when the verdict holds."""
@@ -273,21 +321,21 @@ class Pipeline:
             return Outcome.PASS
         if verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP:
             return Outcome.PASS
-        if verdict.action is Action.CNAME and not verdict.order.records:
-            context.target = target_of(verdict.order, context.query.key)
-            if len(context.target) >= MAX_NAME:
-                context.target = None
-                return error(context.query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
-            context.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
-            if context.cached is not None:  # an answer leads here: go back and ask for the target instead
-                context.cached = None
-                context.stage = self._stages.index(self._ask_cache) - 1
-            return Outcome.PASS
+        target = policy.answers.followed(context.query, verdict)
+        if target is not None:
+            return self._follow(context, target, policy.answers.errors(verdict))
         given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
         return Outcome.SILENCE if given is None else given
 
-
-def _where_it_leads(enforced: Enforced, cached: Cached, asked: Verdict) -> Verdict:
-    """Return the verdict on what an answer leads to, given that on the question."""
-    response = cached.response
-    return where_it_leads(enforced, response.names, response.addresses, asked.tiers_left, asked.passing)
+    def _follow(self, context: QueryContext, target: bytes, errors: bytes) -> bytes | Outcome:
+        """Go on with the target of a CNAME action; `errors` is the EDE option that names its order."""
+        leads_here = context.cached is not None
+        context.target, context.errors, context.aliases = target, errors, ()
+        if target == context.query.key:
+            if leads_here:  # what is asked for leads to what is listed, and that back
+                return answer(context.query, types.SERVFAIL, errors=errors + error_option(types.EDE_OTHER, LEADS_BACK))
+            context.hits.pop()  # nothing is blocked: the name is where the order leads to
+        if leads_here:  # go back, and ask for the target instead
+            context.cached = None
+            context.stage = self._stages.index(self._ask_cache) - 1
+        return Outcome.PASS

@@ -10,7 +10,7 @@ from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.names import MAX_KEY, MAX_LABEL
 
-MAX_DATAGRAM = 1472  # octets of a question over UDP; a longer packet is cut when received, and so malformed
+MAX_DATAGRAM = 1472  # octets of a question over UDP; a longer packet is cut when received
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has no others
 
 _HEADER = struct.Struct(">6H")
@@ -22,7 +22,7 @@ class Query:
     """One question.
 
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
-    longest answer in octets that it allows.
+    longest answer in octets that it allows. Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
     __slots__ = ("do", "edns", "flags", "id", "key", "limit", "qclass", "qtype", "question", "transport", "version")
@@ -73,9 +73,22 @@ class Query:
                 self.version = ttl >> 16 & 0xFF
                 self.do = bool(ttl & types.EDNS_DO)
                 payload = klass
-        if position != len(packet):
-            raise BadMessage(types.FORMERR, "it is longer or shorter than its records")
+        if position > len(packet):
+            raise BadMessage(types.FORMERR, "it ends within a record")
         return payload
+
+
+def type_rcode(qtype: int) -> int:
+    """Return NOERROR if names may be asked for a type, else the rcode that such a question is answered with.
+
+    FORMERR for what is no type of records (RFC 6895 section 3.1, RFC 9824 section 3.5), which includes OPT, TSIG and
+    TKEY, and for the obsolete MAILA and MAILB; REFUSED for transfers, which a resolver does not serve.
+    """
+    if qtype in (types.IXFR, types.AXFR):
+        return types.REFUSED
+    if types.FIRST_META <= qtype < types.ANY or qtype in (0, types.OPT):
+        return types.FORMERR
+    return types.NOERROR
 
 
 def is_notify(packet: bytes) -> bool:

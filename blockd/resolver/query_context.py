@@ -8,6 +8,8 @@ from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.orders import NEVER, Verdict
 from blockd.resolver.cache import Cached, CacheKey
+from blockd.resolver.local.local_answer import Alias
+from blockd.resolver.local.zone import LocalZoneData
 from blockd.resolver.query import Query
 from blockd.ruleset import NOT_LISTED
 
@@ -27,6 +29,7 @@ class QueryContext:
     """
 
     __slots__ = (
+        "aliases",
         "asked_cache",
         "asked_upstreams",
         "cached",
@@ -37,6 +40,8 @@ class QueryContext:
         "host",
         "is_selftest",
         "is_unjudged",
+        "leaves_extras_out",
+        "local",
         "moment",
         "packet",
         "query",
@@ -62,7 +67,10 @@ class QueryContext:
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
+        self.aliases: tuple[Alias, ...] = ()  # the way from there, or from the question's name, out of local zones
+        self.local: LocalZoneData | None = None  # the local zone that answers
         self.errors = b""  # the EDE option that goes with it
+        self.leaves_extras_out = False  # the answer is given without its additional section
         self.cached: Cached | None = None
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
@@ -74,4 +82,5 @@ class QueryContext:
     def lookup(self) -> CacheKey:
         """The key that is looked up in the cache and at upstreams."""
         query = self.query
-        return self.target or query.key, query.qtype, query.do, bool(query.flags & types.CD)
+        name = self.aliases[-1][0] if self.aliases else self.target or query.key
+        return name, query.qtype, query.do, bool(query.flags & types.CD)

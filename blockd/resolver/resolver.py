@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
+from blockd.resolver.waiting import TOO_MANY, Waiting
 from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Resolver:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
         self._forwarder: Forwarder | NativeForwarder = forwarder
+        self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -43,7 +46,7 @@ class Resolver:
 
             self.cache = native_cache = NativeCache(*limits, cache.seed)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self._forwarder = native = NativeForwarder(forwarder.upstreams, forwarder.options)
+            self._forwarder = native = NativeForwarder(forwarder.groups, forwarder.options)
             self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), native, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
             native.attach(self.engine)
@@ -51,13 +54,13 @@ class Resolver:
             self.cache = Cache(*limits, row)
             self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
-            forwarder.keep_late_answers(self.pipeline.keep)
+            forwarder.keep_answers(self.pipeline.keep)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         answers = BlockAnswers(self._sinkhole, enforced.version)
         self.engine.enforce(enforced, answers)  # first: it lets go of the files that the pipeline then closes
-        self.pipeline.enforce(enforced, answers)
+        self.pipeline.enforce(enforced, answers, self.engine.judge(enforced))
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
@@ -66,6 +69,16 @@ class Resolver:
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream (see `Pipeline.finish`)."""
         return await self.pipeline.finish(context)
+
+    def answer_later(self, context: QueryContext, deliver: Callable[[bytes | None], None]) -> asyncio.Task[None] | None:
+        """Have `deliver` called with the answer to a message that waits, None for silence; return the task that waits.
+
+        If too many wait already, it is called at once, with SERVFAIL, and None is returned.
+        """
+        if self._waiting.is_full:
+            deliver(self.pipeline.give_up(context, TOO_MANY))
+            return None
+        return self._waiting.add(self.finish(context), deliver)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""

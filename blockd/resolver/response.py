@@ -1,34 +1,53 @@
 """An upstream's response, checked from the first octet to the last and reduced to what blockd needs of it.
 
-The records keep their octets: only TTLs are counted down in place, and the OPT record, which belongs to one hop
-(RFC 6891 section 6.2.3), is removed. Names in them may point back into the question, so that the octets fit after any
-question of the same length.
+Every name and the data of every known type must parse; one that does not makes the message malformed, wherever it is.
+Records that do not belong to the chain from the question are dropped (`reading/fitting.py`). If none stood before a
+record that is kept, the records keep their octets: only TTLs are counted down in place, and the OPT record, which
+belongs to one hop (RFC 6891 section 6.2.3), is removed. Else they are written anew. Names in them may point back into
+the question, so that the octets fit after any question of the same length.
+
+Of the header, only RCODE, TC and AD are read: AA is a server's own word, RA is ours to set, RD and CD are the client's,
+and the reserved bit means nothing yet. An error's records are not passed on, for it says nothing that they could prove.
 """
 
 from __future__ import annotations
 
+import operator
 import struct
 from dataclasses import dataclass
 
 from blockd.dns import types
-from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
-from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
+from blockd.resolver.reading.extended_errors import kept_errors
+from blockd.resolver.reading.fitting import (
+    MAX_ADDRESSES,
+    MAX_NAMES,
+    Fitting,
+    Lead,
+    LeadsTooFar,
+    MessageRecord,
+    bounded,
+    leads_of_records,
+)
+from blockd.resolver.reading.names import FOLD, Names
+from blockd.resolver.reading.rdata import read_data
+from blockd.resolver.reading.writing import write_records
 
-MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
-MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and honest answers have less than a tenth
+MAX_RECORDS = 4096  # of one message: more than any answer that is not a zone has, and half a millisecond's work
+MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
+TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
-_FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 
 @dataclass(slots=True)
 class Response:
     """An upstream's response to one question.
 
-    `records` are all its records but OPT, as they follow the question; `ttls` has the place of each TTL in them and
-    its value. `lifetime` is how long it may be kept, in seconds; 0 if it must not be. `names` (keys) and
-    `addresses` (4 or 16 octets) are what it leads to.
+    `records` are those that are kept, as they follow the question; `ttls` has the place of each TTL in them and
+    its value. `lifetime` is how long it may be kept, in seconds; 0 if it must not be. `negative` says that there is
+    no record of the type asked at the end of its chain. `names` (keys, each once) and `addresses` (4 or 16 octets) are
+    what it leads to; `extras` are the keys of the other names whose addresses the additional section has.
     """
 
     rcode: int
@@ -38,14 +57,34 @@ class Response:
     records: bytes
     ttls: tuple[tuple[int, int], ...]
     lifetime: int
+    negative: bool
     names: tuple[bytes, ...]
     addresses: tuple[bytes, ...]
-    errors: bytes  # the EDE options that it carried, unchanged
+    extras: tuple[bytes, ...]
+    errors: bytes  # the EDE options that it carried, as `reading/extended_errors.py` keeps them
 
     @property
     def failed(self) -> bool:
         """Whether the upstream failed to answer the question, so that another one is to be asked."""
         return self.rcode not in (types.NOERROR, types.NXDOMAIN)
+
+
+def refusal_text(bad: BadMessage) -> str:
+    """Return what an upstream did whose answer `parse` refused, to stand behind its name."""
+    return TOO_FAR if isinstance(bad, LeadsTooFar) else MALFORMED
+
+
+def is_header_only(message: bytes) -> bool:
+    """Return whether a message is a bare header with an error other than NXDOMAIN, as unbound's own REFUSED is.
+
+    It says nothing about the name; its ID must be compared by the caller.
+    """
+    return (
+        len(message) == types.HEADER_SIZE
+        and message[2] & 0xFA == types.QR >> 8  # opcode QUERY, and not truncated
+        and message[3] & types.RCODE not in (types.NOERROR, types.NXDOMAIN)
+        and not any(message[4:])
+    )
 
 
 def matches(message: bytes, query: bytes, question_size: int) -> bool:
@@ -56,201 +95,129 @@ def matches(message: bytes, query: bytes, question_size: int) -> bool:
     return (
         message[2] & 0x78 == 0
         and message[4:6] == b"\0\1"
-        and message[types.HEADER_SIZE : end - 4].translate(_FOLD) == query[types.HEADER_SIZE : end - 4].translate(_FOLD)
+        and message[types.HEADER_SIZE : end - 4].translate(FOLD) == query[types.HEADER_SIZE : end - 4].translate(FOLD)
         and message[end - 4 : end] == query[end - 4 : end]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """What one record leads to: the record's owner and type, and the key of a name or an address's octets."""
-
-    owner: bytes
-    qtype: int
-    is_name: bool
-    to: bytes
-
-
 def leads_of(message: bytes, question_size: int) -> tuple[Response, tuple[Lead, ...]]:
     """Parse a message as `parse` does; return what each of its records leads to as well, in their order."""
-    walk = _Tracing(message)
-    return _parse(message, question_size, walk), tuple(walk.leads)
+    return _parse(message, question_size, do=False)
 
 
-def parse(message: bytes, question_size: int) -> Response:
-    """Parse a message whose question has been matched; raises BadMessage if any record is malformed."""
-    return _parse(message, question_size, _Walk(message))
+def parse(message: bytes, question_size: int, *, do: bool = False) -> Response:
+    """Parse a message whose question has been matched; `do` says whether it was asked with DO.
+
+    Raises BadMessage if anything in it is malformed or it leads to more than is looked up. Of a truncated one nothing
+    but the header is read.
+    """
+    return _parse(message, question_size, do=do)[0]
 
 
-def _parse(message: bytes, question_size: int, walk: _Walk) -> Response:
-    _, flags, _, answers, authorities, additional = _HEADER.unpack_from(message)
-    start = position = types.HEADER_SIZE + question_size
-    counts = [0, 0, 0]
-    end = start
-    extended = 0
-    opt_behind = False
-    for section, count in enumerate((answers, authorities, additional)):
-        for _ in range(count):
-            owner = position
-            position = skip_name(message, position)
-            if position + _RECORD.size > len(message):
-                raise BadMessage(types.SERVFAIL, "a record is cut")
-            kind, klass, ttl, size = _RECORD.unpack_from(message, position)
-            data = position + _RECORD.size
-            position = data + size
-            if position > len(message):
-                raise BadMessage(types.SERVFAIL, "a record is cut")
-            if kind == types.OPT:
-                if section != 2 or message[owner] != 0 or opt_behind:
-                    raise BadMessage(types.SERVFAIL, "an OPT record is out of place, or there are two")
-                extended = ttl >> 24
-                walk.read_errors(data, position)
-                opt_behind = True
-            elif opt_behind:
-                continue  # records after OPT are not needed, and would move
-            else:
-                counts[section] += 1
-                end = position
-                walk.read_record(section, kind, klass, ttl, owner, data, position, start)
-    if position != len(message):
-        raise BadMessage(types.SERVFAIL, "it is longer than its records")
-    rcode = extended << 4 | flags & types.RCODE
-    return Response(
+def _parse(message: bytes, question_size: int, *, do: bool) -> tuple[Response, tuple[Lead, ...]]:
+    _, flags, _, *counts = _HEADER.unpack_from(message)
+    rcode = flags & types.RCODE
+    authentic = bool(flags & types.AD)
+    start = types.HEADER_SIZE + question_size
+    if flags & types.TC:
+        return Response(rcode, authentic, True, (0, 0, 0), b"", (), 0, False, (), (), (), b""), ()
+    if len(message) > types.MAX_TCP or sum(counts) > MAX_RECORDS:
+        raise BadMessage(types.SERVFAIL, f"it has more than {MAX_RECORDS} records, or is longer than a message may be")
+    walk = _Walk(message, start)
+    walk.read(counts)
+    rcode |= walk.extended << 4
+    if rcode not in (types.NOERROR, types.NXDOMAIN):
+        return Response(rcode, authentic, False, (0, 0, 0), b"", (), 0, False, (), (), (), walk.errors), ()
+    key, _ = walk.names.read(types.HEADER_SIZE)
+    fitting = Fitting(key, int.from_bytes(message[start - 4 : start - 2]), do)
+    sections = [[one for one in walk.records if one.section == section] for section in range(3)]
+    fitting.fit(*sections)
+    answers = sorted((record for record in sections[0] if record.kept), key=lambda record: record.step)
+    kept = [*answers, *(record for record in walk.records if record.section and record.kept)]
+    leads = leads_of_records(message, kept, fitting.led)
+    names, addresses = bounded(leads)
+    if len(kept) <= walk.before_opt and all(map(operator.is_, kept, walk.records)):  # nothing before them is left out
+        octets = message[start : kept[-1].end if kept else start]
+        ttls = [(record.data - 6 - start, record.ttl) for record in kept]
+    else:
+        octets, ttls = write_records(walk.names, start, kept)
+    negative = rcode == types.NXDOMAIN or not fitting.answered
+    response = Response(
         rcode=rcode,
-        authentic=bool(flags & types.AD),
-        truncated=bool(flags & types.TC),
-        counts=(counts[0], counts[1], counts[2]),
-        records=message[start:end],
-        ttls=tuple(walk.ttls),
-        lifetime=walk.lifetime(rcode, counts[0], truncated=bool(flags & types.TC)),
-        names=tuple(walk.names),
-        addresses=tuple(walk.addresses),
-        errors=bytes(walk.errors),
+        authentic=authentic,
+        truncated=False,
+        counts=(len(answers), *(sum(record.kept for record in section) for section in sections[1:])),  # type: ignore[arg-type]
+        records=octets,
+        ttls=tuple(ttls),
+        lifetime=_lifetime(message, kept, negative=negative),
+        negative=negative,
+        names=names,
+        addresses=addresses,
+        extras=tuple(fitting.extras),
+        errors=walk.errors,
     )
+    return response, tuple(leads)
 
 
 class _Walk:
     """Reader of one message's records; reads nothing outside the message."""
 
-    def __init__(self, message: bytes) -> None:
-        self.message = message
-        self.ttls: list[tuple[int, int]] = []
-        self.names: list[bytes] = []
-        self.addresses: list[bytes] = []
-        self.errors = bytearray()
-        self._negative: int | None = None
-        self._service = False
+    def __init__(self, message: bytes, start: int) -> None:
+        self.names = Names(message)
+        self.records: list[MessageRecord] = []
+        self.before_opt = MAX_RECORDS  # how many of them stand before the OPT record
+        self.extended = 0  # the upper bits of the rcode
+        self.errors = b""
+        self._message = message
+        self._position = start
+        self._has_opt = False
 
-    def key_at(self, position: int) -> bytes:
-        """Return the key of the name at `position`, following pointers, which may only point back."""
-        message = self.message
-        labels: list[bytes] = []
-        total = 0
-        lowest = position
-        for _ in range(MAX_POINTERS + 1):
-            while position < len(message) and 0 < message[position] <= MAX_LABEL:
-                end = position + 1 + message[position]
-                total += end - position
-                if end > len(message) or total > MAX_KEY:
-                    raise BadMessage(types.SERVFAIL, "a name is cut or too long")
-                labels.append(message[position:end])
-                position = end
-            if position + 1 < len(message) and message[position] >= types.POINTER:
-                position = (message[position] & 0x3F) << 8 | message[position + 1]
-                if not types.HEADER_SIZE <= position < lowest:
-                    raise BadMessage(types.SERVFAIL, "a name points forward, or into the header")
-                lowest = position
-            elif position < len(message) and message[position] == 0:
-                labels.reverse()
-                return b"".join(labels).translate(_FOLD)
-            else:
-                break
-        raise BadMessage(types.SERVFAIL, "a name is cut or of unknown kind")
+    def read(self, counts: list[int]) -> None:
+        """Read the records of all sections, up to the message's last octet."""
+        for section, count in enumerate(counts):
+            for _ in range(count):
+                self._read_record(section)
+        if self._position != len(self._message):
+            raise BadMessage(types.SERVFAIL, "it is longer than its records")
 
-    def read_record(
-        self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
-    ) -> None:
-        """Note one record: the place of its TTL, and in the answer section what it leads to."""
+    def _read_record(self, section: int) -> None:
+        message, place = self._message, self._position
+        owner, position = self.names.read(place)
+        data = position + _RECORD.size
+        if data > len(message):
+            raise BadMessage(types.SERVFAIL, "a record is truncated")
+        qtype, qclass, ttl, size = _RECORD.unpack_from(message, position)
+        self._position = end = data + size
+        if end > len(message):
+            raise BadMessage(types.SERVFAIL, "a record is truncated")
+        if qtype == types.OPT:
+            self._read_opt(section, place, ttl, data, end)
+            return
+        if qclass != types.CLASS_IN and (qtype != types.TSIG or section != 2):
+            raise BadMessage(types.SERVFAIL, "a record is not of class IN")
         if ttl > types.MAX_TTL:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
             ttl = 0
-        self.ttls.append((data - 6 - start, ttl))
-        if klass != types.CLASS_IN:
-            return
-        size = end - data
-        # After an SVCB answer, the additional section leads on as the answer does (RFC 9460 section 4.1).
-        if section == 0 or (section == 2 and self._service):
-            if (kind == types.A and size == 4) or (kind == types.AAAA and size == 16):
-                self.addresses.append(self.message[data:end])
-            elif kind in (types.CNAME, types.DNAME):
-                if skip_name(self.message, data) != end:
-                    raise BadMessage(types.SERVFAIL, "a record is longer or shorter than its name")
-                self.names.append(self.key_at(data))
-            elif kind in (types.SVCB, types.HTTPS):
-                self._read_service(data, end, owner)
-            if len(self.names) > MAX_NAMES:
-                raise BadMessage(types.SERVFAIL, f"it leads to more than {MAX_NAMES} names")
-        elif section == 1 and kind == types.SOA and size >= 22:
-            minimum = int.from_bytes(self.message[end - 4 : end])
-            self._negative = min(ttl, minimum)
+        names = read_data(self.names, qtype, data, end)
+        covered = int.from_bytes(message[data : data + 2]) if qtype == types.RRSIG else 0
+        self.records.append(MessageRecord(section, place, owner, qtype, ttl, data, end, names, covered))
 
-    def read_errors(self, position: int, end: int) -> None:
-        """Keep the EDE options of an OPT record."""
-        while position + 4 <= end:
-            code = int.from_bytes(self.message[position : position + 2])
-            size = int.from_bytes(self.message[position + 2 : position + 4])
-            behind = position + 4 + size
-            if behind > end:
-                raise BadMessage(types.SERVFAIL, "an EDNS option is cut")
-            if code == types.EDE_OPTION and size >= 2:
-                self.errors += self.message[position:behind]
-            position = behind
-
-    def lifetime(self, rcode: int, answers: int, *, truncated: bool) -> int:
-        """Return for how many seconds the message may be kept (RFC 2308 sections 5 and 7.1)."""
-        if truncated or rcode not in (types.NOERROR, types.NXDOMAIN):
-            return 0
-        lowest = min((ttl for _, ttl in self.ttls), default=0)
-        if self._negative is not None:
-            return min(lowest, self._negative)
-        return lowest if answers and rcode == types.NOERROR else 0
-
-    def _read_service(self, data: int, end: int, owner: int) -> None:
-        """Note the target and the address hints of an SVCB or HTTPS record (RFC 9460 section 2.2)."""
-        if end - data < 3:
-            raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
-        self._service = True
-        target = self.key_at(data + 2)
-        self.names.append(target or self.key_at(owner))
-        position = skip_name(self.message, data + 2)
-        while position < end:
-            code = int.from_bytes(self.message[position : position + 2])
-            size = int.from_bytes(self.message[position + 2 : position + 4])
-            position += 4
-            if position + size > end:
-                raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
-            step = {types.SVCB_IPV4HINT: 4, types.SVCB_IPV6HINT: 16}.get(code)
-            if step:
-                for place in range(position, position + size - step + 1, step):
-                    self.addresses.append(self.message[place : place + step])
-            position += size
-        if position != end:
-            raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
+    def _read_opt(self, section: int, place: int, ttl: int, data: int, end: int) -> None:
+        if section != 2 or self._message[place] != 0 or self._has_opt:
+            raise BadMessage(types.SERVFAIL, "an OPT record is out of place, or there are two")
+        self._has_opt = True
+        self.before_opt = len(self.records)
+        self.extended = ttl >> 24
+        self.errors = kept_errors(self._message, data, end)
 
 
-class _Tracing(_Walk):
-    """A reader that notes which record leads to what."""
+def _lifetime(message: bytes, kept: list[MessageRecord], *, negative: bool) -> int:
+    """Return for how many seconds a message may be kept.
 
-    def __init__(self, message: bytes) -> None:
-        super().__init__(message)
-        self.leads: list[Lead] = []
-
-    def read_record(
-        self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
-    ) -> None:
-        """Note one record, and what it leads to."""
-        names, addresses = len(self.names), len(self.addresses)
-        super().read_record(section, kind, klass, ttl, owner, data, end, start)
-        if len(self.names) > names or len(self.addresses) > addresses:
-            key = self.key_at(owner)
-            self.leads += [Lead(key, kind, True, name) for name in self.names[names:]]
-            self.leads += [Lead(key, kind, False, address) for address in self.addresses[addresses:]]
+    A negative answer lasts no longer than its SOA record says, and without one it is not kept at all, behind an alias
+    as elsewhere (RFC 2308 sections 5 and 6).
+    """
+    lowest = min((record.ttl for record in kept), default=0)
+    if not negative:
+        return lowest
+    soa = next((record for record in kept if record.section == 1 and record.qtype == types.SOA), None)
+    return min(lowest, int.from_bytes(message[soa.end - 4 : soa.end])) if soa is not None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
@@ -18,17 +18,23 @@ log = logging.getLogger(__name__)
 
 
 def upstreams(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Upstream, ...]:
-    """Return the upstreams with `system` replaced, without addresses that blockd itself listens on, to avoid loops."""
+    """Return the upstreams for all names, as `resolved` does."""
+    found = resolved(settings.upstreams, settings, resolv_conf)
+    if not found:
+        log.warning("There is no upstream: names that are not listed will get SERVFAIL. Set `upstreams` in the config.")
+    return found
+
+
+def resolved(configured: Iterable[Upstream], settings: Settings, resolv_conf: Path) -> tuple[Upstream, ...]:
+    """Return upstreams with `system` replaced, without addresses that blockd itself listens on, to avoid loops."""
     own = {(address.host, address.port) for address in settings.listen.dns}
     found: dict[Upstream, None] = {}
-    for upstream in settings.upstreams:
+    for upstream in configured:
         for one in _system(resolv_conf) if upstream == SYSTEM_UPSTREAM else (upstream,):
             if (one.host, one.port) in own:
                 log.warning("The upstream %s is blockd itself; it is left out.", one.text)
             else:
                 found[one] = None
-    if not found:
-        log.warning("There is no upstream: names that are not listed will get SERVFAIL. Set `upstreams` in the config.")
     return tuple(found)
 
 

@@ -9,11 +9,13 @@ import itertools
 import struct
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from blockd.orders import Action
 from blockd.ruleset.precedence import STRENGTHS as _STRENGTHS
 
+from blockd.names._numbers cimport KEY_IPV4, MAPPED_BITS
+from blockd.names._translation cimport as_ipv6
 from blockd.orders._numbers cimport ACTION_ALLOW, ACTION_MONITOR, ACTION_PASSTHRU, NEVER, NO_TIER
 from blockd.ruleset._numbers cimport FULL, NONE, OPERATOR
 
@@ -26,9 +28,13 @@ for _place, _action in enumerate(Action):
 cdef class PartyDecisions:
     """What each party decides about a name, if `are_several`; single-threaded, as a worker is."""
 
+    def __cinit__(self):
+        self.decided = &self.alone
+
     def __dealloc__(self):
         PyMem_RawFree(self.candidates)
-        PyMem_RawFree(self.decided)
+        if self.decided != &self.alone:
+            PyMem_RawFree(self.decided)
         PyMem_RawFree(self.met)
         PyMem_RawFree(self.met_leading)
         PyMem_RawFree(self.passed)
@@ -37,6 +43,7 @@ cdef class PartyDecisions:
         """Take the number of each order's party, 16 bits each, and for each order whose orders its party may lift."""
         if len(parties) != orders * 2 or len(lifts) != orders:
             raise ValueError("each order has a party, and may lift those of others")
+        cdef Candidate *decided
         known = memoryview(parties).cast("H")
         self.party_count = max(known, default=0) + 1
         if any(party >= self.party_count for others in set(lifts) for party in others):
@@ -49,11 +56,13 @@ cdef class PartyDecisions:
         self.lifts = <const uint16_t *><const char *>self._lifts
         self.lift_places = <const uint32_t *><const char *>self._lift_places
         self.candidates = <Candidate *>PyMem_RawCalloc(self.party_count, sizeof(Candidate))
-        self.decided = <Candidate *>PyMem_RawCalloc(self.party_count, sizeof(Candidate))
+        decided = <Candidate *>PyMem_RawCalloc(self.party_count, sizeof(Candidate))
         self.met = <uint16_t *>PyMem_RawCalloc(self.party_count, sizeof(uint16_t))
         self.met_leading = <uint16_t *>PyMem_RawCalloc(self.party_count, sizeof(uint16_t))
         self.passed = <uint64_t *>PyMem_RawCalloc(self.party_count, sizeof(uint64_t))
-        if not (self.candidates and self.decided and self.met and self.met_leading and self.passed):
+        if decided != NULL:
+            self.decided = decided
+        if not (self.candidates and decided and self.met and self.met_leading and self.passed):
             raise MemoryError
         self.are_several = True
 
@@ -147,8 +156,8 @@ cdef class PartyDecisions:
     cdef void begin_answer(self, uint8_t tiers) noexcept nogil:
         """Begin to decide about what an answer leads to, by the operator's tiers before `tiers` and all authorities."""
         self.answer_number += 1
-        self.met_leading_count = self.lead = 0
-        self.acting = tiers
+        self.met_leading_count = 0
+        self.acting, self.is_named, self.is_full = tiers, False, False
 
     cdef void pass_over(self) noexcept nogil:
         """Keep those from acting on the answer that the last decision, about its question, keeps from it."""
@@ -163,57 +172,126 @@ cdef class PartyDecisions:
             for at in range(self.lift_places[one.order], self.lift_places[one.order + 1]):
                 self.passed[self.lifts[at]] = self.answer_number
 
-    cdef Decision follow(self, Decision found, bint is_name, bint *is_last) noexcept nogil:
-        """Limit a decision about a name or an address that an answer leads to to those who still act, as `leading` does.
+    cdef bint is_final(self, uint8_t first_tier) noexcept nogil:
+        """Return whether no further name or address changes what stops the answer, as `leading` says."""
+        cdef const Candidate *own = &self.decided[OPERATOR]
+        if not self.is_named:
+            return self.is_full
+        if not self.are_several:
+            return own.tier == first_tier
+        return own.tier == first_tier if own.strength == FULL else self.is_full
 
-        `decide_answer` then says what stops the answer; `is_last` is set to whether none that follow can change that.
+    cdef uint8_t own_tier(self, const Decision *found) noexcept nogil:
+        """Return the tier by which the operator acts on an answer by what was decided last; NO_TIER if it does not."""
+        cdef Candidate *own
+        cdef uint8_t tier = NO_TIER
+        if self.are_several:
+            own = &self.candidates[OPERATOR]
+            if found.ruling != RULED_ALLOWED and own.number == self.decision_number and own.ruling != RULED_MONITORED:
+                tier = own.tier
+        elif found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
+            tier = found.tier
+        return tier if tier < self.acting else NO_TIER
+
+    cdef Decision follow(self, Decision found, uint32_t place, bint is_name, uint8_t earliest) noexcept nogil:
+        """Note what each party decides by a name or an address that an answer leads to, as `leading` does.
+
+        `found` is the decision about it, which is returned limited to those who act: of the operator's tiers that is
+        `earliest` for an address. `place` counts names, and is one number for all addresses.
         """
+        cdef Candidate one
+        cdef uint32_t i
+        cdef uint8_t before = earliest + 1 if earliest < NO_TIER else 0
+        if is_name:
+            earliest, before = 0, 0 if self.is_named else self.acting
+        found = self._keep_acting(found, earliest, before)
+        if self.are_several:
+            for i in range(self.met_count):
+                self._note(self.met[i], &self.candidates[self.met[i]], place, is_name)
+        elif found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
+            one.order, one.action, one.tier, one.ruling = found.order, found.action, found.tier, found.ruling
+            one.entry, one.entry_size = found.entry, found.entry_size
+            one.strength, one.is_lifted = STRENGTHS[found.action], False
+            self._note(OPERATOR, &one, place, is_name)
+        return found
+
+    cdef Decision _keep_acting(self, Decision found, uint8_t earliest, uint8_t before) noexcept nogil:
+        """Return a decision without the parties that do not act, the operator by its tiers from `earliest` on."""
         cdef Candidate *one
         cdef uint32_t i, kept = 0
         cdef uint16_t party
-        cdef int64_t until
-        is_last[0] = False
-        self.lead += 1
-        if found.ruling == RULED_BROKEN or self.met_count == 0 or found.tiers_left == 0:
-            return found  # nobody decides, or the operator above all
+        cdef int64_t until = found.until
+        if not self.are_several:
+            if (found.ruling == RULED_LISTED or found.ruling == RULED_PASSED) and not earliest <= found.tier < before:
+                found = undecided()
+                found.until = until
+            return found
+        if found.ruling == RULED_ALLOWED and found.tiers_left == 0:  # by the operator, above all
+            self.met_count = 0
         for i in range(self.met_count):
             party = self.met[i]
             one = &self.candidates[party]
             one.is_lifted = False
             if (
-                (party == OPERATOR and one.ruling != RULED_MONITORED and one.tier >= self.acting)
+                (party == OPERATOR and one.ruling != RULED_MONITORED and not earliest <= one.tier < before)
                 or self.passed[party] == self.answer_number
             ):
                 one.number = 0
                 continue
-            if not is_name:
-                one.entry, one.entry_size = NULL, 0
             self.met[kept] = party
             kept += 1
+        if self.met_count == 0:
+            return found
         self.met_count = kept
-        until = found.until
         found = undecided()
         self.settle(&found)
         found.until = until
-        for i in range(self.met_count):
-            party = self.met[i]
-            one = &self.candidates[party]
-            if one.ruling == RULED_PASSED:
-                self.acting = one.tier
-                self.decided[party].number = 0
-            if one.strength == NONE or one.is_lifted:
-                continue
-            self.decided[party] = one[0]
-            self.decided[party].number, self.decided[party].step = self.answer_number, self.lead
+        return found
+
+    cdef void _note(self, uint16_t party, const Candidate *one, uint32_t place, bint is_name) noexcept nogil:
+        """Note what a party decides by a name or an address, unless what it has decided stands before that."""
+        cdef Candidate *known = &self.decided[party]
+        cdef bint is_known = known.number == self.answer_number
+        if one.strength == NONE and (party != OPERATOR or one.ruling != RULED_PASSED):
+            return
+        if one.is_lifted:
+            return
+        if is_name:
             if party == OPERATOR:
-                self.acting = 0 if is_name else one.tier
+                self.acting = one.tier
+                if one.strength == NONE:
+                    return
+                self.is_named = True
             else:
                 self.passed[party] = self.answer_number
-                self.met_leading[self.met_leading_count] = party
-                self.met_leading_count += 1
-            if is_name and one.strength == FULL:
-                is_last[0] = True
-        return found
+                self.is_full = self.is_full or one.strength == FULL
+        elif is_known and known.step == place and not self.is_before(one.entry, one.order, known.entry, known.order):
+            return
+        if party != OPERATOR and not is_known:
+            self.met_leading[self.met_leading_count] = party
+            self.met_leading_count += 1
+        known[0] = one[0]
+        known.number, known.step = self.answer_number, place
+
+    cdef bint is_before(
+        self, const uint8_t *one, uint32_t order, const uint8_t *other, uint32_t other_order
+    ) noexcept nogil:
+        """Return whether one network decides before another, given their keys and orders, as `leading` says."""
+        cdef uint8_t address[16]
+        cdef uint8_t other_address[16]
+        cdef int bits = one[1] + (MAPPED_BITS if one[0] == KEY_IPV4 else 0)
+        cdef int other_bits = other[1] + (MAPPED_BITS if other[0] == KEY_IPV4 else 0)
+        cdef int difference
+        if bits != other_bits:
+            return bits > other_bits
+        if self.priorities[order] != self.priorities[other_order]:
+            return self.priorities[order] < self.priorities[other_order]
+        as_ipv6(one + 2, 4 if one[0] == KEY_IPV4 else 16, address)
+        as_ipv6(other + 2, 4 if other[0] == KEY_IPV4 else 16, other_address)
+        difference = memcmp(address, other_address, 16)
+        if difference != 0:
+            return difference < 0
+        return order < other_order or (order == other_order and one[0] < other[0])
 
     cdef Decision decide_answer(self) noexcept nogil:
         """Return what stops the answer, by what the parties have decided about all that it leads to."""
@@ -221,8 +299,9 @@ cdef class PartyDecisions:
         cdef Candidate *best = NULL
         cdef uint32_t i
         cdef Decision found = undecided()
-        if self.decided[OPERATOR].number == self.answer_number:
-            best = &self.decided[OPERATOR]
+        one = &self.decided[OPERATOR]
+        if one.number == self.answer_number and one.strength != NONE:
+            best = one
         for i in range(self.met_leading_count):
             one = &self.decided[self.met_leading[i]]
             if (

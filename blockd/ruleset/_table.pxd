@@ -3,17 +3,52 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from blockd.names._numbers cimport MAX_LABELS
+from blockd.names._numbers cimport MAX_LABELS, MAX_TRANSLATIONS
+from blockd.names._translation cimport Translation
 from blockd.orders._numbers cimport NO_TIER
 from blockd.ruleset._numbers cimport MAX_SALTS, SCOPE_BITS
 from blockd.ruleset._blake2s cimport B2State
 from blockd.ruleset._parties cimport Decision, PartyDecisions, Ruling
+
+cdef enum:
+    MAX_SEEN = 64  # networks; with more, addresses are decided about anew
 
 cdef struct Claims:
     const uint8_t *entry  # their entry's key in the mapped file
     const uint8_t *next  # 32 bits each
     uint32_t size  # octets of the key
     uint32_t left
+
+cdef struct Prefixes:  # of the networks listed of one kind that may hold an address
+    uint8_t kind  # the first octet of their keys
+    uint8_t added  # bits in front of the address where prefixes are compared
+    uint32_t size  # octets of the address
+    uint32_t count
+    const uint8_t *packed
+    const uint8_t *lengths  # bits, the longest first
+
+cdef struct Seen:  # the longest networks that held addresses of one answer; all that hold those are the same
+    bint is_kept
+    uint32_t count
+    const uint8_t *entries[MAX_SEEN]
+
+cdef inline bint is_seen(Seen *seen, const uint8_t *entry) noexcept nogil:
+    """Return whether an address of the same network was decided about, and note it if not."""
+    cdef uint32_t i
+    for i in range(seen.count):
+        if seen.entries[i] == entry:
+            return True
+    if seen.count < MAX_SEEN:
+        seen.entries[seen.count] = entry
+        seen.count += 1
+    return False
+
+cdef inline Prefixes prefixes_of(
+    uint8_t kind, uint8_t added, const uint8_t *packed, uint32_t size, const uint8_t *lengths, uint32_t count
+) noexcept nogil:
+    cdef Prefixes made
+    made.kind, made.added, made.packed, made.size, made.lengths, made.count = kind, added, packed, size, lengths, count
+    return made
 
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     cdef uint32_t value
@@ -37,6 +72,13 @@ cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Clai
     found.entry_size = claims.size
     found.action = action
     found.tier = NO_TIER
+
+
+cdef inline tuple _told(Decision found):
+    """Return ruling, order index, octets of the entry's key, tier, until, tiers left, and whether any party passes."""
+    return (
+        int(found.ruling), found.order, found.entry_size, found.tier, found.until, found.tiers_left, bool(found.passing)
+    )
 
 
 @cython.final
@@ -75,6 +117,10 @@ cdef class Table(PartyDecisions):
     cdef uint32_t ipv6_count
     cdef uint8_t ipv4_lengths[33]  # of the networks listed, the longest first
     cdef uint8_t ipv6_lengths[129]
+    cdef bytes _priorities
+    cdef Seen seen  # kept while the addresses of an answer are judged
+    cdef uint32_t translation_count
+    cdef Translation translations[MAX_TRANSLATIONS]
 
     cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil
     cdef int hash_suffixes(self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes) noexcept nogil
@@ -87,9 +133,9 @@ cdef class Table(PartyDecisions):
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
     cdef inline bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil
-    cdef Decision _decide_network(self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count) noexcept nogil
+    cdef Decision _decide_networks(self, const Prefixes *one, const Prefixes *other) noexcept nogil
+    cdef inline int _take_network(self, const Prefixes *of, int bits, Claims *claims, Decision *found) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef Decision decide_ruled(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const Decision *rule) noexcept nogil
-    cdef Decision decide_lead(self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last) noexcept nogil
     cdef uint32_t epoch(self) noexcept nogil
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil

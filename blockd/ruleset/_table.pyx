@@ -1,10 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The mapped ruleset as the engine reads it: the same file and the same rules as `mapped.py` and `policy.py`.
 
-Every offset is checked against its section before it is followed, every loop has a bound.
-
-It is one module, and longer than others may be: what a lookup does for each name works on the same pointers and is inlined
-by the compiler, and a cut between them would cost calls for each name of each question.
+Every offset is checked against its section before it is followed, every loop has a bound. It is one module, and longer
+than others may be: a cut within what a lookup does for each name would cost calls for each name of each question.
 """
 
 cimport cython
@@ -17,8 +15,9 @@ from libc.string cimport memcmp, memcpy, memset
 from blockd.ruleset.states import stale_place
 
 from blockd.names._numbers cimport (
-    KEY_CLIENT_IPV4, KEY_CLIENT_IPV6, KEY_HASHED, KEY_IPV4, KEY_IPV6, MAX_KEY, MAX_LABELS, MAX_SALT,
+    KEY_CLIENT_IPV4, KEY_CLIENT_IPV6, KEY_HASHED, KEY_IPV4, KEY_IPV6, MAPPED_BITS, MAX_KEY, MAX_LABELS, MAX_SALT,
 )
+from blockd.names._translation cimport Translation, ipv4_within
 from blockd.orders._numbers cimport (
     ACTION_ALLOW, ACTION_MONITOR, ACTION_PASSTHRU, NEVER, NO_TIER, SCOPE_EXACT, SCOPE_SUBDOMAINS, STATE_IN_FORCE,
     STATE_PENDING,
@@ -52,12 +51,13 @@ cdef class Table(PartyDecisions):
     until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under. `groups`
     has one octet for each order, as returned by `groups_of`; it is empty if there are no exceptions. `parties` has 16
     bits for each order, the number of its party, and `lifts` for each order the numbers of the parties that its party
-    may lift; both are empty if there is one party only.
+    may lift; both are empty if there is one party only. `priorities` has 32 bits for each order, its feed's place by
+    priority, and `translations` is the result of `packed_translations`.
     """
 
     def __init__(
         self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=(), groups=b"", parties=b"",
-        lifts=(),
+        lifts=(), priorities=b"", translations=b"",
     ):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
@@ -95,7 +95,15 @@ cdef class Table(PartyDecisions):
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
         self.max_labels = min(header.max_labels, MAX_LABELS)
+        self._priorities = priorities or bytes(self.orders * sizeof(uint32_t))
+        if len(self._priorities) != self.orders * sizeof(uint32_t):
+            raise ValueError("each order has a priority")
+        self.priorities = <const uint32_t *><const char *>self._priorities
         self._take_lengths(header)
+        if len(translations) > sizeof(self.translations) or len(translations) % sizeof(Translation):
+            raise ValueError("there are too many prefixes of translation, or one is cut")
+        memcpy(self.translations, <const char *>(<bytes>translations), len(translations))
+        self.translation_count = len(translations) // sizeof(Translation)
         self._take_salts(salts)
         self.asks_client = asks_client
         if parties:
@@ -122,31 +130,19 @@ cdef class Table(PartyDecisions):
         """Release both files."""
         self.bucket_count = 0
         self.epoch_at = NULL
-        self._view = None
-        self._state_view = None
+        self._view = self._state_view = None
 
     def verdict(self, bytes key):
-        """Return (ruling, order index, octets of the entry's key, tier) for a name's key; used to test the twin."""
-        cdef Decision found = self.decide_key(key, len(key))
-        return int(found.ruling), found.order, found.entry_size, found.tier
-
-    def whole_verdict(self, bytes key):
-        """Return the same, with the verdict's `until` and `tiers_left`, and whether there are any in its `passing`."""
-        cdef Decision found = self.decide_key(key, len(key))
-        return (
-            int(found.ruling), found.order, found.entry_size, found.tier, found.until, found.tiers_left,
-            bool(found.passing),
-        )
+        """Return what is decided about a name's key, in the form of `_told`; used to test the twin."""
+        return _told(self.decide_key(key, len(key)))
 
     def address_verdict(self, bytes packed):
-        """Return the same for an address of 4 or 16 octets."""
-        cdef Decision found = self.decide_address(packed, len(packed))
-        return int(found.ruling), found.order, found.entry_size, found.tier
+        """Return the same for an address of 4 or 16 octets in an answer."""
+        return _told(self.decide_address(packed, len(packed)))
 
     def client_verdict(self, bytes packed):
         """Return the same for a client's address."""
-        cdef Decision found = self.decide_client(packed, len(packed))
-        return int(found.ruling), found.order, found.entry_size, found.tier
+        return _told(self.decide_client(packed, len(packed)))
 
     cdef uint32_t epoch(self) noexcept nogil:
         return _u32(self.epoch_at) if self.epoch_at != NULL else 0
@@ -335,49 +331,69 @@ cdef class Table(PartyDecisions):
         return self.decide(padded, size, ends, labels)
 
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil:
-        """Decide about an address that an answer leads to."""
+        """Decide about an address that an answer leads to, and about the IPv4 address within it."""
+        cdef uint8_t within[4]
+        cdef Prefixes six = prefixes_of(KEY_IPV6, 0, packed, 16, self.ipv6_lengths, self.ipv6_count)
+        cdef Prefixes four = prefixes_of(KEY_IPV4, MAPPED_BITS, packed, 4, self.ipv4_lengths, self.ipv4_count)
         if size == 4:
-            return self._decide_network(packed, size, KEY_IPV4, self.ipv4_lengths, self.ipv4_count)
-        return self._decide_network(packed, size, KEY_IPV6, self.ipv6_lengths, self.ipv6_count)
+            six.count = 0
+        elif size == 16 and ipv4_within(self.translations, self.translation_count, packed, within):
+            four.packed = within
+        else:
+            four.count = 0
+        return self._decide_networks(&six, &four) if size == 4 or size == 16 else undecided()
 
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil:
         """Decide about a client's address; the prefix lengths of such networks are among those of IPv6."""
-        if not self.asks_client:
+        cdef uint8_t kind = KEY_CLIENT_IPV4 if size == 4 else KEY_CLIENT_IPV6
+        cdef Prefixes own = prefixes_of(kind, 0, packed, size, self.ipv6_lengths, self.ipv6_count)
+        cdef Prefixes none = prefixes_of(kind, 0, packed, size, self.ipv6_lengths, 0)
+        if not self.asks_client or (size != 4 and size != 16):
             return undecided()
-        return self._decide_network(
-            packed, size, KEY_CLIENT_IPV4 if size == 4 else KEY_CLIENT_IPV6, self.ipv6_lengths, self.ipv6_count
-        )
+        return self._decide_networks(&own, &none)
 
-    cdef Decision _decide_network(
-        self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count
-    ) noexcept nogil:
-        """Decide by the networks of a kind that contain an address, the longest prefix first."""
-        cdef uint8_t key[32]
+    cdef Decision _decide_networks(self, const Prefixes *one, const Prefixes *other) noexcept nogil:
+        """Decide by the networks of two kinds that contain an address, the longest prefix first."""
         cdef uint64_t closed[CLOSED]
+        cdef Claims sets[2]
         cdef Decision found = undecided()
-        cdef uint32_t i, bits, octet
+        cdef uint32_t i = 0, j = 0
+        cdef int bits, other_bits, used
+        cdef bint may_be_seen = self.seen.is_kept and (one.count == 0 or other.count == 0)
         memset(closed, 0, sizeof(closed))
         if self.are_several:
             self.begin()
-        if size != 4 and size != 16:
-            return found
-        for i in range(count):
-            bits = lengths[i]
-            if bits > size * 8:
-                continue
-            memset(key, 0, sizeof(key))
-            key[0] = kind
-            key[1] = bits
-            memcpy(key + 2, packed, bits // 8)
-            octet = bits // 8
-            if bits % 8:
-                key[2 + octet] = packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
-            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), SCOPE_EXACT | SCOPE_SUBDOMAINS, &found, closed):
+        while i < one.count or j < other.count:
+            bits = one.lengths[i] + one.added if i < one.count else -1
+            other_bits = other.lengths[j] + other.added if j < other.count else -1
+            used = 0
+            if bits >= other_bits:
+                used += self._take_network(one, one.lengths[i], &sets[used], &found)
+                i += 1
+            if other_bits >= bits:
+                used += self._take_network(other, other.lengths[j], &sets[used], &found)
+                j += 1
+            if found.ruling == RULED_BROKEN or (used and may_be_seen and is_seen(&self.seen, sets[0].entry)):
+                break
+            may_be_seen = may_be_seen and not used
+            if used and self._weigh_claims(sets, used, SCOPE_EXACT | SCOPE_SUBDOMAINS, &found, closed):
                 break
         self._end(&found)
-        found.entry = NULL
-        found.entry_size = 0
         return found
+
+    cdef inline int _take_network(self, const Prefixes *of, int bits, Claims *claims, Decision *found) noexcept nogil:
+        """Set `claims` to those on the network of `bits` that holds an address; return whether there are any."""
+        cdef uint8_t key[32]
+        cdef uint32_t octet = bits // 8
+        if bits > <int>of.size * 8:
+            return False
+        memset(key, 0, sizeof(key))
+        key[0] = of.kind
+        key[1] = bits
+        memcpy(key + 2, of.packed, octet)
+        if bits % 8:
+            key[2 + octet] = of.packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
+        return self._take_claims(key, of.size + 2, siphash13(self.k0, self.k1, key, of.size + 2), claims, found)
 
     cdef inline bint _weigh(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed
@@ -481,8 +497,3 @@ cdef class Table(PartyDecisions):
         found = self.decide(key, size, ends, labels)
         self.rule = NULL
         return found
-
-    cdef Decision decide_lead(self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last) noexcept nogil:
-        """Decide about a name or an address that an answer leads to, by those who still act; see `follow`."""
-        cdef Decision found = self.decide_key(octets, size) if is_name else self.decide_address(octets, size)
-        return self.follow(found, is_name, is_last)

@@ -7,12 +7,14 @@ RulesetError. The digest detects damage, not forgery; the content is authenticat
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, hashed_key, label_ends, name_digest
+from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends, name_digest
+from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.digest import SIZE, first_damaged, overall, piece_count
@@ -165,6 +167,28 @@ class Ruleset:
             found = [Match(entry, claims) for entry in entries if (claims := self._claims(entry))]
             if found:
                 yield len(name), found
+
+    def listed_networks(
+        self, packed: bytes, prefix_length: int, translations: Sequence[Network] = ()
+    ) -> Iterator[tuple[int, list[Match]]]:
+        """Yield the networks listed that cover a network of `prefix_length` bits, the longest prefix first.
+
+        `packed` is an address of 4 or 16 octets in it. Each prefix comes with its bits and with what has it: an IPv6
+        network behind one of `translations` is also covered by IPv4 networks, whose bits count from behind 96 others.
+        """
+        lengths = self.ipv4_lengths if len(packed) == 4 else self.ipv6_lengths
+        keys = [(length, address_key(packed, length)) for length in lengths if length <= prefix_length]
+        within = ipv4_network_within(packed, prefix_length, translations) if len(packed) == 16 else None
+        if within is not None:
+            keys += [
+                (MAPPED_BITS + length, address_key(within.packed, length))
+                for length in self.ipv4_lengths
+                if length <= within.prefix_length
+            ]
+            keys.sort(key=lambda pair: -pair[0])
+        for bits, alike in groupby(keys, key=lambda pair: pair[0]):
+            if found := [Match(key, claims) for _, key in alike if (claims := self.claims(key))]:
+                yield bits, found
 
     def section(self, section: FileSection) -> memoryview:
         """Return a view of a section; it must be released before the ruleset is closed."""

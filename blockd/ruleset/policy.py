@@ -18,18 +18,18 @@ A hashed name counts as the name itself.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 
-from blockd.names import address_key, client_key
+from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, begin_of, end_of
 from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.parties import OPERATOR, parties_of
 from blockd.ruleset.precedence import OPENING, PartyDecision, settle
 from blockd.ruleset.states import NO_STATES, States, StatesAt
-from blockd.ruleset.tiers import groups_of, is_zone, tiers_of
+from blockd.ruleset.tiers import groups_of, is_zone, priorities_of, tiers_of
 from blockd.ruleset.weighing import Claimed, Party, Turn, Weighed
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
@@ -55,18 +55,23 @@ class Covering:
 class Enforced:
     """A ruleset with the states of its orders: what a process enforces."""
 
-    def __init__(self, version: int, ruleset: Ruleset, states: States) -> None:
+    def __init__(
+        self, version: int, ruleset: Ruleset, states: States, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS
+    ) -> None:
+        """`translations` are the prefixes behind which IPv4 addresses stand in IPv6 ones, the longest first."""
         self.version = version
+        self.translations = translations
         self.ruleset = ruleset
         self.states = states
         self.tiers = tiers_of(ruleset.catalogue)
         self.groups = groups_of(ruleset.catalogue)
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
-        self._first_tier = min(self.tiers, default=NO_TIER)
+        self.first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
         self._begins = tuple(begin_of(record.order) for record in ruleset.catalogue.orders)
         self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
         self._may_allow = Action.ALLOW in self._actions
+        self.priorities = priorities_of(ruleset.catalogue)
         self.parties = parties_of(ruleset.catalogue)
         self.are_several = self.parties.are_several
 
@@ -178,21 +183,15 @@ class Enforced:
 
     def _on_address(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
         """Return the claims on networks that cover an address, the longest prefix first, each with its length."""
-        lengths = self.ruleset.ipv4_lengths if len(packed) == 4 else self.ruleset.ipv6_lengths
-        return self._on(address_key, packed, [length for length in lengths if length <= prefix_length])
+        found = self.ruleset.listed_networks(packed, prefix_length, self.translations)
+        return [(bits, _ranked(matches)) for bits, matches in found]
 
     def _on_client(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
         """Return the claims on networks of clients that cover an address, the longest prefix first."""
-        longest = min(len(packed) * 8, prefix_length)
-        return self._on(client_key, packed, [length for length in self.ruleset.ipv6_lengths if length <= longest])
-
-    def _on(
-        self, key_of: Callable[[bytes, int], bytes], packed: bytes, lengths: Sequence[int]
-    ) -> list[tuple[int, list[Claimed]]]:
         found = []
-        for length in lengths:
-            network = key_of(packed, length)
-            if claims := self.ruleset.claims(network):
+        for length in self.ruleset.ipv6_lengths:
+            network = client_key(packed, length) if length <= min(len(packed) * 8, prefix_length) else b""
+            if network and (claims := self.ruleset.claims(network)):
                 found.append((length, [(network, claim) for claim in claims]))
         return found
 
@@ -242,7 +241,7 @@ class Enforced:
                     continue
                 tier = turn.tier if action not in (Action.ALLOW, Action.MONITOR) else NO_TIER
                 weighed.parties[party] = Party(claimed, action, step, tier)
-                if tier == self._first_tier and not self._may_allow and not self.are_several:
+                if tier == self.first_tier and not self._may_allow and not self.are_several:
                     return weighed
         return weighed
 

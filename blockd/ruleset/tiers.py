@@ -10,6 +10,7 @@ group on the names above, and says nothing about other feeds. It is an order wit
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 
 from blockd.orders import NO_TIER, Action
@@ -35,6 +36,13 @@ def groups_of(catalogue: Catalogue) -> bytes:
         if record.order.action is Action.PASSTHRU and record.feed not in zones and len(by_feed) < MAX_GROUPS:
             by_feed.setdefault(record.feed, len(by_feed) + 1)
     return bytes(by_feed.get(record.feed, 0) for record in catalogue.orders)
+
+
+def priorities_of(catalogue: Catalogue) -> array[int]:
+    """Return the place of each order's feed by its priority, 32 bits each; feeds of equal priority have one place."""
+    places = {priority: place for place, priority in enumerate(sorted({feed.priority for feed in catalogue.feeds}))}
+    by_feed = {feed.name: places[feed.priority] for feed in catalogue.feeds}
+    return array("I", (by_feed.get(record.feed, len(places)) for record in catalogue.orders))
 
 
 def tiers_by_feed(feeds: Iterable[tuple[str, str]]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
 from blockd.settings.load import load
+from blockd.settings.local import ForwardedZone, Local, LocalName, LocalZone
 from blockd.settings.model import (
     Audit,
     BlockPage,
@@ -37,6 +38,7 @@ from blockd.settings.model import (
 )
 from blockd.settings.reference import reference
 from blockd.settings.transfer import Tsig
+from blockd.settings.zone_records import ZoneRecord
 
 __all__ = [
     "FEED_CLASSES",
@@ -50,12 +52,16 @@ __all__ = [
     "CacheSettings",
     "ClientSettings",
     "Feed",
+    "ForwardedZone",
     "Forwarding",
     "GateSettings",
     "Limits",
     "ListFeed",
     "ListSignature",
     "Listen",
+    "Local",
+    "LocalName",
+    "LocalZone",
     "NamedPrimary",
     "Operator",
     "OverridesFeed",
@@ -72,6 +78,7 @@ __all__ = [
     "WebFeed",
     "ZoneFeed",
     "ZoneOverride",
+    "ZoneRecord",
     "load",
     "reference",
     "shown_place",

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import PlainValidator
 
 from blockd.errors import BadName
 from blockd.names import DomainName, Network
+from blockd.settings.hosts import (
+    MAX_TEXT,
+    certificate_name,
+    host_and_port,
+    joined,
+    refuse_as_server,
+    refuse_mapped,
+    refuse_special,
+)
 from blockd.settings.values import shown
 
-MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
 MAX_PRIMARIES = 8  # of one zone, all asked at each poll
 MAX_HOSTS = 8  # addresses that hints for one feed come from
 DNS_PORT = 53  # RFC 1035 section 4.2
 DOT_PORT = 853  # RFC 7858 section 3.1
+HTTPS_PORT = 443
+DOH_PATH = "/dns-query"  # what RFC 8484 uses in its examples, and most servers have
+MAX_UPSTREAM_TEXT = 1200  # characters: MAX_TEXT, a path and MAX_PINS
+MAX_PATH = 255  # octets
+MAX_PINS = 8  # of one upstream: the key in use, the next one, and those of servers that share the address
+PIN_SIZE = 32  # octets of a SHA-256
 
-_TLS = "tls://"
-_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919 section 7
-# An address, or a bracketed one, then perhaps a port. A bare IPv6 address has no port.
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::(?P<port>\d{1,5}))?", re.ASCII)
+_PIN = "pin-sha256="  # RFC 7858 appendix A, as RFC 7469 section 2.1.1 writes it
+_FORMS = {"tcp": DNS_PORT, "tls": DOT_PORT, "https": HTTPS_PORT}  # each with its usual port
+# A path of RFC 3986 section 3.3. A query or a template (`{?dns}`) is for GET, and POST is what is used.
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_WITH_ZONE = "name the interface as well, as in fe80::1%eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,7 @@ class SocketAddress:
     @property
     def text(self) -> str:
         """`127.0.0.1:8053` or `[::1]:8053`."""
-        return _joined(self.host, self.port)
+        return joined(self.host, self.port)
 
     def clashes_with(self, other: SocketAddress) -> bool:
         """Return whether both cannot be listened on: the same port, and the same host or a wildcard."""
@@ -67,21 +83,50 @@ class NamedPrimary:
 Primary = SocketAddress | NamedPrimary
 
 
+Transport = Literal["udp", "tcp", "tls", "https"]
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A recursive resolver to forward to; over TLS if `tls_name`, the name in its certificate, is set."""
+    """A recursive resolver to forward to.
+
+    `host` is an IP address in its usual form, with its zone if it is link-local (`fe80::1%eth0`). `tls_name` is the
+    name that its certificate must have; it is None without TLS, and empty if the key alone is checked. `pins` are the
+    SHA-256 digests of the public keys (SubjectPublicKeyInfo) that it may have; if empty, any. `path` is that of its
+    resource (RFC 8484), and empty unless it is asked over HTTPS.
+    """
 
     host: str
     port: int
     tls_name: str | None = None
+    path: str = ""
+    pins: tuple[bytes, ...] = ()
+    over_tcp: bool = False
+
+    @property
+    def transport(self) -> Transport:
+        """What it is asked over. Never conclude from anything else that questions may go in plain text."""
+        if self.path:
+            return "https"
+        if self.tls_name is not None:
+            return "tls"
+        return "tcp" if self.over_tcp else "udp"
 
     @property
     def text(self) -> str:
         """As the config file writes it, the port included."""
+        pins = "".join(f";{_PIN}{base64.b64encode(pin).decode()}" for pin in self.pins)
+        return f"{self.label}#{pins}" if self.tls_name == "" else self.label + pins
+
+    @property
+    def label(self) -> str:
+        """Its text without pins, as sentences name it."""
         if self == SYSTEM_UPSTREAM:
             return "system"
-        joined = _joined(self.host, self.port)
-        return joined if self.tls_name is None else f"{_TLS}{joined}#{self.tls_name}"
+        address = joined(self.host, self.port)
+        if self.transport == "udp":
+            return address
+        return f"{self.transport}://{address}{self.path}" + (f"#{self.tls_name}" if self.tls_name else "")
 
     def __str__(self) -> str:
         return self.text
@@ -92,29 +137,31 @@ SYSTEM_UPSTREAM = Upstream("system", 0)  # stands for the resolvers that the mac
 
 def socket_address_from_text(value: object) -> SocketAddress:
     """Parse `127.0.0.1:8053` or `[::1]:8053`; raises ValueError."""
-    parsed = _host_and_port(value, None) if isinstance(value, str) else None
+    parsed = host_and_port(value, None) if isinstance(value, str) else None
     if parsed is None:
         raise ValueError(f"expected ADDRESS:PORT, such as 127.0.0.1:8053 or [::1]:8053, got {shown(value)}")
-    _refuse_special(parsed[0], value, "nobody can listen on it")
+    refuse_special(parsed[0], value, "nobody can listen on it")
     return SocketAddress(*parsed)
 
 
 def upstream_from_text(value: object) -> Upstream:
-    """Parse `system`, `192.0.2.1`, `[2001:db8::1]:53` or `tls://192.0.2.1#name`; raises ValueError."""
+    """Parse `system`, `192.0.2.1`, `[2001:db8::1]:53`, `fe80::1%eth0`, `tcp://192.0.2.1`, or what follows.
+
+    `tls://192.0.2.1#NAME`, `https://192.0.2.1/dns-query#NAME`: NAME is the one in the certificate, which an authority
+    that the machine trusts must have signed; `#NAME;pin-sha256=BASE64` asks for that key as well, and
+    `#;pin-sha256=BASE64` for it alone. Raises ValueError.
+    """
     if value == "system":
         return SYSTEM_UPSTREAM
-    if isinstance(value, str) and value.startswith(_TLS):
-        address, _, name = value.removeprefix(_TLS).partition("#")
-        parsed = _host_and_port(address, DOT_PORT)
-        if parsed is not None:
-            _refuse_as_server(parsed[0], value)
-            return Upstream(*parsed, tls_name=_certificate_name(value, name))
-    elif isinstance(value, str):
-        parsed = _host_and_port(value, DNS_PORT)
-        if parsed is not None:
-            _refuse_as_server(parsed[0], value)
-            return Upstream(*parsed)
-    examples = "system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
+    if isinstance(value, str) and len(value) <= MAX_UPSTREAM_TEXT:
+        scheme, slashes, rest = value.partition("://")
+        found = _encrypted(scheme, rest, value) if slashes else _plain(value, DNS_PORT, value)
+        if found is not None:
+            return found
+    examples = (
+        "system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53, fe80::1%eth0, tcp://192.0.2.1, "
+        "tls://192.0.2.1#dns.example.net or https://192.0.2.1/dns-query#dns.example.net"
+    )
     raise ValueError(f"expected an upstream such as {examples}, got {shown(value)}")
 
 
@@ -125,7 +172,7 @@ def primaries_from_value(value: object) -> tuple[Primary, ...]:
         raise ValueError(f"expected 1 to {MAX_PRIMARIES} primaries, got {len(items)}")
     primaries: list[Primary] = []
     for item in items:
-        parsed = _host_and_port(item, DNS_PORT) if isinstance(item, str) else None
+        parsed = host_and_port(item, DNS_PORT) if isinstance(item, str) else None
         if parsed is None:
             named = _name_and_port(item) if isinstance(item, str) else None
             if named is None:
@@ -133,7 +180,7 @@ def primaries_from_value(value: object) -> tuple[Primary, ...]:
                 raise ValueError(f"expected a primary's address or name such as {examples}, got {shown(item)}")
             primaries.append(named)
             continue
-        _refuse_as_server(parsed[0], item)
+        refuse_as_server(parsed[0], item)
         primaries.append(SocketAddress(*parsed))
     return tuple(primaries)
 
@@ -149,7 +196,7 @@ def hosts_from_value(value: object) -> tuple[str, ...]:
             host = str(ip_address(item if isinstance(item, str) and "%" not in item else ""))
         except ValueError:
             raise ValueError(f"expected an address such as 192.0.2.1 or 2001:db8::1, got {shown(item)}") from None
-        _refuse_as_server(host, item)
+        refuse_as_server(host, item)
         hosts.append(host)
     return tuple(hosts)
 
@@ -161,7 +208,7 @@ def network_from_text(value: object) -> Network:
     except BadName:
         expected = "an address, or a network without host bits such as 10.0.0.0/8 or 2001:db8::/32"
         raise ValueError(f"expected {expected}, got {shown(value)}") from None
-    _refuse_mapped(str(value).partition("/")[0], value)
+    refuse_mapped(str(value).partition("/")[0], value)
     return network
 
 
@@ -171,7 +218,7 @@ def ipv4_from_text(value: object) -> IPv4Address:
         address = IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError(f"expected an IPv4 address such as 192.0.2.1, got {shown(value)}") from None
-    _refuse_special(str(address), value, "no client can connect to it")
+    refuse_special(str(address), value, "no client can connect to it")
     return address
 
 
@@ -181,7 +228,7 @@ def ipv6_from_text(value: object) -> IPv6Address:
         address = IPv6Address(value if isinstance(value, str) and "%" not in value else "")
     except ValueError:
         raise ValueError(f"expected an IPv6 address such as 2001:db8::1, got {shown(value)}") from None
-    _refuse_special(str(address), value, "no client can connect to it")
+    refuse_special(str(address), value, "no client can connect to it")
     return address
 
 
@@ -190,25 +237,6 @@ Forwarder = Annotated[Upstream, PlainValidator(upstream_from_text)]
 ClientNetwork = Annotated[Network, PlainValidator(network_from_text)]
 SinkholeIPv4 = Annotated[IPv4Address, PlainValidator(ipv4_from_text)]
 SinkholeIPv6 = Annotated[IPv6Address, PlainValidator(ipv6_from_text)]
-
-
-def _host_and_port(text: str, default_port: int | None) -> tuple[str, int] | None:
-    """Return the host in its usual form and the port; None if the text is neither, or lacks a port it needs."""
-    if len(text) > MAX_TEXT or "%" in text:
-        return None  # a zone (RFC 4007) names an interface of one machine, and is not supported
-    if default_port is not None and text.count(":") > 1 and not text.startswith("["):
-        text = f"[{text}]"
-    match = _HOST_PORT.fullmatch(text)
-    if match is None:
-        return None
-    port = default_port if match["port"] is None else int(match["port"])
-    if port is None or not 1 <= port <= 65535:
-        return None
-    try:
-        host = IPv4Address(match["v4"]) if match["v6"] is None else IPv6Address(match["v6"])
-    except ValueError:
-        return None
-    return str(host), port
 
 
 def _name_and_port(text: str) -> NamedPrimary | None:
@@ -225,44 +253,47 @@ def _name_and_port(text: str) -> NamedPrimary | None:
     return None if is_address or not 1 <= number <= 65535 else NamedPrimary(domain.text, number)
 
 
-def _refuse_special(host: str, value: object, why: str) -> None:
-    """Raise ValueError for an address that stands for no one host: it parses, and then nothing works with it."""
-    _refuse_mapped(host, value)
-    address = ip_address(host)
-    if address.is_multicast or address == _BROADCAST:
-        kind = "a multicast address" if address.is_multicast else "the broadcast address"
-        raise ValueError(f"{shown(value)} is {kind}: {why}; name an address of one host")
-    if address.version == 6 and address.is_link_local:
-        raise ValueError(
-            f"{shown(value)} is a link-local address, which means nothing without an interface (RFC 4007 section 6); "
-            "name a global or a unique local one"
-        )
+def _plain(text: str, default_port: int, value: object) -> Upstream | None:
+    """Return the upstream that an address with or without a port names; None if the text is none."""
+    parsed = host_and_port(text, default_port, zone=True)
+    if parsed is None:
+        return None
+    refuse_as_server(parsed[0], value, _WITH_ZONE)
+    return Upstream(*parsed)
 
 
-def _refuse_as_server(host: str, value: object) -> None:
-    """Raise ValueError for what cannot be the address of a server to ask, or that asks."""
-    _refuse_special(host, value, "no server answers there")
-    if ip_address(host).is_unspecified:
-        raise ValueError(f"{shown(value)} stands for all addresses of this machine; name the server's own")
+def _encrypted(scheme: str, rest: str, value: str) -> Upstream | None:
+    """Return the upstream that what stands behind `scheme://` names; None if it is not of any form."""
+    if scheme not in _FORMS:
+        return None
+    authority, mark, proof = rest.partition("#")
+    address, slash, path = authority.partition("/")
+    found = _plain(address, _FORMS[scheme], value)
+    if found is None or (slash and scheme != "https"):
+        return None
+    if scheme == "tcp":
+        return None if mark else replace(found, over_tcp=True)
+    path = f"/{path}" if slash else DOH_PATH
+    if not _PATH.fullmatch(path) or len(path) > MAX_PATH:
+        raise ValueError(f"expected https://ADDRESS/PATH#NAME, the path without ? and {{, got {shown(value)}")
+    name, *parameters = proof.split(";")
+    pins = tuple(dict.fromkeys(_pin(parameter, value) for parameter in parameters))
+    tls_name = certificate_name(name) if name or not pins else ""
+    if tls_name is None:
+        expected = f"{scheme}://ADDRESS#NAME, where NAME is the one in the upstream's certificate"
+        raise ValueError(f"expected {expected}, got {shown(value)}")
+    if len(pins) > MAX_PINS:
+        raise ValueError(f"expected at most {MAX_PINS} pins of an upstream, got {len(pins)}")
+    return replace(found, tls_name=tls_name, path=path if scheme == "https" else "", pins=pins)
 
 
-def _refuse_mapped(host: str, value: object) -> None:
-    """Raise ValueError for an IPv4-mapped address (RFC 4291 section 2.5.5.2): no packet has it."""
+def _pin(parameter: str, value: str) -> bytes:
+    """Return the digest of `pin-sha256=BASE64`; raises ValueError."""
     try:
-        mapped = IPv6Address(host).ipv4_mapped
+        pin = base64.b64decode(parameter.removeprefix(_PIN), validate=True)
     except ValueError:
-        return
-    if mapped is not None:
-        raise ValueError(f"{shown(value)} is an IPv4 address written as IPv6; write {mapped}, among the IPv4 ones")
-
-
-def _certificate_name(value: str, name: str) -> str:
-    try:
-        return DomainName.from_text(name).text
-    except BadName:
-        expected = "tls://ADDRESS#NAME, where NAME is the one in the upstream's certificate"
-        raise ValueError(f"expected {expected}, got {shown(value)}") from None
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        pin = b""
+    if len(pin) != PIN_SIZE or not parameter.startswith(_PIN):
+        expected = f"{_PIN}BASE64, the SHA-256 of the upstream's public key, behind ;"
+        raise ValueError(f"expected {expected}, got {shown(parameter)} in {shown(value)}")
+    return pin

@@ -12,6 +12,7 @@ from typing import Any
 
 from blockd.settings.addresses import SocketAddress, Upstream, socket_address_from_text, upstream_from_text
 from blockd.settings.feeds import FEED_TYPES, OVERRIDES
+from blockd.settings.local import MAX_ZONES
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
@@ -37,16 +38,18 @@ def _circles(data: Mapping[str, Any]) -> Iterator[str]:
         if path.startswith("listen.dns"):
             own.add((address.host, address.port))
             own.add((_LOOPBACK.get(address.host), address.port))
-    for number, upstream in _upstreams(data):
-        if upstream.tls_name is None and (upstream.host, upstream.port) in own:
-            yield f"upstreams[{number}]: {upstream.text} is blockd itself; name another resolver"
+    for path, value in _upstream_lists(data):
+        for number, upstream in _upstreams(value):
+            if upstream.transport in ("udp", "tcp") and (upstream.host, upstream.port) in own:
+                yield f"{path}[{number}]: {upstream.text} is blockd itself; name another resolver"
 
 
 def _repeated_upstreams(data: Mapping[str, Any]) -> Iterator[str]:
-    first: dict[Upstream, int] = {}
-    for number, upstream in _upstreams(data):
-        if first.setdefault(upstream, number) != number:
-            yield f"upstreams[{number}]: {upstream.text} is already listed as upstreams[{first[upstream]}]; keep one"
+    for path, value in _upstream_lists(data):
+        first: dict[Upstream, int] = {}
+        for number, upstream in _upstreams(value):
+            if first.setdefault(upstream, number) != number:
+                yield f"{path}[{number}]: {upstream.text} is already listed as {path}[{first[upstream]}]; keep one"
 
 
 def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
@@ -103,8 +106,16 @@ def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:
     return found
 
 
-def _upstreams(data: Mapping[str, Any]) -> Iterator[tuple[int, Upstream]]:
-    value = data.get("upstreams")
+def _upstream_lists(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield each list of upstreams with its path: that for all names, and those of forwarded zones."""
+    yield "upstreams", data.get("upstreams")
+    zones = data.get("forward")
+    for number, zone in enumerate(zones[:MAX_ZONES] if isinstance(zones, list) else ()):
+        if isinstance(zone, Mapping):
+            yield f"forward[{number}].upstreams", zone.get("upstreams")
+
+
+def _upstreams(value: object) -> Iterator[tuple[int, Upstream]]:
     for number, item in enumerate(value if isinstance(value, list) else ()):
         try:
             yield number, upstream_from_text(item)

@@ -12,6 +12,7 @@ from blockd.settings.cross_checks import cross_check
 from blockd.settings.model import Settings
 from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
+from blockd.settings.zone_checks import zone_problems
 
 
 def load(path: Path) -> Settings:
@@ -33,6 +34,8 @@ def load(path: Path) -> Settings:
         problems += problems_of(error.errors(include_url=False))
     if isinstance(data, Mapping):
         problems += cross_check(data)
+    if settings is not None:
+        problems += zone_problems(settings)
     if problems or settings is None:
         raise ConfigError(source, _bounded(problems))
     return settings

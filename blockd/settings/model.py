@@ -6,18 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, PlainValidator
 
+from blockd.names.translation import MAX_TRANSLATIONS, WELL_KNOWN_TRANSLATIONS
 from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
+from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
-from blockd.settings.values import Workers, size_or_auto, size_within, time_or_off, time_within
+from blockd.settings.values import Nat64Prefix, Workers, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
+MAX_NAT64_PREFIXES = MAX_TRANSLATIONS - len(WELL_KNOWN_TRANSLATIONS)
 MAX_UPSTREAMS = 16  # the resolver measures each of them
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
@@ -74,6 +77,12 @@ class ClientSettings(Section):
 
     allow: tuple[ClientNetwork, ...] = setting(
         LOOPBACK_AND_PRIVATE, "The networks served; all others are refused.", max_length=MAX_NETWORKS
+    )
+    nat64_prefixes: tuple[Nat64Prefix, ...] = setting(
+        (),
+        "The prefixes by which clients reach IPv4 through NAT64, beside 64:ff9b::/96: what stands behind them in an "
+        "answer is judged as the IPv4 address that it is.",
+        max_length=MAX_NAT64_PREFIXES,
     )
 
 
@@ -163,6 +172,12 @@ class Settings(Section):
         ("system",), "The resolvers that blockd forwards to.", min_length=1, max_length=MAX_UPSTREAMS
     )
     upstream: Forwarding = setting({}, "How upstreams are asked.")
+    forward: tuple[ForwardedZone, ...] = setting((), "Zones that have upstreams of their own.", max_length=MAX_ZONES)
+    local: Local = setting({}, "What is answered here, without asking upstreams.")
+    canaries: Flag = setting(
+        False,
+        "Tell browsers and devices that names are filtered here, so that they do not go round this resolver unasked.",
+    )
     cache: CacheSettings = setting({}, "The cache of upstreams' answers.")
     operator: Operator = setting({}, "Who runs this resolver.")
     at_first_start: Literal["serve", "refuse"] = setting(

@@ -71,8 +71,17 @@ def _missing(place: KeyPath, _value: object, _context: Context) -> str:
 
 def _no_section(place: KeyPath, value: object, _context: Context) -> str:
     if place and isinstance(place[-1], int):
-        return f"expected a mapping with at least name and type, got {shown(value)}"
+        needed = "name and type" if place[0] == "feeds" else " and ".join(_required(_section_at(place)))
+        return f"expected a mapping with at least {needed}, got {shown(value)}"
     return f"expected a mapping, got {shown(value)}; its keys are {', '.join(keys_of(_section_at(place)))}"
+
+
+def _required(section: type[BaseModel]) -> list[str]:
+    return [key for key, field in keys_of(section).items() if field.is_required()]
+
+
+def _no_switch(_place: KeyPath, value: object, _context: Context) -> str:
+    return f"expected true or false, got {shown(value)}"
 
 
 def _no_mapping(_place: KeyPath, value: object, _context: Context) -> str:
@@ -85,10 +94,6 @@ def _no_list(_place: KeyPath, value: object, _context: Context) -> str:
 
 def _no_text(_place: KeyPath, value: object, _context: Context) -> str:
     return f"expected a text, got {shown(value)}; put it in quotes if it looks like a number"
-
-
-def _no_flag(_place: KeyPath, value: object, _context: Context) -> str:
-    return f"expected true or false, got {shown(value)}"
 
 
 def _long_text(_place: KeyPath, value: object, context: Context) -> str:
@@ -141,7 +146,7 @@ _SENTENCES: dict[str, Callable[[KeyPath, object, Context], str]] = {
     "string_type": _no_text,
     "string_too_long": _long_text,
     "string_pattern_mismatch": _bad_pattern,
-    "bool_type": _no_flag,
+    "bool_type": _no_switch,
     "int_type": _bad_number,
     "greater_than_equal": _bad_number,
     "less_than_equal": _bad_number,

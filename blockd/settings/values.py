@@ -15,7 +15,8 @@ from typing import Annotated, TypeVar
 from pydantic import PlainValidator
 
 from blockd.errors import BadName
-from blockd.names import DomainName
+from blockd.names import DomainName, Network
+from blockd.names.translation import PREFIX_LENGTHS, is_translation
 from blockd.times import time_from_text
 
 MAX_WORKERS = 256  # processes: more than the cores of any machine that resolves for one provider
@@ -39,6 +40,19 @@ def shown(value: object) -> str:
         return {None: "an empty value", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def nat64_prefix_from_text(value: object) -> Network:
+    """Return the network of `2001:db8:64::/96`, behind which IPv4 addresses stand as RFC 6052 says."""
+    expected = "a prefix of NAT64 such as 2001:db8:64::/96, of 32, 40, 48, 56, 64 or 96 bits"
+    try:
+        network = Network.from_text(value if isinstance(value, str) and len(value) <= MAX_SHOWN else "")
+    except BadName:
+        raise ValueError(f"expected {expected}, got {shown(value)}") from None
+    if not is_translation(network):
+        reason = "" if network.prefix_length != PREFIX_LENGTHS[-1] else "; bits 64 to 71 must be zero (RFC 6052)"
+        raise ValueError(f"expected {expected}, got {shown(value)}{reason}")
+    return network
 
 
 def duration_from_text(value: object) -> float:
@@ -168,6 +182,7 @@ def zone_from_value(value: object) -> str:
 Growth = Annotated[float, PlainValidator(growth_from_text)]
 Share = Annotated[float, PlainValidator(share_from_text)]
 Workers = Annotated[int, PlainValidator(workers_from_text)]
+Nat64Prefix = Annotated[Network, PlainValidator(nat64_prefix_from_text)]
 Moment = Annotated[int | None, PlainValidator(time_from_value)]
 TargetName = Annotated[str, PlainValidator(name_from_value)]
 OverrideTarget = Annotated[str, PlainValidator(override_target_from_value)]

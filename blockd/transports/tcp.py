@@ -7,7 +7,7 @@ import socket
 from typing import cast
 
 from blockd.metrics import Transport
-from blockd.resolver import Outcome, QueryContext, Resolver
+from blockd.resolver import Outcome, Resolver
 
 MAX_CONNECTIONS = 500  # per worker; one more is closed at once
 MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
@@ -137,12 +137,12 @@ class _Connection(asyncio.Protocol):
         if isinstance(begun, bytes):
             self._write(begun)
         elif not isinstance(begun, Outcome):
-            task = asyncio.get_running_loop().create_task(self._finish(begun))
-            self._waiting.add(task)
-            task.add_done_callback(self._finished)
+            task = self._server.resolver.answer_later(begun, self._deliver)
+            if task is not None:
+                self._waiting.add(task)
+                task.add_done_callback(self._finished)
 
-    async def _finish(self, context: QueryContext) -> None:
-        answer = await self._server.resolver.finish(context)
+    def _deliver(self, answer: bytes | None) -> None:
         if answer is not None and not self._ended:
             self._write(answer)
 

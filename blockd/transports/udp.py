@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
+from functools import partial
 
 from blockd.resolver import Deferred, Resolver
-
-MAX_WAITING = 10_000  # messages of a worker waiting for upstreams; further ones are dropped, and clients ask again
 
 
 class UdpServer:
@@ -31,17 +30,16 @@ class UdpServer:
             await asyncio.wait(self._waiting)
 
     def answer_later(self, given_back: Iterable[Deferred]) -> None:
-        """Answer the messages that the engine gave back, as upstreams answer."""
+        """Answer the messages that the engine gave back, as upstreams answer, or at once if too many wait."""
         for deferred in given_back:
-            if len(self._waiting) < MAX_WAITING:
-                task = self._loop.create_task(self._answer(deferred))
+            task = self._resolver.answer_later(deferred.context, partial(self._send, deferred))
+            if task is not None:
                 self._waiting.add(task)
                 task.add_done_callback(self._waiting.discard)
 
     def _read(self, descriptor: int) -> None:
         self.answer_later(self._engine.drain(descriptor))
 
-    async def _answer(self, deferred: Deferred) -> None:
-        answer = await self._resolver.finish(deferred.context)
+    def _send(self, deferred: Deferred, answer: bytes | None) -> None:
         if answer is not None:
             self._engine.send(answer, deferred)

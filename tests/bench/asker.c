@@ -1,12 +1,12 @@
 /* Ask one server at a steady rate, and say how long its answers took.
  *
- *   asker PORT RATE SECONDS < NAMES
+ *   asker PORT RATE SECONDS [LATE] < NAMES
  *
  * Asks for the A records of the names, one a line, round and round, RATE questions a second whether or not answers come,
  * until SECONDS have passed (0: no end) or SIGTERM arrives; then waits for what is still out. An answer's time is from
  * just before it was asked for to the kernel's receipt of it, so that this program's own delays do not count. It is one
- * thread. Prints one JSON object: questions asked and answered, those late (answered after more than LATE), the seconds
- * of asking, and percentiles in microseconds.
+ * thread. Prints one JSON object: questions asked and answered, those late (answered after more than LATE microseconds),
+ * those answered with SERVFAIL, the seconds of asking, and percentiles in microseconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@
 
 enum { SOCKETS = 16, IDS = 65536, BATCH = 32, HEADER = 12, PACKET = 512, RECEIVE_BUFFER = 4 << 20 };
 enum { LONGEST = 2000000 };                 /* microseconds for which an answer is waited for */
-enum { LATE = 50000 };                      /* microseconds after which an answer is late: a pause that people feel */
+enum { SERVFAIL = 2 };
 static const uint64_t SECOND = 1000000000u; /* nanoseconds */
 static const uint64_t NAP = 10000000u;      /* nanoseconds of waiting at once, at most */
 
@@ -39,7 +39,8 @@ static struct client {
 static struct pollfd socks[SOCKETS];
 
 static uint32_t took[LONGEST + 1]; /* answers by their time in microseconds */
-static uint64_t asked, answered, late;
+static uint64_t asked, answered, late, failed;
+static uint64_t late_after = 50000; /* microseconds after which an answer is late: a pause that people feel */
 static volatile sig_atomic_t stopped;
 
 static void stop(int number) { (void)number, stopped = 1; }
@@ -151,7 +152,8 @@ static void hear(int which)
         if (time > LONGEST)
             continue; /* counts as lost */
         answered++;
-        late += time > LATE;
+        late += time > late_after;
+        failed += (packets[i][3] & 15) == SERVFAIL;
         took[time]++;
     }
 }
@@ -217,8 +219,10 @@ int main(int argc, char **argv)
 {
     char name[1024];
 
-    if (argc != 4)
-        return fprintf(stderr, "usage: asker PORT RATE SECONDS < NAMES\n"), 2;
+    if (argc != 4 && argc != 5)
+        return fprintf(stderr, "usage: asker PORT RATE SECONDS [LATE] < NAMES\n"), 2;
+    if (argc == 5)
+        late_after = strtoull(argv[4], NULL, 10);
     while (fgets(name, sizeof name, stdin)) {
         name[strcspn(name, " \r\n")] = 0;
         if (*name)
@@ -231,8 +235,8 @@ int main(int argc, char **argv)
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     double seconds = (double)ask_all(rate, atof(argv[3])) / (double)SECOND;
-    printf("{\"asked\": %lu, \"answered\": %lu, \"late\": %lu, \"seconds\": %.3f, ", (unsigned long)asked,
-           (unsigned long)answered, (unsigned long)late, seconds);
+    printf("{\"asked\": %lu, \"answered\": %lu, \"late\": %lu, \"failed\": %lu, \"seconds\": %.3f, ", (unsigned long)asked,
+           (unsigned long)answered, (unsigned long)late, (unsigned long)failed, seconds);
     printf("\"p50\": %lu, \"p99\": %lu, \"p999\": %lu}\n", percentile(0.5), percentile(0.99), percentile(0.999));
     return 0;
 }

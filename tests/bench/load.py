@@ -48,11 +48,12 @@ class Delays:
 
     asked: int
     lost: int
-    late: int  # answered after more than 50 ms
+    late: int  # answered after more than 50 ms, or what was asked for
     rate: float  # questions a second
     p50: float
     p99: float
     p999: float
+    failed: int  # answered with SERVFAIL
 
 
 def ask(port: int, name: str, patience: float) -> str | None:
@@ -113,10 +114,12 @@ class Load:
             return asker.end(wait=True)
 
     @contextlib.contextmanager
-    def asking(self, port: int, questions: Path, rate: float, seconds: float = 0) -> Iterator[Asker]:
-        """Ask at a steady rate until the end of the block at the latest."""
+    def asking(
+        self, port: int, questions: Path, rate: float, seconds: float = 0, late: float = 0.05
+    ) -> Iterator[Asker]:
+        """Ask at a steady rate until the end of the block at the latest; an answer after `late` seconds is late."""
         assert self._asker is not None
-        command = [str(self._asker), str(port), f"{rate:.0f}", f"{seconds:g}"]
+        command = [str(self._asker), str(port), f"{rate:.0f}", f"{seconds:g}", f"{late * 1e6:.0f}"]
         with questions.open("rb") as names:
             process = subprocess.Popen(pinned(self._core, command), stdin=names, stdout=subprocess.PIPE, text=True)  # noqa: S603
         try:
@@ -149,6 +152,7 @@ class Asker:
             p50=figures["p50"] / 1000,
             p99=figures["p99"] / 1000,
             p999=figures["p999"] / 1000,
+            failed=figures["failed"],
         )
 
 

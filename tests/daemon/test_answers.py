@@ -64,7 +64,16 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
     resolver.plan("tcp-only.example", "A", "tcp-only.example. 60 IN A 192.0.2.79")
     resolver.plan("sub.exact.example", "A", "sub.exact.example. 60 IN A 192.0.2.80")
     operator = {"url": "https://www.provider.example/blocked", "name": "Provider", "contact": "help@provider.example"}
-    with Daemon(folder, *feeds, upstream=resolver.address, operator=operator) as running:
+    resolver.plan("www.in.corp.example", "A", "www.in.corp.example. 60 IN A 192.0.2.81")
+    names: dict[str, Any] = {
+        "local": {
+            "zones": [{"zone": "corp.example", "records": ["www 300 A 192.0.2.5"]}],
+            "names": {"nas.lan": "10.9.9.9"},
+        },
+        "forward": [{"zone": "in.corp.example", "upstreams": [resolver.address]}],
+        "canaries": True,
+    }
+    with Daemon(folder, *feeds, upstream=resolver.address, operator=operator, **names) as running:
         yield running
 
 
@@ -283,3 +292,39 @@ def _handshake_refusal(daemon: Daemon, name: str) -> str:
     ):
         context.wrap_socket(connection, server_hostname=name)
     return refused.value.reason or ""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_names_that_are_answered_here_and_those_that_are_forwarded(
+    daemon: Daemon, resolver: UpstreamSimulator, way: Way
+) -> None:
+    for name, kind, address in (("www.corp.example", "A", "192.0.2.5"), ("localhost", "AAAA", "::1")):
+        told = daemon.ask(name, kind, **way).message
+        assert [data.to_text() for data in told.answer[0]] == [address]
+        assert told.flags & dns.flags.AA
+    for name in ("none.corp.example", "www.onion"):
+        assert daemon.ask(name, "A", **way).message.rcode() == dns.rcode.NXDOMAIN
+    for name in ("_dns.resolver.arpa", "use-application-dns.net"):
+        told = daemon.ask(name, "SVCB", **way).message
+        assert (told.rcode(), told.answer) == (dns.rcode.NOERROR, [])
+    asked = {seen.name for seen in resolver.seen}
+    assert not {"www.corp.example", "none.corp.example", "www.onion", "_dns.resolver.arpa"} & asked
+    assert [data.to_text() for data in daemon.ask("www.in.corp.example", "A", **way).message.answer[0]] == [
+        "192.0.2.81"
+    ]
+    assert daemon.ask("9.9.9.11.in-addr.arpa", "PTR", **way).message.rcode() == dns.rcode.NXDOMAIN
+    assert daemon.ask("9.9.9.10.in-addr.arpa", "PTR", **way).message.answer[0][0].to_text() == "nas.lan."
+
+
+def test_who_answers_for_a_name_is_told(daemon: Daemon, resolver: UpstreamSimulator) -> None:
+    told = daemon.status()["resolution"]
+    assert told["zones"] == [{"zone": "corp.example", "records": 1}]
+    assert told["forward"] == [{"zone": "in.corp.example", "upstreams": [resolver.address]}]
+    on = {default["zone"] for default in told["defaults"] if default["on"]}
+    assert on == {"localhost", "test", "invalid", "onion", "alt", "resolver.arpa"}, "the upstream is on loopback"
+    found = json.loads(daemon.run_verb("lookup", "--json", "none.corp.example").stdout)
+    assert found["resolved"] == {"by": "local", "zone": "corp.example", "source": "local.zones", "upstreams": []}
+    (question,) = [one for one in found["aliases"]["questions"] if one["type"] == "A"]
+    assert question["why"] == "the local zone corp.example says that the name does not exist"
+    shown = daemon.run_verb("lookup", "www.in.corp.example").stdout
+    assert f"resolved:     in.corp.example is forwarded to {resolver.address}\n" in shown

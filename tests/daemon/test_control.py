@@ -37,8 +37,8 @@ from blockd.web import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
-    "overrides",
+    "version", "engine", "since", "config", "listen", "bound", "resolution", "ruleset", "pinned", "feeds", "workers",
+    "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip

@@ -131,6 +131,18 @@ OPEN = {
     "com.b.empty.test": "192.0.2.17",
     "z.ads.com.b.empty.test": "192.0.2.18",
 }
+# Names with several addresses, each asked for in both orders.
+MANY = {
+    "longest": ("198.51.100.99", "198.51.100.1"),
+    "smallest": ("198.51.100.8", "198.51.100.1"),
+    "passed": ("203.0.113.3", "198.51.100.9", "198.51.100.99"),
+    "zones": ("203.0.113.3", "198.51.100.99"),
+}
+ORDERED = {
+    f"{way}-{name}.open": addresses[::step]
+    for name, addresses in MANY.items()
+    for way, step in (("to", 1), ("fro", -1))
+}
 # Names that lead on, and to where; of these the rcode is compared: blockd answers as if the question had been for the
 # name that is listed, and leaves the way to it out.
 CHAINS = {
@@ -140,6 +152,7 @@ CHAINS = {
     "to-nodata.open": ("nodata.test", "192.0.2.21"),
     "to-second.open": ("second.test", "198.51.100.1"),
     "to-address.open": ("other.open", "198.51.100.1"),
+    "to-late.open": ("late.test", "198.51.100.1"),
 }
 QUESTIONS = [
     *((name, "A") for name in CHAINS),
@@ -150,6 +163,8 @@ QUESTIONS = [
     *((name, "A") for name in ("a.wild.test", "a.b.wild.test", "a.deep.wild.test", "b.a.inner.wild.test")),
     *((name, "A") for name in ("www.garden.test", "a.b.garden.test", "a.local.test", "second.test")),
     ("ip6-nxdomain.open", "AAAA"),
+    ("ip6-mapped.open", "AAAA"),
+    *((name, "A") for name in ORDERED),
     *((name, "A") for name in ("z.empty.test", "z.z.empty.test", "ads.com.b.empty.test")),
     *(
         (name, kind)
@@ -167,7 +182,8 @@ EMPTY = ("deep.wild", "b.empty", "c.b.empty", "com.b.empty")  # names in a zone 
 # itself is no passthru; a name that exists only because another is below it does not keep the wildcard above it from
 # matching; a passthru for the name or the client does not end at rules of earlier zones, or does not hold for
 # addresses; the target of a CNAME is asked for upstream, also if it is in the zone; and with a star it is a name as any
-# other.
+# other. Of several addresses the first in the answer decides, a name stands over an address that an earlier zone lists, and
+# a mapped address is not IPv4.
 OTHERWISE = {
     "named": {("late.test", "A"), ("chain.test", "A")},
     "unbound": {
@@ -179,6 +195,8 @@ OTHERWISE = {
         ("ip-old-pass.open", "A"),
         ("only-ip.open", "A"),
         ("ip-second.open", "127.0.0.3"),
+        *((name, "A") for name in ("to-longest.open", "to-smallest.open", "fro-passed.open", "to-late.open")),
+        ("ip6-mapped.open", "AAAA"),
     },
 }
 
@@ -194,6 +212,9 @@ def upstream() -> Iterator[UpstreamSimulator]:
         for name, (target, address) in CHAINS.items():
             simulator.plan(name, "A", f"{name}. 60 IN CNAME {target}.", f"{target}. 60 IN A {address}")
         simulator.plan("ip6-nxdomain.open", "AAAA", "ip6-nxdomain.open. 60 IN AAAA 2001:db8::7")
+        simulator.plan("ip6-mapped.open", "AAAA", "ip6-mapped.open. 60 IN AAAA ::ffff:198.51.100.1")
+        for name, addresses in ORDERED.items():
+            simulator.plan(name, "A", *(f"{name}. 60 IN A {address}" for address in addresses))
         yield simulator
 
 
@@ -291,7 +312,8 @@ def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator
         {"name": name, "type": "rpz", "path": str(tmp_path / f"{name}.zone"), "priority": priority}
         for priority, name in enumerate(("first", "second"), 1)
     ]
-    with peer(theirs_folder, command, port), Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address) as daemon:
+    ours = Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address, local={"defaults": False})  # `test` is theirs
+    with peer(theirs_folder, command, port), ours as daemon:
         until(daemon.is_ready, "the zones are enforced")
         told = {question: asked(daemon.dns_port, *question) for question in QUESTIONS}
         theirs = {question: asked(port, *question) for question in QUESTIONS}

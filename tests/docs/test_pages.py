@@ -34,7 +34,9 @@ from tests.docs.pages import (
 ALL = all_pages()
 WRITTEN = written_pages()
 TESTED_AREAS = {"", "dev", "adr", "operator", "authority", "auditor"}  # by the test files beside this one
-MADE = {f"config/lists/{name}" for name in ("blocked.txt", "allowed.txt", "hosts.txt", "own.rpz")}  # by pages
+MADE = {"config/local.yaml"} | {  # by pages
+    f"config/lists/{name}" for name in ("blocked.txt", "allowed.txt", "hosts.txt", "own.rpz")
+}
 CONFIGS = [(one, block) for one in WRITTEN for block in one.blocks if block.kind == CONFIG]
 _OTHERS_FILE = re.compile(r"# [\w.-]+\.ya?ml\b")
 

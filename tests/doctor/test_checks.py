@@ -405,6 +405,13 @@ def test_upstream_of_another_machine_is_no_loop(examined: Examined) -> None:
     examined.assert_ok("upstream loops")
 
 
+def test_upstream_of_a_zone_that_is_blockd_itself_is_bad(examined: Examined) -> None:
+    examined.settings["listen"]["dns"] = ["0.0.0.0:53"]
+    examined.settings["forward"] = [{"zone": "corp.example", "upstreams": ["10.0.0.5"]}]
+    examined.machine.addresses = {"10.0.0.5"}
+    examined.assert_finds("upstream loops", Grade.BAD, "10.0.0.5:53 is blockd itself")
+
+
 def test_circle_by_systemds_stub_is_bad(examined: Examined) -> None:
     examined.machine.system = [STUB]
     examined.machine.stub = [Upstream("10.0.0.5", 53)]

@@ -23,6 +23,7 @@ TESTS = (
     "tests/compile/test_replay.py",
     "tests/feeds/signed/test_amend.py",
     "tests/feeds/transfer/test_records.py",
+    "tests/resolver/local/test_local_twins.py",
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",

@@ -14,7 +14,7 @@ from blockd.dns._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
 from blockd.resolver.engine._engine cimport Looked, NativeEngine
 from blockd.resolver.engine._message cimport Question, read_question
 from blockd.resolver.engine._outbox cimport Peer
-from blockd.resolver.engine._reading cimport read_response
+from blockd.resolver.engine._reading cimport Reading, read_response
 from blockd.resolver.engine._sockets cimport (
     AF_INET, AF_INET6, MSG_DONTWAIT, recv, send, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage,
     socklen_t,
@@ -277,7 +277,7 @@ cdef Entry *keyed(const Entry *entry, const Question *q, uint64_t hashed) noexce
     memcpy(made.errors, entry.errors, entry.errors_size)
     memcpy(made.leads, entry.leads, entry.leads_size)
     memcpy(made.counts, entry.counts, sizeof(entry.counts))
-    made.rcode, made.authentic, made.hash = entry.rcode, entry.authentic, hashed
+    made.rcode, made.authentic, made.negative, made.hash = entry.rcode, entry.authentic, entry.negative, hashed
     made.qtype, made.do_, made.cd = q.qtype, q.do_, 0
     return made
 
@@ -289,7 +289,7 @@ cdef const char *wrong_entry(const Entry *entry) noexcept nogil:
         if <uint64_t>entry.ttls[i * 2] + 4 > entry.records_size or entry.ttls[i * 2 + 1] > 0x7FFFFFFF:
             return b"a TTL lies outside of the records"
     while at + 2 <= entry.leads_size:
-        if entry.leads[at] > 1 or (entry.leads[at] == 1 and entry.leads[at + 1] not in (4, 16)):
+        if entry.leads[at] > 2 or (entry.leads[at] == 1 and entry.leads[at + 1] not in (4, 16)):
             return b"it leads to what is no name and no address"
         at += 2 + entry.leads[at + 1]
     if at != entry.leads_size:
@@ -309,7 +309,8 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
     cdef uint8_t *packet
     cdef uint8_t *question
     cdef uint8_t *out
-    cdef uint32_t size, section, lifetime, written, asked_size
+    cdef uint32_t size, section, written, asked_size
+    cdef Reading reading
     cdef uint64_t i, hashed
     cdef double now = 1000
     cdef Cursor c
@@ -336,8 +337,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
         memcpy(packet, message, size)
         if keep_each and i % keep_each == 0:
             tally.samples.append(packet[:size])
-        lifetime = 12345
-        entry = read_response(packet, size, section, packet, 0, &lifetime)
+        entry = read_response(packet, size, section, packet, 0, draw(&chance) & 1, &reading)
         if entry == NULL:
             tally.declined += 1
             free(packet)
@@ -358,7 +358,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
         if wrong == NULL and read_question(question, asked_size, draw(&chance) & 3 != 0, &q):
             hashed = cache.hash_of(q.key, q.key_size, q.qtype, q.do_, False)
             made = keyed(entry, &q, hashed)
-            kept = cache.keep(made, lifetime, now)
+            kept = cache.keep(made, reading.lifetime, now)
             if kept and cache.find(hashed, q.key, q.key_size, q.qtype, q.do_, False, now) != made:
                 wrong = b"what was kept is not found"
             out = <uint8_t *>malloc(q.limit)

@@ -89,9 +89,9 @@ def _compare(table: Table, enforced: Enforced) -> int:
                 ours(key)  # may end before it meets what is broken
                 continue
             ruling = RULINGS[verdict.reason]
-            size = len(verdict.entry.key) if verdict.entry and ruling and keys is KEYS else 0
+            size = len(verdict.entry.key) if verdict.entry and ruling else 0
             expected = (ruling, verdict.order_index or 0 if ruling else 0, size, verdict.tier)
-            assert ours(key) == expected, (key, expected, ours(key))
+            assert ours(key)[:4] == expected, (key, expected, ours(key))
             compared += 1
     return compared
 

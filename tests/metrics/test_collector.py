@@ -30,6 +30,7 @@ NAMES = {
     "blockd_feed_read_seconds": {"feed"},
     "blockd_feed_read_bytes": {"feed"},
     "blockd_cache_misses_total": set(),
+    "blockd_local_answers_total": {"zone"},
     "blockd_cache_entries": set(),
     "blockd_cache_bytes": set(),
     "blockd_upstream_seconds": set(),

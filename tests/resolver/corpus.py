@@ -13,7 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from blockd.names import hashed_key, name_digest
+from blockd.names import DomainName, hashed_key, name_digest
 from blockd.orders import Action, LocalRecord, Mandate, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from tests.resolver.rig import LAST, keys_of, order
@@ -79,6 +79,7 @@ def feeds() -> list[FeedInput]:
         (order("ends", expires=SOON), Scope.BOTH, ["ends.example"]),
         (order("ends-nx", Action.NXDOMAIN, lifted_on=SOON - 10), Scope.BOTH, ["nx.ends.example"]),
         (order("ends-cname", Action.CNAME, cname="info.example", expires=SOON), Scope.BOTH, ["cname.ends.example"]),
+        (order("starry", Action.CNAME, cname="*.info.example"), Scope.BOTH, ["starry.example"]),
         (order("ends-tcp", Action.TCP_ONLY, expires=SOON), Scope.BOTH, ["tcp.ends.example"]),
     ]
     own = [
@@ -147,6 +148,15 @@ LISTED = (
     *HIDDEN,
     *TIMED,
 )
+ALIASED = (
+    "cname.ends.example",
+    "a.cname.ends.example",
+    "starry.example",
+    "a.starry.example",
+    "x." * 118 + "starry.example",
+)
+TARGETS = ("info.example", "starry.example.info.example", "a.starry.example.info.example")
+TARGET_WIRES = tuple(DomainName.from_text(target).wire for target in TARGETS)
 OPEN = ("open.example", "www.open.example", "q.org", "nothing.example", DEEP, ".")
 EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT, about the limits of 512 and 1232
 TYPES = ("A", "AAAA", "HTTPS", "TXT", "CNAME", "MX", "ANY")
@@ -165,6 +175,12 @@ def questions() -> Iterator[bytes]:
         asked.flags |= dns.flags.CD | dns.flags.AD
         yield asked.to_wire()
         yield question(name.upper(), kind)
+    for name in ALIASED:
+        for kind in ("A", "AAAA", "TXT", "MX", "HTTPS", "PTR", "SRV", "NS", "CNAME", "ANY", "SOA"):
+            for edns in _ways():
+                yield question(name, kind, **edns)
+            plain = question(name.upper(), kind)
+            yield plain[:2] + b"\0" + plain[3:]  # without RD
     for size in EDGES:
         yield question(f"edge-{size:04}.example", "TXT")
         for payload in (512, 1232):
@@ -191,8 +207,10 @@ def _ways() -> Iterator[dict[str, object]]:
 def _odd_questions() -> Iterator[bytes]:
     """Return questions that are not ordinary, and messages that are not questions."""
     plain = question("sinkhole.example", "A")
-    for kind in ("OPT", "AXFR", "IXFR", "TSIG", "TYPE0", "TYPE65535"):
-        yield question("sinkhole.example", kind)
+    for kind in (0, 41, 46, 127, 128, 200, 249, 250, 251, 252, 253, 254, 255, 256, 65535):
+        for name in ("sinkhole.example", "open.example"):
+            yield question(name, f"TYPE{kind}")
+            yield question(name, f"TYPE{kind}", use_edns=0)
     for klass in ("CH", "ANY", "NONE"):
         yield dns.message.make_query("sinkhole.example", "A", klass, id=1).to_wire()
     for high in (0x00, 0x02, 0x04, 0x08, 0x10, 0x28, 0x78, 0x80, 0x81):
@@ -204,14 +222,49 @@ def _odd_questions() -> Iterator[bytes]:
         yield plain[:at] + b"\2" + plain[at + 1 :]
     edns = question("sinkhole.example", "A", use_edns=0)
     yield edns[:10] + b"\0\2" + edns[12:] + edns[-11:]
-    yield edns + b"\0"
-    yield plain + b"\0"
+    for asked in (edns, plain, question("open.example", "A"), question("open.example", "A", use_edns=0)):
+        for behind in (b"\0", OPT, b"\xff" * 300, b"\0" * 2000):
+            yield asked + behind
     yield plain[:12] + b"\xc0\x0c" + plain[-4:]
     yield plain[:12] + b"\x40" + plain[13:]
     yield plain[:12] + (b"\x3f" + b"x" * 63) * 4 + b"\0\0\1\0\1"
     yield plain[:12] + b"\x01a" * 127 + b"\0\0\1\0\1"
     yield plain[:12] + b"\x01a" * 128 + b"\0\0\1\0\1"
     yield from (plain[:end] for end in (0, 1, 2, 3, 11, 12, 13, len(plain) - 1))
+
+
+def _signature(owner: str, kind: str) -> str:
+    return f"{owner} 60 IN RRSIG {kind} 13 2 60 20300101000000 20200101000000 1 example. {'A' * 88}"
+
+
+_DATA = {  # of types whose data have a shape
+    "HINFO": '"cpu" "os"',
+    "RP": "a.example. b.example.",
+    "AFSDB": "1 a.example.",
+    "RT": "1 a.example.",
+    "PX": "1 a.example. b.example.",
+    "LOC": "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m",
+    "NAPTR": '1 2 "s" "SIP+D2U" "" _sip._udp.example.',
+    "KX": "1 a.example.",
+    "CERT": "1 2 3 AAAA",
+    "APL": "1:192.0.2.0/24 !2:2001:db8::/32",
+    "DS": f"1 13 2 {'00' * 32}",
+    "CDS": "0 0 0 00",
+    "SSHFP": f"1 2 {'00' * 32}",
+    "IPSECKEY": "1 3 2 gw.example. AAAA",
+    "DNSKEY": "257 3 13 AAAA",
+    "NSEC3PARAM": "1 0 0 -",
+    "TLSA": f"3 1 1 {'00' * 32}",
+    "HIP": "2 200100107B1A74DF365639CC39F1D578 AAAA rvs.example.",
+    "CSYNC": "1 3 A NS AAAA",
+    "ZONEMD": f"1 1 1 {'00' * 48}",
+    "LP": "1 a.example.",
+    "EUI48": "00-00-5e-00-53-2a",
+    "URI": '1 2 "https://example/"',
+    "CAA": '0 issue "ca.example"',
+    "AMTRELAY": "1 0 3 relay.example.",
+    "SVCB": "1 a.example. mandatory=alpn,port alpn=h2,h3 port=443 ech=AAQAAAAA",
+}
 
 
 def _planned() -> dict[tuple[str, str], dict[str, object]]:
@@ -258,7 +311,73 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
         },
         ("bare.example", "A"): {"answer": ["@ 60 IN A 192.0.2.1"], "edns": False},
         ("secure.example", "A"): {"answer": ["@ 60 IN A 192.0.2.1"], "authentic": True},
+        ("alias-gone.example", "A"): {
+            "answer": ["@ 300 IN CNAME gone.example."],
+            "authority": [SOA],
+            "rcode": "NXDOMAIN",
+        },
+        ("alias-empty.example", "A"): {"answer": ["@ 30 IN CNAME empty.example."], "authority": [SOA]},
+        ("alias-bare.example", "A"): {"answer": ["@ 30 IN CNAME empty.example."]},
+        ("loop.example", "A"): {"answer": ["@ 30 IN CNAME b.example.", "b.example. 30 IN CNAME loop.example."]},
+        ("order.example", "A"): {
+            "answer": ["c.example. 9 IN A 192.0.2.1", "b.example. 9 IN CNAME c.example.", "@ 9 IN CNAME b.example."]
+        },
+        ("two.example", "A"): {
+            "answer": ["@ 9 IN CNAME sinkhole.example.", "@ 9 IN CNAME b.example.", "@ 9 IN A 192.0.2.1"]
+        },
+        ("foreign.example", "A"): {
+            "answer": ["sinkhole.example. 9 IN A 192.0.2.3", "@ 9 IN A 192.0.2.1", "@ 9 IN AAAA 2001:db8::1"],
+            "authority": ["org. 9 IN NS ns.org.", "example. 9 IN NS ns.example."],
+            "additional": ["ns.org. 9 IN A 192.0.2.2", "ns.example. 9 IN A 192.0.2.2"],
+        },
+        ("signed.example", "A"): {
+            "answer": [
+                "@ 60 IN CNAME www.signed.example.",
+                _signature("@", "CNAME"),
+                "www.signed.example. 60 IN A 192.0.2.1",
+            ],
+            "authority": [
+                "ns.signed.example. 60 IN NSEC x.signed.example. A AAAA RRSIG",
+                _signature("ns.signed.example.", "NSEC"),
+            ],
+        },
+        ("denied.example", "A"): {
+            "authority": [
+                SOA,
+                _signature("example.", "SOA"),
+                f"{'0' * 32}.example. 60 IN NSEC3 1 0 0 - {'1' * 32} A RRSIG",
+                _signature(f"{'0' * 32}.example.", "NSEC3"),
+            ],
+            "rcode": "NXDOMAIN",
+        },
+        ("any.example", "ANY"): {"answer": ["@ 60 IN A 192.0.2.1", "@ 60 IN MX 1 mx.example.", _signature("@", "A")]},
+        ("apart.example", "SRV"): {
+            "answer": ["@ 60 IN SRV 1 2 53 sinkhole.example."],
+            "additional": ["sinkhole.example. 60 IN A 192.0.2.1", "sinkhole.example. 60 IN AAAA 2001:db8::1"],
+        },
     }
+    for target in TARGETS:
+        planned[target, "A"] = {
+            "answer": ["@ 300 IN CNAME www.landing.example.", "www.landing.example. 20 IN A 192.0.2.5"],
+            "authority": ["example. 60 IN NS ns.example."],
+        }
+        planned[target, "AAAA"] = {"authority": [SOA]}
+        planned[target, "TXT"] = {"answer": [f"@ 300 IN TXT {'t' * 200}{n}" for n in range(2)]}
+        planned[target, "MX"] = {
+            "answer": [f"@ 60 IN MX 5 mx.{target}."],
+            "additional": [f"mx.{target}. 60 IN A 192.0.2.6"],
+        }
+        planned[target, "HTTPS"] = {
+            "answer": ["@ 60 IN CNAME gone.landing.example."],
+            "authority": [SOA],
+            "rcode": "NXDOMAIN",
+        }
+        planned[target, "PTR"] = {"answer": [f"@ 60 IN CNAME {name}." for name in ALIASED[:2]]}
+        planned[target, "SRV"] = {
+            "answer": ["@ 60 IN TXT x"],
+            "options": [dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "about it")],
+        }
+        planned[target, "NS"] = {"authority": [SOA, "@ 60 IN NSEC z.example. A"]}
     for target in LISTED:
         if len(target) < 150:
             name = f"to-{target}"
@@ -281,6 +400,8 @@ def responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
+    for kind, text in _DATA.items():
+        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {text}"]})
     for size in EDGES:
         name = f"edge-{size:04}.example"
         data = bytes(size - 12 - (len(name) + 2 + 4) - 12)
@@ -327,6 +448,22 @@ def record(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", ttl: int = 60, kl
     return owner + kind.to_bytes(2) + klass.to_bytes(2) + ttl.to_bytes(4) + len(data).to_bytes(2) + data
 
 
+# Records of which a response may have many or few.
+PARTS = tuple(
+    record(kind, data + bytes(size))
+    for kind, data in (
+        (2, b"\xc0\x0c"),
+        (6, b"\xc0\x0c\xc0\x0c" + bytes(19) + b"\x09"),
+        (16, b""),
+        (46, b"\0\x06"),
+        (46, b"\0\2"),
+        (47, b"\xc0\x0c"),
+        (50, b""),
+    )
+    for size in ((0, 0, 0) if kind in (2, 6) else (60, 200, 333))
+)
+
+
 def _odd_responses() -> Iterator[bytes]:
     odd = "raw.example"
     yield raw_response(odd, "A", [ADDRESS], [], [OPT, ADDRESS])  # OPT before the other additional records
@@ -338,6 +475,7 @@ def _odd_responses() -> Iterator[bytes]:
     yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-1] + b"\5\0\x0f\0\2\0"])
     yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-1] + b"\6\0\x0f\0\3\0\x0f"])
     yield raw_response(odd, "A", [record(1, b"\1\2\3")])
+    yield raw_response(odd, "MINFO", [record(14, b"\xc0\x0c\1a\xc0\x0c")])
     yield raw_response(odd, "A", [record(1, b"\1\2\3\4", ttl=0x80000000)])
     yield raw_response(odd, "A", [record(1, b"\1\2\3\4", klass=3)])
     for data in (b"", b"\0", b"\xc0\x0c", b"\xc0\x0c\0", b"\xc0\x0b", b"\xc0\xff", b"\1a", b"\1a\0", b"\x40", b"\xc0"):

@@ -15,7 +15,7 @@ import dns.name
 import dns.rdatatype
 
 from blockd.metrics import Counters, Transport
-from blockd.names import Network, client_key, key_from_text
+from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.resolver import (
     CACHE_SEED,
@@ -31,6 +31,8 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -69,18 +71,18 @@ def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **field
 class TidyResolver(Resolver):
     """One that has no socket open when nobody waits, so that a test may run each question in a loop of its own."""
 
-    _waiting = 0
+    _finishing = 0
 
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream."""
-        self._waiting += 1
+        self._finishing += 1
         try:
             answer = await super().finish(context)
         finally:
-            self._waiting -= 1
+            self._finishing -= 1
         for _ in range(3):  # turns of the loop, in which who has asked by now joins the flight
             await asyncio.sleep(0)
-        if not self._waiting:  # who gives up leaves the flight to others
+        if not self._finishing:  # who gives up leaves the flight to others
             self.close()
         return answer
 
@@ -98,6 +100,8 @@ class Rig:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        local: LocalZones | None = None,
+        forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
         is_tidy: bool = True,
         clock: Clock | None = None,
@@ -110,15 +114,16 @@ class Rig:
         self.counters = Counters(1)
         self.row = self.counters.row(0)
         self.version = 0
+        self.translations = WELL_KNOWN_TRANSLATIONS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         randomness = self._random.randrange
         options = UpstreamOptions(timeout, attempts, randomness, **{"mixed_case": False, "cookies": False, **given})
-        self.forwarder = Forwarder(upstreams, options, instruments, flight_clock)
+        self.forwarder = Forwarder(upstreams, options, instruments, forwarded, flight_clock)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest),
+            Service(networks, SINKHOLE, refuse_unready, selftest, local=local),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
             self.forwarder,
             instruments,
@@ -140,7 +145,8 @@ class Rig:
         self._states_path = self.folder / f"{self.version}.orders"
         write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
         self.wall_clock.now = 1.0
-        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(self._orders))))
+        states = OrderStates(self._states_path, len(self._orders))
+        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations))
 
     def pass_time(self, now: float, *stale: int) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""

@@ -63,6 +63,23 @@ def test_a_soa_ttl_below_its_minimum_counts(rig: Rig, upstream: UpstreamSimulato
 
 
 @pytest.mark.parametrize("rcode", ["NXDOMAIN", "NOERROR"])
+@pytest.mark.parametrize(("minimum", "kept"), [(60, 60), (80_000, 3600)])
+def test_a_negative_answer_behind_an_alias_is_kept_as_any_other(
+    rig: Rig, upstream: UpstreamSimulator, rcode: str, minimum: int, kept: int
+) -> None:
+    soa = f"example. 86400 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 {minimum}"
+    alias = f"{NAME}. 50000 IN CNAME gone.example."
+    upstream.plan(NAME, "A", alias, authority=[soa], rcode=rcode)
+    assert rig.answer(NAME).records == [f"{kept} gone.example."]
+    rig.clock.now += kept - 1
+    assert rig.answer(NAME).rcode == rcode
+    assert len(upstream.seen) == 1
+    rig.clock.now += 1
+    rig.answer(NAME)
+    assert len(upstream.seen) == 2
+
+
+@pytest.mark.parametrize("rcode", ["NXDOMAIN", "NOERROR"])
 def test_a_negative_answer_without_soa_is_not_kept(rig: Rig, upstream: UpstreamSimulator, rcode: str) -> None:
     upstream.plan(NAME, "A", rcode=rcode)
     for _ in range(2):

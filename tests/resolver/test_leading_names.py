@@ -10,6 +10,7 @@ import dns.message
 import pytest
 
 from blockd.metrics import Transport
+from blockd.names import Network, translations
 from blockd.orders import Action
 from tests.resolver.rig import CLIENT, Answer, Rig, order, question
 from tests.upstream import SOA, UpstreamSimulator
@@ -22,24 +23,33 @@ TO_LISTED = (
 )
 LEADING = {
     "cname": ("A", TO_LISTED),
-    "cname in other case": ("A", (f"{FREE}. 300 IN CNAME WEB.Telegram.ORG.",)),
-    "cname without address": ("TXT", (f"{FREE}. 300 IN CNAME web.telegram.org.",)),
+    "cname in other case": ("A", (f"{FREE}. 300 IN CNAME WEB.Telegram.ORG.", "web.telegram.org. 60 IN A 198.51.100.9")),
+    "cname to text": ("TXT", (f"{FREE}. 300 IN CNAME web.telegram.org.", "web.telegram.org. 60 IN TXT t")),
     "dname": (
         "A",
-        ("example. 300 IN DNAME telegram.org.", f"{FREE}. 300 IN CNAME free.telegram.org."),
+        (
+            "example. 300 IN DNAME telegram.org.",
+            f"{FREE}. 300 IN CNAME free.telegram.org.",
+            "free.telegram.org. 60 IN A 198.51.100.9",
+        ),
     ),
-    "dname alone": ("A", ("example. 300 IN DNAME telegram.org.",)),
     "svcb target": ("SVCB", (f"{FREE}. 300 IN SVCB 1 web.telegram.org. alpn=h2",)),
     "https alias": ("HTTPS", (f"{FREE}. 300 IN HTTPS 0 web.telegram.org.",)),
     "ipv4hint": ("HTTPS", (f"{FREE}. 300 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,203.0.113.5",)),
     "ipv6hint": ("HTTPS", (f"{FREE}. 300 IN HTTPS 1 . ipv6hint=2001:db8::1,2001:db8:bad::5 port=443",)),
     "address": ("A", (f"{FREE}. 300 IN A 192.0.2.1", f"{FREE}. 300 IN A 203.0.113.5")),
     "ipv6 address": ("AAAA", (f"{FREE}. 300 IN AAAA 2001:db8:bad::5",)),
+    "mapped address": ("AAAA", (f"{FREE}. 300 IN AAAA ::ffff:203.0.113.5",)),
+    "address through nat64": ("AAAA", (f"{FREE}. 300 IN AAAA 64:ff9b::203.0.113.5",)),
+    "address through a prefix of one's own": ("AAAA", (f"{FREE}. 300 IN AAAA 2001:db8:64::cb:71:500:0",)),
+    "mapped hint": ("HTTPS", (f"{FREE}. 300 IN HTTPS 1 . ipv6hint=2001:db8::1,::ffff:203.0.113.5",)),
+    "hint through nat64": ("SVCB", (f"{FREE}. 300 IN SVCB 1 . ipv6hint=64:ff9b::203.0.113.5",)),
 }
 
 
 @pytest.fixture
 def rig(rig: Rig) -> Rig:
+    rig.translations = translations([Network.from_text("2001:db8:64::/64")])
     rig.enforce([(order(), ["telegram.org", "203.0.113.0/24", "2001:db8:bad::/48"])])
     return rig
 
@@ -62,6 +72,24 @@ def test_an_answer_that_leads_to_a_listed_place_is_as_if_asked_for_it(
     assert rig.counters.hits(1)[0] == 2
 
 
+@pytest.mark.parametrize("kind", ["A", "TXT"])
+def test_an_alias_without_what_it_stands_for_is_blocked_and_not_kept(
+    rig: Rig, upstream: UpstreamSimulator, kind: str
+) -> None:
+    upstream.plan(FREE, kind, f"{FREE}. 300 IN CNAME web.telegram.org.")
+    for asked in (1, 2):
+        assert rig.answer(FREE, kind).records == (["60 192.0.2.80"] if kind == "A" else [])
+        assert len(upstream.seen) == asked, "no SOA record says for how long there is nothing"
+
+
+def test_a_dname_without_its_cname_leads_nowhere(rig: Rig, upstream: UpstreamSimulator) -> None:
+    upstream.plan(FREE, "A", "example. 300 IN DNAME telegram.org.")
+    answer = rig.answer(FREE, use_edns=0)
+    assert answer.rcode == "SERVFAIL"
+    assert answer.error is not None
+    assert "malformed" in answer.error[1]
+
+
 def test_the_additional_section_of_a_service_answer_leads_too(rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.plan(
         FREE, "HTTPS", f"{FREE}. 300 IN HTTPS 1 svc.example.", additional=["svc.example. 300 IN A 203.0.113.5"]
@@ -72,6 +100,18 @@ def test_the_additional_section_of_a_service_answer_leads_too(rig: Rig, upstream
 def test_glue_beside_other_answers_does_not_lead(rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.plan(FREE, "MX", f"{FREE}. 300 IN MX 10 mx.example.", additional=["mx.example. 300 IN A 203.0.113.5"])
     assert rig.answer(FREE, "MX").records == ["300 10 mx.example."]
+
+
+def test_the_order_of_addresses_decides_nothing(rig: Rig, upstream: UpstreamSimulator) -> None:
+    """Whoever runs a site has one address in a network that is answered less strictly, and puts it first."""
+    weak, strong = order("weak", Action.TCP_ONLY), order("strong", Action.NXDOMAIN)
+    rig.enforce([(weak, ["198.51.100.0/24"]), (strong, ["203.0.113.5/32"])])
+    records = [f"{FREE}. 300 IN A {host}" for host in ("198.51.100.7", "192.0.2.1", "203.0.113.5", "198.51.100.8")]
+    for at in range(len(records)):
+        upstream.plan(FREE, "A", *records[at:], *records[:at])
+        rig.clock.now += 1000
+        for transport in (Transport.UDP, Transport.TCP):
+            assert rig.answer(FREE, transport=transport).rcode == "NXDOMAIN"
 
 
 def test_what_leads_elsewhere_is_free(rig: Rig, upstream: UpstreamSimulator) -> None:

@@ -51,8 +51,7 @@ MALFORMED = {
     "OPT with a pointer as owner": (message(counts=(1, 0, 0, 1), body=QUESTION + b"\xc0\x0c" + OPT[1:]), "FORMERR"),
     "OPT that is cut": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-1]), "FORMERR"),
     "OPT longer than the message": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-1] + b"\1"), "FORMERR"),
-    "octets behind": (message(body=QUESTION + b"\0"), "FORMERR"),
-    "octets behind OPT": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT + b"\0"), "FORMERR"),
+    "a signature that is cut": (message(counts=(1, 0, 0, 2), body=QUESTION + OPT + b"\x01k\0\0\xfa\0\xff"), "FORMERR"),
     "a pointer in the question": (message(body=b"\xc0\x0c\0\1\0\1"), "FORMERR"),
     "a pointer behind a label": (message(body=b"\x01a\xc0\x0c\0\1\0\1"), "FORMERR"),
     "a label of 64 octets": (message(body=b"\x40" + b"a" * 64 + b"\0\0\1\0\1"), "FORMERR"),
@@ -69,6 +68,10 @@ MALFORMED = {
     "AXFR": (message(body=QUESTION[:-4] + b"\0\xfc\0\1"), "REFUSED"),
     "IXFR": (message(body=QUESTION[:-4] + b"\0\xfb\0\1"), "REFUSED"),
     "EDNS version 1": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:6] + b"\1" + OPT[7:]), "BADVERS"),
+    "EDNS version 1 and octets behind": (
+        message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:6] + b"\1" + OPT[7:] + b"\0"),
+        "BADVERS",
+    ),
 }
 
 
@@ -137,6 +140,26 @@ def test_a_signature_beside_opt_is_passed_over(rig: Rig) -> None:
     wire = rig.begin(message(counts=(1, 0, 0, 2), body=QUESTION + OPT + tsig))
     assert wire is not None
     assert dns.message.from_wire(wire).rcode() == dns.rcode.NOERROR
+
+
+TSIG = b"\x01k\0\0\xfa\0\xff\0\0\0\0\0\0"
+WHOLE = {  # a question, and the octets that it is as good as
+    "plain": (message(), 0),
+    "with OPT": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT), 1),
+    "with OPT and a signature": (message(counts=(1, 0, 0, 2), body=QUESTION + OPT + TSIG), 1),
+}
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+@pytest.mark.parametrize("behind", [b"\0", OPT, b"\xff" * 400], ids=["an octet", "an OPT that is not counted", "many"])
+@pytest.mark.parametrize("case", WHOLE)
+def test_octets_behind_a_whole_question_are_ignored(rig: Rig, case: str, behind: bytes, transport: Transport) -> None:
+    packet, edns = WHOLE[case]
+    answer = rig.begin(packet + behind, transport)
+    assert answer == rig.begin(packet, transport)
+    assert answer is not None
+    read = dns.message.from_wire(answer)
+    assert (read.rcode(), len(read.answer), read.edns + 1) == (dns.rcode.NOERROR, 1, edns)
 
 
 def test_unknown_options_and_flags_are_passed_over_and_not_echoed(rig: Rig) -> None:

@@ -32,6 +32,9 @@ ANSWERS = {
     "addresses": (f"{ASKED}. 60 A 198.51.100.9", f"{ASKED}. 60 A 203.0.113.9"),
     "one": (f"{ASKED}. 60 CNAME {SECOND}.", f"{SECOND}. 60 A 198.51.100.9", f"{SECOND}. 60 A 203.0.113.9"),
 }
+MAIL = (f"{ASKED}. 60 MX 5 {FIRST}.", f"{ASKED}. 60 MX 5 {SECOND}.")
+EXTRAS = (f"{FIRST}. 60 A 203.0.113.9", f"{SECOND}. 60 A 192.0.2.7")
+ANSWERED = {**dict.fromkeys(ANSWERS, "A"), "mail": "MX"}
 
 
 def feeds(chance: random.Random) -> list[FeedInput]:
@@ -67,22 +70,24 @@ def feeds(chance: random.Random) -> list[FeedInput]:
 
 
 def answer(name: str) -> bytes:
-    message = dns.message.make_response(dns.message.make_query(ASKED, "A"), recursion_available=True)
-    for text in ANSWERS[name]:
-        owner, ttl, kind, data = text.split(" ")
-        found = dns.rrset.from_text(owner, int(ttl), "IN", kind, data)
-        same = (rrset for rrset in message.answer if (rrset.name, rrset.rdtype) == (found.name, found.rdtype))
-        known = next(same, None)
-        if known is None:
-            message.answer.append(found)
-        else:
-            known.update(found)  # type: ignore[no-untyped-call]
+    query = dns.message.make_query(ASKED, ANSWERED[name])
+    message = dns.message.make_response(query, recursion_available=True)
+    for section, texts in ((message.answer, ANSWERS.get(name, MAIL)), (message.additional, EXTRAS)):
+        for text in texts if section is message.answer or name == "mail" else ():
+            owner, ttl, kind, data = text.split(" ", 3)
+            found = dns.rrset.from_text(owner, int(ttl), "IN", kind, data)
+            same = (rrset for rrset in section if (rrset.name, rrset.rdtype) == (found.name, found.rdtype))
+            known = next(same, None)
+            if known is None:
+                section.append(found)
+            else:
+                known.update(found)  # type: ignore[no-untyped-call]
     return message.to_wire()
 
 
 @pytest.mark.skipif(not is_native(), reason="the native engine was not built")
 def test_both_engines_answer_alike(tmp_path: Path) -> None:
-    question = dns.message.make_query(ASKED, "A", use_edns=0).to_wire()
+    questions = {kind: dns.message.make_query(ASKED, kind, use_edns=0).to_wire() for kind in ("A", "MX")}
     different = set()
     for seed in range(WORLDS):
         chance = random.Random(seed)  # noqa: S311 - a test repeats itself
@@ -90,7 +95,8 @@ def test_both_engines_answer_alike(tmp_path: Path) -> None:
         folder.mkdir()
         twins = Twins(folder)
         twins.enforce(feeds(chance))
-        for way in (None, *ANSWERS):
+        for way in (None, *ANSWERED):
+            question = questions[ANSWERED.get(way or "", "A")]
             if way is not None:
                 twins.fill(answer(way))
             for now in (1.0, 4.5, 6.0):

@@ -99,7 +99,7 @@ def without_ttls(answer: bytes) -> bytes:
     if size is None:
         return answer
     octets = bytearray(answer)
-    for place, _ in parse(answer, size).ttls:
+    for place, _ in parse(answer, size, do=True).ttls:
         octets[12 + size + place : 12 + size + place + 4] = b"TTL!"
     return bytes(octets)
 

@@ -50,5 +50,6 @@ def test_the_pipeline_answers_for_an_action_that_the_engine_does_not_know(
 def test_the_pipeline_has_no_answer_for_an_action_that_it_does_not_know() -> None:
     query = Query(question("a.example").to_wire(), Transport.UDP)
     for action in (Action.MONITOR, Action.ALLOW, Action.PASSTHRU, Action.CNAME):
+        made = order(action=action, cname="info.example" if action is Action.CNAME else "")
         with pytest.raises(RulesetError, match="no answer"):
-            BlockAnswers(SINKHOLE, 1).give(query, Verdict(Reason.LISTED, order(action=action), order_index=0))
+            BlockAnswers(SINKHOLE, 1).give(query, Verdict(Reason.LISTED, made, order_index=0))

@@ -22,6 +22,7 @@ from blockd.resolver import (
     Service,
     UpstreamOptions,
 )
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
@@ -64,6 +65,7 @@ class Side:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         cache_size: int = CACHE_SIZE,
+        local: LocalZones | None = None,
     ) -> None:
         self.row: Row = Counters(1).row(0)
         self.traffic = Traffic(1, bytes(range(16)))
@@ -72,7 +74,7 @@ class Side:
         options = UpstreamOptions(timeout, 1, chance.randrange, mixed_case=False, cookies=False)
         self.resolver = Resolver(
             engine,
-            Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready),
+            Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, local=local),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED)),
             Forwarder(upstreams, options, instruments),
             instruments,

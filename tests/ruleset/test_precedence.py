@@ -227,4 +227,4 @@ def _must_agree(subject: Enforced) -> None:
             size = len(verdict.entry.key) if verdict.entry and ruling else 0
             index = verdict.order_index if ruling else 0
             expected = ruling, index, size, verdict.tier, verdict.until, verdict.tiers_left, bool(verdict.passing)
-            assert opened.table.whole_verdict(key) == expected, (text, verdict)
+            assert opened.table.verdict(key) == expected, (text, verdict)

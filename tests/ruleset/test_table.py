@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blockd.errors import RulesetError
+from blockd.names.translation import packed_translations
 from blockd.orders import NO_TIER, Action, Order, Scope
 from blockd.resolver.clients import packed_host
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
@@ -29,6 +31,27 @@ SEED = 11
 EDITS = tries(300, 1500)
 
 
+def table_of(enforced: Enforced) -> Any:
+    """Return the table in C of what is enforced; it must be closed before that."""
+    orders = [record.order for record in enforced.ruleset.catalogue.orders]
+    assert isinstance(enforced.states, OrderStates)
+    return table.Table(
+        enforced.ruleset.octets,
+        enforced.ruleset.header,
+        enforced.states.octets,
+        bytes(list(Action).index(order.action) for order in orders),
+        enforced.tiers,
+        enforced.asks_client,
+        enforced.lives,
+        enforced.ruleset.salts,
+        enforced.groups,
+        enforced.packed_parties,
+        enforced.parties.lifts,
+        enforced.priorities.tobytes(),
+        packed_translations(enforced.translations),
+    )
+
+
 class Opened:
     """One ruleset file, opened by both readers."""
 
@@ -39,20 +62,7 @@ class Opened:
             write_states(states, orders, range(1, len(orders) + 1), 1)
         mapped = OrderStates(states, len(orders))
         self.enforced = Enforced(1, self.ruleset, mapped)
-        actions = bytes(list(Action).index(order.action) for order in orders)
-        self.table = table.Table(
-            self.ruleset.octets,
-            self.ruleset.header,
-            mapped.octets,
-            actions,
-            self.enforced.tiers,
-            self.enforced.asks_client,
-            self.enforced.lives,
-            self.ruleset.salts,
-            self.enforced.groups,
-            self.enforced.packed_parties,
-            self.enforced.parties.lifts,
-        )
+        self.table = table_of(self.enforced)
 
     def close(self) -> None:
         self.table.close()
@@ -73,15 +83,14 @@ class Opened:
             (self.enforced.client_verdict, self.table.client_verdict, CLIENTS),
         ):
             for key in keys:
-                said = ours(key)
+                said = ours(key)[:4]
                 try:
                     verdict = lookup(key)
                 except RulesetError:
                     broken += 1  # the native reader may end before it meets what is broken
                     continue
                 ruling = RULINGS[verdict.reason]
-                is_name = ruling and lookup == self.enforced.verdict
-                size = len(verdict.entry.key) if verdict.entry and is_name else 0
+                size = len(verdict.entry.key) if verdict.entry and ruling else 0
                 assert said == (ruling, verdict.order_index if ruling else 0, size, verdict.tier), (key, verdict)
                 agreed += 1
         return agreed, broken
@@ -124,7 +133,7 @@ def test_both_readers_agree_on_exceptions(tmp_path: Path) -> None:
                 verdict = opened.enforced.verdict(key)
                 size = len(verdict.entry.key) if verdict.entry and RULINGS[verdict.reason] else 0
                 expected = RULINGS[verdict.reason], verdict.order_index if size else 0, size, verdict.tier
-                assert opened.table.verdict(key) == expected
+                assert opened.table.verdict(key)[:4] == expected
         (tmp_path / "some.orders").unlink()
 
 
@@ -133,15 +142,15 @@ def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
         key = keys_of(["sinkhole.example"])[0]
         assert opened.table.verdict(key)[0] == 3
         opened.table.close()
-        assert opened.table.verdict(key) == (BROKEN, 0, 0, NO_TIER)
-        assert opened.table.address_verdict(ADDRESSES[0]) == (BROKEN, 0, 0, NO_TIER)
+        assert opened.table.verdict(key)[:4] == (BROKEN, 0, 0, NO_TIER)
+        assert opened.table.address_verdict(ADDRESSES[0])[:4] == (BROKEN, 0, 0, NO_TIER)
         opened.table.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 5, 15, 17, 100, 100_000])
 def test_an_address_of_no_kind_is_not_listed(path: Path, tmp_path: Path, size: int) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
-        assert opened.table.address_verdict(b"\xcb" * size) == (0, 0, 0, NO_TIER)
+        assert opened.table.address_verdict(b"\xcb" * size)[:4] == (0, 0, 0, NO_TIER)
 
 
 NO_NAMES = (
@@ -161,7 +170,7 @@ NO_NAMES = (
 @pytest.mark.parametrize("key", NO_NAMES)
 def test_a_key_of_no_name_is_not_listed(path: Path, tmp_path: Path, key: bytes) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
-        assert opened.table.verdict(key) == (0, 0, 0, NO_TIER)
+        assert opened.table.verdict(key)[:4] == (0, 0, 0, NO_TIER)
 
 
 def test_a_file_cut_anywhere_is_refused(path: Path) -> None:

@@ -230,7 +230,22 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("clients: {allow: [10.0.0.1/8]}", "clients.allow[0]: expected an address, or a network without"),
         ("clients:", "clients: expected a mapping, got an empty value; its keys are allow"),
         ("sinkhole: {ipv6: 127.0.0.1}", "sinkhole.ipv6: expected an IPv6 address such as 2001:db8::1, got '127"),
+        ("clients: {nat64_prefixes: [10.0.0.0/8]}", "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as"),
+        ("clients: {nat64_prefixes: [2001:db8::/33]}", "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as"),
+        (
+            "clients: {nat64_prefixes: ['2001:db8:0:0:100::/96']}",
+            (
+                "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as 2001:db8:64::/96, of 32, 40, 48, 56, 64 or "
+                "96 bits, got '2001:db8:0:0:100::/96'; bits 64 to 71 must be zero (RFC 6052)"
+            ),
+        ),
         ("sinkhole: {ipv4: 1}", "sinkhole.ipv4: expected an IPv4 address such as 192.0.2.1, got 1"),
+        ("upstream: {attempts: 4}", "upstream.attempts: expected a whole number from 1 to 3, got 4"),
+        ("upstream: {cookies: 'yes'}", "upstream.cookies: expected true or false, got 'yes'"),
+        (
+            "upstream: {avoid_ports: [0]}",
+            "upstream.avoid_ports: expected a port such as 5060, or a range such as 6000-6063, got 0",
+        ),
         ("sinkhole: {ttl: true}", "sinkhole.ttl: expected a whole number from 1 to 3600, got true"),
         ("operator: {url: /x}", "operator.url: expected a URL such as https://www.example.net/, got '/x'"),
         (f"operator: {{name: {'x' * 201}}}", "operator.name: expected at most 200 characters, got 201"),

@@ -5,14 +5,17 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
+from blockd.resolver import QueryContext, waiting
 from blockd.resolver.engine.twin import BATCH
-from blockd.transports import UdpServer, udp
+from blockd.resolver.waiting import AT_ONCE, TOO_MANY
+from blockd.transports import UdpServer
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import Run, until
 from tests.upstream import UpstreamSimulator
@@ -144,26 +147,65 @@ def test_closing_answers_what_waits(rig: Rig, upstream: UpstreamSimulator, run: 
     run(main())
 
 
-def test_one_question_more_than_may_wait_is_dropped(
+def test_one_question_more_than_may_wait_is_a_failure_at_once(
     rig: Rig, upstream: UpstreamSimulator, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(udp, "MAX_WAITING", 2)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 2)
 
     async def main() -> None:
         async with serving(rig) as (_, port):
             with asking(port) as sock:
                 with upstream.held():
                     for number in range(3):
-                        query = question(f"{number}.example")
+                        query = question(f"{number}.example", use_edns=0)
                         query.id = number
                         sock.send(query.to_wire())
+                    refused = await receive(sock)
+                    assert (refused.id, refused.rcode()) == (2, dns.rcode.SERVFAIL)
+                    assert refused.options[0] == dns.edns.EDEOption(dns.edns.EDECode.NETWORK_ERROR, TOO_MANY)
                     sock.send(question(LISTED).to_wire())
                     assert (await receive(sock)).answer, "what needs no upstream is still answered"
+                    over_tcp = rig.resolver.begin(question("3.example").to_wire(), "127.0.0.1", Transport.TCP)
+                    assert isinstance(over_tcp, QueryContext)
+                    said: list[bytes | None] = []
+                    assert rig.resolver.answer_later(over_tcp, said.append) is None, "all transports share the room"
+                    assert said[0] is not None
+                    assert dns.message.from_wire(said[0]).rcode() == dns.rcode.SERVFAIL
                     await asyncio.to_thread(upstream.wait_for, 2)
                 assert {(await receive(sock)).id for _ in range(2)} == {0, 1}
+                sock.send(question("4.example").to_wire())
+                assert (await receive(sock)).rcode() == dns.rcode.NXDOMAIN, "there is room again"
 
     run(main())
-    assert len(upstream.seen) == 2
+    assert len(upstream.seen) == 3
+    assert rig.counters.answers()[dns.rcode.SERVFAIL] == 2
+
+
+def test_those_who_wait_go_on_a_few_at_a_time(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:
+    turn = 0
+    answered: list[int] = []
+
+    async def main() -> None:
+        nonlocal turn
+        loop = asyncio.get_running_loop()
+
+        def count() -> None:
+            nonlocal turn
+            turn += 1
+            loop.call_soon(count)
+
+        count()
+        with upstream.held():
+            for _ in range(AT_ONCE * 3):
+                begun = rig.resolver.begin(question("www.example").to_wire(), "127.0.0.1", Transport.UDP)
+                assert isinstance(begun, QueryContext)
+                rig.resolver.answer_later(begun, lambda _: answered.append(turn))
+            await asyncio.to_thread(upstream.wait_for, 1)
+        await until(lambda: len(answered) == AT_ONCE * 3)
+
+    run(main())
+    assert len(upstream.seen) == 1, "one answer for all of them"
+    assert max(answered.count(turn) for turn in answered) <= AT_ONCE
 
 
 def test_ipv6_answers_from_the_address_that_was_asked(rig: Rig, run: Run) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockd.cli import DONE, NO, USAGE
 from blockd.cli.admin_client import DaemonRefused, ask
@@ -20,6 +20,10 @@ from blockd.errors import BadName, CommandError, RulesetError
 from blockd.formats.subject import MAX_TYPED, Subject, not_a_subject, subject_of
 from blockd.ruleset.lookup_query import LookupQuery, client_address, moment_of
 from blockd.settings import Settings, load
+
+if TYPE_CHECKING:
+    from blockd.daemon.lookup.result import LookupResult
+    from blockd.resolver.resolution import Resolution, Route
 
 SECONDS = 20.0  # for an answer of the daemon, which asks upstreams for at most twelve
 INPUT = "-"
@@ -130,6 +134,7 @@ class _Reading:
         self._query = query
         self._now = now
         self._snapshot: Snapshot | None = None
+        self._resolution: Resolution | None = None
 
     def __enter__(self) -> _Reading:
         return self
@@ -145,9 +150,21 @@ class _Reading:
             if self._snapshot is None:
                 self._snapshot = self._taken()
             query = replace(self._query, name=name)
-            return look_up_offline(self._settings, self._snapshot, query, why).to_json()
+            found = look_up_offline(self._settings, self._snapshot, query, why)
+            return replace(found, route=self._route(found)).to_json()
         except RulesetError as error:
             raise CommandError(str(error)) from error
+
+    def _route(self, found: LookupResult) -> Route | None:
+        """Return who answers for the name by the config as it is now; None if it is about another time."""
+        subject = found.explanation.subject
+        if subject.is_network or self._query.at is not None:
+            return None
+        if self._resolution is None:
+            from blockd.resolver.resolution import Resolution  # only here: a daemon mostly answers
+
+            self._resolution = Resolution.of(self._settings)
+        return self._resolution.route(subject.key)
 
     def _taken(self) -> Snapshot:
         if self._query.at is None:

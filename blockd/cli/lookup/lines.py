@@ -37,6 +37,8 @@ def lines(told: Told) -> Iterator[str]:
             yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
     for sentence in told.get("refused", ()):
         yield _field("refused", sentence)
+    if "resolved" in told and told["resolved"]["zone"]:
+        yield _field("resolved", _route(told["resolved"]))
     if "aliases" in told:
         yield from _aliases(told["aliases"])
     if "as_client" in told:
@@ -100,6 +102,15 @@ def _aliases(aliases: Told) -> Iterator[str]:
             yield f"  {step['owner']} {step['type']} {step['to']}{verdict}"
         if question["steps_left_out"]:
             yield f"  and {question['steps_left_out']} more"
+
+
+def _route(route: Told) -> str:
+    """Say who answers for the name if they are not the upstreams for all names."""
+    if route["by"] == "local":
+        return f"here, without asking upstreams, by the local zone {route['zone']} ({route['source']})"
+    return (
+        f"{route['zone']} is forwarded to {', '.join(route['upstreams']) or 'nobody: none of its upstreams is known'}"
+    )
 
 
 def _as_client(told: Told) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
@@ -25,6 +25,7 @@ from blockd.daemon.report.held_back import HeldBack
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
 from blockd.orders import Action, Verdict
+from blockd.resolver.resolution import Resolution, Route
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.held_entries import covering
@@ -45,7 +46,7 @@ class _Swapped(Exception):
 class World:
     """What lookups of a running daemon are about; `enforced` returns the version in force, None before the first.
 
-    `held` knows what the gate holds back of it.
+    `held` knows what the gate holds back of it, `resolution` who answers for a name.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class World:
     asker: Asker
     clock: Callable[[], float]
     held: HeldBack
+    resolution: Resolution = field(default_factory=Resolution)
 
 
 class Lookups:
@@ -74,9 +76,12 @@ class Lookups:
             async with self._reading:
                 return await asyncio.to_thread(_at, settings, query, query.at, now)
         aliases: Aliases | None = None
+        route: Route | None = None
         for _ in range(TRIES):
             enforced = self._world.enforced()
             explanation = explained(settings, enforced, query)
+            if not explanation.subject.is_network:
+                route = self._world.resolution.route(explanation.subject.key)
             if not query.resolve:
                 break
             try:
@@ -87,9 +92,10 @@ class Lookups:
         if not query.trace:
             reports = self._world.held.reports(enforced) or {}
             held = tuple(covering(reports, explanation.subject.key))
-            return replace(result(settings, explanation, query, aliases), held=held)
+            return replace(result(settings, explanation, query, aliases), held=held, route=route)
         async with self._reading:
-            return await asyncio.to_thread(traced, settings, explanation, query, aliases)
+            found = await asyncio.to_thread(traced, settings, explanation, query, aliases)
+        return replace(found, route=route)
 
     async def where_it_leads(self, key: bytes) -> Verdict | None:
         """Return the verdict that stops what a name leads to, NOT_LISTED if none does; None if that is not known.
@@ -115,7 +121,8 @@ class Lookups:
             return Aliases(False, NOT_A_NAME)
         if not is_served(self._world.settings, query):
             return Aliases(False, UNSERVED)
-        finder = WayFinder(enforced, subject.key, explanation.decided)
+        local = self._world.resolution.local.zone_of(subject.key)
+        finder = WayFinder(enforced, subject.key, explanation.decided, local.text if local else "")
         client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
         try:
             async with self._asking:

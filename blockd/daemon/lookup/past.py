@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from blockd.daemon.update.expiry import ended, orders_of
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import AuditError, CommandError, RulesetError
+from blockd.names import translations
 from blockd.ruleset import Enforced, Ruleset, Versions
 from blockd.ruleset.states import StatesAt
 from blockd.settings import Settings
@@ -36,7 +37,8 @@ def snapshot_now(settings: Settings, now: float) -> Snapshot:
     feeds = [(feed, FeedState.load(settings.state_dir / "feeds" / feed.name)) for feed in settings.feeds]
     orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))
     flags = bytes(index in stale for index in range(len(orders)))
-    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags)), now)
+    prefixes = translations(settings.clients.nat64_prefixes)
+    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags), prefixes), now)
 
 
 def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
@@ -72,7 +74,9 @@ def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
     if ruleset.digest != digest:
         ruleset.close()
         return _dropped(version, at)
-    return Snapshot(enforced_then(version, ruleset, at, noted), at, (STALE_UNKNOWN,))
+    then_enforced = enforced_then(version, ruleset, at, noted)
+    then_enforced.translations = translations(settings.clients.nat64_prefixes)  # of now: the audit log has no config
+    return Snapshot(then_enforced, at, (STALE_UNKNOWN,))
 
 
 def _dropped(version: int, at: float) -> Snapshot:

@@ -12,6 +12,7 @@ from blockd.times import time_text
 
 if TYPE_CHECKING:  # else each command would import the resolver
     from blockd.daemon.lookup.way import Way
+    from blockd.resolver.resolution import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class LookupResult:
     """What a lookup has found. If something that the name leads to is stopped, that is its verdict.
 
     `aliases` is None if nobody asked for them. `at` is the time that it is about, None for now. `held` has what is held
-    back if nothing was traced.
+    back if nothing was traced. `route` says who answers for the name if it is not blocked, None if that is not known.
     """
 
     explanation: Explanation
@@ -51,6 +52,7 @@ class LookupResult:
     client: str = ""
     notes: tuple[str, ...] = ()
     held: tuple[HeldClaim, ...] = ()
+    route: Route | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -72,5 +74,7 @@ class LookupResult:
             told["at"] = time_text(self.at)
         if self.client:
             told["client"] = self.client
+        if self.route is not None:
+            told["resolved"] = self.route.to_json()
         told["notes"] = list(self.notes)
         return told

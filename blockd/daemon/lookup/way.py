@@ -13,7 +13,8 @@ from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.printable import unproved
-from blockd.resolver.response import Lead, Response, leads_of
+from blockd.resolver.reading.fitting import Lead
+from blockd.resolver.response import Response, leads_of
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import ExplainedClaim, word_of
 from blockd.ruleset.leading import where_it_leads
@@ -94,11 +95,12 @@ UNKNOWN = "unknown"
 class WayFinder:
     """Explains answers for one name by what is enforced; nothing that a confidential order covers is told."""
 
-    def __init__(self, enforced: Enforced | None, key: bytes, verdict: Verdict) -> None:
-        """`verdict` is that on the name, and on the client if it is about one."""
+    def __init__(self, enforced: Enforced | None, key: bytes, verdict: Verdict, zone: str = "") -> None:
+        """`verdict` is that on the name, and on the client if it is about one; `zone` a local zone that answers."""
         self._enforced = enforced
         self._question_size = len(key) + 5
         self._verdict = verdict
+        self._zone = zone
         self._texts: dict[bytes, str] = {}
 
     @property
@@ -164,9 +166,11 @@ class WayFinder:
         if not tiers:
             return "resolved", "an allow entry covers the name, so that it does not matter where it leads"
         if response.rcode == types.NXDOMAIN:
-            return "resolved", "the upstreams say that the name does not exist"
+            said = f"the local zone {self._zone} says" if self._zone else "the upstreams say"
+            return "resolved", f"{said} that the name does not exist"
         if not response.names and not response.addresses:
-            return "resolved", "the upstreams have no such record"
+            held = f"the local zone {self._zone} has" if self._zone else "the upstreams have"
+            return "resolved", f"{held} no such record"
         return "resolved", "no order in force stops what it leads to"
 
     def _verdict_on(self, enforced: Enforced, lead: Lead) -> Verdict:

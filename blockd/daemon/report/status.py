@@ -29,6 +29,7 @@ from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.orders import State
 from blockd.resolver import engine_name
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.versions.contradictions import Contradictions
@@ -152,6 +153,7 @@ class Status:
     config: ConfigStatus
     listen: tuple[str, ...]
     bound: Bound
+    resolution: Mapping[str, object]  # how names are resolved
     ruleset: RulesetStatus | None
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
@@ -175,6 +177,7 @@ class Status:
             "config": asdict(self.config),
             "listen": list(self.listen),
             "bound": self.bound.to_json(),
+            "resolution": self.resolution,
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
@@ -214,6 +217,7 @@ class Observed:
     held: HeldBack
     maker: RulesetMaker
     room: DiskRoom
+    resolution: Resolution
     started: float
 
     def status(self, now: float) -> Status:
@@ -234,6 +238,7 @@ class Observed:
             config=self.running.status(),
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
+            resolution=self.resolution.to_json(),
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,

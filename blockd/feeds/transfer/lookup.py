@@ -32,7 +32,7 @@ async def addresses_of(name: str, upstreams: Sequence[Upstream] = ()) -> list[st
     The upstreams are asked themselves, and not the machine's resolver, which may be this blockd before it has a list.
     That one is asked if none of them answers, or all speak TLS only.
     """
-    plain = [one for one in upstreams if one.tls_name is None and one != SYSTEM_UPSTREAM][:MAX_UPSTREAMS]
+    plain = [one for one in upstreams if one.transport == "udp" and one != SYSTEM_UPSTREAM][:MAX_UPSTREAMS]
     for upstream in plain:
         answers = await asyncio.gather(*(_asked(name, kind, upstream) for kind in _TYPES))
         if found := _usable([address for answer in answers for address in answer or ()]):

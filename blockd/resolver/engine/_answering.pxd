@@ -1,10 +1,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
+from blockd.resolver.local._zones cimport NativeLocalZones
 from blockd.ruleset._parties cimport Decision
 from blockd.ruleset._table cimport Table
 
@@ -48,6 +49,12 @@ cdef class Answering:
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
+    cdef bytes _targets
+    cdef bytes _target_places
+    cdef const uint8_t *targets  # of `cname` actions, keys behind 1 if the name asked for goes below, else 0
+    cdef const uint32_t *target_places
+    cdef Decision alias  # the last one about a question whose action is an alias
+    cdef NativeLocalZones local  # None if nothing is answered here
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
@@ -55,13 +62,15 @@ cdef class Answering:
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
+    cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef bint _is_local(self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_failure(self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out, uint32_t *written) noexcept nogil
-    cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
-    cdef Decision _judge_parties(self, Entry *entry) noexcept nogil
-    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
+    cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil
+    cdef void _judge_extras(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil

@@ -5,27 +5,38 @@ It is one module, and longer than others may be: what it does for each question 
 and is inlined by the compiler, and a cut between them would cost calls for each question.
 """
 
+import functools
 import itertools
 import struct
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from blockd.metrics import counters as layout
+from blockd.names.translation import packed_translations
 from blockd.orders import Action
 from blockd.resolver.clients import packed_networks
+from blockd.ruleset._leading import judge
+from blockd.ruleset.leading import judge_by_table
 
 from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.orders._numbers cimport (
-    ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
+    ACTION_CNAME, ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
-from blockd.dns._cursor cimport write_u32
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, Entry, NativeCache
+from blockd.resolver.engine._extras cimport EXTRAS_SIZE, TOO_LARGE, additional_at, gather_extras
+from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
-from blockd.resolver.engine._message cimport Question, write_answer
+from blockd.resolver.engine._message cimport Question, records_of, write_answer
+from blockd.resolver.engine._moving cimport Moved, move_entry
+from blockd.names._numbers cimport MAX_NAME
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.local._zones cimport (
+    DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
+)
+from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
@@ -33,7 +44,8 @@ from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
-    ADDRESS_TTL_AT = 6  # in an address record
+    ADDRESS_TTL_AT = 6  # in an address record, as in any that is owned by a pointer
+    LOCAL_HEAD = 12  # octets of such a record before its data, the length of which comes last
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
@@ -44,6 +56,7 @@ cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
+cdef int _LOCAL_AT = layout._LOCAL
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
@@ -64,6 +77,8 @@ cdef class Answering:
         self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
+        if service.local is not None:
+            self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
 
@@ -81,6 +96,8 @@ cdef class Answering:
         options = [answers.option(order, stale=stale) for order in orders for stale in (False, True)]
         places = [0, *itertools.accumulate(len(option) for option in options)]
         actions = bytes([ACTIONS[order.action] for order in orders])
+        targets = [answers.followed_key(order) for order in orders]
+        target_places = [0, *itertools.accumulate(len(target) for target in targets)]
         errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
@@ -88,12 +105,17 @@ cdef class Answering:
         table = Table(
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
             enforced.lives, ruleset.salts, enforced.groups, enforced.packed_parties, enforced.parties.lifts,
+            enforced.priorities.tobytes(), packed_translations(enforced.translations),
         )
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
         self.hit_slots = <const uint32_t *><const char *>self._hit_slots
+        self._targets = b"".join(targets)
+        self._target_places = struct.pack(f"={len(target_places)}I", *target_places)
+        self.targets = <const uint8_t *><const char *>self._targets
+        self.target_places = <const uint32_t *><const char *>self._target_places
         self._a, self._aaaa, self._soa = answers.a, answers.aaaa, answers.soa
         self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
         self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
@@ -103,6 +125,10 @@ cdef class Answering:
             self.table.close()
         self.table = table
         self.table_number += 1
+
+    def judge(self, enforced):
+        """Return what judges where answers lead, by the ruleset that was just taken over."""
+        return functools.partial(judge_by_table, enforced, functools.partial(judge, self.table))
 
     cdef Result _late_answer(
         self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
@@ -121,8 +147,7 @@ cdef class Answering:
 
     cdef Result _late_failure(
         self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out,
-        uint32_t *written,
-    ) noexcept nogil:
+        uint32_t *written) noexcept nogil:
         """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
         cdef Decision name = undecided()
         cdef Result result
@@ -130,9 +155,7 @@ cdef class Answering:
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
         if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
-            written[0] = write_answer(
-                out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False
-            )
+            written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
             self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
             result = ANSWERED
         if result != DECLINED and not self.is_selftest:  # else the pipeline counts it
@@ -219,9 +242,103 @@ cdef class Answering:
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
         else:
+            if decision.action == ACTION_CNAME:
+                self.alias = decision[0]
             return DECLINED  # CNAME, LOCAL, and every action unknown here
         self._count(transport, first, decision.order, rcode)
         return ANSWERED
+
+    cdef Result _alias(
+        self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now
+    ) noexcept nogil:
+        """Answer a question that was declined with the alias of its order, if the cache has its target."""
+        cdef uint8_t key[512]
+        cdef uint32_t order = self.alias.order, option = order * 2 + (self.table.stale[order] & 1)
+        cdef uint32_t place = self.target_places[order], size = self.target_places[order + 1] - place, i, ttl, age
+        cdef uint32_t left = self._left(self.alias.until)
+        cdef const uint8_t *errors = self.errors + self.error_places[option]
+        cdef uint8_t *records
+        cdef bint cd = (q.flags & types.CD) != 0
+        cdef Entry *entry
+        cdef Moved moved
+        if size == 0 or not q.flags & types.RD or q.qtype == types.CNAME or q.qtype == types.ANY:
+            return DECLINED
+        size -= 1
+        memcpy(key, self.targets + place + 1, size)
+        if self.targets[place]:
+            memcpy(key + size, q.key, q.key_size)
+            size += q.key_size
+        if size >= MAX_NAME or (size == q.key_size and memcmp(key, q.key, size) == 0):
+            return DECLINED
+        memset(key + size, 0, 8)  # the hash reads words
+        entry = cache.find(cache.hash_of(key, size, q.qtype, q.do_, cd), key, size, q.qtype, q.do_, cd, now)
+        if entry == NULL or not move_entry(&moved, q, entry, key, size, self.ttl if self.ttl < left else left):
+            return DECLINED
+        records = moved.octets + moved.start
+        age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+        for i in range(min(entry.ttl_count, moved.records)):
+            ttl = entry.ttls[i * 2 + 1]
+            if ttl > entry.ceiling:
+                ttl = entry.ceiling
+            write_u32(records + entry.ttls[i * 2], ttl - age if ttl > age else 0)
+        written[0] = write_answer(
+            out, q, entry.rcode, 1 + moved.answers, moved.authorities, 0, moved.octets, moved.size, errors,
+            self.error_places[option + 1] - self.error_places[option], False, False,
+        )
+        if not self.is_selftest:
+            self.row[_CACHE_HITS_AT] += 1
+        self._count(transport, order, -1, entry.rcode)
+        return ANSWERED
+
+    cdef bint _is_local(
+        self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,
+    ) noexcept nogil:
+        """Answer a question that the cache has no answer to if it is in a local zone.
+
+        Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
+        """
+        cdef LocalFound found
+        cdef const LocalSet *held
+        cdef Where where
+        cdef uint8_t records[2 + MAX_SOA]
+        cdef uint8_t *at
+        cdef uint32_t _record, left
+        result[0] = DECLINED
+        if self.local is None:
+            return False
+        where = self.local.look(q.key, q.key_size, q.qtype, &found)
+        if where == ELSEWHERE:
+            return False
+        if where == DEFERRED:
+            return True
+        left = self._left(passed.until)
+        if where == HELD:
+            held = found.held
+            written[0] = write_answer(
+                out, q, found.rcode, held.count, 0, 0, held.records, held.size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+            if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
+                at = out + types.HEADER_SIZE + q.section_size
+                for _record in range(held.count):
+                    write_u32(at + ADDRESS_TTL_AT, left)
+                    at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
+        else:
+            write_u16(records, types.POINTER << 8 | types.HEADER_SIZE + q.key_size - found.zone.size)
+            memcpy(records + 2, found.zone.soa, found.zone.soa_size)
+            if left < found.zone.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + found.zone.soa_size - 4, left)
+            written[0] = write_answer(
+                out, q, found.rcode, 0, 1, 0, records, 2 + found.zone.soa_size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+        out[2] |= types.AA >> 8
+        self._count(transport, passed.hit, -1, found.rcode)
+        if not self.is_selftest:
+            self.row[_LOCAL_AT + found.zone.kind] += 1
+        result[0] = ANSWERED
+        return True
 
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
         if qtype == types.A:
@@ -240,10 +357,12 @@ cdef class Answering:
         cdef uint32_t size, i, ttl, age, left
         cdef Result result
         cdef uint8_t *records
+        cdef uint32_t additional = entry.counts[2], ttl_count = entry.ttl_count, records_size = entry.records_size
         if self.table is not None and passed.tiers and entry.leads_size:
-            decision = self._judged(q, entry, passed)
+            self._judge(q, entry, passed)
+            decision = entry.decision
             until = decision.until = decision.until if decision.until < until else until
-            if decision.ruling == RULED_BROKEN:
+            if decision.ruling == RULED_BROKEN or entry.extras.ruling == RULED_BROKEN:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
@@ -253,116 +372,71 @@ cdef class Answering:
                     return result
             if decision.ruling != RULED_NONE:
                 second = decision.order
+            if entry.extras.ruling == RULED_LISTED and (
+                transport == TRANSPORT_UDP or entry.extras.action != ACTION_TCP_ONLY
+            ):
+                additional = 0
+                ttl_count, records_size = entry.counts[0] + entry.counts[1], additional_at(entry)
+            elif entry.extras.until < until:
+                until = entry.extras.until
         size = types.HEADER_SIZE + q.section_size
         written[0] = write_answer(
-            out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
-            entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
+            out, q, entry.rcode, entry.counts[0], entry.counts[1], additional, entry.records,
+            records_size, entry.errors, entry.errors_size, entry.authentic, False,
         )
-        if not out[2] & types.TC >> 8:  # not truncated: the records follow the question
-            records = out + size
-            age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
-            left = self._left(until)
-            for i in range(entry.ttl_count):
-                ttl = entry.ttls[i * 2 + 1]
-                if ttl > entry.ceiling:
-                    ttl = entry.ceiling
-                ttl = ttl - age if ttl > age else 0
-                write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
+        records = out + size
+        age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+        left = self._left(until)
+        for i in range(min(ttl_count, records_of(out, q))):  # the answer may have the first ones only
+            ttl = entry.ttls[i * 2 + 1]
+            if ttl > entry.ceiling:
+                ttl = entry.ceiling
+            ttl = ttl - age if ttl > age else 0
+            write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
         if cached and not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
         self._count(transport, passed.hit, second, entry.rcode)
         return ANSWERED
 
-    cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
-        """Decide about what an entry leads to; if all may act, the decision is cached for this ruleset."""
-        cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
-        cdef bint may_all_act = passed.tiers == NO_TIER and not passed.passing
-        if may_all_act and entry.judged_by == moment:
-            return entry.decision
-        cdef Decision found
-        if self.table.are_several:
-            self.table.begin_answer(passed.tiers)
-            if passed.passing:
-                if passed.rule.ruling != RULED_NONE:
-                    self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, &passed.rule)
-                else:
-                    self.table.decide(q.key, q.key_size, q.ends, q.labels)
-                self.table.pass_over()
-            found = self._judge_parties(entry)
-        else:
-            found = self._judge(entry, passed.tiers)
-        if may_all_act:
-            entry.decision, entry.judged_by = found, moment
-        return found
+    cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
+        """Set an entry's decisions about what it leads to, and about its additional section where that does not lead.
 
-    cdef Decision _judge_parties(self, Entry *entry) noexcept nogil:
-        """Decide about what an entry leads to, between several parties, as `leading.where_it_leads` does."""
-        cdef Decision found
-        cdef Decision first = undecided()
-        cdef uint32_t at
-        cdef int64_t until = NEVER
-        cdef int kind
-        cdef bint is_last = False
-        for kind in range(2):
-            at = 0
-            while at + 2 <= entry.leads_size and not is_last:
-                if entry.leads[at] == kind:
-                    found = self.table.decide_lead(
-                        entry.leads + at + 2, entry.leads[at + 1], kind == LEAD_NAME, &is_last
-                    )
-                    if found.ruling == RULED_BROKEN:
-                        return found
-                    if found.until < until:
-                        until = found.until
-                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
-                        first = found
-                at += 2 + entry.leads[at + 1]
-        found = self.table.decide_answer()
-        if found.ruling == RULED_NONE:
-            found = first
-        found.until = until
-        return found
-
-    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
-        """Decide about what an entry leads to, by the tiers before `tiers`: names in their order, then addresses.
-
-        The first name that is listed decides; of the addresses the one whose tier is the earliest. If a zone passes
-        a name or an address, the tiers end there.
+        They are kept with it, for this ruleset, its orders' states, and those who act by the decision about the question.
         """
-        cdef Decision found
-        cdef Decision first = undecided()
-        cdef Decision best = undecided()
-        cdef uint32_t at
-        cdef int64_t until = NEVER
-        cdef int kind
-        for kind in range(2):
-            at = 0
-            while at + 2 <= entry.leads_size:
-                if entry.leads[at] == kind:
-                    if kind == LEAD_NAME:
-                        found = self.table.decide_key(entry.leads + at + 2, entry.leads[at + 1])
-                    else:
-                        found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
-                    if found.ruling == RULED_BROKEN:
-                        return found
-                    if found.until < until:
-                        until = found.until
-                    if found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
-                        if found.tier >= tiers:
-                            found.ruling = RULED_NONE
-                        elif found.ruling == RULED_LISTED and kind == LEAD_NAME:
-                            found.until = until
-                            return found
-                        else:
-                            tiers = found.tier
-                            best = found
-                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
-                        first = found
-                at += 2 + entry.leads[at + 1]
-        if best.ruling == RULED_LISTED:
-            first = best
-        first.until = until
-        return first
+        cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
+        cdef uint64_t acting = passed.tiers
+        if passed.passing:
+            acting |= 1 << 8
+            if passed.rule.ruling != RULED_NONE:
+                acting |= (<uint64_t>passed.rule.order + 1) << 16
+        if entry.judged_by == moment and entry.judged_for == acting:
+            return
+        self._begin_judging(q, passed)
+        entry.decision = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_NAME, LEAD_ADDRESS)
+        entry.extras = undecided()
+        if entry.counts[2]:
+            self._judge_extras(q, entry, passed)
+        entry.judged_by, entry.judged_for = moment, acting
+
+    cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil:
+        """Begin to decide about an answer, by those whom the decision about the question lets act."""
+        self.table.begin_answer(passed.tiers)
+        if self.table.are_several and passed.passing:
+            if passed.rule.ruling != RULED_NONE:
+                self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, &passed.rule)
+            else:
+                self.table.decide(q.key, q.key_size, q.ends, q.labels)
+            self.table.pass_over()
+
+    cdef void _judge_extras(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
+        """Decide about the names and addresses of the additional section as if the answer led to them."""
+        cdef uint8_t leads[EXTRAS_SIZE]
+        cdef uint32_t size = gather_extras(entry, leads)
+        if size == TOO_LARGE:
+            entry.extras.ruling = RULED_LISTED
+        elif size:
+            self._begin_judging(q, passed)
+            entry.extras = judge_leads(self.table, leads, size, LEAD_EXTRA, LEAD_ADDRESS)
 
     cdef Decision _decided_for(
         self, const Question *q, const sockaddr *client, Decision name, Decision *rule

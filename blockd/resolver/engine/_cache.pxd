@@ -5,6 +5,7 @@ from blockd.ruleset._parties cimport Decision
 cdef enum LeadKind:
     LEAD_NAME = 0
     LEAD_ADDRESS = 1
+    LEAD_EXTRA = 2  # the owner of addresses in the additional section, where the answer does not lead
 
 cdef struct Entry:
     Entry *chain
@@ -26,8 +27,11 @@ cdef struct Entry:
     uint8_t cd
     uint8_t rcode
     uint8_t authentic
-    uint64_t judged_by  # the table's number and the epoch that `decision` belongs to, 0 for none
+    uint8_t negative  # no record of the type asked is at the end of its chain
+    uint64_t judged_by  # the table's number and the epoch that the decisions belong to, 0 for none
+    uint64_t judged_for  # who acts in them, as `Answering._judge` writes it
     Decision decision  # about what the response leads to
+    Decision extras  # about its additional section, where that does not lead
     uint8_t *key
     uint8_t *records
     uint32_t *ttls  # pairs: place in the records, seconds

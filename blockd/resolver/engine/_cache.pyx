@@ -97,6 +97,7 @@ cdef class NativeCache:
         """Keep a `blockd.resolver.response.Response` that the pipeline received."""
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
+        leads += b"".join(bytes((LEAD_EXTRA, len(name))) + name for name in response.extras)
         cdef bytes records = response.records
         cdef bytes errors = response.errors
         cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))
@@ -116,7 +117,7 @@ cdef class NativeCache:
         memcpy(entry.leads, <const char *>leads, entry.leads_size)
         entry.counts[0], entry.counts[1], entry.counts[2] = answers, authorities, additional
         entry.qtype, entry.do_, entry.cd = qtype, do_, cd
-        entry.rcode, entry.authentic = response.rcode, response.authentic
+        entry.rcode, entry.authentic, entry.negative = response.rcode, response.authentic, response.negative
         entry.hash = self.hash_of(entry.key, entry.key_size, qtype, do_, cd)
         if not self.keep(entry, response.lifetime, now):
             free(entry)
@@ -170,7 +171,7 @@ cdef class NativeCache:
 
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil:
         """Set an entry's times and insert it; False if it may not be kept, and stays its caller's."""
-        cdef bint negative = entry.rcode == types.NXDOMAIN or entry.counts[0] == 0
+        cdef bint negative = entry.negative
         cdef double most = self.max_negative_ttl if negative else self.max_ttl
         cdef double kept = lifetime if lifetime < most else most
         cdef Entry *before

@@ -12,12 +12,14 @@ from blockd.resolver.options import Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
+from blockd.ruleset.leading import LeadJudge
 
 class NativeEngine:
     cache: NativeCache
     forwarding: Forwarding
     def __init__(self, pipeline: Pipeline, cache: NativeCache, service: Service, instruments: Instruments) -> None: ...
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None: ...
+    def judge(self, enforced: Enforced) -> LeadJudge: ...
     def attach(self, sock: socket.socket) -> int: ...
     def forward(
         self,

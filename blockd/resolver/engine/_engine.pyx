@@ -20,11 +20,12 @@ from blockd.resolver.engine.twin import Deferred, send
 from blockd.resolver.query_context import Outcome
 from blockd.resolver.records import error_option
 
+from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, MISSED, SILENT, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
-from blockd.resolver.engine._message cimport Question, read_question
+from blockd.resolver.engine._message cimport Question, is_asked, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
@@ -35,6 +36,7 @@ from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
 cdef enum:
+    NO_ALIAS = 255  # no action's number
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
 
@@ -426,7 +428,7 @@ cdef class NativeEngine(Answering):
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
             return DECLINED
-        if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
+        if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:
             self.until_noted -= 1
@@ -434,9 +436,12 @@ cdef class NativeEngine(Answering):
                 self._note(q)
         if self.table is not None:
             name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
+        self.alias.action = NO_ALIAS
         if self._is_decided(
             q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
         ):
+            if self.alias.action == ACTION_CNAME:
+                result = self._alias(self.cache, q, transport, out, written, now)
             return result
         if not q.flags & types.RD:
             return DECLINED
@@ -445,6 +450,8 @@ cdef class NativeEngine(Answering):
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
             return self._from_entry(q, entry, transport, &passed, True, out, written, now)
+        if self._is_local(q, transport, &passed, out, written, &result):
+            return result
         return MISSED if descriptor >= 0 else DECLINED
 
 

@@ -8,6 +8,7 @@ from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport (
     Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8, write_u16, write_u32,
 )
+from blockd.resolver._numbers cimport FIXED, MAX_AUTHORITIES
 
 cdef struct Question:
     const uint8_t *section  # the question section in the packet, case kept
@@ -86,8 +87,6 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
             return False
         q.edns = True
         q.do_ = (ttl & types.EDNS_DO) != 0
-    if c.left:
-        return False
     if over_udp:
         q.limit = payload if payload > types.MIN_UDP else types.MIN_UDP
         if q.limit > types.MAX_UDP:
@@ -97,10 +96,75 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     return True
 
 
+cdef inline bint is_asked(uint32_t qtype) noexcept nogil:
+    """Return whether names may be asked for a type; `query.type_rcode` in C."""
+    return qtype != 0 and qtype != types.OPT and (qtype < types.FIRST_META or qtype >= types.ANY)
+
+
 cdef inline void _fold_into(uint8_t *to, const uint8_t *label, uint32_t size) noexcept nogil:
     cdef uint32_t i
     for i in range(size):
         to[i] = folded(label[i])
+
+
+cdef inline bint _keep(
+    const uint8_t *records, uint32_t *size, uint32_t answers, uint32_t *authorities, uint32_t room, bint do_
+) noexcept nogil:
+    """Reduce records to what an answer keeps in `room` octets, `sections.kept` in C; False, and no change, if none."""
+    cdef Cursor c = cursor_over(records, size[0])
+    cdef uint32_t i, _i, position, needed = 0, needed_end
+    cdef bint is_needed
+    for _i in range(answers):
+        _is_needed(&c, False)
+        if c.failed or size[0] - c.left > room:
+            return False
+    needed_end = size[0] - c.left
+    if authorities[0] > MAX_AUTHORITIES:
+        return False
+    for i in range(authorities[0]):
+        is_needed = _is_needed(&c, do_)
+        if c.failed:
+            return False
+        if is_needed:
+            needed = i + 1
+            needed_end = size[0] - c.left
+    position = size[0] - c.left
+    if position <= room:
+        needed = authorities[0]
+        needed_end = position
+    if needed_end > room:
+        return False
+    authorities[0] = needed
+    size[0] = needed_end
+    return True
+
+
+cdef inline bint _is_needed(Cursor *c, bint do_) noexcept nogil:
+    """Step behind a record; return whether an answer needs it in the authority section, `sections.is_needed` in C."""
+    cdef uint32_t kind, covered = 0, length
+    cdef const uint8_t *data
+    skip_name(c)
+    kind = take_u16(c)
+    take(c, FIXED - 4)
+    length = take_u16(c)
+    data = take(c, length)
+    if c.failed:
+        return False
+    if kind == types.SOA:
+        return True
+    if not do_:
+        return False
+    if kind == types.RRSIG and length >= 2:
+        covered = read_u16(data)
+    return (
+        kind == types.NSEC or kind == types.NSEC3 or covered == types.SOA or covered == types.NSEC
+        or covered == types.NSEC3
+    )
+
+
+cdef inline uint32_t records_of(const uint8_t *answer, const Question *q) noexcept nogil:
+    """Return how many records an answer that was just written has, without its OPT record."""
+    return read_u16(answer + 6) + read_u16(answer + 8) + read_u16(answer + 10) - (1 if q.edns else 0)
 
 
 cdef inline uint32_t write_answer(
@@ -108,21 +172,30 @@ cdef inline uint32_t write_answer(
     const uint8_t *records, uint32_t records_size, const uint8_t *errors, uint32_t errors_size,
     bint authentic, bint truncated,
 ) noexcept nogil:
-    """Write an answer to `out`, which has room for q.limit octets, and give its size; `answers.answer` in C."""
+    """Write an answer to `out`, which has room for q.limit octets, and return its size; `answers.answer` in C."""
     cdef uint8_t code[types.EDE_CODE_ONLY]
     cdef uint32_t flags
     cdef uint32_t size = types.HEADER_SIZE + q.section_size
     cdef uint8_t *at
+    cdef uint32_t room = q.limit - size - (types.OPT_SIZE if q.edns else 0)
+    cdef bint fits
     if not q.edns:
         errors_size = 0
-    if not truncated and errors_size > types.EDE_CODE_ONLY and size + records_size + types.OPT_SIZE + errors_size > q.limit:
-        memcpy(code, errors, types.EDE_CODE_ONLY)  # the code says the most in the fewest octets
-        write_u16(code + 2, 2)
-        errors = code
-        errors_size = types.EDE_CODE_ONLY
-    if truncated or size + records_size + ((types.OPT_SIZE + errors_size) if q.edns else 0) > q.limit:
+    if not truncated and records_size + errors_size > room:
+        if errors_size > types.EDE_CODE_ONLY:
+            memcpy(code, errors, types.EDE_CODE_ONLY)  # the code says the most in the fewest octets
+            write_u16(code + 2, 2)
+            errors = code
+            errors_size = types.EDE_CODE_ONLY
+        if records_size + errors_size > room:
+            additional = 0
+            fits = _keep(records, &records_size, answers, &authorities, room - errors_size, q.do_)
+            if not fits and errors_size and _keep(records, &records_size, answers, &authorities, room, q.do_):
+                errors_size = 0
+                fits = True
+            truncated = not fits
+    if truncated:
         answers = authorities = additional = records_size = 0
-        truncated = True
     flags = types.QR | types.RA | (q.flags & (types.RD | types.CD)) | (rcode & types.RCODE)
     if authentic and (q.do_ or q.flags & types.AD):
         flags |= types.AD

@@ -1,300 +1,293 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The parser of upstreams' ordinary responses into cache entries, in C; `response.py` parses all others.
+"""An upstream's message read into a cache entry, in C; `response.py` says what is kept of it and why."""
 
-Anything unusual gives NULL; the pipeline then asks again and reports what is wrong.
-"""
+import secrets
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
-from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, new_entry
-from blockd.dns._cursor cimport (
-    Cursor, cursor_over, folded, skip_name, take, take_u16, take_u32,
+from blockd.dns._cursor cimport read_u16
+from blockd.resolver._numbers cimport MAX_RECORDS
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, new_entry
+from blockd.resolver.engine._names cimport read_name, start_names
+from blockd.resolver.engine._noting cimport Leads, note_leads
+from blockd.resolver.engine._options cimport read_options
+from blockd.resolver.engine._rdata cimport read_data
+from blockd.resolver.engine._records cimport (
+    FITS, LEADS_TOO_FAR, Fit, Message, Record, fit, write_records,
 )
-from blockd.resolver._numbers cimport MAX_NAMES, MAX_POINTERS
 
 cdef enum:
-    MAX_RECORDS = 256  # with more, the response is not ordinary
-    MAX_LEADS = 16384  # octets
-    MAX_ERRORS = 1024  # octets
-    NO_SOA = 0xFFFFFFFF
+    OUT_SIZE = 140000  # octets: a message at its longest, and one record
+    ORDINARY = 64  # address records of an answer that has nothing else
 
+ANSWER, TRUNCATED, FAILURE, MALFORMED, TOO_FAR = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE, SAID_MALFORMED, SAID_TOO_FAR
 
-cdef struct Notes:
-    uint32_t records
-    uint32_t names
-    uint32_t leads_size
-    uint32_t errors_size
-    uint32_t negative
-    bint service
-    uint32_t ttls[MAX_RECORDS * 2]
-    uint8_t leads[MAX_LEADS]
-    uint8_t errors[MAX_ERRORS]
+# One thread reads one message at a time; what is not touched takes no memory.
+cdef Message parsed
+cdef Leads leads
+cdef uint32_t ttls[MAX_RECORDS * 2]
+cdef uint8_t written[OUT_SIZE]
 
-
-cdef Notes notes  # one thread, one message at a time
+parsed.names.seeds[0] = secrets.randbits(64)
+parsed.names.seeds[1] = secrets.randbits(64) | 1
 
 
 cdef Entry *read_response(
-    const uint8_t *message, uint32_t size, uint32_t question_size, const uint8_t *key, uint32_t key_size,
-    uint32_t *lifetime,
+    const uint8_t *message, uint32_t size, uint32_t question_size, const uint8_t *key, uint32_t key_size, bint do_,
+    Reading *reading,
 ) noexcept nogil:
-    """Return a new entry under `key`, without hash and times, for a message whose header and question match."""
-    cdef Cursor c = cursor_over(message, size)
-    cdef uint32_t start = types.HEADER_SIZE + question_size
-    cdef uint32_t end = start
-    cdef uint32_t section, i, _i, flags, rcode, lowest = 0, ttl
-    cdef uint16_t sections[3]
-    cdef uint16_t counts[3]
-    cdef bint opt_behind = False
+    """Return a new entry under `key`, without hash and times, for a message whose header and question match.
+
+    `do_` says whether it was asked with DO. NULL if it is not an answer; `reading` says what it is.
+    """
+    cdef uint32_t flags = read_u16(message + 2), start = types.HEADER_SIZE + question_size, records = 0, i
     cdef Entry *entry
-    if size > types.MAX_TCP:
+    reading.lifetime = reading.errors.size = 0
+    reading.rcode = flags & types.RCODE
+    if flags & types.TC:
+        reading.said = SAID_TRUNCATED
         return NULL
-    take(&c, 2)
-    flags = take_u16(&c)
-    take(&c, 2)
-    for section in range(3):
-        sections[section] = take_u16(&c)
-        counts[section] = 0
-    take(&c, question_size)
-    rcode = flags & types.RCODE
-    if c.failed or flags & types.TC or (rcode != types.NOERROR and rcode != types.NXDOMAIN):
-        return NULL
-    notes.records = notes.names = notes.leads_size = notes.errors_size = 0
-    notes.negative = NO_SOA
-    notes.service = False
-    for section in range(3):
-        for _i in range(sections[section]):
-            if not _read_record(&c, message, size, section, start, &opt_behind):
-                return NULL
-            if not opt_behind:
-                counts[section] += 1
-                end = size - c.left
-    if c.left:
-        return NULL
-    entry = new_entry(key_size, end - start, notes.records, notes.errors_size, notes.leads_size)
-    if entry == NULL:
-        return NULL
-    memcpy(entry.key, key, key_size)
-    memcpy(entry.records, message + start, entry.records_size)
-    memcpy(entry.ttls, notes.ttls, notes.records * 8)
-    memcpy(entry.errors, notes.errors, entry.errors_size)
-    memcpy(entry.leads, notes.leads, entry.leads_size)
+    reading.said = SAID_MALFORMED
     for i in range(3):
-        entry.counts[i] = counts[i]
-    entry.rcode = rcode
-    entry.authentic = (flags & types.AD) != 0
-    for i in range(notes.records):
-        ttl = notes.ttls[i * 2 + 1]
-        if i == 0 or ttl < lowest:
-            lowest = ttl
-    if notes.negative != NO_SOA:
-        lifetime[0] = lowest if lowest < notes.negative else notes.negative
-    else:
-        lifetime[0] = lowest if counts[0] and rcode == types.NOERROR else 0
+        records += read_u16(message + 6 + 2 * i)
+    if size > types.MAX_TCP or size < start or records > MAX_RECORDS:
+        return NULL
+    entry = _read_ordinary(message, size, start, key_size, reading)
+    if entry == NULL:
+        entry = _read_any(message, size, start, key_size, do_, reading)
+    if entry != NULL:
+        memcpy(entry.key, key, key_size)
+        memcpy(entry.errors, reading.errors.octets, reading.errors.size)
+        entry.authentic = (flags & types.AD) != 0
+        entry.rcode = <uint8_t>reading.rcode
+        reading.errors.size = 0
     return entry
 
 
-cdef bint _read_record(
-    Cursor *c, const uint8_t *message, uint32_t size, uint32_t section, uint32_t start, bint *opt_behind
+cdef Entry *_read_ordinary(
+    const uint8_t *message, uint32_t size, uint32_t start, uint32_t key_size, Reading *reading
 ) noexcept nogil:
-    """Read one record; False if the message is not ordinary."""
-    cdef uint32_t owner = size - c.left
-    cdef uint16_t kind, klass, length
-    cdef uint32_t ttl, data
-    cdef bint leads
-    skip_name(c)
-    kind = take_u16(c)
-    klass = take_u16(c)
-    ttl = take_u32(c)
-    length = take_u16(c)
-    data = size - c.left
-    if take(c, length) == NULL and length:
+    """Read a message with addresses of the name asked alone, and an OPT record or none; NULL if it is not one."""
+    cdef uint32_t count = read_u16(message + 6), at = start, i, _i, ttl, width, opts = read_u16(message + 10)
+    cdef uint16_t qtype = read_u16(message + start - 4)
+    cdef const uint8_t *p
+    cdef Entry *entry
+    width = 4 if qtype == types.A else 16 if qtype == types.AAAA else 0
+    if not width or reading.rcode != types.NOERROR or not 0 < count <= ORDINARY or read_u16(message + 8) or opts > 1:
+        return NULL
+    if size - start < count * (12 + width) + opts * types.OPT_SIZE:
+        return NULL
+    for _i in range(count):
+        p = message + at
+        if p[0] != types.POINTER or p[1] != types.HEADER_SIZE or read_u16(p + 2) != qtype:
+            return NULL
+        if read_u16(p + 4) != types.CLASS_IN or read_u16(p + 10) != width:
+            return NULL
+        at += 12 + width
+    if opts:
+        p = message + at
+        if p[0] != 0 or read_u16(p + 1) != types.OPT or p[5] or size - at - types.OPT_SIZE != read_u16(p + 9):
+            return NULL
+        if size - at != types.OPT_SIZE and not read_options(p + types.OPT_SIZE, size - at - types.OPT_SIZE, &reading.errors):
+            return NULL
+    elif at != size:
+        return NULL
+    entry = new_entry(key_size, at - start, count, reading.errors.size, count * (2 + width))
+    if entry == NULL:
+        return NULL
+    memcpy(entry.records, message + start, at - start)
+    at = 0
+    for i in range(count):
+        p = entry.records + at
+        ttl = _ttl_of(_u32(p + 6))
+        entry.ttls[i * 2], entry.ttls[i * 2 + 1] = at + 6, ttl
+        if i == 0 or ttl < reading.lifetime:
+            reading.lifetime = ttl
+        entry.leads[i * (2 + width)], entry.leads[i * (2 + width) + 1] = LEAD_ADDRESS, <uint8_t>width
+        memcpy(entry.leads + i * (2 + width) + 2, p + 12, width)
+        at += 12 + width
+    entry.counts[0] = <uint16_t>count
+    reading.said = SAID_ANSWER
+    return entry
+
+
+cdef Entry *_read_any(
+    const uint8_t *message, uint32_t size, uint32_t start, uint32_t key_size, bint do_, Reading *reading
+) noexcept nogil:
+    """Read any message."""
+    cdef Message *m = &parsed
+    cdef uint32_t i, section, opt_at = MAX_RECORDS, records_size, behind
+    cdef const uint8_t *records
+    cdef Entry *entry
+    cdef Fit found
+    cdef Record *record
+    reading.errors.size = 0
+    start_names(&m.names, message, size)
+    if not _read_records(m, start, &opt_at, reading):
+        return NULL
+    if reading.rcode != types.NOERROR and reading.rcode != types.NXDOMAIN:
+        reading.said = SAID_FAILURE
+        return NULL
+    if not read_name(&m.names, types.HEADER_SIZE, &m.chain[0], &behind):
+        return NULL
+    m.qtype = read_u16(message + start - 4)
+    m.do_ = do_
+    found = fit(m)
+    if found == FITS:
+        found = note_leads(m, &leads)
+    if found != FITS:
+        reading.said = SAID_TOO_FAR if found == LEADS_TOO_FAR else SAID_MALFORMED
+        return NULL
+    if _is_prefix(m, opt_at):
+        records = message + start
+        records_size = m.records[m.kept - 1].end - start if m.kept else 0
+        for i in range(m.kept):
+            ttls[i * 2], ttls[i * 2 + 1] = m.records[i].data - 6 - start, m.records[i].ttl
+    else:
+        records = written + start
+        records_size = write_records(m, start, written, ttls)
+        if records_size == 0:
+            return NULL
+        records_size -= start
+    reading.said = SAID_ANSWER
+    entry = new_entry(key_size, records_size, m.kept, reading.errors.size, leads.size)
+    if entry == NULL:
+        return NULL
+    memcpy(entry.records, records, records_size)
+    memcpy(entry.ttls, ttls, m.kept * 8)
+    memcpy(entry.leads, leads.octets, leads.size)
+    for i in range(m.kept):
+        section = m.records[m.order[i]].section
+        entry.counts[section] += 1
+    entry.negative = reading.rcode == types.NXDOMAIN or not m.answered
+    for i in range(m.kept):
+        record = &m.records[m.order[i]]
+        if i == 0 or record.ttl < reading.lifetime:
+            reading.lifetime = record.ttl
+    if entry.negative:
+        _limit_negative(m, reading)
+    return entry
+
+
+cdef bint _is_prefix(const Message *m, uint32_t opt_at) noexcept nogil:
+    """Return whether nothing is left out before a record that is kept."""
+    cdef uint32_t i
+    if m.kept > opt_at:
         return False
-    if c.failed:
-        return False
-    if kind == types.OPT:
-        if section != 2 or message[owner] != 0 or opt_behind[0] or ttl >> 24:
+    for i in range(m.kept):
+        if m.order[i] != i:
             return False
-        opt_behind[0] = True
-        return _read_errors(message + data, length)
-    if opt_behind[0]:
-        return True  # records after OPT are not needed, and would move
-    if notes.records >= MAX_RECORDS:
-        return False
-    if ttl > types.MAX_TTL:
-        ttl = 0
-    notes.ttls[notes.records * 2] = data - 6 - start
-    notes.ttls[notes.records * 2 + 1] = ttl
-    notes.records += 1
-    if klass != types.CLASS_IN:
-        return True
-    leads = section == 0 or (section == 2 and notes.service)
-    if leads:
-        if (kind == types.A and length == 4) or (kind == types.AAAA and length == 16):
-            return _note(LEAD_ADDRESS, message + data, length)
-        if kind == types.CNAME or kind == types.DNAME:
-            return _note_name(message, size, data, data + length)
-        if kind == types.SVCB or kind == types.HTTPS:
-            return _read_service(message, size, data, length, owner)
-    elif section == 1 and kind == types.SOA and length >= 22:
-        notes.negative = _u32(message + data + length - 4)
-        if ttl < notes.negative:
-            notes.negative = ttl
     return True
+
+
+cdef void _limit_negative(const Message *m, Reading *reading) noexcept nogil:
+    """Limit the lifetime to what the SOA record says; 0 if there is none (RFC 2308 section 5)."""
+    cdef uint32_t i, minimum
+    cdef const Record *record
+    for i in range(m.first[1], m.first[2]):
+        record = &m.records[i]
+        if record.step >= 0 and record.qtype == types.SOA:
+            minimum = _u32(m.names.message + record.end - 4)
+            if minimum < reading.lifetime:
+                reading.lifetime = minimum
+            return
+    reading.lifetime = 0
+
+
+cdef bint _read_records(Message *m, uint32_t at, uint32_t *opt_at, Reading *reading) noexcept nogil:
+    """Read the records of all sections, up to the message's last octet; False if anything is malformed."""
+    cdef const uint8_t *message = m.names.message
+    cdef uint32_t size = m.names.size, section, _i, behind, count = 0, length, place, ttl
+    cdef uint16_t qtype
+    cdef bint has_opt = False
+    cdef Record *record
+    for section in range(3):
+        m.first[section] = count
+        for _i in range(read_u16(message + 6 + 2 * section)):
+            record = &m.records[count]
+            place = at
+            if not read_name(&m.names, place, &record.owner, &behind) or behind + 10 > size:
+                return False
+            qtype = read_u16(message + behind)
+            ttl = _u32(message + behind + 4)
+            length = read_u16(message + behind + 8)
+            at = behind + 10 + length
+            if at > size:
+                return False
+            if qtype == types.OPT:
+                if section != 2 or message[place] != 0 or has_opt:
+                    return False
+                has_opt = True
+                opt_at[0] = count
+                reading.rcode |= <uint16_t>(ttl >> 24 << 4)
+                if not read_options(message + behind + 10, length, &reading.errors):
+                    return False
+                continue
+            if read_u16(message + behind + 2) != types.CLASS_IN and (qtype != types.TSIG or section != 2):
+                return False
+            record.place, record.data, record.end = place, behind + 10, at
+            record.qtype, record.section, record.step = qtype, <uint8_t>section, -1
+            record.ttl = _ttl_of(ttl)
+            if not read_data(&m.names, qtype, record.data, at, &record.names):
+                return False
+            record.covered = read_u16(message + record.data) if qtype == types.RRSIG else 0
+            count += 1
+    m.first[3] = count
+    return at == size
 
 
 cdef inline uint32_t _u32(const uint8_t *p) noexcept nogil:
     return <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
 
 
-cdef bint _note(int kind, const uint8_t *octets, uint32_t size) noexcept nogil:
-    """Note a name's key or an address that the answer leads to."""
-    if notes.leads_size + 2 + size > MAX_LEADS:
-        return False
-    notes.leads[notes.leads_size] = kind
-    notes.leads[notes.leads_size + 1] = <uint8_t>size
-    memcpy(notes.leads + notes.leads_size + 2, octets, size)
-    notes.leads_size += 2 + size
-    return True
+cdef inline uint32_t _ttl_of(uint32_t ttl) noexcept nogil:
+    return ttl if ttl <= types.MAX_TTL else 0  # RFC 2181 section 8
 
 
-cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_t end) noexcept nogil:
-    """Note the name that starts at `at` and must end at `end`."""
-    cdef Cursor c = cursor_over(message + at, end - at)
-    skip_name(&c)
-    return not c.failed and c.left == 0 and _note_key(message, size, at, at)
+def read(bytes message, uint32_t question_size, bint do=False):
+    """Return the result of `read_response` for a message; for tests against the twin.
 
-
-cdef bint _note_key(const uint8_t *message, uint32_t size, uint32_t at, uint32_t instead) noexcept nogil:
-    """Note the name at `at`, or the one at `instead` if that is the root."""
-    cdef uint8_t key[256]
-    cdef uint32_t key_size
-    if not _key_at(message, size, at, key, &key_size):
-        return False
-    if key_size == 0 and instead != at and not _key_at(message, size, instead, key, &key_size):
-        return False
-    notes.names += 1
-    return notes.names <= MAX_NAMES and _note(LEAD_NAME, key, key_size)
-
-
-cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *key, uint32_t *key_size) noexcept nogil:
-    """Write the key of the name at `at` to a buffer of 254 octets; pointers may only point back."""
-    cdef uint16_t places[128]
-    cdef uint32_t labels = 0, total = 0, lowest = at, jumps = 0, length, i, j, out = 0
-    while True:
-        if at >= size:
-            return False
-        length = message[at]
-        if length == 0:
-            break
-        if length <= MAX_LABEL:
-            total += 1 + length
-            if at + 1 + length > size or total > MAX_KEY or labels >= MAX_LABELS:
-                return False
-            places[labels] = <uint16_t>at
-            labels += 1
-            at += 1 + length
-        elif length >= types.POINTER and at + 1 < size:
-            at = <uint32_t>(length & ~types.POINTER) << 8 | message[at + 1]
-            jumps += 1
-            if at < types.HEADER_SIZE or at >= lowest or jumps > MAX_POINTERS:
-                return False
-            lowest = at
-        else:
-            return False
-    for i in range(labels):
-        at = places[labels - 1 - i]
-        length = 1 + message[at]
-        for j in range(length):
-            key[out + j] = folded(message[at + j])
-        out += length
-    key_size[0] = out
-    return True
-
-
-cdef bint _read_service(
-    const uint8_t *message, uint32_t size, uint32_t data, uint32_t length, uint32_t owner
-) noexcept nogil:
-    """Note the target and the address hints of an SVCB or HTTPS record (RFC 9460 section 2.2)."""
-    cdef Cursor c
-    cdef uint16_t code, width
-    cdef uint32_t step, place
-    cdef const uint8_t *value
-    if length < 3:
-        return False
-    notes.service = True
-    if not _note_key(message, size, data + 2, owner):
-        return False
-    c = cursor_over(message + data + 2, length - 2)
-    skip_name(&c)
-    while c.left and not c.failed:
-        code = take_u16(&c)
-        width = take_u16(&c)
-        value = take(&c, width)
-        if c.failed:
-            return False
-        step = 4 if code == types.SVCB_IPV4HINT else 16 if code == types.SVCB_IPV6HINT else 0
-        if step:
-            place = 0
-            while place + step <= width:
-                if not _note(LEAD_ADDRESS, value + place, step):
-                    return False
-                place += step
-    return not c.failed
-
-
-cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
-    """Keep the EDE options of an OPT record."""
-    cdef Cursor c = cursor_over(data, length)
-    cdef const uint8_t *option
-    cdef uint16_t code, size
-    while c.left >= 4:
-        option = c.at
-        code = take_u16(&c)
-        size = take_u16(&c)
-        if take(&c, size) == NULL and size:
-            return False
-        if code == types.EDE_OPTION and size >= 2:
-            if notes.errors_size + 4 + size > MAX_ERRORS:
-                return False
-            memcpy(notes.errors + notes.errors_size, option, 4 + size)
-            notes.errors_size += 4 + size
-    return True
-
-
-def read(bytes message, uint32_t question_size):
-    """Return the result of `read_response` for a message, or None; for tests against the twin.
-
-    As (rcode, authentic, counts, records, ttls, lifetime, names, addresses, errors), in the terms of `Response`.
+    As (what it said, rcode, authentic, negative, counts, records, ttls, lifetime, names, addresses, extras, errors), in
+    the terms of `Response`. All is empty behind the first of them for a message that is malformed.
     """
-    cdef uint32_t lifetime = 0
+    cdef Reading reading
     cdef Entry *entry
     cdef uint32_t i, at = 0
     cdef const uint8_t *octets = <const uint8_t *><const char *>message
-    if len(message) > types.MAX_TCP or types.HEADER_SIZE + question_size > len(message):
-        return None
-    entry = read_response(octets, len(message), question_size, octets, 0, &lifetime)
+    if types.HEADER_SIZE + question_size > len(message):
+        raise ValueError("the message is shorter than its question")
+    entry = read_response(octets, len(message), question_size, octets, 0, do, &reading)
     if entry == NULL:
-        return None
-    leads = ([], [])
+        heard = reading.said == SAID_FAILURE or reading.said == SAID_TRUNCATED
+        rcode = reading.rcode if heard else 0
+        authentic = heard and message[3] & types.AD != 0
+        errors = reading.errors.octets[: reading.errors.size] if reading.said == SAID_FAILURE else b""
+        return reading.said, rcode, authentic, False, (0, 0, 0), b"", (), 0, (), (), (), errors
+    found = ([], [], [])
     try:
         while at < entry.leads_size:
-            leads[entry.leads[at]].append(entry.leads[at + 2 : at + 2 + entry.leads[at + 1]])
+            found[entry.leads[at]].append(entry.leads[at + 2 : at + 2 + entry.leads[at + 1]])
             at += 2 + entry.leads[at + 1]
         return (
+            reading.said,
             entry.rcode,
             bool(entry.authentic),
+            bool(entry.negative),
             (entry.counts[0], entry.counts[1], entry.counts[2]),
             entry.records[: entry.records_size],
             tuple((entry.ttls[i * 2], entry.ttls[i * 2 + 1]) for i in range(entry.ttl_count)),
-            lifetime,
-            tuple(leads[LEAD_NAME]),
-            tuple(leads[LEAD_ADDRESS]),
+            reading.lifetime,
+            tuple(found[LEAD_NAME]),
+            tuple(found[LEAD_ADDRESS]),
+            tuple(found[LEAD_EXTRA]),
             entry.errors[: entry.errors_size],
         )
     finally:
         free(entry)
+
+
+def header_only(bytes message):
+    """Return the result of `is_header_only` for a message; for tests against the twin."""
+    return is_header_only(<const uint8_t *><const char *>message, len(message))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import partial
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
@@ -14,6 +15,7 @@ from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query import MAX_DATAGRAM
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
+from blockd.ruleset.leading import LeadJudge, where_it_leads
 
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
@@ -71,6 +73,10 @@ class Engine:
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
         """Do nothing: this engine uses the pipeline's ruleset."""
+
+    def judge(self, enforced: Enforced) -> LeadJudge:
+        """Return what judges where answers lead, by what is enforced."""
+        return partial(where_it_leads, enforced)
 
     def send(self, answer: bytes, deferred: Deferred) -> None:
         """Send the answer to a message that was given back."""

@@ -59,12 +59,11 @@ class Flight:
         """The tries whose answers may still come."""
         return [made for made in self.tries if made.is_open]
 
-    def tell(self, outcome: Response | Failure) -> bool:
-        """Tell those who wait; return whether there is anybody who has not given up."""
+    def tell(self, outcome: Response | Failure) -> None:
+        """Tell those who wait and have not given up."""
         self.outcome = outcome
         self.is_done = True
-        waiting = [waiter for waiter in self.waiters if not waiter.done()]
-        for waiter in waiting:
-            waiter.set_result(outcome)
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(outcome)
         self.waiters = []
-        return bool(waiting)

@@ -29,7 +29,7 @@ ALL = 0xFFFFFFFF  # a bit for each upstream of a group
 DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
 
 Keep = Callable[[CacheKey, Response], object]
-"""Keeps a response that nobody waits for."""
+"""Keeps a response for those who ask later."""
 
 
 class Flights:
@@ -43,7 +43,7 @@ class Flights:
         self._clock = instruments.clock
         self._now = now
         self._flights: dict[CacheKey, Flight] = {}
-        self._landed: dict[CacheKey, Flight] = {}  # answered in this turn of the loop, or in the last one
+        self._landed: dict[CacheKey, Flight] = {}  # answered in this turn of the loop
         self._late: OrderedDict[Flight, None] = OrderedDict()  # in the order in which they ended
         self._due: list[tuple[float, int, Flight]] = []  # a heap; what a flight no longer waits for stays in it
         self._numbers = itertools.count()
@@ -106,7 +106,7 @@ class Flights:
             link.health.note_resolved(now)
             self._resolve(flight, judged.response)
             return
-        flight.said[made.index] = f"{link.upstream.text} {judged.said}"
+        flight.said[made.index] = f"{link.upstream.label} {judged.said}"
         if judged.meaning is Meaning.WITHOUT_EDNS and not flight.is_done and flight.asked < MAX_ASKED:
             self._ask_or_go_on(flight, made.index, is_plain=True)
             return
@@ -123,7 +123,7 @@ class Flights:
     def undone(self, made: Try, flight: Flight) -> None:
         """Ask again, as the upstream supports it."""
         made.link.close(made)
-        flight.said[made.index] = f"{made.link.upstream.text} answered in a way that could be forged"
+        flight.said[made.index] = f"{made.link.upstream.label} answered in a way that could be forged"
         if flight.asked < MAX_ASKED and not flight.is_done:
             self._ask_or_go_on(flight, made.index)
         else:
@@ -166,7 +166,7 @@ class Flights:
             made = link.ask(flight, index, flight.key, is_plain=is_plain)
         except OSError as error:
             link.health.note_failure(UNREACHABLE, now)
-            flight.said[index] = f"{link.upstream.text} cannot be reached: {cause_of(error)}"
+            flight.said[index] = f"{link.upstream.label} cannot be reached: {cause_of(error)}"
             return False
         flight.tries.append(made)
         self._plan(flight, now + link.health.patience())
@@ -268,11 +268,10 @@ class Flights:
         else:
             self.failures.forget(flight.key)
         flight.is_resolved = True
-        if not flight.is_done:
-            if not self._end(flight, response):
-                self.keep(flight.key, response)
-            return
         self.keep(flight.key, response)
+        if not flight.is_done:
+            self._end(flight, response)
+            return
         waiting = self._flights.get(flight.key)
         if waiting is not None:
             waiting.is_resolved = True
@@ -287,7 +286,7 @@ class Flights:
             said = flight.said.get(index)
             if said is None:
                 sent = [made.sent for made in flight.tries if made.index == index]
-                said = f"{group.links[index].upstream.text} did not answer in {seconds_text(now - sent[0])}"
+                said = f"{group.links[index].upstream.label} did not answer in {seconds_text(now - sent[0])}"
             else:
                 is_silent = False
             sentences.append(said)
@@ -305,25 +304,23 @@ class Flights:
             self.failures.note(flight.key, outcome, self._clock(), about)
         self._end(flight, outcome)
 
-    def _end(self, flight: Flight, outcome: Response | Failure) -> bool:
-        """Tell those who wait, and return whether there are any; answers that come later are still heard."""
+    def _end(self, flight: Flight, outcome: Response | Failure) -> None:
+        """Tell those who wait; answers that come later are still heard."""
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
             if flight.is_resolved:
                 if not self._landed:
-                    loop = asyncio.get_running_loop()
-                    loop.call_soon(loop.call_soon, self._landed.clear)  # in the next turn who waited fills the cache
+                    asyncio.get_running_loop().call_soon(self._landed.clear)
                 self._landed[flight.key] = flight
-        is_told = flight.tell(outcome)
+        flight.tell(outcome)
         if not flight.open_tries:
             flight.is_gone = True
-            return is_told
+            return
         self._late[flight] = None
         if len(self._late) > MAX_LATE:
             self._forget(next(iter(self._late)))
         if not flight.is_gone:
             self._plan(flight, flight.tries[-1].sent + LATE)
-        return is_told
 
     def _forget(self, flight: Flight) -> None:
         self._late.pop(flight, None)
@@ -342,5 +339,5 @@ def _keep_nothing(_key: CacheKey, _response: Response) -> None:
 def _none_answers(group: LinkGroup, seconds: float) -> str:
     if not group.links:
         return "no upstream is known"
-    names = ", ".join(link.upstream.text for link in group.links)
+    names = ", ".join(link.upstream.label for link in group.links)
     return joined([f"no upstream has answered for {seconds_text(seconds)}: {names}"])

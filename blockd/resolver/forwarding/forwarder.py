@@ -10,7 +10,7 @@ from blockd.errors import UpstreamFailure
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.forwarding.flights import Flights, Keep
-from blockd.resolver.forwarding.groups import Group, LinkGroup, find_group
+from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.judging import Meaning, judge
 from blockd.resolver.forwarding.limits import RENEWAL
 from blockd.resolver.forwarding.link import Link
@@ -18,6 +18,7 @@ from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.tries import Try
 from blockd.resolver.forwarding.udp_sockets import sockets_each
+from blockd.resolver.forwarding.upstream_groups import Group, Groups
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response
 from blockd.settings import Upstream
@@ -31,9 +32,13 @@ class Forwarder:
         upstreams: Sequence[Upstream],
         options: UpstreamOptions,
         instruments: Instruments,
+        forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures."""
+        """`forwarded` are the zones with upstreams of their own.
+
+        `flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures.
+        """
         self.options = options
         self._now = flight_clock
         self._ports = SourcePorts(options.avoid_ports, options.randomness)
@@ -42,10 +47,13 @@ class Forwarder:
         self._is_started = False
         self._links: dict[Upstream, Link] = {}
         self._retired: list[Link] = []  # upstreams that are asked no more, and may still answer
-        self.use([Group(b"", tuple(upstreams))])
+        self.use([Group(b"", tuple(upstreams)), *forwarded])
 
     def use(self, groups: Sequence[Group]) -> None:
-        """Ask these upstreams from the next question on; what is known of those that stay is kept."""
+        """Ask these upstreams from the next question on, the first group for all names that are not in another's zone.
+
+        What is known of upstreams that stay is kept.
+        """
         before, self._links = self._links, {}
         self._flights.failures.clear()
         for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
@@ -55,16 +63,15 @@ class Forwarder:
         for gone in before.values():
             gone.end_probes()
             self._retired.append(gone)
-        self._groups = {
-            group.zone: LinkGroup(group.zone, [self._links[one] for one in group.upstreams]) for group in groups
-        }
-        for made in self._groups.values():
+        self._table = Groups(groups)
+        self._groups = [LinkGroup(group.zone, [self._links[one] for one in group.upstreams]) for group in groups]
+        for made in self._groups:
             for link in made.links:
                 link.zone = made.zone or link.zone
         links = list(self._links.values())
         for link in links:
             link.resize(sockets_each(len(links)))
-        places = [[links.index(link) for link in group.links] for group in self._groups.values()]
+        places = [[links.index(link) for link in group.links] for group in self._groups]
         self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
 
     @property
@@ -72,8 +79,13 @@ class Forwarder:
         """All that may be asked, in the order in which they were named."""
         return tuple(self._links)
 
-    def keep_late_answers(self, keep: Keep) -> None:
-        """Have answers kept that come when nobody waits for them any more."""
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of upstreams, that for all names first."""
+        return self._table.groups
+
+    def keep_answers(self, keep: Keep) -> None:
+        """Have answers kept as soon as they come, also those that nobody waits for any more."""
         self._flights.keep = keep
 
     def start(self) -> None:
@@ -100,7 +112,7 @@ class Forwarder:
             remembered = self._flights.remembered(key)
             if remembered is not None:
                 return _given(remembered)
-            flight = self._flights.launch(key, find_group(self._groups, key[0]) or LinkGroup(b"", ()))
+            flight = self._flights.launch(key, self._groups[self._table.group_of(key[0])])
         if flight.outcome is not None:
             return _given(flight.outcome)
         waiter: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,7 @@ from blockd.errors import BadMessage
 from blockd.resolver.forwarding.failures import rcode_text
 from blockd.resolver.forwarding.health import MALFORMED, REFUSING, SERVFAILING
 from blockd.resolver.forwarding.tries import Try
-from blockd.resolver.response import Response, parse
+from blockd.resolver.response import Response, is_header_only, parse, refusal_text
 
 
 class Meaning(Enum):
@@ -33,12 +33,12 @@ class Judgement(NamedTuple):
 
 def judge(made: Try, message: bytes) -> Judgement:
     """Judge a message that has been matched with a try."""
-    if message[4:6] == b"\0\0":  # a header with an error, and nothing else
+    if is_header_only(message):
         return _judge_error(made, message[3] & types.RCODE, None)
     try:
-        response = parse(message, len(made.question))
+        response = parse(message, len(made.question), do=made.key[2])
     except BadMessage as error:
-        return Judgement(Meaning.NEXT, said=f"sent a malformed message: {error}", is_about_name=True)
+        return Judgement(Meaning.NEXT, said=refusal_text(error), is_about_name=True)
     if response.rcode in (types.NOERROR, types.NXDOMAIN, types.YXDOMAIN):  # the last is about a DNAME, RFC 6672
         return Judgement(Meaning.ANSWER, response)
     return _judge_error(made, response.rcode, response)

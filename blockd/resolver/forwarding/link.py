@@ -20,12 +20,12 @@ from blockd.resolver.forwarding.edns import read_opt
 from blockd.resolver.forwarding.flight import Flight
 from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE, Health
 from blockd.resolver.forwarding.limits import MAX_PROBES, MAX_STRAYS, OFF, SOCKETS, WITHOUT_EDNS
-from blockd.resolver.forwarding.plain_stream import Stream
-from blockd.resolver.forwarding.questions import Fit, fit, is_header_only, message_of, mixed
+from blockd.resolver.forwarding.questions import Fit, fit, is_error_alone, message_of, mixed
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.tries import Doubt, Try
 from blockd.resolver.forwarding.udp_sockets import UdpSocket, UdpSockets
 from blockd.resolver.options import UpstreamOptions
+from blockd.resolver.streams import FailureKind, Stream
 from blockd.settings import Upstream
 
 READ_AT_ONCE = 32  # messages taken from one socket before others get their turn
@@ -95,7 +95,7 @@ class Link:
     def ask(self, flight: Flight | None, index: int, key: CacheKey, *, is_plain: bool = False) -> Try:
         """Send a question, without OPT if `is_plain`; raises OSError if it cannot be sent."""
         options, now = self._options, self._clock()
-        is_udp = self.upstream.tls_name is None
+        is_udp = self.upstream.transport == "udp"
         question = question_of(key)
         is_mixed = is_udp and options.mixed_case and now >= self._case_off
         made = Try(self, flight, index, key, mixed(question, options.randomness) if is_mixed else question)
@@ -209,7 +209,7 @@ class Link:
         """Match a message with what was asked on its socket."""
         made = one.tries.get(int.from_bytes(message[:2])) if len(message) >= types.HEADER_SIZE else None
         found = fit(message, made.message, len(made.question)) if made is not None else Fit.NOT
-        if made is None or (found is Fit.NOT and not is_header_only(message, made.message)):
+        if made is None or (found is Fit.NOT and not is_error_alone(message, made.message)):
             self._note_stray(one)
             return
         doubt = Doubt.CASE if found is Fit.OTHER_CASE and made.is_mixed else None
@@ -283,7 +283,7 @@ class Link:
         if made.socket is None:
             now = self._clock()
             self.health.note_answer(now, now - made.sent)
-        if found is Fit.NOT and not is_header_only(message, asked):
+        if found is Fit.NOT and not is_error_alone(message, asked):
             self._fail(made, MALFORMED, "answered another question")
             return
         if found is Fit.OTHER_CASE:
@@ -303,7 +303,7 @@ class Link:
             elif made.doubt is Doubt.COOKIE:
                 self.cookies.forget()
 
-    def failed(self, stream: Stream, ids: Sequence[int], kind: str, why: str) -> None:
+    def failed(self, stream: Stream, ids: Sequence[int], kind: FailureKind, why: str) -> None:
         """Take word that questions will not be answered over the stream."""
         for identifier in ids:
             made = self._streamed.pop(identifier, None)
@@ -315,4 +315,4 @@ class Link:
                 self._listener.failed(made, DISCONNECTED, why)
 
     def _fail(self, made: Try, kind: int, what: str) -> None:
-        self._listener.failed(made, kind, f"{self.upstream.text} {what}")
+        self._listener.failed(made, kind, f"{self.upstream.label} {what}")

@@ -11,6 +11,7 @@ from enum import Enum
 from blockd.dns import types
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.options import Randomness
+from blockd.resolver.response import is_header_only
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
@@ -69,15 +70,6 @@ def fit(message: bytes, query: bytes, question_size: int) -> Fit:
     return Fit.NOT
 
 
-def is_header_only(message: bytes, query: bytes) -> bool:
-    """Return whether a message is an error that repeats no question, as some refuse: nothing but its ID fits `query`.
-
-    NXDOMAIN is not taken in this form: it would be about a name that is not there.
-    """
-    return (
-        len(message) == types.HEADER_SIZE
-        and message[:2] == query[:2]
-        and message[2] & (types.QR | types.OPCODE) >> 8 == types.QR >> 8
-        and message[3] & types.RCODE not in (types.NOERROR, types.NXDOMAIN)
-        and message[4:] == bytes(8)
-    )
+def is_error_alone(message: bytes, query: bytes) -> bool:
+    """Return whether a message is an error without the question, of which nothing but the ID fits `query`."""
+    return message[:2] == query[:2] and is_header_only(message)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from blockd.resolver.forwarding.limits import MAX_RETIRED, MIN_SOCKETS, SOCKETS
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.options import Randomness
+from blockd.resolver.streams import socket_address
 from blockd.settings import Upstream
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def sockets_each(upstreams: int) -> int:
 
 def connected(upstream: Upstream, ports: SourcePorts) -> socket.socket:
     """Return a non-blocking socket from a random port to an upstream; raises OSError."""
-    family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
+    family, address = socket_address(upstream)
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         ports.bind(sock)
-        sock.connect((upstream.host, upstream.port))
+        sock.connect(address)
     except OSError:
         sock.close()
         raise

@@ -13,7 +13,7 @@ ANSWERS = {
     Action.NODATA: "The name exists and has no record of the type (no data).",
     Action.REFUSED: "REFUSED.",
     Action.DROP: "No answer.",
-    Action.CNAME: "An alias for the name in `cname`, and what that resolves to.",
+    Action.CNAME: "An alias for the name in `cname`, and what that resolves to. CNAME and ANY: the alias alone.",
     Action.TCP_ONLY: "Over UDP an empty, truncated answer. Over TCP the name is resolved.",
     Action.MONITOR: "The question is counted and the name is resolved.",
     Action.ALLOW: "The name is resolved, whatever other orders say.",

@@ -20,8 +20,9 @@ def page() -> str:
 * An unknown key is an error.
 * A relative path is relative to the folder of the config file.
 * Write a time as `800ms`, `5s`, `10m`, `1h` or `7d`, and a size as `64M` or `1G`.
-* An upstream is `system` (the resolvers of resolv.conf), `192.0.2.1`, `192.0.2.1:5353` or
-  `tls://192.0.2.1#dns.example.net`.
+* An upstream is `system` (the resolvers of resolv.conf), `192.0.2.1`, `192.0.2.1:5353`, `fe80::1%eth0`,
+  `tcp://192.0.2.1`, `tls://192.0.2.1#dns.example.net` or `https://192.0.2.1/dns-query#dns.example.net`, the last two
+  with pinned keys if wanted. See [upstreams](../operator/upstreams.md).
 * A change of the file takes effect at the next start.
 """,
         "## Keys",

@@ -17,8 +17,8 @@ from blockd.names import key_from_text
 from blockd.resolver import Forwarder, Instruments, UpstreamOptions
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.forwarding import flights
-from blockd.resolver.forwarding.groups import Group
 from blockd.resolver.forwarding.health import DOWN, UP, failure_kept
+from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.response import Response
 from blockd.settings import Upstream
 from tests.resolver.forwarding.scene import until
@@ -68,10 +68,10 @@ class Air:
             [server.upstream for server in self.servers],
             UpstreamOptions(randomness=random.Random(1).randrange, **options),  # noqa: S311 - a test repeats itself
             Instruments(self.clock, self.clock, Counters(1).row(0)),
-            self.flight_clock,
+            flight_clock=self.flight_clock,
         )
         self.kept: list[CacheKey] = []
-        self.forwarder.keep_late_answers(lambda key, _: self.kept.append(key))
+        self.forwarder.keep_answers(lambda key, _: self.kept.append(key))
 
     @property
     def healths(self) -> list[Any]:
@@ -207,7 +207,7 @@ def test_a_late_answer_clears_the_memory_and_ends_the_next_flight() -> None:
         await server.hear()
         server.answer(0)
         assert (await again).rcode == NXDOMAIN
-        assert len(air.kept) == 1
+        assert air.kept == [(key_from_text("late.example"), 1, False, False)]
         assert len(air.forwarder._flights.failures) == 0
 
     fly(test)

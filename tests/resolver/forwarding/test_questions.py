@@ -10,7 +10,7 @@ from blockd.names import key_from_text
 from blockd.resolver.cache import question_of
 from blockd.resolver.forwarding.cookies import Cookies
 from blockd.resolver.forwarding.edns import read_opt
-from blockd.resolver.forwarding.questions import Fit, fit, is_header_only, message_of, mixed
+from blockd.resolver.forwarding.questions import Fit, fit, is_error_alone, message_of, mixed
 
 KEY = key_from_text("www.example.org"), 1, False, False
 QUESTION = question_of(KEY)
@@ -78,7 +78,7 @@ def test_an_answer_fits_by_id_kind_and_question(answer: bytes, found: Fit) -> No
     ],
 )
 def test_an_error_may_come_as_a_header_alone(message: bytes, is_one: bool) -> None:
-    assert is_header_only(message, QUERY) is is_one
+    assert is_error_alone(message, QUERY) is is_one
 
 
 def test_a_cookie_is_found_and_what_is_cut_is_malformed() -> None:

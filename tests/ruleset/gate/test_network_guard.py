@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.names import Network, client_key
+from blockd.names import Network, client_key, translations
 from blockd.names.special_purpose import SPECIAL_PURPOSE, is_special_purpose
 from blockd.orders import Action, Scope
 from blockd.ruleset.gate.guard import Guard
@@ -16,7 +16,8 @@ from blockd.ruleset.gate.network_guard import NetworkGuard, OwnNetworks
 
 OWN = OwnNetworks(
     sinkhole=(Network.from_text("198.50.7.1"), Network.from_text("2a00:1::1"), Network.from_text("127.0.0.1")),
-    upstreams=(Network.from_text("9.9.9.9"), Network.from_text("10.0.0.53")),
+    upstreams=tuple(map(Network.from_text, ("9.9.9.9", "10.0.0.53", "64:ff9b::9.9.9.10"))),
+    translations=translations([Network.from_text("2a00:64::/64")]),
     clients=(Network.from_text("36.80.0.0/14"), Network.from_text("10.0.0.0/8"), Network.from_text("2400:9800::/32")),
 )
 GUARD = NetworkGuard.of(16, 32, OWN)
@@ -41,6 +42,16 @@ def reason(text: str, guard: NetworkGuard = GUARD) -> str:
         ("64:ff9b::/64", "network too wide"),
         ("64:ff9b::808:0/111", "network too wide"),
         ("64:ff9b::808:0/112", ""),
+        ("64:ff9b::198.50.7.1", "sinkhole's address"),
+        ("64:ff9b::198.50.0.0/112", "sinkhole's address"),
+        ("64:ff9b::198.50.7.2", ""),
+        ("64:ff9b::10.0.0.0/104", "special-purpose network"),
+        ("9.9.9.10", "upstream's address"),
+        ("64:ff9b::9.9.9.10", "upstream's address"),
+        ("2a00:64::/64", "network too wide"),
+        ("2a00:64:0:0:8:800::/88", ""),
+        ("2a00:64:0:0:8:800::/87", "network too wide"),
+        ("2a00:64::c6:3207:100:0", "sinkhole's address"),
         ("10.0.0.0/8", "special-purpose network"),
         ("10.9.0.0/16", "special-purpose network"),
         ("127.0.0.1", "special-purpose network"),

@@ -1,13 +1,13 @@
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from blockd.resolver.forwarding.native._flights cimport MAX_UPSTREAMS, Flight, Try
+from blockd.resolver.forwarding.native._flights cimport MAX_MEMBERS, Flight, Try
 from blockd.resolver.forwarding.native._links cimport Links
 
 cdef struct Group:
     const uint8_t *key  # of the zone
     uint32_t key_size
     int count
-    uint8_t members[MAX_UPSTREAMS]  # places of upstreams
+    uint16_t members[MAX_MEMBERS]  # places of upstreams
 
 
 cdef class Course(Links):

@@ -2,7 +2,7 @@
 """The course of a flight in C: which upstream is asked next, and when; `flights.py` is its twin, and says why."""
 
 from libc.math cimport INFINITY
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset
 
@@ -38,8 +38,10 @@ cdef class Course(Links):
         for i in range(self.group_count):
             self.groups[i].key = <const uint8_t *><const char *><bytes>self._zones[i]
             self.groups[i].key_size = len(<bytes>self._zones[i])
+            if len(groups[i][1]) > MAX_MEMBERS:
+                raise ValueError("there are too many upstreams in one group")
             for place in groups[i][1]:
-                self.groups[i].members[self.groups[i].count] = <uint8_t>place
+                self.groups[i].members[self.groups[i].count] = <uint16_t>place
                 self.groups[i].count += 1
 
     def __dealloc__(self):
@@ -81,7 +83,7 @@ cdef class Course(Links):
         cdef Try *one = &flight.tries[flight.tries_made]
         memset(one, 0, sizeof(Try))
         flight.tries_made += 1
-        one.flight, one.upstream, one.member = flight, <uint8_t>upstream, <uint8_t>member
+        one.flight, one.upstream, one.member = flight, <uint16_t>upstream, <uint8_t>member
         one.is_plain = is_plain
         return one
 

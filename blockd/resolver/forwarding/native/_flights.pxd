@@ -13,7 +13,7 @@ cdef enum:
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
     NUMBERED = -1  # instead of a descriptor: a waiter in Python, known by a number
     CASE_SIZE = 32  # octets: a bit for each octet of a name
-    MAX_UPSTREAMS = 32  # as many as there are bits in `Flight.tried`
+    MAX_MEMBERS = 32  # upstreams of a group: as many as there are bits in `Flight.tried`
 
 cdef struct Waiter:
     Waiter *next
@@ -56,7 +56,7 @@ cdef struct Try:
     char *text  # of what is said, NULL for none
     uint32_t text_size
     uint16_t rcode
-    uint8_t upstream
+    uint16_t upstream
     uint8_t member  # the upstream's index in its group
     uint8_t said
     uint8_t doubt
@@ -119,7 +119,7 @@ cdef class Flights:
     cdef readonly int count  # that somebody may wait for
     cdef readonly int late
     cdef readonly int waiting
-    cdef int flying[MAX_UPSTREAMS]  # tries that are listened for, by upstream
+    cdef int *flying  # tries that are listened for, by upstream
     cdef readonly uint64_t launched  # since the start
     cdef Ports ports
     cdef Chance chance

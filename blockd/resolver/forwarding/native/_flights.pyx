@@ -21,10 +21,11 @@ cdef enum:
 cdef class Flights:
     """The flights of one worker, whose questions leave by `ports` or by streams."""
 
-    def __cinit__(self, Ports ports):
+    def __cinit__(self, Ports ports, int upstreams):
         self.ports = ports
+        self.flying = <int *>calloc(upstreams + 1, sizeof(int))
         self.heap = <Flight **>calloc(MAX_FLIGHTS, sizeof(Flight *))
-        if self.heap == NULL:
+        if self.heap == NULL or self.flying == NULL:
             raise MemoryError
 
     def __dealloc__(self):
@@ -32,6 +33,7 @@ cdef class Flights:
         for i in range(self.heap_size):  # the ports are gone, perhaps: nothing is unlinked
             self._free(self.heap[i])
         free(self.heap)
+        free(self.flying)
 
     cdef Flight *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd

@@ -2,6 +2,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver.engine._answering cimport Answering
 from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._options cimport Errors
+from blockd.resolver.engine._reading cimport Reading
 from blockd.resolver.forwarding.native._course cimport Course
 from blockd.resolver.forwarding.native._failures cimport MAX_SAID, Failure, Failures
 from blockd.resolver.forwarding.native._flights cimport Flight, Try
@@ -29,9 +31,8 @@ cdef class Forwarding(Course):
     cdef bint _is_down(self, int group, double now) except *
     cdef bint _remembered(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) except *
     cdef bint _is_over(self, const Failure *failure) except *
-    cdef Entry *_parsed(self, Flight *flight, const uint8_t *message, uint32_t size, uint32_t *lifetime) noexcept nogil
-    cdef int _note_malformed(self, Try *one, const uint8_t *message, uint32_t size) except -1
-    cdef int _take_error(self, Try *one, int rcode, Entry *entry, bint is_alone, double now) except -1
+    cdef Entry *_read(self, Flight *flight, const uint8_t *message, uint32_t size, Reading *reading) noexcept nogil
+    cdef int _take_error(self, Try *one, int rcode, const Errors *errors, bint is_alone, double now) except -1
     cdef int _answered_probe(self, Try *one, const uint8_t *message, uint32_t size, bint is_alone, double now) except -1
     cdef bint _send_probe(self, int upstream, const uint8_t *key, uint32_t size, uint16_t qtype, bint is_plain, double now) except *
     cdef int _resolve(self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now) except -1

@@ -13,24 +13,26 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from blockd.errors import BadMessage
-from blockd.resolver.response import parse
+from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
+from blockd.resolver.response import TOO_FAR
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport Answering
 from blockd.resolver.engine._cache cimport Entry
-from blockd.resolver.engine._reading cimport read_response
+from blockd.resolver.engine._options cimport Errors
+from blockd.resolver.engine._reading cimport SAID_FAILURE, SAID_TOO_FAR, Reading, read_response
 from blockd.resolver.engine._sockets cimport monotonic
 from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT
 from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS
 from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT
-from blockd.resolver.forwarding.native._replies cimport Extras, extras_of
 from blockd.resolver.forwarding.native._wording cimport Text, add, add_seconds, add_word, explain, write_error
 from blockd.resolver.forwarding.health cimport Health, failure_kept
 from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAILING, SILENT, UP
 
 cdef double LATE = 10.0  # seconds after its last question for which a flight is listened to
 cdef double WITHOUT_EDNS = 900.0  # seconds for which an upstream is asked without EDNS if it answers only so
+cdef bytes _MALFORMED_TEXT = MALFORMED_TEXT.encode()
+cdef bytes _TOO_FAR = TOO_FAR.encode()
 cdef int _DOWN = DOWN
 cdef int _MALFORMED = MALFORMED
 cdef int _REFUSING = REFUSING
@@ -195,8 +197,7 @@ cdef class Forwarding(Course):
         """Take an answer, early or late."""
         cdef Flight *flight = one.flight
         cdef Health health = <Health>self.healths[one.upstream]
-        cdef uint32_t lifetime = 0
-        cdef Extras extras
+        cdef Reading reading
         cdef Entry *entry
         self.flights.hush(one)
         if flight.is_probe:
@@ -206,60 +207,49 @@ cdef class Forwarding(Course):
             health.late += 1
         if is_alone:
             return self._take_error(one, message[3] & types.RCODE, NULL, True, now)
-        entry = self._parsed(flight, message, size, &lifetime)
-        if entry == NULL:
-            extras_of(message, size, flight.question_size, &extras)
-            if not extras.is_cut and extras.rcode > types.RCODE:  # bits of OPT, which make it no entry
-                return self._take_error(one, extras.rcode, NULL, False, now)
-            self._note_malformed(one, message, size)
-            health.note_failure(_MALFORMED, now)
-            flight.is_about_name = True
-        elif entry.rcode == types.NOERROR or entry.rcode == types.NXDOMAIN or entry.rcode == types.YXDOMAIN:
+        entry = self._read(flight, message, size, &reading)
+        if entry != NULL:
             if one.is_plain:
                 self.remotes[one.upstream].opt_off = now + WITHOUT_EDNS
             health.note_resolved(now)
-            return self._resolve(flight, entry, lifetime, message, size, now)
+            return self._resolve(flight, entry, reading.lifetime, message, size, now)
+        if reading.said == SAID_FAILURE:
+            return self._take_error(one, reading.rcode, &reading.errors, False, now)
+        one.said = SAID_TEXT
+        if reading.said == SAID_TOO_FAR:
+            self.flights.tell(one, <const char *>_TOO_FAR, len(_TOO_FAR))
         else:
-            try:
-                return self._take_error(one, entry.rcode, entry, False, now)
-            finally:
-                free(entry)
+            self.flights.tell(one, <const char *>_MALFORMED_TEXT, len(_MALFORMED_TEXT))
+        health.note_failure(_MALFORMED, now)
+        flight.is_about_name = True
         return self.go_on(flight, now)
 
-    cdef Entry *_parsed(
-        self, Flight *flight, const uint8_t *message, uint32_t size, uint32_t *lifetime
-    ) noexcept nogil:
-        """Return an entry for a message with any rcode of its header; NULL if it is malformed, or has a longer one."""
-        cdef uint8_t *octet = <uint8_t *>message + 3  # which the parser is to read as another rcode
-        cdef uint8_t before = octet[0]
-        cdef bint is_error = before & types.RCODE != types.NOERROR and before & types.RCODE != types.NXDOMAIN
+    cdef Entry *_read(self, Flight *flight, const uint8_t *message, uint32_t size, Reading *reading) noexcept nogil:
+        """Return an entry for an answer; NULL if it is none, and `reading` says what it is.
+
+        YXDOMAIN is one, about a DNAME (RFC 6672 section 2.2). It is not kept.
+        """
+        cdef uint8_t *octet = <uint8_t *>message + 3
+        cdef bint is_moved = octet[0] & types.RCODE == types.YXDOMAIN
         cdef Entry *entry
-        if is_error:
-            octet[0] = before & ~types.RCODE
-        entry = read_response(message, size, flight.question_size, flight.key, flight.key_size, lifetime)
-        octet[0] = before
-        if entry != NULL and is_error:
-            entry.rcode = before & types.RCODE
-            lifetime[0] = 0
+        if is_moved:  # for the parser, an answer
+            octet[0] &= ~types.RCODE
+        entry = read_response(
+            message, size, flight.question_size, flight.key, flight.key_size, flight.do_, reading
+        )
+        if is_moved:
+            octet[0] |= types.YXDOMAIN
+            if entry != NULL:
+                entry.rcode = types.YXDOMAIN
+                reading.lifetime = 0
         return entry
 
-    cdef int _note_malformed(self, Try *one, const uint8_t *message, uint32_t size) except -1:
-        """Keep in words what is wrong with a message, which the parser in Python knows."""
-        cdef bytes why = b"sent a malformed message"
-        try:
-            parse(<bytes>message[:size], one.flight.question_size)
-        except BadMessage as error:
-            why += b": " + str(error).encode()
-        one.said = SAID_TEXT
-        self.flights.tell(one, <const char *>why, len(why))
-        return 0
-
-    cdef int _take_error(self, Try *one, int rcode, Entry *entry, bint is_alone, double now) except -1:
-        """Take an rcode that is no answer; `entry` has what the message says about it, unless that is NULL."""
+    cdef int _take_error(self, Try *one, int rcode, const Errors *errors, bint is_alone, double now) except -1:
+        """Take an rcode that is no answer; `errors` are what the message says about it, NULL for nothing."""
         cdef Flight *flight = one.flight
         cdef Health health = <Health>self.healths[one.upstream]
         cdef bint is_edns = rcode == types.FORMERR or rcode == types.NOTIMP or rcode == types.BADVERS
-        cdef uint32_t size = min(entry.errors_size, <uint32_t>MAX_SAID) if entry != NULL else 0
+        cdef uint32_t size = min(errors.size, <uint32_t>MAX_SAID) if errors != NULL else 0
         one.said, one.rcode = SAID_RCODE, <uint16_t>rcode
         if is_edns and one.has_opt and not flight.is_late and flight.tries_made < MAX_ASKED:  # RFC 6891 section 7
             return 0 if self._ask(flight, one.member, True, now) else self.go_on(flight, now)
@@ -271,7 +261,7 @@ cdef class Forwarding(Course):
                 flight.errors = <uint8_t *>malloc(size)
                 if flight.errors != NULL:
                     flight.errors_size = size
-                    memcpy(flight.errors, entry.errors, size)
+                    memcpy(flight.errors, errors.octets, size)
         return self.go_on(flight, now)
 
     cdef int failed(self, Try *one, int kind, double now) except -1:
@@ -321,31 +311,29 @@ cdef class Forwarding(Course):
     ) except -1:
         """Take the answer to a probe."""
         cdef Flight *flight = one.flight
-        cdef uint32_t lifetime = 0
-        cdef int upstream = one.upstream
+        cdef Reading reading
+        cdef int upstream = one.upstream, rcode = message[3] & types.RCODE
         cdef double seconds = now - one.sent
-        cdef Extras extras
-        cdef Entry *entry = NULL if is_alone else self._parsed(flight, message, size, &lifetime)
-        cdef int rcode = message[3] & types.RCODE
+        cdef Entry *entry = NULL
         cdef bint resolves = False, is_edns
         cdef uint8_t key[256]
+        cdef uint32_t key_size
         cdef uint16_t qtype
+        if not is_alone:
+            entry = self._read(flight, message, size, &reading)
+            rcode = reading.rcode
         if entry != NULL:
-            rcode = entry.rcode
-            resolves = rcode == types.NOERROR or rcode == types.NXDOMAIN or rcode == types.YXDOMAIN
+            resolves = True
             free(entry)
-        elif not is_alone:
-            extras_of(message, size, flight.question_size, &extras)
-            rcode = extras.rcode
         if resolves and one.is_plain:
             self.remotes[upstream].opt_off = now + WITHOUT_EDNS
         is_edns = one.has_opt and (rcode == types.FORMERR or rcode == types.NOTIMP or rcode == types.BADVERS)
-        size = flight.key_size
+        key_size = flight.key_size
         qtype = flight.qtype
-        memcpy(key, flight.key, size)
+        memcpy(key, flight.key, key_size)
         self.flights.release(flight)
         if is_edns and not resolves:
-            if not self._send_probe(upstream, key, size, qtype, True, now):
+            if not self._send_probe(upstream, key, key_size, qtype, True, now):
                 return self.probe_failed(upstream, now)
             return 0
         return self.probe_answered(upstream, now, seconds, resolves)

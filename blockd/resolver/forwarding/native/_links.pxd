@@ -1,6 +1,6 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver.forwarding.native._flights cimport MAX_UPSTREAMS, Flights, Try
+from blockd.resolver.forwarding.native._flights cimport Flights, Try
 from blockd.resolver.forwarding.native._ports cimport Ports
 from blockd.resolver.forwarding.native._replies cimport Extras, Fit
 from blockd.resolver.forwarding.native._wording cimport Remote
@@ -21,7 +21,7 @@ cdef class Links:
     cdef list healths  # of the upstreams
     cdef list _texts
     cdef object _ask_stream_of
-    cdef Remote remotes[MAX_UPSTREAMS]
+    cdef Remote *remotes
     cdef int remote_count
     cdef bint mixed_case
     cdef bint cookies

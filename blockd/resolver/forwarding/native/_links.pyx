@@ -11,6 +11,7 @@ import secrets
 from libc.errno cimport EAGAIN, ENOBUFS, errno
 from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from blockd.dns cimport _types as types
@@ -60,8 +61,6 @@ cdef class Links:
     def __init__(self, upstreams, options, ask_stream):
         cdef int i
         cdef bytes cookie
-        if len(upstreams) > MAX_UPSTREAMS:
-            raise ValueError("there are too many upstreams")
         self.healths = [health for _, _, health in upstreams]
         self.mixed_case, self.cookies = options.mixed_case, options.cookies
         self._ask_stream_of = ask_stream
@@ -72,10 +71,12 @@ cdef class Links:
         if blockd_set_timer(self.timer, SLOW) < 0:
             raise OSError(errno, "no timer can be set")
         self.ports = Ports(self.epoll, [address for _, address, _ in upstreams], options.sockets, options.avoid_ports)
-        self.flights = Flights(self.ports)
+        self.flights = Flights(self.ports, len(upstreams))
         self.remote_count = len(upstreams)
         self._texts = [text.encode() for text, _, _ in upstreams]
-        memset(self.remotes, 0, sizeof(self.remotes))
+        self.remotes = <Remote *>calloc(self.remote_count + 1, sizeof(Remote))
+        if self.remotes == NULL:
+            raise MemoryError
         for i in range(self.remote_count):
             self.remotes[i].is_stream = upstreams[i][1] is None
             self.remotes[i].text = <const uint8_t *><const char *><bytes>self._texts[i]
@@ -86,6 +87,7 @@ cdef class Links:
             self.remotes[i].cookie_size = CLIENT_COOKIE
 
     def __dealloc__(self):
+        free(self.remotes)
         if self.timer > 0:
             close(self.timer)
         if self.epoll > 0:
@@ -322,7 +324,7 @@ cdef class Links:
         return 0
 
     cdef int give_up_refused(self, double now) except -1:
-        """Give up the tries that the network says did not arrive."""
+        """Abandon the tries that the network says did not arrive."""
         cdef Port *port
         cdef Ear *ear
         while self.ports.refused_count:

@@ -16,14 +16,14 @@ from blockd.resolver.cache import Cache, Cached, CacheKey
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
-from blockd.resolver.forwarding.groups import Group
 from blockd.resolver.forwarding.health import Health
-from blockd.resolver.forwarding.plain_stream import Stream
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
 from blockd.resolver.forwarding.udp_sockets import sockets_each
+from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.options import UpstreamOptions
 from blockd.resolver.response import Response, parse
+from blockd.resolver.streams import FailureKind, Stream
 from blockd.settings import Upstream
 
 PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only, has this part of the size
@@ -67,7 +67,7 @@ class _Listener:
         """Take one message."""
         self._forwarder.land(self._place, message)
 
-    def failed(self, stream: Stream, ids: Sequence[int], kind: str, why: str) -> None:
+    def failed(self, stream: Stream, ids: Sequence[int], kind: FailureKind, why: str) -> None:
         """Take word of questions that will not be answered."""
         self._forwarder.stream_failed(self._place, ids, why)
 
@@ -75,10 +75,10 @@ class _Listener:
 class NativeForwarder:
     """Asks upstreams through an engine, whose flights serve those who wait in C and here alike."""
 
-    def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions) -> None:
+    def __init__(self, groups: Sequence[Group], options: UpstreamOptions) -> None:
         self._options = options
         self._engine: NativeEngine | None = None
-        self._groups: list[Group] = [Group(b"", tuple(upstreams))]
+        self._groups = list(groups)
         self._upstreams: list[Upstream] = []
         self._zones: list[bytes] = []  # what each upstream is probed with
         self._streams: dict[int, Stream] = {}
@@ -111,7 +111,7 @@ class NativeForwarder:
         places = {one: place for place, one in enumerate(self._upstreams)}
         members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in self._groups]
         self._zones = [next(zone for zone, of in reversed(members) if place in of) for place in places.values()]
-        told = [(one.text, _address(one), health) for one, health in self.healths.items()]
+        told = [(one.label, _address(one), health) for one, health in self.healths.items()]
         options = ForwardingOptions(
             self._options.timeout,
             self._options.attempts,
@@ -162,7 +162,7 @@ class NativeForwarder:
         finally:
             self._waiting.pop(number, None)
         if isinstance(outcome, bytes):
-            return parse(outcome, len(key[0]) + 5)
+            return parse(outcome, len(key[0]) + 5, do=key[2])
         return _given(*outcome)
 
     # What the engine tells.
@@ -174,7 +174,7 @@ class NativeForwarder:
         self._to_ask.append((place, message))
 
     def settled(self, number: int, message: bytes) -> None:
-        """Give a response to who waits for it here."""
+        """Tell who waits here the response."""
         self._tell(number, message)
 
     def failed(self, number: int, errors: bytes, is_said: bool) -> None:
@@ -253,7 +253,7 @@ def _drop(given_back: Iterable[Deferred]) -> None:
 
 def _address(upstream: Upstream) -> tuple[str, int, int] | None:
     """Return host, port and scope of an upstream that is asked over UDP."""
-    if upstream.tls_name is not None:
+    if upstream.transport != "udp":
         return None
     host, _, zone = upstream.host.partition("%")
     return host, upstream.port, socket.if_nametoindex(zone) if zone else 0

@@ -69,8 +69,8 @@ def test_the_longest_name_is_answered_in_512_octets(rig: Rig, action: Action) ->
 
 
 def test_many_errors_of_an_upstream_do_not_make_an_answer_too_long(rig: Rig, upstream: UpstreamSimulator) -> None:
-    option = b"\0\x0f\0\x42\0\x09" + b"e" * 64
-    options = option * 15
+    option = b"\0\x0f\0\xc2\0\x09" + b"e" * 192
+    options = option * 5
 
     def make(query: bytes) -> bytes:
         question = query[12:-11]
@@ -83,4 +83,4 @@ def test_many_errors_of_an_upstream_do_not_make_an_answer_too_long(rig: Rig, ups
     assert answer.records == ["60 198.51.100.1"]
     assert answer.error == (9, "")
     assert size_of(answer.message) <= 512
-    assert len(rig.answer(NAME, use_edns=0, transport=Transport.TCP).message.options) == 15
+    assert len(rig.answer(NAME, use_edns=0, transport=Transport.TCP).message.options) == 3, "the first few"

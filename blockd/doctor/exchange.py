@@ -1,10 +1,8 @@
-"""One exchange with one upstream, for who asks once: from a random port, over TCP if truncated, or over TLS."""
+"""One exchange with one upstream, for who asks once: from a random port, over TCP if truncated, or as it says."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import ssl
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
@@ -13,6 +11,7 @@ from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.udp_sockets import connected
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
+from blockd.resolver.streams import ask_over_stream
 from blockd.settings import Upstream
 
 
@@ -23,14 +22,14 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
     """
     try:
         async with asyncio.timeout(seconds):
-            if upstream.tls_name is None:
+            if upstream.transport == "udp":
                 message = await _over_udp(upstream, query, question_size, randomness)
                 if not message[2] & types.TC >> 8:
                     return message
-            message = await _over_stream(upstream, query)
+            message = await ask_over_stream(upstream, query, seconds)
     except TimeoutError as error:
         raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.text} did not answer") from error
-    except (OSError, EOFError, ssl.SSLError) as error:
+    except OSError as error:
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text}: {error}") from error
     if not matches(message, query, question_size):
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} answered another question")
@@ -67,22 +66,3 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             return await arrived
         finally:
             loop.remove_reader(sock)
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Return the TLS settings for upstreams: the system's authorities, and the name checked."""
-    return ssl.create_default_context()
-
-
-async def _over_stream(upstream: Upstream, query: bytes) -> bytes:
-    context = _tls() if upstream.tls_name else None
-    reader, writer = await asyncio.open_connection(
-        upstream.host, upstream.port, ssl=context, server_hostname=upstream.tls_name
-    )
-    try:
-        writer.write(len(query).to_bytes(2) + query)
-        size = int.from_bytes(await reader.readexactly(2))
-        return await reader.readexactly(size)
-    finally:
-        writer.transport.abort()

@@ -1,0 +1,44 @@
+"""How names are resolved, as lines for people; `status` and `check` show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from blockd.resolver.local.defaults import DEFAULT_ZONES
+
+MAX_SHOWN = 20  # zones that are named one by one; JSON has all
+
+
+def resolution_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines; `told` is `Resolution.to_json`."""
+    for zone in told["forward"][:MAX_SHOWN]:
+        yield f"forwarded: {zone['zone']} to {', '.join(zone['upstreams']) or 'no upstream: its names get SERVFAIL'}"
+    yield from _more(len(told["forward"]), "forwarded zones")
+    for zone in told["zones"][:MAX_SHOWN]:
+        yield f"local zone: {zone['zone']}, {zone['records']:,} record{'s' * (zone['records'] != 1)}"
+    yield from _more(len(told["zones"]), "local zones")
+    if told["names"]:
+        yield f"local names: {told['names']:,}, with those of their addresses"
+    groups = {zone.name: zone.group for zone in DEFAULT_ZONES}
+    found: dict[str | None, dict[str, int]] = {None: {}}
+    for default in told["defaults"]:
+        of_why = found.setdefault(default["why"], {})
+        group = groups.get(default["zone"], default["zone"])
+        of_why[group] = of_why.get(group, 0) + 1
+    for why, counts in found.items():
+        if not counts:
+            continue
+        shown = ", ".join(
+            group if count == 1 and group in groups else f"{count} {group}" for group, count in counts.items()
+        )
+        yield f"answered here by default: {shown}" if why is None else f"  not answered here: {shown} ({why})"
+    if told["canaries"]:
+        yield "canaries: browsers and devices that ask are told that names are filtered here"
+    else:
+        yield "canaries: off; browsers and devices that ask are not told that names are filtered here"
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    if count > MAX_SHOWN:
+        yield f"  and {count - MAX_SHOWN:,} more {what} (--json)"

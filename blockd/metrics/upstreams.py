@@ -1,0 +1,185 @@
+"""How each worker sees each upstream, in memory that is shared by the supervisor's children.
+
+An upstream has a slot, the same in every worker. Only the worker that has a row writes it; the control process adds the
+rows up.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+MAX_SLOTS = 128  # upstreams that are told apart; further ones are asked, but not counted one by one
+# What `blockd.resolver.forwarding.health` numbers from 0.
+STATES = ("up", "unknown", "failing", "down")
+FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disconnected")
+
+_STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
+FIELDS = _FAILURES + len(FAILURES)
+_USED = 1 << 63  # in the field of the state: the worker uses this slot
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFigures:
+    """One upstream as one worker sees it, or as all do together. Moments are seconds since the epoch, 0 for never."""
+
+    state: int  # a place in STATES
+    since: float  # when it became that
+    heard: float  # when anything of it came last
+    round_trip: float  # seconds, smoothed, of clients' questions; 0 if unknown
+    distance: float  # seconds, smoothed, of probes; 0 if unknown
+    in_flight: int
+    asked: int  # clients' questions sent to it
+    answered: int
+    late: int  # answers that came when their question had been given up
+    hedged: int  # questions that were sent to another one as well, since this one took long
+    failures: tuple[int, ...]  # by FAILURES
+
+
+class UpstreamRow:
+    """One worker's figures."""
+
+    def __init__(self, numbers: memoryview) -> None:
+        self._numbers = numbers
+
+    def note(self, slot: int, figures: UpstreamFigures) -> None:
+        """Replace the figures of a slot; one beyond MAX_SLOTS is not kept."""
+        if not 0 <= slot < MAX_SLOTS:
+            return
+        at = slot * FIELDS
+        numbers = self._numbers
+        moments = (figures.since, figures.heard, figures.round_trip, figures.distance)
+        counts = (figures.in_flight, figures.asked, figures.answered, figures.late, figures.hedged)
+        for place, number in enumerate(
+            (*(max(int(moment * 1e6), 0) for moment in moments), *counts, *figures.failures), start=at + 1
+        ):
+            numbers[place] = number
+        numbers[at] = _USED | figures.state  # last: a reader sees figures that are whole
+
+    def clear(self) -> None:
+        """Forget all slots: the upstreams are about to be others, or the worker has just started."""
+        for place in range(MAX_SLOTS * FIELDS):
+            self._numbers[place] = 0
+
+
+class UpstreamTable:
+    """A row for each worker's index."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._memory = mmap.mmap(-1, workers * MAX_SLOTS * FIELDS * 8)
+        self._numbers = memoryview(self._memory).cast("Q")
+
+    def row(self, index: int) -> UpstreamRow:
+        """Return the row of worker `index`."""
+        size = MAX_SLOTS * FIELDS
+        return UpstreamRow(self._numbers[index * size : (index + 1) * size])
+
+    def seen_by(self, slot: int) -> list[UpstreamFigures]:
+        """Return the figures of each worker that uses a slot."""
+        found = []
+        for worker in range(self._workers if 0 <= slot < MAX_SLOTS else 0):
+            at = (worker * MAX_SLOTS + slot) * FIELDS
+            numbers = self._numbers[at : at + FIELDS].tolist()
+            if numbers[_STATE] & _USED:
+                since, heard, round_trip, distance = (micro / 1e6 for micro in numbers[_SINCE : _DISTANCE + 1])
+                in_flight, asked, answered, late, hedged, *failures = numbers[_IN_FLIGHT:]
+                found.append(
+                    UpstreamFigures(
+                        state=numbers[_STATE] & 3,
+                        since=since,
+                        heard=heard,
+                        round_trip=round_trip,
+                        distance=distance,
+                        in_flight=in_flight,
+                        asked=asked,
+                        answered=answered,
+                        late=late,
+                        hedged=hedged,
+                        failures=tuple(failures),
+                    )
+                )
+        return found
+
+    def figures(self, slot: int) -> UpstreamFigures | None:
+        """Return what all workers see together, None if none uses the slot.
+
+        Of states the one that is best for clients counts, since each worker finds out by itself and soon.
+        """
+        seen = self.seen_by(slot)
+        if not seen:
+            return None
+        state = min(one.state for one in seen)
+        return UpstreamFigures(
+            state,
+            min(one.since for one in seen if one.state == state),
+            max(one.heard for one in seen),
+            _mean([one.round_trip for one in seen if one.round_trip]),
+            _mean([one.distance for one in seen if one.distance]),
+            sum(one.in_flight for one in seen),
+            sum(one.asked for one in seen),
+            sum(one.answered for one in seen),
+            sum(one.late for one in seen),
+            sum(one.hedged for one in seen),
+            tuple(map(sum, zip(*(one.failures for one in seen), strict=True))),
+        )
+
+
+def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Metric]:
+    """Yield the families of the upstreams, whose texts `names` are in the order of their slots."""
+    state = GaugeMetricFamily(
+        "blockd_upstream_state",
+        "How many workers see the upstream so: up, unknown before its first answer, failing, or down: then it is only "
+        "probed.",
+        labels=["upstream", "state"],
+    )
+    gauges = [
+        _gauge("round_trip_seconds", "How long the upstream takes for clients' questions, smoothed; 0 if unknown."),
+        _gauge("probe_seconds", "How long the upstream takes for blockd's own probes, smoothed; 0 if unknown."),
+        _gauge("in_flight", "Questions that the upstream has not answered yet."),
+    ]
+    counters = [
+        _counter("questions", "Clients' questions sent to the upstream."),
+        _counter("answers", "Answers of the upstream."),
+        _counter("late_answers", "Answers of these that came when their question had been given up."),
+        _counter("hedges", "Questions sent to another upstream as well, since this one took long."),
+    ]
+    failures = CounterMetricFamily(
+        "blockd_upstream_failures",
+        "What else came of questions: nothing (silent), the network's word that nobody is there (unreachable), a "
+        "message that no resolver may send (malformed), REFUSED and the like (refusing), SERVFAIL, or the end of a "
+        "connection.",
+        labels=["upstream", "kind"],
+    )
+    for slot, name in enumerate(names):
+        seen = [one.state for one in table.seen_by(slot)]
+        for number, word in enumerate(STATES):
+            state.add_metric([name, word], seen.count(number))
+        figures = table.figures(slot)
+        if figures is None:
+            continue
+        for gauge, value in zip(gauges, (figures.round_trip, figures.distance, figures.in_flight), strict=True):
+            gauge.add_metric([name], value)
+        for counter, count in zip(
+            counters, (figures.asked, figures.answered, figures.late, figures.hedged), strict=True
+        ):
+            counter.add_metric([name], count)
+        for kind, count in zip(FAILURES, figures.failures, strict=True):
+            failures.add_metric([name, kind], count)
+    yield from (state, *gauges, *counters, failures)
+
+
+def _gauge(name: str, what: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"blockd_upstream_{name}", what, labels=["upstream"])
+
+
+def _counter(name: str, what: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"blockd_upstream_{name}", what, labels=["upstream"])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -1,0 +1,47 @@
+"""The first stages: whether this client may ask, in this version of EDNS, for this type and class."""
+
+from __future__ import annotations
+
+from blockd.dns import types
+from blockd.metrics import TrafficRow
+from blockd.resolver.answers import error
+from blockd.resolver.options import Service
+from blockd.resolver.query import type_rcode
+from blockd.resolver.query_context import Outcome, QueryContext
+from blockd.resolver.selftest_key import asks_for_identity, identity_answer
+
+
+class Admission:
+    """Stages that answer what is no matter of policy, nor of the Internet's names."""
+
+    def __init__(self, service: Service, traffic: TrafficRow | None) -> None:
+        """`traffic` samples the questions that are admitted."""
+        self._selftest = service.selftest
+        self._traffic = traffic
+
+    def serve_clients(self, context: QueryContext) -> bytes | Outcome:
+        """Refuse clients that are not served."""
+        if context.served:
+            return Outcome.PASS
+        return error(context.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
+
+    def check_edns(self, context: QueryContext) -> bytes | Outcome:
+        """Answer a version of EDNS other than 0 with BADVERS (RFC 6891 section 6.1.3)."""
+        if context.query.version == 0:
+            return Outcome.PASS
+        context.extended = types.BADVERS >> 4
+        return error(context.query, types.BADVERS)
+
+    def check_kind(self, context: QueryContext) -> bytes | Outcome:
+        """Answer types and classes that are not asked for: neither policy nor upstreams have to do with them."""
+        query, selftest = context.query, self._selftest
+        rcode = type_rcode(query.qtype)
+        if rcode == types.FORMERR:
+            return error(query, rcode, types.EDE_INVALID_TYPE)
+        if context.is_selftest and selftest is not None and asks_for_identity(query):
+            return identity_answer(query, selftest.worker)
+        if query.qclass != types.CLASS_IN or rcode == types.REFUSED:
+            return error(query, types.REFUSED)
+        if self._traffic is not None and not context.is_selftest:
+            self._traffic.pass_by(query.key)
+        return Outcome.PASS

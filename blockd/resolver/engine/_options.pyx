@@ -1,0 +1,63 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The EDNS options of an upstream's message; `reading/extended_errors.py` in C."""
+
+from libc.string cimport memcpy
+
+from blockd.resolver.reading.extended_errors import sane_error
+
+from blockd.dns cimport _types as types
+from blockd.dns._cursor cimport Cursor, cursor_over, take, take_u16, write_u16
+from blockd.resolver._numbers cimport MAX_ERROR_TEXT, MAX_ERRORS
+
+cdef enum:
+    COOKIE = 10
+
+
+cdef bint read_options(const uint8_t *data, uint32_t size, Errors *errors) noexcept nogil:
+    """Keep the first Extended DNS Errors among EDNS options; False if one is truncated."""
+    cdef Cursor c = cursor_over(data, size)
+    cdef uint32_t code, length, kept = 0
+    cdef const uint8_t *option
+    errors.size = 0
+    while c.left:
+        option = c.at
+        code = take_u16(&c)
+        length = take_u16(&c)
+        take(&c, length)
+        if c.failed or (code == types.EDE_OPTION and length < 2):
+            return False
+        if code == COOKIE and length != 8 and not 16 <= length <= 40:
+            return False
+        if code == types.EDE_OPTION and kept < MAX_ERRORS:
+            kept += 1
+            _keep_error(option, length, errors)
+    return True
+
+
+cdef void _keep_error(const uint8_t *option, uint32_t length, Errors *errors) noexcept nogil:
+    """Keep an Extended DNS Error, its text made printable and cut."""
+    cdef uint8_t *out = errors.octets + errors.size
+    cdef uint32_t text = length - 2, i
+    cdef bint is_sane
+    if text and option[6 + text - 1] == 0:
+        text -= 1
+    is_sane = text <= MAX_ERROR_TEXT
+    if is_sane:
+        for i in range(text):
+            if not 32 <= option[6 + i] < 127:
+                is_sane = False
+                break
+    if is_sane:
+        memcpy(out, option, 6 + text)
+        write_u16(out + 2, 2 + text)
+        errors.size += 6 + text
+        return
+    with gil:  # rare, and what is printable only Python knows
+        _keep_insane(option, length, errors)
+
+
+cdef void _keep_insane(const uint8_t *option, uint32_t length, Errors *errors) noexcept:
+    cdef bytes sane = sane_error(<bytes>option[: 4 + length])
+    if errors.size + <uint32_t>len(sane) <= ERRORS_SIZE:
+        memcpy(errors.octets + errors.size, <const char *>sane, len(sane))
+        errors.size += len(sane)

@@ -1,0 +1,121 @@
+"""What is answered from local zones: records and rcode, or the alias that leads out of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from blockd.dns import types
+from blockd.names import DomainName, key_from_wire
+from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.local.local_zones import Found, LocalZones
+from blockd.resolver.local.zone import LocalZoneData, RRset
+from blockd.resolver.moving import moving
+from blockd.resolver.query import Query
+from blockd.resolver.records import alias_record
+from blockd.resolver.response import Response, parse
+from blockd.settings.zone_records import MAX_ALIASES
+
+Alias = tuple[bytes, int]
+"""The key of the name that an alias leads to, and the TTL of the alias in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAnswer:
+    """The answer from the zone that the question's name is in.
+
+    `records` are in wire format, for a question at octet 12 of the message. If an alias leads out of all local zones,
+    there are no records, and `aliases` has the way, its end last.
+    """
+
+    zone: LocalZoneData
+    rcode: int = types.NOERROR
+    counts: tuple[int, int, int] = (0, 0, 0)
+    records: bytes = b""
+    aliases: tuple[Alias, ...] = ()
+
+
+def local_answer(zones: LocalZones, key: bytes, qtype: int, most: int) -> LocalAnswer | None:
+    """Return what local zones answer to a question, with no TTL over `most`; None if it is resolved elsewhere.
+
+    Aliases that go in a circle, which only wildcards can (`settings.zone_checks`), are answered with SERVFAIL.
+    """
+    found = zones.find(key, qtype)
+    if found is None:
+        return None
+    zone, name = found.zone, key
+    aliases: list[Alias] = []
+    records: list[bytes] = []
+    while types.CNAME in found.rrsets and qtype not in (types.CNAME, types.ANY):
+        alias = found.rrsets[types.CNAME]
+        records += _written(key, name, alias, most)
+        name = key_from_wire(alias.data[0])
+        aliases.append((name, min(alias.ttl, most)))
+        following = zones.find(name, qtype)
+        if following is None:
+            return LocalAnswer(zone, aliases=tuple(aliases))
+        if len(aliases) > MAX_ALIASES:
+            return LocalAnswer(zone, types.SERVFAIL)
+        found = following
+    rrset = _asked(found, qtype)
+    if rrset is not None:
+        records += _written(key, name, rrset, most)
+        return LocalAnswer(zone, types.NOERROR, (len(records), 0, 0), b"".join(records))
+    soa = _owner(key, found.zone.key) + capped(found.zone.soa, most)
+    return LocalAnswer(zone, found.rcode, (len(records), 1, 0), b"".join((*records, soa)))
+
+
+def capped(soa: bytes, most: int) -> bytes:
+    """Return an SOA record without its owner that makes a negative answer last at most `most` seconds."""
+    if int.from_bytes(soa[4:8]) <= most:
+        return soa
+    return soa[:4] + most.to_bytes(4) + soa[8:-4] + most.to_bytes(4)
+
+
+def message_of(lookup: CacheKey, answer: LocalAnswer) -> bytes:
+    """Return an answer as an upstream would send it for a question that blockd asks itself."""
+    counts = b"".join(number.to_bytes(2) for number in (1, *answer.counts))
+    flags = (types.QR | types.RD | types.RA | answer.rcode).to_bytes(2)
+    return b"\0\0" + flags + counts + question_of(lookup) + answer.records
+
+
+def behind_aliases(
+    query: Query, first: bytes, aliases: Sequence[Alias], most: int, response: Response, records: bytes
+) -> Response:
+    """Return the response for the name with the key `first`, from which aliases in local zones lead on.
+
+    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now. No
+    TTL of an alias is over `most`. Raises BadMessage if the chain is a loop or too long.
+    """
+    owners = [first, *(target for target, _ in aliases)]
+    found = response
+    for place in reversed(range(len(aliases))):
+        target, ttl = aliases[place]
+        question = question_of((owners[place], query.qtype, False, False))
+        alias = alias_record(DomainName(target).wire, min(ttl, most))
+        counts, records = moving(target, found, do=query.do).behind(question, alias, records)
+        head = struct.pack(">6H", 0, types.QR | types.RD | types.RA | response.rcode, 1, *counts)
+        found = parse(head + question + records, len(question), do=query.do)
+        records = found.records
+    return replace(found, errors=response.errors)
+
+
+def _asked(found: Found, qtype: int) -> RRset | None:
+    """Return the records of the type asked for; of ANY those of the first type (RFC 8482 section 4.1)."""
+    if qtype == types.ANY:
+        return next(iter(found.rrsets.values()), None)
+    return found.rrsets.get(qtype)
+
+
+def _written(question: bytes, owner: bytes, rrset: RRset, most: int) -> list[bytes]:
+    """Return the records of a name; `question` is the key of the question's name."""
+    head = _owner(question, owner) + rrset.type.to_bytes(2) + b"\0\1" + min(rrset.ttl, most).to_bytes(4)
+    return [head + len(data).to_bytes(2) + data for data in rrset.data]
+
+
+def _owner(question: bytes, owner: bytes) -> bytes:
+    """Return an owner name: a pointer into the question if it is the question's name or above it."""
+    if not question.startswith(owner):
+        return DomainName(owner).wire
+    return (0xC000 | types.HEADER_SIZE + len(question) - len(owner)).to_bytes(2)

@@ -1,0 +1,40 @@
+"""The EDNS options of an upstream's message, of which its Extended DNS Errors are kept (RFC 8914)."""
+
+from __future__ import annotations
+
+from blockd.dns import types
+from blockd.errors import BadMessage
+from blockd.printable import unproved
+from blockd.resolver.records import MAX_ERROR_TEXT, error_option
+
+MAX_ERRORS = 3  # of one message; resolvers send one, or one for each of the keys that they tried
+_COOKIE = 10
+_COOKIE_SIZES = (8, *range(16, 41))  # octets, RFC 7873 section 4.2
+
+
+def kept_errors(message: bytes, position: int, end: int) -> bytes:
+    """Return the first few Extended DNS Errors among the EDNS options between two places, as `sane_error` has them.
+
+    Raises BadMessage if an option is truncated.
+    """
+    kept: list[bytes] = []
+    while position < end:
+        if position + 4 > end:
+            raise BadMessage(types.SERVFAIL, "an EDNS option is truncated")
+        code = int.from_bytes(message[position : position + 2])
+        size = int.from_bytes(message[position + 2 : position + 4])
+        behind = position + 4 + size
+        if behind > end or (code == types.EDE_OPTION and size < 2) or (code == _COOKIE and size not in _COOKIE_SIZES):
+            raise BadMessage(types.SERVFAIL, "an EDNS option is truncated")
+        if code == types.EDE_OPTION and len(kept) < MAX_ERRORS:
+            kept.append(sane_error(message[position:behind]))
+        position = behind
+    return b"".join(kept)
+
+
+def sane_error(option: bytes) -> bytes:
+    """Return an Extended DNS Error option with its text made printable and cut, for nobody vouches for it."""
+    text = option[6:].removesuffix(b"\0")  # RFC 8914 section 2: it may end with a null
+    if len(text) <= MAX_ERROR_TEXT and text.isascii() and text.decode("ascii").isprintable():
+        return option[:2] + (2 + len(text)).to_bytes(2) + option[4:6] + text
+    return error_option(int.from_bytes(option[4:6]), unproved(text, MAX_ERROR_TEXT))

@@ -1,0 +1,86 @@
+"""The messages of a worker that wait for upstreams in Python: how many there may be, and how many go on at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+MAX_WAITING = 500  # messages of a worker, over all transports; one more is answered with SERVFAIL at once
+AT_ONCE = 16  # messages that go on in one turn of the event loop, about 2 ms; sockets are read before the next ones
+
+TOO_MANY = "too many questions are waiting for upstreams"
+
+
+class Turns:
+    """Lets AT_ONCE messages go on in each turn of the event loop, in their order.
+
+    Without it, all messages that wait for a silent upstream would fail in the same turn, and nobody else would be
+    answered in it.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._left = AT_ONCE
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._scheduled = False
+
+    async def take(self) -> None:
+        """Return at once if this turn has room, else in a later one."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._left, self._scheduled = loop, AT_ONCE, False
+            self._queue.clear()
+        if self._left > 0 and not self._queue:
+            self._left -= 1
+            self._schedule(loop)
+            return
+        later: asyncio.Future[None] = loop.create_future()
+        self._queue.append(later)
+        await later
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._begin, loop)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin the next turn."""
+        self._scheduled = False
+        self._left = AT_ONCE
+        while self._queue and self._left:
+            later = self._queue.popleft()
+            if not later.done():
+                later.set_result(None)
+                self._left -= 1
+        if self._left < AT_ONCE:
+            self._schedule(loop)
+
+
+class Waiting:
+    """The tasks of a worker's messages that wait, each of which delivers its answer."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may wait."""
+        return len(self._tasks) >= MAX_WAITING
+
+    def add(
+        self, answering: Coroutine[Any, Any, bytes | None], deliver: Callable[[bytes | None], None]
+    ) -> asyncio.Task[None]:
+        """Run a coroutine in a task of its own; `deliver` gets what it returns."""
+        task = asyncio.get_running_loop().create_task(_run(answering, deliver))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _run(answering: Coroutine[Any, Any, bytes | None], deliver: Callable[[bytes | None], None]) -> None:
+    deliver(await answering)

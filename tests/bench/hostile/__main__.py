@@ -1,0 +1,165 @@
+"""Compare how blockd, Unbound and BIND bear upstreams that fail: `make bench-hostile`.
+
+Every server gets one core; what asks it, and its upstreams, have another. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench.hostile import trials
+from tests.bench.hostile.servers import SERVERS, Server
+from tests.bench.hostile.trials import Bench
+from tests.bench.load import Load, compile_c
+from tests.bench.measure import cpu_seconds
+from tests.bench.names import make
+from tests.bench.programs import Daemon, ProgramFailed, find, free_port, pinned
+
+NAMES = 1000  # on the list: what is measured does not depend on their number
+HERE = Path(__file__).parent
+NEEDED = {"cc": "gcc", "taskset": "util-linux"}  # programs, and their Debian packages
+
+Figures = dict[str, str]
+
+
+def main() -> int:
+    """Run the trials and print their table; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.hostile", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="length of one run (8)")
+    parser.add_argument("--only", metavar="SERVER,...", help=", ".join(server.name for server in SERVERS))
+    parser.add_argument("--trials", metavar="TRIAL,...", help=", ".join(TRIALS))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file as JSON, too")
+    parser.add_argument("--server-core", type=int, default=0, metavar="N", help="core of the server (0)")
+    parser.add_argument("--load-core", type=int, default=1, metavar="N", help="core of what asks it (1)")
+    parser.add_argument("--keep", action="store_true", help="keep configs and logs, and say where they are")
+    args = parser.parse_args()
+    if missing := [f"{name} (Debian: {package})" for name, package in NEEDED.items() if find(name) is None]:
+        print(f"The benchmark needs {', '.join(missing)}.", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="blockd-hostile-"))
+    try:
+        os.sched_setaffinity(0, {args.load_core})
+        rows = _measure(args, folder)
+    except ProgramFailed as failed:
+        print(f"The benchmark cannot go on: {failed}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if args.keep:
+            print(f"Configs and logs are in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder)
+    print(markdown(rows))
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measure(args: argparse.Namespace, folder: Path) -> dict[str, Figures]:
+    listed = tuple(make(folder, NAMES).blocked)
+    asker, faulty, floor = (
+        compile_c(source, folder) for source in (HERE.parent / "asker.c", HERE / "faulty.c", HERE.parent / "floor.c")
+    )
+    assert faulty is not None
+    assert floor is not None
+    load = Load(args.load_core, folder, asker)
+    bench = Bench(args.server_core, load, args.load_core, faulty, folder, listed, args.seconds, itertools.count())
+    wanted = set(args.only.split(",")) if args.only else {server.name for server in SERVERS}
+    chosen = set(args.trials.split(",")) if args.trials else set(TRIALS)
+    rows: dict[str, Figures] = {"a bare loop in C: the floor": {"failing µs": f"{_floor(bench, floor):.1f}"}}
+    for server in SERVERS:
+        if server.name not in wanted or server.missing():
+            continue
+        figures: Figures = {}
+        for name, trial in TRIALS.items():
+            if name in chosen:
+                print(f"{server.name}: {name}", file=sys.stderr, flush=True)
+                figures |= trial(bench, server)
+        rows[f"{server.name} {server.version()}"] = figures
+    return rows
+
+
+def _floor(bench: Bench, program: Path) -> float:
+    """Return the microseconds that the floor takes for a question at the rate of failing names."""
+    port = free_port()
+    daemon = Daemon(pinned(bench.core, [str(program), str(port), str(NAMES)]), bench.folder / "floor.log")
+    try:
+        asked = bench.questions(bench.new_names("floor.example"), trials.FAILING_RATE * bench.seconds)
+        begun = cpu_seconds(daemon.pid)
+        said = bench.load.delays(port, asked, trials.FAILING_RATE, bench.seconds)
+        return (cpu_seconds(daemon.pid) - begun) / said.asked * 1e6
+    finally:
+        daemon.stop()
+
+
+def _failing(how: str, zone: str, *, gone: bool = False) -> Callable[[Bench, type[Server]], Figures]:
+    def trial(bench: Bench, server: type[Server]) -> Figures:
+        found = trials.failing(bench, server, zone, gone=gone)
+        return {
+            f"{how}: lost": f"{found.lost:.2%}",
+            f"{how}: p99 ms": f"{found.p99:.2f}",
+            f"{how}: failing µs": f"{found.cpu:.0f}",
+        }
+
+    return trial
+
+
+def _repeated(bench: Bench, server: type[Server]) -> Figures:
+    silent = trials.repeated(bench, server, "silent.example", lambda seen: seen["silent"])
+    failing = trials.repeated(bench, server, "servfail.example", lambda seen: seen["failing"])
+    return {"1,000 silent names 5 times: questions": f"{silent:,}", "SERVFAIL names: questions": f"{failing:,}"}
+
+
+def _slow(bench: Bench, server: type[Server]) -> Figures:
+    found = trials.slow(bench, server)
+    return {"900 ms: answered": f"{found.answered:.1%}", "900 ms: questions a name": f"{found.questions:.2f}"}
+
+
+def _dead(bench: Bench, server: type[Server]) -> Figures:
+    return {
+        "first dead: over 500 ms": f"{trials.dead_first(bench, server, dies=False):.2%}",
+        "first dies: over 500 ms": f"{trials.dead_first(bench, server, dies=True):.2%}",
+    }
+
+
+def _tls(bench: Bench, server: type[Server]) -> Figures:
+    if not server.speaks_tls:
+        return {}
+    found = trials.over_tls(bench, server)
+    return {
+        "TLS: failed": f"{found.failed:.1%}",
+        "TLS: connections": str(found.connections),
+        "TLS: µs": f"{found.cpu:.0f}",
+    }
+
+
+TRIALS: dict[str, Callable[[Bench, type[Server]], Figures]] = {
+    "silent": _failing("silent", "silent.example"),
+    "servfail": _failing("SERVFAIL", "servfail.example"),
+    "gone": _failing("gone", "missed.example", gone=True),
+    "repeated": _repeated,
+    "slow": _slow,
+    "dead": _dead,
+    "tls": _tls,
+}
+
+
+def markdown(rows: dict[str, Figures]) -> str:
+    """Return the table, a line for each figure and a column for each server."""
+    labels = dict.fromkeys(label for figures in rows.values() for label in figures)
+    lines = [["", *rows], ["---", *["---:"] * len(rows)]]
+    lines += [[label, *(figures.get(label, "-") for figures in rows.values())] for label in labels]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

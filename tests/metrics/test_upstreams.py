@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+
+from prometheus_client.core import Metric
+
+from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamTable, upstream_metrics
+from blockd.resolver.forwarding import health
+
+SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 40, 38, 2, 1, (1, 0, 0, 0, 1, 0))
+
+
+def value(families: list[Metric], name: str, **labels: str) -> float:
+    [found] = [
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"blockd_upstream_{name}" and sample.labels == labels
+    ]
+    return float(found)
+
+
+def test_the_words_are_those_of_the_numbers_in_health() -> None:
+    assert [STATES[number] for number in (health.UP, health.UNKNOWN, health.FAILING, health.DOWN)] == list(STATES)
+    assert len(FAILURES) == health.KINDS
+    words = {"silent": health.SILENT, "unreachable": health.UNREACHABLE, "malformed": health.MALFORMED}
+    words |= {"refusing": health.REFUSING, "servfail": health.SERVFAILING, "disconnected": health.DISCONNECTED}
+    assert {word: FAILURES.index(word) for word in FAILURES} == words
+
+
+def test_figures_come_back_as_they_were_noted() -> None:
+    table = UpstreamTable(1)
+    table.row(0).note(MAX_SLOTS - 1, SEEN)
+    assert table.figures(MAX_SLOTS - 1) == SEEN
+    assert table.figures(0) is None
+
+
+def test_workers_are_added_up_and_the_best_state_counts() -> None:
+    table = UpstreamTable(3)
+    table.row(0).note(0, SEEN)
+    table.row(2).note(0, dataclasses.replace(SEEN, state=3, since=50.0, round_trip=0.0))
+    both = table.figures(0)
+    assert both is not None
+    assert (both.state, both.since, both.asked, both.failures) == (0, 100.5, 80, (2, 0, 0, 0, 2, 0))
+    assert both.round_trip == SEEN.round_trip, "a worker that knows none does not count"
+
+
+def test_a_slot_beyond_the_last_is_not_kept_and_hurts_no_other() -> None:
+    table = UpstreamTable(2)
+    for slot in (-1, MAX_SLOTS):
+        table.row(0).note(slot, SEEN)
+    assert [table.figures(slot) for slot in (-1, 0, MAX_SLOTS)] == [None, None, None]
+    assert table.seen_by(0) == []
+
+
+def test_a_cleared_row_has_no_upstream() -> None:
+    table = UpstreamTable(1)
+    table.row(0).note(5, SEEN)
+    table.row(0).clear()
+    assert table.figures(5) is None
+
+
+def test_series_are_by_upstream() -> None:
+    table = UpstreamTable(2)
+    table.row(0).note(0, SEEN)
+    table.row(1).note(0, dataclasses.replace(SEEN, state=2))
+    families = list(upstream_metrics(table, ["192.0.2.1", "192.0.2.2"]))
+    assert value(families, "state", upstream="192.0.2.1", state="up") == 1
+    assert value(families, "state", upstream="192.0.2.1", state="failing") == 1
+    assert value(families, "state", upstream="192.0.2.2", state="up") == 0
+    assert value(families, "round_trip_seconds", upstream="192.0.2.1") == 0.012
+    assert value(families, "questions_total", upstream="192.0.2.1") == 80
+    assert value(families, "failures_total", upstream="192.0.2.1", kind="silent") == 2

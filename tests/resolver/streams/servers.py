@@ -1,0 +1,105 @@
+"""Simulated upstreams over TCP and TLS, which answer as a test says and keep count of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+from blockd.dns import types
+from tests.resolver.streams.happenings import Happenings
+
+_OPT = struct.pack(">BHHIH", 0, types.OPT, 1232, 0, 0)
+
+
+def question(identifier: int, name: str = "www.example", *, edns: bool = True) -> bytes:
+    """Return a question for the address of a name."""
+    labels = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
+    header = struct.pack(">6H", identifier, types.RD, 1, 0, 0, int(edns))
+    return header + labels + struct.pack(">BHH", 0, types.A, types.CLASS_IN) + (_OPT if edns else b"")
+
+
+def answer(message: bytes) -> bytes:
+    """Return the simplest answer to a question: the question, with QR set."""
+    return message[:2] + bytes((message[2] | 0x80,)) + message[3:]
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message with its length in front."""
+    return len(message).to_bytes(2) + message
+
+
+class Visit(asyncio.Protocol):
+    """One connection to a simulated upstream."""
+
+    def __init__(self, server: StreamServer) -> None:
+        self.server = server
+        self.messages: list[bytes] = []
+        self.is_over = False
+        self.resumed = False
+        self.transport: asyncio.Transport
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        tls = transport.get_extra_info("ssl_object")
+        self.resumed = bool(tls and tls.session_reused)
+        self.server.arrived(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while len(self._received) >= 2 and len(self._received) >= (end := 2 + int.from_bytes(self._received[:2])):
+            message, self._received = self._received[2:end], self._received[end:]
+            self.messages.append(message)
+            self.server.messages.append(message)
+            self.server.respond(self, message)
+            self.server.happenings.note()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.is_over = True
+        self.server.happenings.note()
+
+    def say(self, *messages: bytes) -> None:
+        """Send messages."""
+        self.transport.write(b"".join(map(framed, messages)))
+
+
+class StreamServer:
+    """A simulated upstream; `respond` is what it does with each question."""
+
+    def __init__(self, happenings: Happenings) -> None:
+        self.happenings = happenings
+        self.visits: list[Visit] = []
+        self.messages: list[bytes] = []
+        self.most_at_once = 0
+        self.respond: Callable[[Visit, bytes], None] = lambda visit, message: visit.say(answer(message))
+        self.greet: Callable[[Visit], None] = lambda _visit: None
+        self.port = 0
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return sum(not visit.is_over for visit in self.visits)
+
+    def arrived(self, visit: Visit) -> None:
+        self.visits.append(visit)
+        self.most_at_once = max(self.most_at_once, self.open)
+        self.greet(visit)
+        self.happenings.note()
+
+    @asynccontextmanager
+    async def serving(self, context: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[StreamServer]:
+        """Serve on loopback inside the block."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Visit(self), "127.0.0.1", port, ssl=context, reuse_port=False)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for visit in self.visits:
+                visit.transport.abort()
+            await self.happenings.until(lambda: self.open == 0)
