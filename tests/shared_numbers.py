@@ -16,7 +16,7 @@ from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, extras, moving, query, records, response, sections, selftest_key
 from blockd.resolver.caching import caching_forwarder
-from blockd.resolver.forwarding import limits
+from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
@@ -63,11 +63,13 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
+        of(edns, "CLIENT_COOKIE", "MIN_SERVER_COOKIE", "MAX_SERVER_COOKIE"),
         of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
         of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
+        of(source_ports, "LOWEST_PORT"),
         of(response, "MAX_RECORDS"),
         of(names, "MAX_POINTERS"),
         of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),

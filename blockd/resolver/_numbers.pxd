@@ -1,6 +1,9 @@
 # Made by `make numbers` of what tests/shared_numbers.py names in Python: change it there.
 
 cdef enum:
+    CLIENT_COOKIE = 8
+    MIN_SERVER_COOKIE = 8
+    MAX_SERVER_COOKIE = 32
     MAX_ASKED = 3
     MAX_IN_FLIGHT = 8192
     MAX_LATE = 8192
@@ -15,6 +18,7 @@ cdef enum:
     MAX_EXTRA_NAMES = 16
     MAX_EXTRA_ADDRESSES = 64
     MAX_DATAGRAM = 1472
+    LOWEST_PORT = 1024
     MAX_RECORDS = 4096
     MAX_POINTERS = 127
     MAX_NAMES = 16

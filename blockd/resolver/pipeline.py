@@ -14,11 +14,10 @@ from blockd.resolver.admission import Admission
 from blockd.resolver.aliases import answer_behind
 from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged
-from blockd.resolver.caching.caching_forwarder import CachingForwarder
+from blockd.resolver.caching.caching_forwarder import CachingForwarder, UpstreamAsker
 from blockd.resolver.caching.stale import as_given
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.extras import additional_at, left_out
-from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.moving import LEADS_BACK
@@ -50,7 +49,7 @@ class Pipeline:
     """Answers messages."""
 
     def __init__(
-        self, service: Service, cache: Cache, options: CacheOptions, forwarder: Forwarder, instruments: Instruments
+        self, service: Service, cache: Cache, options: CacheOptions, forwarder: UpstreamAsker, instruments: Instruments
     ) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
         self.clients = Clients(service.networks)

@@ -26,6 +26,7 @@ from blockd.settings import Upstream
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
+    from blockd.resolver.forwarding.native.forwarder import NativeForwarder
 
 
 class Resolver:
@@ -36,7 +37,7 @@ class Resolver:
     ) -> None:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
-        self._forwarder = forwarder
+        self._forwarder: Forwarder | NativeForwarder = forwarder
         self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
@@ -47,20 +48,23 @@ class Resolver:
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
-            from blockd.resolver.engine.native import FeedingCache
+            from blockd.resolver.forwarding.native.forwarder import FeedingCache, NativeForwarder
 
             self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            own_cache = FeedingCache(native_cache, cache, row)
-            self.pipeline = Pipeline(service, own_cache, cache, forwarder, not_sampling)
+            self._forwarder = native = NativeForwarder(forwarder.groups, forwarder.options)
+            feeding_cache = FeedingCache(native_cache, cache, row)
+            self.pipeline = Pipeline(service, feeding_cache, cache, native, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
-            self.inspector = CacheInspector((native_cache, own_cache), forwarder, row)
+            self.engine.stale_after = cache.stale_after
+            native.attach(self.engine)
+            self.inspector = CacheInspector((native_cache, feeding_cache), native, row)
         else:
             self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
             self.inspector = CacheInspector((own_cache,), forwarder, row)
-        forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
+            forwarder.keep_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
@@ -103,7 +107,10 @@ class Resolver:
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""
-        self._forwarder.start()
+        if isinstance(self._forwarder, Forwarder):
+            self._forwarder.start()
+        else:
+            self._forwarder.start(answer_later)
 
     def close(self) -> None:
         """Stop asking upstreams; who waits for them is answered."""

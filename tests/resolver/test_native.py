@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any, cast
 
 import dns.message
 import dns.rcode
 import pytest
 
-from blockd.resolver import engine_name, forwarder
+from blockd.resolver import engine_name
+from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.limits import MAX_IN_FLIGHT, SOCKETS
+from blockd.resolver.forwarding.source_ports import LOWEST_PORT
 from blockd.settings import Upstream
 from blockd.transports import UdpServer
 from tests.resolver.rig import HASTY, Rig, order, question
@@ -22,13 +26,12 @@ from tests.upstream import Fault, UpstreamSimulator, closed_port
 if engine_name() != "native":
     pytest.skip("the native engine does not run here", allow_module_level=True)
 
-from blockd.resolver.engine import native
 from blockd.resolver.engine._engine import NativeEngine
-from blockd.resolver.engine._flights import Flights
+from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
 
 PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
-SLOW = 4.0  # seconds after which a name counts as slow, in which a busy machine answers all others
 LONG = 60.0  # seconds, longer than any test lasts
+RENEWED = 10  # ports that are new after all were used
 NAME = "www.example"
 RECORD = f"{NAME}. 300 IN A 198.51.100.1"
 
@@ -99,11 +102,11 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-FAULTS = (Fault.SERVFAIL, Fault.MALFORMED, Fault.STRAYS_ONLY, Fault.TRUNCATED, Fault.OPT_TWICE)
+FAULTS = (Fault.SERVFAIL, Fault.REFUSED, Fault.MALFORMED, Fault.STRAYS_ONLY, Fault.OPT_TWICE)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_an_upstream_does_not_answer_well_is_asked_again(
+def test_what_an_upstream_does_not_answer_well_is_answered_all_the_same(
     make: Make, upstream: UpstreamSimulator, fault: Fault
 ) -> None:
     upstream.plan(NAME, "A", RECORD)
@@ -117,7 +120,7 @@ def test_what_an_upstream_does_not_answer_well_is_asked_again(
             assert await client.hear() == "198.51.100.1"
 
         run(make(upstream.upstream, second.upstream), test)
-    assert len(upstream.seen) > 1
+    assert len(upstream.seen) <= 1, "no upstream is asked for it again"
 
 
 def test_strays_do_not_answer(make: Make, upstream: UpstreamSimulator) -> None:
@@ -130,50 +133,6 @@ def test_strays_do_not_answer(make: Make, upstream: UpstreamSimulator) -> None:
 
     run(make(upstream.upstream), test)
     assert len(upstream.seen) == 1, "the strays were passed over, not asked about again"
-
-
-def test_after_a_silent_upstream_the_next_one_is_asked(
-    make: Make, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upstream.faults = {Fault.SILENCE}
-    timeout = property(lambda asking: HASTY if asking.preferred == upstream.upstream else LONG)
-    monkeypatch.setattr(forwarder.Forwarder, "timeout", timeout)
-    monkeypatch.setattr(forwarder, "AVOIDED", LONG)
-    with UpstreamSimulator() as second:
-        second.plan(NAME, "A", RECORD)
-
-        async def test(client: Client) -> None:
-            client.send(question(NAME))
-            assert await client.hear() == "198.51.100.1"
-            await until(lambda: len(upstream.seen) == 1)
-            client.send(question("next.example"))
-            assert await client.hear() == "NXDOMAIN"
-            assert len(upstream.seen) == 1, "it is avoided for a while"
-
-        run(make(upstream.upstream, second.upstream), test)
-
-
-def test_one_slow_name_does_not_make_its_upstream_be_avoided(make: Make, upstream: UpstreamSimulator) -> None:
-    upstream.make = lambda query: None if b"slow" in query else _refusal(query)
-    with UpstreamSimulator() as second:
-        second.plan("slow.example", "A", "slow.example. 300 IN A 198.51.100.1")
-
-        async def test(client: Client) -> None:
-            client.send(question("slow.example"))
-            heard = ""
-            while heard != "198.51.100.1":
-                client.send(question(f"{time.monotonic_ns()}.example"))
-                heard = await client.hear()
-                await asyncio.sleep(0.01)
-            assert {seen.name for seen in second.seen} == {"slow.example"}, "all others went where they always go"
-
-        run(make(upstream.upstream, second.upstream, timeout=SLOW), test)
-
-
-def _refusal(query: bytes) -> bytes:
-    answer = dns.message.make_response(dns.message.from_wire(query))
-    answer.set_rcode(dns.rcode.NXDOMAIN)
-    return answer.to_wire()
 
 
 def test_an_upstream_that_is_gone_is_noticed_at_once(make: Make, upstream: UpstreamSimulator) -> None:
@@ -194,7 +153,7 @@ def test_an_upstream_that_goes_while_questions_are_in_the_air(make: Make) -> Non
 
         async def test(client: Client) -> None:
             client.send(*(question(f"{number}.example") for number in range(50)))
-            await until(lambda: len(first.seen) >= 50)
+            await until(lambda: len({seen.name for seen in first.seen + second.seen}) >= 50)
             stack.close()
             for number in range(50, 250):
                 client.send(question(f"{number}.example"))
@@ -208,7 +167,7 @@ def test_an_upstream_that_goes_while_questions_are_in_the_air(make: Make) -> Non
 def test_all_who_wait_for_one_answer_get_it(make: Make, upstream: UpstreamSimulator, count: int) -> None:
     upstream.plan(NAME, "A", RECORD)
     rig = make(upstream.upstream)
-    flights = rig.resolver.engine.flights  # type: ignore[union-attr]
+    flights = rig.resolver.engine.forwarding.flights  # type: ignore[union-attr]
 
     async def test(client: Client) -> None:
         with upstream.held():
@@ -217,11 +176,13 @@ def test_all_who_wait_for_one_answer_get_it(make: Make, upstream: UpstreamSimula
                 if number % 50 == 0:
                     await asyncio.sleep(0)
             await until(lambda: flights.waiting >= min(count, 1000))
-        assert [await client.hear() for _ in range(count)] == ["198.51.100.1"] * count
+            too_many = max(count - 1000, 0)
+            assert [await client.hear() for _ in range(too_many)] == ["SERVFAIL"] * too_many
+        assert [await client.hear() for _ in range(count - too_many)] == ["198.51.100.1"] * (count - too_many)
 
     run(rig, test)
     assert (flights.count, flights.waiting) == (0, 0)
-    assert len(upstream.seen) == (1 if count <= 1000 else 2), "the pipeline asks for those who find no room"
+    assert len(upstream.seen) == 1
 
 
 def test_a_question_too_long_to_be_kept_is_asked_once(make: Make, upstream: UpstreamSimulator) -> None:
@@ -264,136 +225,125 @@ def test_who_waits_at_the_end_is_answered(make: Make, upstream: UpstreamSimulato
             client.send(question(NAME))
             await until(lambda: len(upstream.seen) > 0)
             rig.resolver.close()
-            rig.resolver._upstreams = None
-            await until(lambda: len(upstream.seen) >= 2)
-        assert await client.hear() == "198.51.100.1"
+            assert await client.hear() == "SERVFAIL"
 
     run(rig, test)
 
 
-def test_ports_change_while_something_is_always_in_the_air(
-    make: Make, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(native, "TICK", 0.001)
-
+def test_ports_change_while_something_is_always_in_the_air(make: Make, upstream: UpstreamSimulator) -> None:
     async def test(client: Client) -> None:
         number = 0
         ports: set[int] = set()
-        while len(ports) < native.SOCKETS * 2:
+        while len(ports) < SOCKETS + RENEWED:
             client.send(*(question(f"{number + more}.example") for more in range(100)))
             number += 100
             for _ in range(100):
                 assert await client.hear() == "NXDOMAIN"
             ports = {seen.port for seen in upstream.seen}
+        assert all(port >= LOWEST_PORT for port in ports)
 
     run(make(upstream.upstream), test)
 
 
-def test_without_a_network_at_the_start_the_engine_asks_when_there_is_one(
-    make: Make, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(native, "TICK", 0.001)
-    rig = make(upstream.upstream)
-    flights = rig.resolver.engine.flights  # type: ignore[union-attr]
-    connected = native.UpstreamSockets._connected
-    tries = 0
-
-    def not_at_first(self: native.UpstreamSockets, asked: Upstream) -> socket.socket:
-        nonlocal tries
-        tries += 1
-        if tries < 5:
-            raise OSError("Network is unreachable")
-        return connected(self, asked)
-
-    monkeypatch.setattr(native.UpstreamSockets, "_connected", not_at_first)
+def test_a_name_that_is_answered_late_costs_one_question_and_is_kept(make: Make, upstream: UpstreamSimulator) -> None:
+    upstream.plan(NAME, "A", RECORD)
+    rig = make(upstream.upstream, timeout=HASTY)
 
     async def test(client: Client) -> None:
-        await until(lambda: tries > native.SOCKETS)
         with upstream.held():
             client.send(question(NAME))
-            await until(lambda: flights.count == 1)
-        assert await client.hear() == "NXDOMAIN"
+            assert await client.hear() == "SERVFAIL"
+        await until(lambda: rig.cache.count == 1)
+        client.send(question(NAME))
+        assert await client.hear() == "198.51.100.1"
 
     run(rig, test)
+    assert len(upstream.seen) == 1
+
+
+class Nobody:
+    """Stands where the forwarder does, if nobody waits in Python and no stream is asked."""
+
+    def ask_stream(self, place: int, message: bytes) -> None:
+        """Fail: nothing is truncated."""
+        raise AssertionError((place, message))
 
 
 class Sink:
     """The engine alone between a client and an upstream that says nothing."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, **given: Any) -> None:
         engine = rig.resolver.engine
         assert isinstance(engine, NativeEngine)
         self.engine = engine
-        self.served, self.client, self.upstream, self.asking = (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(4)
+        self.options = ForwardingOptions(
+            **{"timeout": LONG, "attempts": 1, "mixed_case": True, "cookies": True, "sockets": 4}
+            | {"avoid_ports": frozenset()}
+            | given
+        )
+        self.served, self.client, self.upstream = (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(3)
         )
 
     def __enter__(self) -> Sink:
         for sock in (self.served, self.upstream):
             sock.bind(("127.0.0.1", 0))
         self.client.connect(self.served.getsockname())
-        self.asking.connect(self.upstream.getsockname())
         self.descriptor = self.engine.attach(self.served)
-        self.engine.use_upstream(-1, [self.asking.fileno()])
+        told = [("sink", (*self.upstream.getsockname(), 0), Health(time.monotonic()))]
+        self.engine.forward(told, [(b"", [0])], self.options, cast(NativeForwarder, Nobody()))
+        self.engine.forwarding.is_started = True
         return self
 
     def __exit__(self, *_: object) -> None:
-        for sock in (self.served, self.client, self.upstream, self.asking):
+        self.engine.stop_forwarding()
+        for sock in (self.served, self.client, self.upstream):
             sock.close()
 
     def ask(self, names: Iterable[str]) -> int:
-        """Return how many of the questions the engine gives back."""
-        given_back = 0
+        """Ask; return how many of the questions are answered at once, all with SERVFAIL."""
+        failed = 0
         for name in names:
             self.client.send(question(name).to_wire())
-            given_back += len(self.engine.drain(self.descriptor))
-        return given_back
+            assert self.engine.drain(self.descriptor) == []
+            failed += self.hear()
+        return failed
+
+    def hear(self) -> int:
+        """Return how many clients are told that their questions failed."""
+        failed = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                assert dns.message.from_wire(self.client.recv(65535)).rcode() == dns.rcode.SERVFAIL
+                failed += 1
+        return failed
 
 
-def test_ids_stay_unpredictable_however_many_questions_are_in_the_air(make: Make) -> None:
+def test_one_question_more_than_may_be_in_flight_ends_the_oldest(make: Make) -> None:
     with Sink(make(closed_port())) as sink:
-        flights = sink.engine.flights
-        assert sink.ask(f"{number}.example" for number in range(8192)) == 0
-        assert sink.ask(f"{number}.example" for number in range(8192, 8292)) == 100
-        assert sink.ask(f"{number}.example" for number in range(100)) == 0, "these wait with who asked before"
-        assert (flights.count, flights.waiting) == (8192, 8292)
-        assert len(sink.engine.give_up_before(float("inf"))) == 8292
-        assert (flights.count, flights.waiting) == (0, 0)
+        flights = sink.engine.forwarding.flights
+        assert sink.ask(f"{number}.example" for number in range(MAX_IN_FLIGHT)) == 0
+        assert sink.ask(f"{number}.example" for number in range(MAX_IN_FLIGHT, MAX_IN_FLIGHT + 100)) == 100
+        assert sink.ask(f"{number}.example" for number in range(100, 200)) == 0, "these wait with who asked before"
+        assert (flights.count, flights.waiting, flights.late) == (MAX_IN_FLIGHT, MAX_IN_FLIGHT + 100, 100)
+        assert len(sink.engine.forwarding.failures) == 0, "that there were too many is no fact about a name"
+        sink.engine.stop_forwarding()
+        assert (flights.count, flights.waiting, flights.late) == (0, 0, 0)
 
 
 def test_who_waits_is_bounded(make: Make) -> None:
     with Sink(make(closed_port())) as sink:
-        flights = sink.engine.flights
+        flights = sink.engine.forwarding.flights
         for number in range(20):
             assert sink.ask([f"{number}.example"] * 1000) == 0
         assert sink.ask(["19.example", "20.example", "21.example"]) == 3
         assert (flights.count, flights.waiting) == (20, 20_000)
-        assert len(sink.engine.give_up_before(float("inf"))) == 20_000
 
 
-class Ends:
-    """Sockets for flights, without an engine."""
-
-    def __init__(self, count: int) -> None:
-        self.pairs = [socket.socketpair(type=socket.SOCK_DGRAM) for _ in range(count)]
-
-    def __enter__(self) -> Sequence[int]:
-        return [one.fileno() for one, _ in self.pairs]
-
-    def __exit__(self, *_: object) -> None:
-        for pair in self.pairs:
-            for sock in pair:
-                sock.close()
-
-
-def test_no_socket_is_replaced_that_is_not_there() -> None:
-    flights = Flights()
-    with Ends(2) as descriptors:
-        flights.use(descriptors)
-        flights.replace(1, descriptors[0])
-        for index in (-1, 2, 64, 1 << 20):
-            with pytest.raises(ValueError, match="no such socket"):
-                flights.replace(index, descriptors[0])
-            flights.rest(index)
-    with pytest.raises(ValueError, match="too many sockets"):
-        flights.use(range(65))
+def test_no_question_leaves_from_a_port_that_is_to_be_avoided(make: Make) -> None:
+    avoided = frozenset(range(1024, 65_000))
+    with Sink(make(closed_port()), sockets=32, avoid_ports=avoided) as sink:
+        sink.ask(f"{number}.example" for number in range(200))
+        numbers = sink.engine.forwarding.ports.numbers()
+        assert numbers
+        assert all(number >= 65_000 for number in numbers)

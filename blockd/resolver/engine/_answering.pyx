@@ -153,6 +153,23 @@ cdef class Answering:
             self.row[_CACHE_MISSES_AT] += 1
         return result
 
+    cdef Result _late_failure(
+        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out,
+        uint32_t *written) noexcept nogil:
+        """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
+        cdef Decision name = undecided()
+        cdef Result result
+        cdef Passed passed
+        if self.table is not None:
+            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
+            written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
+            self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
+            result = ANSWERED
+        if result != DECLINED and not self.is_selftest:  # else the pipeline counts it
+            self.row[_CACHE_MISSES_AT] += 1
+        return result
+
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
         Result *result, Passed *passed,

@@ -10,7 +10,6 @@ between them would cost calls for each message.
 
 import math
 
-from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -20,21 +19,22 @@ from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
 from blockd.resolver.engine.twin import Deferred, send
 from blockd.resolver.query_context import Outcome
+from blockd.resolver.records import error_option
 
 from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, FROM_UPSTREAM, SILENT, Answering, Passed, Result
+from blockd.resolver.engine._answering cimport (
+    ANSWERED, DECLINED, FLOWN, FROM_CACHE, FROM_UPSTREAM, MISSED, SILENT, STALE, Answering, Passed, Result,
+)
 from blockd.resolver.engine._cache cimport Entry, NativeCache
-from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver.engine._message cimport Question, is_asked, read_question
-from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_REFRESHES, MAX_STRAYS, SECRET, UNJUDGED_OPTION
+from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_REFRESHES, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
-from blockd.resolver.engine._reading cimport Reading, read_response
-from blockd.resolver.engine._sockets cimport (
-    MSG_DONTWAIT, begun_second, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
-)
+from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg, sockaddr
+from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
+from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, ASKED_FULL, Asked, Forwarding
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
@@ -42,8 +42,33 @@ cdef enum:
     NO_ALIAS = 255  # no action's number
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
-    READY = 64  # upstream sockets read in one call
-    PER_SOCKET = 32  # messages read from one of them
+
+cdef double BUDGET = 0.003  # seconds that one call may take before it begins another batch
+cdef bytes TOO_MANY = error_option(types.EDE_NETWORK_ERROR, "too many questions are waiting for upstreams")
+
+
+cdef class EngineForwarding(Forwarding):
+    """The engine's questions to upstreams; what comes of them answers those who wait in the engine."""
+
+    cdef int settle(
+        self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now
+    ) except -1:
+        return self.engine._land(flight, entry, lifetime, message, size, now)
+
+    cdef int settle_failed(self, Flight *flight, double now) except -1:
+        return self.engine._fail(flight, now)
+
+    cdef int answer_stale(self, Flight *flight, double now) except -1:
+        return self.engine._give_stale(flight, now)
+
+    cdef int probe_answered(self, int upstream, double now, double seconds, bint resolves) except -1:
+        self.engine._forwarder.probe_answered(upstream, now, seconds, resolves)
+        return 0
+
+    cdef int probe_failed(self, int upstream, double now) except -1:
+        self.engine._forwarder.probe_failed(upstream, now)
+        return 0
+
 
 cdef int _CACHE_REFRESHES_AT = layout._CACHE_REFRESHES
 
@@ -63,10 +88,9 @@ cdef class NativeEngine(Answering):
         self._deferred = []
         self.cache = cache
         cache.note_size_in(instruments.row.numbers)
-        self.flights = Flights()
         self.outbox = Outbox()
-        self.epoll = -1
         self.until_noted = -1  # never
+        self.stale_after = math.inf
         traffic = instruments.traffic
         if traffic is not None:
             if len(traffic.cells) != sketch.ROW or sketch.ROW <= NOTED or len(traffic.key) != 16:
@@ -90,10 +114,62 @@ cdef class NativeEngine(Answering):
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
-    def use_upstream(self, int epoll, descriptors):
-        """Ask through these connected UDP sockets, which `epoll` watches, each with its index in the list as data."""
-        self.epoll = epoll
-        self.flights.use(descriptors)
+    def forward(self, upstreams, groups, options, forwarder):
+        """Ask these upstreams from now on (see `Forwarding`); return what is given back of those who wait.
+
+        `forwarder` asks over streams, and gets what comes of questions with a number, and of probes.
+        """
+        self._deferred = []
+        if self.forwarding is not None:
+            self.second = begun_second()
+            self.forwarding.stop()
+            self.outbox.flush()
+        self._forwarder = forwarder
+        self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
+        self.forwarding.engine = self
+        return self._deferred
+
+    def stop_forwarding(self):
+        """Answer all who wait for upstreams, and close the sockets to these; return what is given back."""
+        self._deferred = []
+        self.second = begun_second()
+        self.forwarding.stop()
+        self.outbox.flush()
+        return self._deferred
+
+    def resolve(self, bytes key, int qtype, bint do_, bint cd, uint64_t number):
+        """Ask a question; what comes of it is told to the forwarder with `number`.
+
+        Return None, or the EDE options of a failure that is known already, and whether an upstream said so.
+        """
+        cdef const uint8_t *octets = <const uint8_t *><const char *>key
+        cdef double now = monotonic()
+        cdef Forwarding forwarding = self.forwarding
+        cdef Asked asked
+        asked = forwarding.ask(
+            self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd, now
+        )
+        if asked == ASKED_FAILED:
+            return forwarding.said[:forwarding.said_size], forwarding.is_said
+        if asked != ASKED_FLYING or not forwarding.flights.join(forwarding.found, NULL, NUMBERED, NULL, 0, number):
+            return TOO_MANY, False
+        return None
+
+    def land(self, int upstream, bytes message):
+        """Take a message that came over an upstream's stream; return what is given back."""
+        self._deferred = []
+        self.second = begun_second()
+        self.forwarding.land(upstream, message)
+        self.outbox.flush()
+        return self._deferred
+
+    def stream_failed(self, int upstream, ids, bytes why):
+        """Take word that some questions will not be answered over a stream; return what is given back."""
+        self._deferred = []
+        self.second = begun_second()
+        self.forwarding.stream_failed(upstream, ids, why)
+        self.outbox.flush()
+        return self._deferred
 
     def send(self, answer, deferred):
         """Send the answer to a message that was given back."""
@@ -131,18 +207,23 @@ cdef class NativeEngine(Answering):
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
         cdef int _turn
+        cdef double begun = 0
         self._deferred = []
         for _turn in range(TURNS):
-            if self._drain_batch(descriptor) < BUSY:
+            if self._drain_batch(descriptor, &begun) < BUSY:
                 break
         return self._deferred
 
-    cdef int _drain_batch(self, int descriptor) except -1:
-        """Answer at most one batch of a socket's messages; return how many there were."""
+    cdef int _drain_batch(self, int descriptor, double *begun) except -1:
+        """Answer at most one batch of a socket's messages; return how many there were, 0 if the time is over.
+
+        `begun` is when the first batch was, 0 before.
+        """
         cdef int i, count, first, last
         cdef uint32_t written
         cdef double now
         cdef uint8_t *out
+        cdef Result result
         for i in range(IN_BATCH):
             self.in_headers[i].msg_hdr.msg_namelen = sizeof(self.in_peers[i].address)
             self.in_headers[i].msg_hdr.msg_controllen = CONTROL_SIZE
@@ -150,6 +231,8 @@ cdef class NativeEngine(Answering):
         if count <= 0:
             return 0
         now = monotonic()
+        if begun[0] == 0:
+            begun[0] = now
         self.second = begun_second()
         for first in range(0, count, AHEAD):
             last = first + AHEAD if first + AHEAD < count else count
@@ -158,17 +241,23 @@ cdef class NativeEngine(Answering):
                 self.in_peers[i].address_size = self.in_headers[i].msg_hdr.msg_namelen
                 self.in_peers[i].control_size = <uint32_t>self.in_headers[i].msg_hdr.msg_controllen
                 out = self.outbox.room(descriptor)
-                if self._handle(
+                result = self._handle(
                     &self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i],
                     descriptor, out, &written, now,
-                ) == DECLINED:
+                )
+                if result == MISSED:
+                    result = self._ask(
+                        &self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i],
+                        descriptor, &written, now,
+                    )
+                if result == DECLINED:
                     self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
                 elif written:
                     self.outbox.put(&self.in_peers[i], written)
+        if self.forwarding is not None and self.forwarding.ports.refused_count:
+            self.forwarding.give_up_refused(now)
         self.outbox.flush()
-        if self.flights.any_refused:
-            self._give_up_refused()
-        return count
+        return count if now < begun[0] + BUDGET else 0
 
     cdef void _look_ahead(self, int first, int last) noexcept nogil:
         """Parse some of the messages read, and prefetch the memory that their answers need, all at once."""
@@ -208,119 +297,141 @@ cdef class NativeEngine(Answering):
             looked.has_hash = True
 
     def drain_upstreams(self):
-        """Read upstreams' responses and answer the clients that wait for them; give back those not answered by them."""
-        cdef epoll_event events[READY]
-        cdef int ready, i, _taken, index
-        cdef ssize_t size
-        cdef Flight *flight
-        cdef uint8_t *message = self.in_buffers[0]
-        cdef double now
+        """Take what upstreams sent and go on with what is due; return what is given back of those who wait."""
         self._deferred = []
-        ready = epoll_wait(self.epoll, events, READY, 0)
-        if ready <= 0:
-            return self._deferred
-        now = monotonic()
         self.second = begun_second()
-        for i in range(ready):
-            index = self._place_of(events[i].data.fd)
-            if index < 0:
-                continue
-            for _taken in range(PER_SOCKET):
-                size = recv(self.flights.descriptors[index], message, MAX_DATAGRAM * IN_BATCH, MSG_DONTWAIT)
-                if size < 0:
-                    if not _would_block():
-                        self.unreachable += 1
-                        self._give_up_socket(index)
-                    break
-                flight = self.flights.landed(index, message, <uint32_t>size)
-                if flight != NULL:
-                    self._land(flight, message, <uint32_t>size, now)
-                elif self.flights.strays[index] > MAX_STRAYS:
-                    self._give_up_socket(index)
+        self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
+        self.forwarding.drain(monotonic())
         self.outbox.flush()
         return self._deferred
 
-    cdef int _place_of(self, int descriptor) noexcept nogil:
-        """Return the index of an upstream socket, -1 if it is no longer one."""
-        cdef int i
-        for i in range(self.flights.sockets):
-            if self.flights.descriptors[i] == descriptor:
-                return i
-        return -1
+    cdef Result _ask(
+        self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor,
+        uint32_t *written, double now,
+    ) except? DECLINED:
+        """Have a client wait for upstreams.
 
-    def give_up_before(self, double sent):
-        """Hand back all messages whose flights were sent before a moment of the monotonic clock."""
-        self._deferred = []
-        while self.flights.soonest != NULL and self.flights.soonest.sent < sent:
-            self._give_up(self.flights.soonest)
-        return self._deferred
+        If it is known already that they fail, or take long, answer so, or with what has expired, into the outbox's room.
+        """
+        cdef Question *q = &looked.question
+        cdef const sockaddr *client = <const sockaddr *>&peer.address
+        cdef Forwarding forwarding = self.forwarding
+        cdef bint is_unusual = forwarding is None or not forwarding.is_started or size > MAX_PACKET
+        cdef bint cd = (q.flags & types.CD) != 0
+        cdef const uint8_t *said = <const uint8_t *><const char *>TOO_MANY
+        cdef uint32_t said_size = <uint32_t>len(TOO_MANY)
+        cdef Asked asked = ASKED_FULL
+        cdef Entry *stale
+        cdef Flight *flight
+        if is_unusual:
+            return DECLINED
+        if forwarding.flights.waiting < MAX_WAITING:
+            asked = forwarding.ask(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+        stale = self.cache.find_stale(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+        if asked == ASKED_FLYING:
+            flight = forwarding.found
+            if stale == NULL or now < flight.started + self.stale_after:
+                if forwarding.flights.join(flight, peer, descriptor, packet, size, 0):
+                    if stale != NULL and flight.stale_at > flight.started + self.stale_after:
+                        flight.stale_at = flight.started + self.stale_after
+                        forwarding._plan(flight, flight.next)
+                    return FLOWN
+        elif asked == ASKED_FAILED:
+            said, said_size = forwarding.said, forwarding.said_size
+        if stale != NULL:
+            return self._late_answer(q, stale, client, STALE, self.outbox.room(descriptor), written, now)
+        return self._late_failure(q, client, said, said_size, self.outbox.room(descriptor), written)
 
-    cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
-        """Keep an upstream's response and answer the clients that wait for it."""
-        cdef Reading reading
-        cdef Entry *entry = read_response(
-            message, size, flight.question_size, flight.key, flight.key_size, flight.do_, &reading
+    cdef int _give_stale(self, Flight *flight, double now) except -1:
+        """Answer those who wait in C for a flight that takes long with what has expired; the others go on waiting."""
+        cdef Entry *stale = self.cache.find_stale(
+            flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
         )
-        cdef Waiter *waiter
+        cdef Waiter *waiter = flight.first
+        cdef Waiter *after
+        if stale == NULL:
+            return 0
+        flight.first = flight.last = NULL
+        while waiter != NULL:
+            after = waiter.next
+            waiter.next = NULL
+            if waiter.descriptor == NUMBERED:
+                if flight.last != NULL:
+                    flight.last.next = waiter
+                else:
+                    flight.first = waiter
+                flight.last = waiter
+            else:
+                flight.waiters -= 1
+                self.forwarding.flights.waiting -= 1
+                try:
+                    self._answer_waiter(waiter, stale, STALE, now)
+                finally:
+                    free(waiter)
+            waiter = after
+        return 0
+
+    cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1:
+        """Answer one who waits with an entry, or by its failure if that is NULL, by the ruleset in force now."""
         cdef Question q
-        cdef uint8_t *out
-        cdef uint32_t written
-        cdef bint kept
-        if entry == NULL:
-            self._give_up(flight)
-            return
+        cdef Forwarding forwarding = self.forwarding
+        cdef const sockaddr *client = <const sockaddr *>&waiter.peer.address
+        cdef uint8_t *out = self.outbox.room(waiter.descriptor)
+        cdef uint32_t written = 0
+        cdef Result result = DECLINED
+        if read_question(waiter.packet, waiter.size, True, &q):
+            if entry != NULL:
+                result = self._late_answer(&q, entry, client, origin, out, &written, now)
+            else:
+                result = self._late_failure(&q, client, forwarding.said, forwarding.said_size, out, &written)
+        if result == DECLINED:
+            self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
+        elif written:
+            self.outbox.put(&waiter.peer, written)
+        return 0
+
+    cdef int _land(
+        self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now
+    ) except -1:
+        """Keep an upstream's response and answer those who wait for it."""
+        cdef Waiter *waiter = flight.first
+        cdef bint kept = False
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
-        self.heard = now
-        self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
-        self._took(now - flight.sent)
-        kept = self.cache.keep(entry, reading.lifetime, now)
-        waiter = flight.first
+        self.is_selftest = False
+        if flight.numbered == 0 or flight.numbered < flight.waiters:  # else those in Python keep it
+            kept = self.cache.keep(entry, lifetime, now)
         try:
             while waiter != NULL:
-                out = self.outbox.room(waiter.descriptor)
-                written = 0
-                if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                    &q, entry, <const sockaddr *>&waiter.peer.address, FROM_UPSTREAM, out, &written, now
-                ) == DECLINED:
-                    self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
-                elif written:
-                    self.outbox.put(&waiter.peer, written)
+                if waiter.descriptor == NUMBERED:
+                    self._forwarder.settled(waiter.number, <bytes>message[:size])
+                else:
+                    self._answer_waiter(waiter, entry, FROM_UPSTREAM, now)
                 waiter = waiter.next
         finally:
-            self.flights.release(flight)
+            self.forwarding.flights.dismiss(flight)
             if not kept:
                 free(entry)
+        return 0
 
-    cdef _give_up(self, Flight *flight):
-        """Hand back all messages that wait for a flight, and end it."""
+    cdef int _fail(self, Flight *flight, double now) except -1:
+        """Answer those who wait for a flight with what has expired, else with SERVFAIL."""
         cdef Waiter *waiter = flight.first
+        cdef Forwarding forwarding = self.forwarding
+        cdef Entry *stale = self.cache.find_stale(
+            flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
+        )
+        self.is_selftest = False
         try:
             while waiter != NULL:
-                self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
+                if waiter.descriptor == NUMBERED:
+                    self._forwarder.failed(waiter.number, forwarding.said[:forwarding.said_size], forwarding.is_said)
+                else:
+                    self._answer_waiter(waiter, stale, STALE, now)
                 waiter = waiter.next
         finally:
-            self.flights.release(flight)
-
-    cdef _give_up_refused(self):
-        """Abandon the sockets whose upstream the network reported as unreachable when something was sent."""
-        cdef int index
-        self.flights.any_refused = False
-        for index in range(self.flights.sockets):
-            if self.flights.refused[index]:
-                self.flights.refused[index] = False
-                self.unreachable += 1
-                self._give_up_socket(index)
-
-    cdef _give_up_socket(self, int index):
-        """Hand back all messages whose flights were sent through a socket."""
-        cdef Flight *flight = self.flights.soonest
-        cdef Flight *after
-        while flight != NULL:
-            after = flight.later
-            if flight.socket == index:
-                self._give_up(flight)
-            flight = after
+            forwarding.flights.dismiss(flight)
+        return 0
 
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size):
         """Have the pipeline answer a message; note it if that must wait."""
@@ -336,14 +447,20 @@ cdef class NativeEngine(Answering):
 
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil:
         """Ask for an entry that is used often anew, for nobody, unless too many questions are in flight."""
-        if self.flights.count >= MAX_REFRESHES or not self.cache.claims_refresh(entry, now):
-            return
-        if self.flights.find(entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd) != NULL:
-            return
-        if self.flights.launch(
+        with gil:
+            self._ask_anew(entry, now)
+
+    cdef int _ask_anew(self, Entry *entry, double now) except -1:
+        cdef Forwarding forwarding = self.forwarding
+        if forwarding is None or not forwarding.is_started or forwarding.flights.count >= MAX_REFRESHES:
+            return 0
+        if self.cache.claims_refresh(entry, now) and forwarding.flights.find(
+            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd
+        ) == NULL and forwarding.ask(
             entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, now
-        ) != NULL:
+        ) == ASKED_FLYING:
             self.row[_CACHE_REFRESHES_AT] += 1
+        return 0
 
     cdef void _note(self, const Question *q) noexcept nogil:
         """Count a question in the sketch as `TrafficRow.pass_by` does, which returns when the next one is due."""
@@ -369,7 +486,6 @@ cdef class NativeEngine(Answering):
         cdef Result result
         cdef Passed passed
         cdef Entry *entry
-        cdef Flight *flight
         cdef bint cd
         cdef int transport = TRANSPORT_UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
@@ -404,25 +520,10 @@ cdef class NativeEngine(Answering):
             return self._from_entry(q, entry, transport, &passed, FROM_CACHE, out, written, now)
         if self._is_local(q, transport, &passed, out, written, &result):
             return result
-        if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
-            return DECLINED  # before launching a flight that nothing could wait for
-        flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)
-        if flight == NULL:
-            flight = self.flights.launch(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
-            if flight == NULL:
-                return DECLINED
-        if not self.flights.join(flight, peer, descriptor, packet, size):
-            if flight.waiters == 0:
-                self.flights.release(flight)
-            return DECLINED
-        return FLOWN
+        return MISSED if descriptor >= 0 else DECLINED
 
 
 cdef bint _is_unjudged(const uint8_t *packet, uint32_t size) noexcept nogil:
     """Return whether a self-test's question asks for the upstreams' answer, which the pipeline gives."""
     cdef const uint8_t *option = packet + size - SECRET - 4
     return size > SECRET + 4 and (option[0] << 8 | option[1]) == UNJUDGED_OPTION
-
-
-cdef bint _would_block() noexcept nogil:
-    return errno == EAGAIN

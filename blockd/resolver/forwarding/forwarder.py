@@ -91,8 +91,13 @@ class Forwarder:
         """How many questions are waiting for upstreams."""
         return len(self._flights)
 
-    def keep_late_answers(self, keep: Keep) -> None:
-        """Have answers kept that come when nobody waits for them any more."""
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of upstreams, that for all names first."""
+        return self._table.groups
+
+    def keep_answers(self, keep: Keep) -> None:
+        """Have answers kept as soon as they come, also those that nobody waits for any more."""
         self._flights.keep = keep
 
     def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:

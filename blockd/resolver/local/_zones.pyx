@@ -70,8 +70,8 @@ cdef class NativeLocalZones:
         if place < 0:
             return ELSEWHERE
         node = &self.nodes[place]
-        if node.zone < 0:
-            return DEFERRED
+        if node.zone < 0:  # forwarded to upstreams of its own
+            return ELSEWHERE
         found.zone = &self.zones[node.zone]
         found.rcode = types.NOERROR
         if self.table.sizes[place] != size:

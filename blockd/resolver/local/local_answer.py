@@ -85,8 +85,8 @@ def behind_aliases(
 ) -> Response:
     """Return the response for the name with the key `first`, from which aliases in local zones lead on.
 
-    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now. No
-    TTL of an alias is over `most`. Raises BadMessage if the chain is a loop or too long.
+    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now.
+    No TTL of an alias is over `most`. Raises BadMessage if the chain is a loop or too long.
     """
     owners = [first, *(target for target, _ in aliases)]
     found = response

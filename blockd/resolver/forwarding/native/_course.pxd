@@ -1,0 +1,32 @@
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from blockd.resolver.forwarding.native._flights cimport MAX_MEMBERS, Flight, Try
+from blockd.resolver.forwarding.native._links cimport Links
+
+cdef struct Group:
+    const uint8_t *key  # of the zone
+    uint32_t key_size
+    int count
+    uint16_t members[MAX_MEMBERS]  # places of upstreams
+
+
+cdef class Course(Links):
+    cdef list group_healths  # of each group's members
+    cdef list _zones
+    cdef Group *groups
+    cdef int group_count
+    cdef double timeout
+    cdef int attempts
+
+    cdef int answer_stale(self, Flight *flight, double now) except -1
+    cdef int run_due(self, double now) except -1
+    cdef int _group_of(self, const uint8_t *key, uint32_t size) noexcept nogil
+    cdef int go_on(self, Flight *flight, double now) except -1
+    cdef bint _ask(self, Flight *flight, int member, bint is_plain, double now) except *
+    cdef Try *_new_try(self, Flight *flight, int upstream, int member, bint is_plain) noexcept nogil
+    cdef int _wait(self, Flight *flight, double now) except -1
+    cdef int _plan(self, Flight *flight, double due) noexcept nogil
+    cdef int _strike(self, Flight *flight, double now) noexcept nogil
+    cdef int _look_at(self, Flight *flight, double now) except -1
+    cdef bint _may_ask_another(self, Flight *flight, double now) except *
+    cdef int fail(self, Flight *flight, bint is_remembered, double now) except -1

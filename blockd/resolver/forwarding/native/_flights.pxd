@@ -1,0 +1,145 @@
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT, MAX_LATE
+from blockd.resolver.forwarding.native._chance cimport Chance
+from blockd.resolver.forwarding.native._ports cimport NOWHERE, Ports
+
+cdef enum:
+    HASH_PLACES = 16384
+    MAX_FLIGHTS = MAX_IN_FLIGHT + MAX_LATE + 1
+    MAX_WAITERS = 1000  # of one question
+    MAX_WAITING = 20000  # in all: with their packets a few megabytes
+    MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
+    NUMBERED = -1  # instead of a descriptor: a waiter in Python, known by a number
+    CASE_SIZE = 32  # octets: a bit for each octet of a name
+    MAX_MEMBERS = 32  # upstreams of a group: as many as there are bits in `Flight.tried`
+
+cdef struct Waiter:
+    Waiter *next
+    uint64_t number  # of a waiter in Python
+    Peer peer
+    int descriptor  # NUMBERED for a waiter in Python, which has no packet
+    uint32_t size
+    uint8_t packet[1]
+
+# What came of a try.
+cdef enum Said:
+    SAID_NOTHING = 0
+    SAID_RCODE = 1  # with the question, or without
+    SAID_TEXT = 2  # what is wrong in words, behind the upstream's name
+    SAID_SENTENCE = 3  # the same in a whole sentence
+    SAID_UNREACHABLE = 4  # `rcode` is the errno
+
+# Why a question that was answered over UDP is asked again over TCP.
+cdef enum Doubt:
+    NO_DOUBT = 0
+    DOUBT_TRUNCATED = 1
+    DOUBT_CASE = 2
+    DOUBT_COOKIE = 3
+
+cdef struct Ear:
+    # Where an answer is listened for: at a port or, with NOWHERE, on the upstream's stream.
+    Ear *same_id
+    Ear *next_here  # of those at the same port
+    Ear *before_here
+    Try *of
+    int place
+    uint16_t id
+    bint is_open
+
+cdef struct Try:
+    Flight *flight
+    double sent  # by the monotonic clock, seconds
+    Ear port
+    Ear stream
+    char *text  # of what is said, NULL for none
+    uint32_t text_size
+    uint16_t rcode
+    uint16_t upstream
+    uint8_t member  # the upstream's index in its group
+    uint8_t said
+    uint8_t doubt
+    bint is_sent
+    bint is_open  # its answer is listened for
+    bint is_plain  # sent without OPT to see whether that helps
+    bint has_opt
+    bint has_cookie
+    bint had_bad_cookie
+    bint is_mixed  # the case of its name is `cases`
+    uint8_t cases[CASE_SIZE]
+
+cdef struct Flight:
+    Flight *chain
+    Flight *older
+    Flight *newer
+    uint64_t hash
+    double started  # by the monotonic clock, seconds, as all below
+    double next  # when it is gone on with
+    double stale_at  # when its waiters may get a stale answer
+    double deadline
+    double ends  # when its answer is no longer listened for
+    double due  # the first of these
+    int heap_at
+    Waiter *first
+    Waiter *last
+    int waiters
+    int numbered  # of these in Python
+    int group
+    int tries_made
+    uint32_t tried  # a bit for each member of the group
+    bint is_late  # nobody waits for it
+    bint is_probe
+    bint is_resolved  # it has been answered
+    bint is_struck  # a try came to nothing, and it is to be gone on with
+    bint is_about_name  # some upstream failed for this question, and not for every one
+    int again  # the member that is asked again at `next`, NOWHERE if patience ends then
+    uint8_t *errors  # what an upstream said about its SERVFAIL, NULL if none did
+    uint32_t errors_size
+    uint16_t qtype
+    uint8_t do_
+    uint8_t cd
+    uint32_t key_size
+    uint32_t question_size
+    Try tries[MAX_ASKED]
+    uint8_t *key
+    uint8_t *question  # in lower case
+    uint8_t octets[1]
+
+
+cdef class Flights:
+    cdef Ear *by_id[65536]
+    cdef Flight *by_hash[HASH_PLACES]
+    cdef Flight *oldest  # of those that somebody may wait for
+    cdef Flight *newest
+    cdef Flight *oldest_late
+    cdef Flight *newest_late
+    cdef Flight **heap  # by `due`
+    cdef readonly int heap_size
+    cdef readonly int count  # that somebody may wait for
+    cdef readonly int late
+    cdef readonly int waiting
+    cdef int *flying  # tries that are listened for, by upstream
+    cdef readonly uint64_t launched  # since the start
+    cdef Ports ports
+    cdef Chance chance
+
+    cdef Flight *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
+    cdef Flight *launch(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) noexcept nogil
+    cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number) noexcept nogil
+    cdef bint listen(self, Ear *ear, Try *of, int place) noexcept nogil
+    cdef void leave(self, Ear *ear) noexcept nogil
+    cdef bint mix(self, Try *one) noexcept nogil
+    cdef void open(self, Try *one) noexcept nogil
+    cdef void hush(self, Try *one) noexcept nogil
+    cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil
+    cdef int open_tries(self, const Flight *flight) noexcept nogil
+    cdef void plan(self, Flight *flight, double due) noexcept nogil
+    cdef void retire(self, Flight *flight) noexcept nogil
+    cdef void dismiss(self, Flight *flight) noexcept nogil
+    cdef void release(self, Flight *flight) noexcept nogil
+    cdef void tell(self, Try *one, const char *text, uint32_t size) noexcept nogil
+    cdef void _unlink(self, Flight *flight) noexcept nogil
+    cdef void _free(self, Flight *flight) noexcept nogil
+    cdef void _rise(self, int at) noexcept nogil
+    cdef void _sink(self, int at) noexcept nogil

@@ -1,0 +1,23 @@
+class Ports:
+    open: int
+    def numbers(self) -> list[int]: ...
+
+class Flights:
+    count: int
+    late: int
+    waiting: int
+    launched: int
+
+class Failures:
+    def __len__(self) -> int: ...
+
+class Forwarding:
+    def remembered(self, name: bytes, *, below: bool) -> list[tuple[bytes, int, bool, bool, float, bytes]]: ...
+    def forget(self, key: bytes, qtype: int, do_: bool, cd: bool) -> None: ...
+    epoll: int
+    is_started: bool
+    ports: Ports
+    flights: Flights
+    failures: Failures
+    def stop(self) -> None: ...
+    def probe(self, upstream: int, key: bytes, qtype: int) -> bool: ...
