@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blockd.metrics import Transport
+from blockd.metrics.upstreams import Load
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
@@ -86,6 +87,11 @@ class Resolver:
     def healths(self) -> Mapping[Upstream, Health]:
         """How each upstream is."""
         return self._forwarder.healths
+
+    @property
+    def load(self) -> Load:
+        """What forwarding is busy with."""
+        return self._forwarder.load
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""

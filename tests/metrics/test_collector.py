@@ -12,6 +12,7 @@ from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Hit
 from blockd.metrics.bounds import BoundsSample, FeedUse
 from blockd.metrics.counters import UPSTREAM_BUCKETS
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, EnforcementTimes
+from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
 
 # Names and labels of the documented metrics; a histogram's `le` is not listed.
 NAMES = {
@@ -81,7 +82,13 @@ NAMES = {
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")
+UPSTREAM = "192.0.2.1:53"
+TABLE = UpstreamTable(1)
+TABLE.use([UPSTREAM])
+TABLE.row(0).use([UPSTREAM])
+TABLE.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
 SAMPLE = Sample(
+    upstreams=UpstreamsSample(TABLE, (UPSTREAM,), {".": 1}, ("127.0.0.1:53",)),
     names=12,
     networks=34,
     version="7",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
-log = logging.getLogger(__name__)
+INTERVAL = 1.0  # seconds between two notes of how upstreams are
 
 
 class ResolutionFollower:
@@ -67,4 +66,10 @@ class ResolutionFollower:
                 await self._resolver.inspector.flush(zone.key, below=True)
 
     async def _note(self) -> None:
-        await self._notes.note_forever(lambda: self._resolver.healths, dict)
+        while True:
+            self.note()
+            await asyncio.sleep(INTERVAL)
+
+    def note(self) -> None:
+        """Note how upstreams are."""
+        self._notes.note(self._resolver.healths, {}, self._resolver.load)

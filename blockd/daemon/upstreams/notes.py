@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from blockd.metrics.upstreams import FAILURES, STATES, UpstreamFigures, UpstreamRow
+from blockd.metrics.upstreams import FAILURES, STATES, Load, UpstreamFigures, UpstreamRow
 from blockd.resolver.forwarding.health import Health
 from blockd.settings import Upstream
 
-INTERVAL = 1.0  # seconds
 _NOTHING = UpstreamFigures(STATES.index("unknown"), 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES))
 
 
@@ -41,8 +39,9 @@ class UpstreamNotes:
             kept = {one: self._row.figures(slot) or _NOTHING for slot, one in enumerate(self._upstreams)}
         self._before = {one: kept.get(one, _NOTHING) for one in self._upstreams}
 
-    def note(self, healths: Mapping[Upstream, Health], looped: Mapping[str, int]) -> None:
-        """Copy what is known of each upstream, and how many of its questions came back."""
+    def note(self, healths: Mapping[Upstream, Health], looped: Mapping[str, int], load: Load) -> None:
+        """Copy what is known of each upstream, how many of its questions came back, and the load."""
+        self._row.note_load(load)
         ahead = self._wall_clock() - self._monotonic()
         for slot, upstream in enumerate(self._upstreams):
             health = healths.get(upstream)
@@ -66,11 +65,3 @@ class UpstreamNotes:
                     looped=before.looped + looped.get(upstream.text, 0),
                 ),
             )
-
-    async def note_forever(
-        self, healths: Callable[[], Mapping[Upstream, Health]], looped: Callable[[], Mapping[str, int]]
-    ) -> None:
-        """Do so about once a second."""
-        while True:
-            self.note(healths(), looped())
-            await asyncio.sleep(INTERVAL)
