@@ -263,4 +263,4 @@ def _given(errors: bytes, is_said: bool) -> Response:
     """Return the SERVFAIL of an upstream; raise UpstreamFailure if nobody said that."""
     if not is_said:
         raise UpstreamFailure(int.from_bytes(errors[4:6]), errors[types.EDE_CODE_ONLY :].decode())
-    return Response(types.SERVFAIL, False, False, (0, 0, 0), b"", (), 0, (), (), errors)
+    return Response(types.SERVFAIL, False, False, (0, 0, 0), b"", (), 0, False, (), (), (), errors)
