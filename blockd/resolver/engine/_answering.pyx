@@ -38,9 +38,7 @@ from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
 )
 from blockd.ruleset._leading cimport judge_leads
-from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
-)
+from blockd.ruleset._parties cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
 from blockd.ruleset._table cimport Table
 
 cdef enum:
@@ -150,8 +148,9 @@ cdef class Answering:
         return result
 
     cdef Result _late_failure(
-        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out,
-        uint32_t *written) noexcept nogil:
+        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size,
+        uint8_t *out, uint32_t *written,
+    ) noexcept nogil:
         """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
         cdef Decision name = undecided()
         cdef Result result
