@@ -50,6 +50,7 @@ cdef enum:
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
 ACTIONS = {action: place for place, action in enumerate(Action)}
+cdef int _ACTION_COUNT = len(Action)
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
@@ -346,6 +347,8 @@ cdef class Answering:
             decision = entry.decision
             until = decision.until = decision.until if decision.until < until else until
             if decision.ruling == RULED_BROKEN or entry.extras.ruling == RULED_BROKEN:
+                return DECLINED
+            if entry.extras.ruling == RULED_LISTED and entry.extras.action >= _ACTION_COUNT:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
