@@ -15,7 +15,6 @@ from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import (
-    extras,
     forwarder,
     moving,
     query,
@@ -72,11 +71,10 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(forwarder, "MAX_IN_FLIGHT"),
-        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_RECORDS"),
         of(names, "MAX_POINTERS"),
-        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),
+        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS", "MAX_EXTRA_ADDRESSES"),
         of(records, "MAX_ERROR_TEXT"),
         of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),

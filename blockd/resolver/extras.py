@@ -6,18 +6,10 @@ own, and is given; the addresses that come along are not. `_extras.pxd` has the 
 
 from __future__ import annotations
 
-import struct
-
-from blockd.dns import types
-from blockd.orders import Reason, Verdict
+from blockd.orders import Verdict
 from blockd.resolver.response import Response
 from blockd.ruleset import NOT_LISTED
 from blockd.ruleset.leading import LeadJudge
-
-MAX_EXTRA_NAMES = 16  # that are judged; the servers of the root zone are 13
-MAX_EXTRA_ADDRESSES = 64  # the same; a section with more names or addresses is left out unjudged
-
-TOO_LARGE = Verdict(Reason.LISTED)  # by no order
 
 
 def additional_at(response: Response) -> int:
@@ -34,19 +26,6 @@ def left_out(response: Response, judge: LeadJudge, tiers: int, passing: frozense
 
     `tiers` and `passing` are what the verdict on the question has left.
     """
-    if not response.extras or not response.counts[2]:
+    if not response.extras:
         return NOT_LISTED
-    addresses = extra_addresses(response)
-    return TOO_LARGE if addresses is None else judge(response.extras, addresses, tiers, passing)
-
-
-def extra_addresses(response: Response) -> list[bytes] | None:
-    """Return the addresses of the additional section, 4 or 16 octets each; None if it is too large to be judged."""
-    found = []
-    for place, _ in response.ttls[response.counts[0] + response.counts[1] :]:
-        kind, klass = struct.unpack_from(">HH", response.records, place - 4)
-        size = int.from_bytes(response.records[place + 4 : place + 6])
-        if klass == types.CLASS_IN and ((kind == types.A and size == 4) or (kind == types.AAAA and size == 16)):
-            found.append(response.records[place + 6 : place + 6 + size])
-    is_judged = len(found) <= MAX_EXTRA_ADDRESSES and len(response.extras) <= MAX_EXTRA_NAMES
-    return found if is_judged else None
+    return judge(response.extras, response.extra_addresses, tiers, passing)
