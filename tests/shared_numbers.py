@@ -16,14 +16,13 @@ from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import (
     forwarder,
-    moving,
     query,
     records,
     response,
-    sections,
     selftest_key,
     upstream,
 )
+from blockd.resolver.composing import moving, sections
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
@@ -73,7 +72,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(forwarder, "MAX_IN_FLIGHT"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_RECORDS"),
-        of(names, "MAX_POINTERS"),
+        of(names, "MAX_POINTERS", "REACH"),
         of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS", "MAX_EXTRA_ADDRESSES"),
         of(records, "MAX_ERROR_TEXT"),
         of(extended_errors, "MAX_ERRORS"),

@@ -11,14 +11,14 @@ from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
-from blockd.resolver.aliases import answer_behind
 from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged
 from blockd.resolver.clients import Clients, packed_host
-from blockd.resolver.extras import additional_at, left_out
+from blockd.resolver.composing.aliases import answer_behind
+from blockd.resolver.composing.extras import additional_at, left_out
+from blockd.resolver.composing.moving import LEADS_BACK
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
-from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -236,7 +236,11 @@ class Pipeline:
             first = context.target if context.target is not None else context.query.key
             records = aged(context.cached, now, types.MAX_TTL)
             left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
-            response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
+            try:
+                response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
+            except BadMessage as bad:  # an upstream's fault, and nobody's error here
+                errors = context.errors + error_option(types.EDE_OTHER, str(bad))
+                return answer(context.query, types.SERVFAIL, errors=errors)
             context.cached = Cached(response, now, now, types.MAX_TTL, 0)
             context.aliases = ()
         return Outcome.PASS

@@ -1,4 +1,4 @@
-# The additional section of an answer that does not lead there, as extras.py says.
+# The additional section of an answer that does not lead there, as composing/extras.py says.
 
 from libc.stdint cimport uint32_t
 

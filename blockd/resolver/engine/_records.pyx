@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
-from blockd.resolver._numbers cimport MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES
-from blockd.resolver.engine._names cimport NAME_ROOT, REACH, is_at_or_below, mark_upwards, same_label
+from blockd.resolver._numbers cimport MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES, REACH
+from blockd.resolver.engine._names cimport NAME_ROOT, is_at_or_below, mark_upwards, same_label
 
 
 cdef bint _is_service(uint16_t qtype) noexcept nogil:

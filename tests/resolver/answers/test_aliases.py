@@ -20,7 +20,7 @@ from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, LocalRecord, Order, Scope
 from blockd.resolver import QueryContext
-from blockd.resolver.moving import MAX_POINTER, moving
+from blockd.resolver.composing.moving import MAX_POINTER, moving
 from blockd.resolver.records import alias_record
 from blockd.resolver.response import Response
 from blockd.ruleset import FeedInput, Listing

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from blockd.dns import types
 from blockd.metrics import Transport
 from blockd.resolver.answers import answer
+from blockd.resolver.composing.sections import MAX_AUTHORITIES
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
-from blockd.resolver.sections import MAX_AUTHORITIES
 from tests.resolver import corpus
 from tests.resolver.rig import Rig
 from tests.resolver.twins import question_size
