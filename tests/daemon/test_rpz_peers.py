@@ -182,8 +182,8 @@ EMPTY = ("deep.wild", "b.empty", "c.b.empty", "com.b.empty")  # names in a zone 
 # itself is no passthru; a name that exists only because another is below it does not keep the wildcard above it from
 # matching; a passthru for the name or the client does not end at rules of earlier zones, or does not hold for
 # addresses; the target of a CNAME is asked for upstream, also if it is in the zone; and with a star it is a name as any
-# other. Of several addresses the first in the answer decides, a name stands over an address that an earlier zone lists, and
-# a mapped address is not IPv4.
+# other. Of several addresses the first in the answer decides, a name stands over an address that an earlier zone lists,
+# and a mapped address is not IPv4.
 OTHERWISE = {
     "named": {("late.test", "A"), ("chain.test", "A")},
     "unbound": {

@@ -32,6 +32,6 @@ NOT_RUN = {
         "three shells; tests/packaging_/test_command_line.py runs their scripts"
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
-    "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares such digests",
+    "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares them",
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -235,8 +235,8 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         (
             "clients: {nat64_prefixes: ['2001:db8:0:0:100::/96']}",
             (
-                "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as 2001:db8:64::/96, of 32, 40, 48, 56, 64 or "
-                "96 bits, got '2001:db8:0:0:100::/96'; bits 64 to 71 must be zero (RFC 6052)"
+                "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as 2001:db8:64::/96, of 32, 40, 48, 56, 64 "
+                "or 96 bits, got '2001:db8:0:0:100::/96'; bits 64 to 71 must be zero (RFC 6052)"
             ),
         ),
         ("sinkhole: {ipv4: 1}", "sinkhole.ipv4: expected an IPv4 address such as 192.0.2.1, got 1"),

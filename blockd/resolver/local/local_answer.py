@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from blockd.dns import types
 from blockd.names import DomainName, key_from_wire
 from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.composing.moving import moving
 from blockd.resolver.local.local_zones import Found, LocalZones
 from blockd.resolver.local.zone import LocalZoneData, RRset
-from blockd.resolver.moving import moving
 from blockd.resolver.query import Query
 from blockd.resolver.records import alias_record
 from blockd.resolver.response import Response, parse
@@ -85,9 +85,13 @@ def behind_aliases(
 ) -> Response:
     """Return the response for the name with the key `first`, from which aliases in local zones lead on.
 
-    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now. No
-    TTL of an alias is over `most`. Raises BadMessage if the chain is a loop or too long.
+    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now.
+    No TTL of an alias is over `most`. An error has no records, nor the aliases.
+
+    Raises BadMessage if the chain is a loop or too long.
     """
+    if response.failed:
+        return response
     owners = [first, *(target for target, _ in aliases)]
     found = response
     for place in reversed(range(len(aliases))):
