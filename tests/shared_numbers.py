@@ -14,8 +14,9 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import cache, extras, moving, query, records, response, sections, selftest_key
+from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
+from blockd.resolver.composing import moving, sections
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
@@ -67,12 +68,11 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
-        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(source_ports, "LOWEST_PORT"),
         of(response, "MAX_RECORDS"),
-        of(names, "MAX_POINTERS"),
-        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),
+        of(names, "MAX_POINTERS", "REACH"),
+        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS", "MAX_EXTRA_ADDRESSES"),
         of(records, "MAX_ERROR_TEXT"),
         of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),

@@ -17,6 +17,7 @@ from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, MAX_NAME, DomainName, key_from_text
 from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
+from blockd.resolver.composing.sections import kept
 from blockd.resolver.query import Query
 from blockd.resolver.records import (
     address_record,
@@ -26,7 +27,6 @@ from blockd.resolver.records import (
     owned_by,
     soa_record,
 )
-from blockd.resolver.sections import kept
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")

@@ -18,7 +18,7 @@ from blockd.dns import types
 from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
-from blockd.resolver.moving import Moving
+from blockd.resolver.composing.moving import Moving
 from blockd.resolver.response import Response
 from blockd.ruleset import NOT_LISTED
 

@@ -11,16 +11,16 @@ from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
-from blockd.resolver.aliases import answer_behind
 from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
-from blockd.resolver.cache import Cache, Cached, aged
+from blockd.resolver.cache import Cache, Cached
 from blockd.resolver.caching.caching_forwarder import CachingForwarder, UpstreamAsker
 from blockd.resolver.caching.stale import as_given
 from blockd.resolver.clients import Clients, packed_host
-from blockd.resolver.extras import additional_at, left_out
+from blockd.resolver.composing.aliases import answer_behind
+from blockd.resolver.composing.extras import additional_at, left_out
+from blockd.resolver.composing.moving import LEADS_BACK
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.local.local_zones import LocalZones
-from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -247,14 +247,18 @@ class Pipeline:
         return answer(context.query, types.SERVFAIL, errors=errors) if failure else Outcome.PASS
 
     def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:
-        if context.aliases and context.cached is not None:
-            now = self._clock()
-            first = context.target if context.target is not None else context.query.key
-            records = aged(context.cached, now, types.MAX_TTL)
-            left = self._time_left(context) if context.target is None else self._service.client_ttl
-            response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
-            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
-            context.aliases = ()
+        if not context.aliases or context.cached is None:
+            return Outcome.PASS
+        left = self._time_left(context) if context.target is None else self._service.client_ttl
+        try:
+            context.cached = behind_aliases(
+                context.query, context.start, context.aliases, left, context.cached, self._clock()
+            )
+        except BadMessage as bad:  # an upstream's fault, and nobody's error here
+            return answer(
+                context.query, types.SERVFAIL, errors=context.errors + error_option(types.EDE_OTHER, str(bad))
+            )
+        context.aliases = ()
         return Outcome.PASS
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:

@@ -81,6 +81,11 @@ class QueryContext:
         self.stage = 0
 
     @property
+    def start(self) -> bytes:
+        """The key of the name that aliases in local zones lead on from."""
+        return self.query.key if self.target is None else self.target
+
+    @property
     def lookup(self) -> CacheKey:
         """The key that is looked up in the cache and at upstreams."""
         query = self.query

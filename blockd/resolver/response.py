@@ -27,6 +27,7 @@ from blockd.resolver.reading.fitting import (
     LeadsTooFar,
     MessageRecord,
     bounded,
+    extra_addresses,
     leads_of_records,
 )
 from blockd.resolver.reading.names import FOLD, Names
@@ -47,7 +48,8 @@ class Response:
     `records` are those that are kept, as they follow the question; `ttls` has the place of each TTL in them and
     its value. `lifetime` is how long it may be kept, in seconds; 0 if it must not be. `negative` says that there is
     no record of the type asked at the end of its chain. `names` (keys, each once) and `addresses` (4 or 16 octets) are
-    what it leads to; `extras` are the keys of the other names whose addresses the additional section has.
+    what it leads to; `extras` are the keys of the other names whose addresses the additional section has, and
+    `extra_addresses` are those.
     """
 
     rcode: int
@@ -62,6 +64,7 @@ class Response:
     addresses: tuple[bytes, ...]
     extras: tuple[bytes, ...]
     errors: bytes  # the EDE options that it carried, as `reading/extended_errors.py` keeps them
+    extra_addresses: tuple[bytes, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -155,6 +158,7 @@ def _parse(message: bytes, question_size: int, *, do: bool) -> tuple[Response, t
         addresses=addresses,
         extras=tuple(fitting.extras),
         errors=walk.errors,
+        extra_addresses=extra_addresses(message, kept, fitting.led),
     )
     return response, tuple(leads)
 

@@ -19,8 +19,10 @@ from blockd.names._translation cimport as_ipv6
 from blockd.orders._numbers cimport ACTION_ALLOW, ACTION_MONITOR, ACTION_PASSTHRU, NEVER, NO_TIER
 from blockd.ruleset._numbers cimport FULL, NONE, OPERATOR
 
-# The strength of each action against other parties' decisions, by the action's place in `Action`.
+# The strength of each action against other parties' decisions, by the action's place in `Action`. One that is not known
+# here never loses to a weaker one: who asks learns of it, and leaves it to who knows it.
 cdef uint8_t STRENGTHS[256]
+memset(STRENGTHS, FULL, sizeof(STRENGTHS))
 for _place, _action in enumerate(Action):
     STRENGTHS[_place] = _STRENGTHS[_action]
 

@@ -372,7 +372,7 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
             "authority": [SOA],
             "rcode": "NXDOMAIN",
         }
-        planned[target, "PTR"] = {"answer": [f"@ 60 IN CNAME {name}." for name in ALIASED[:2]]}
+        planned[target, "PTR"] = {"answer": [f"@ 60 IN CNAME {name}." for name in ALIASED[:2]], "authority": [SOA]}
         planned[target, "SRV"] = {
             "answer": ["@ 60 IN TXT x"],
             "options": [dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "about it")],

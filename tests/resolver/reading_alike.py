@@ -14,7 +14,7 @@ from blockd.resolver.response import parse
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
 # (RFC 9460 section 2.4.2).
 IGNORED = ("parameters in AliasMode",)
-_NOTHING: tuple[object, ...] = (0, False, False, (0, 0, 0), b"", (), 0, (), (), (), b"")
+_NOTHING: tuple[object, ...] = (0, False, False, (0, 0, 0), b"", (), 0, (), (), (), (), b"")
 
 
 def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]:
@@ -42,6 +42,7 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
             response.names,
             response.addresses,
             response.extras,
+            response.extra_addresses,
             response.errors,
         )
     assert read == expected, f"{message.hex()}, DO {do}"

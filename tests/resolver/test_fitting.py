@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from blockd.names import key_from_text
-from blockd.resolver.reading.fitting import MAX_ADDRESSES, MAX_EXTRAS, MAX_NAMES
+from blockd.resolver.reading.fitting import MAX_ADDRESSES, MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES
 from tests.resolver.reading_alike import both_read, fault, relayed
 
 reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the native engine was not built")
@@ -72,6 +72,7 @@ class Said:
     names = property(lambda self: self.read[8])
     addresses = property(lambda self: self.read[9])
     extras = property(lambda self: self.read[10])
+    extra_addresses = property(lambda self: self.read[11])
 
 
 def _parts(line: str) -> tuple[str, int, str, str, str]:
@@ -241,7 +242,18 @@ def test_only_so_many_names_of_the_additional_section_are_kept() -> None:
         [f"m{n}.example. 300 IN A 192.0.2.{n}" for n in range(count)],
     )
     assert said.read[4] == (count, 0, MAX_EXTRAS)
-    assert len(said.extras) == MAX_EXTRAS
+    assert len(said.extras) == len(said.extra_addresses) == MAX_EXTRAS
+
+
+def test_only_so_many_of_their_addresses_are_kept() -> None:
+    count = MAX_EXTRA_ADDRESSES - 2
+    additional = [f"{name}.example. 300 IN A 192.0.2.{n}" for name in ("mx", "ns") for n in range(count)]
+    said = Said("MX", ["www.example. 300 IN MX 1 mx.example."], ["example. 300 IN NS ns.example."], additional)
+    assert said.kept[2] == additional[:MAX_EXTRA_ADDRESSES]
+    assert (said.extras, said.extra_addresses[count:]) == (
+        (key("mx.example"), key("ns.example")),
+        (bytes((192, 0, 2, 0)), bytes((192, 0, 2, 1))),
+    )
 
 
 def test_a_service_answer_leads_on_in_the_additional_section() -> None:
@@ -257,6 +269,7 @@ def test_a_service_answer_leads_on_in_the_additional_section() -> None:
     assert said.names == (key("a.example"), key("b.example"), key("c.example"))
     assert said.addresses == (bytes((192, 0, 2, 1)),)
     assert said.extras == (key("ns.example"),)
+    assert said.extra_addresses == (bytes((192, 0, 2, 2)),)
 
 
 def test_an_answer_leads_to_so_many_names_and_no_more() -> None:

@@ -77,6 +77,8 @@ def test_other_upstreams_are_never_asked_for_it(
 
 
 def test_a_zone_that_is_forwarded_is_no_local_one(rig: Rig, others: list[UpstreamSimulator]) -> None:
+    soa = "10.in-addr.arpa. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
+    others[2].plan("9.9.9.10.in-addr.arpa", "PTR", authority=[soa], rcode="NXDOMAIN")
     assert rig.answer("9.9.9.10.in-addr.arpa", "PTR").negative_ttl == 60, "the upstream's answer"
     assert len(others[2].seen) == 1
 

@@ -76,7 +76,6 @@ cdef class Answering:
     cdef Result _late_failure(self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out, uint32_t *written) noexcept nogil
     cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil
-    cdef void _judge_extras(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil

@@ -24,8 +24,8 @@ from blockd.orders._numbers cimport (
     ACTION_CNAME, ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, Entry, NativeCache
-from blockd.resolver.engine._extras cimport EXTRAS_SIZE, TOO_LARGE, additional_at, gather_extras
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, Entry, NativeCache
+from blockd.resolver.engine._extras cimport additional_at, has_extras
 from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
@@ -38,9 +38,7 @@ from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
 )
 from blockd.ruleset._leading cimport judge_leads
-from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
-)
+from blockd.ruleset._parties cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
 from blockd.ruleset._table cimport Table
 
 cdef enum:
@@ -51,6 +49,7 @@ cdef enum:
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
 ACTIONS = {action: place for place, action in enumerate(Action)}
+cdef int _ACTION_COUNT = len(Action)
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
@@ -154,8 +153,9 @@ cdef class Answering:
         return result
 
     cdef Result _late_failure(
-        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out,
-        uint32_t *written) noexcept nogil:
+        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size,
+        uint8_t *out, uint32_t *written,
+    ) noexcept nogil:
         """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
         cdef Decision name = undecided()
         cdef Result result
@@ -382,6 +382,8 @@ cdef class Answering:
             until = decision.until = decision.until if decision.until < until else until
             if decision.ruling == RULED_BROKEN or entry.extras.ruling == RULED_BROKEN:
                 return DECLINED
+            if entry.extras.ruling == RULED_LISTED and entry.extras.action >= _ACTION_COUNT:
+                return DECLINED
             if decision.ruling == RULED_LISTED:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
                 if result != DECLINED and origin == FROM_CACHE and not self.is_selftest:
@@ -435,8 +437,9 @@ cdef class Answering:
         self._begin_judging(q, passed)
         entry.decision = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_NAME, LEAD_ADDRESS)
         entry.extras = undecided()
-        if entry.counts[2]:
-            self._judge_extras(q, entry, passed)
+        if entry.counts[2] and has_extras(entry):
+            self._begin_judging(q, passed)
+            entry.extras = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_EXTRA, LEAD_EXTRA_ADDRESS)
         entry.judged_by, entry.judged_for = moment, acting
 
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil:
@@ -448,16 +451,6 @@ cdef class Answering:
             else:
                 self.table.decide(q.key, q.key_size, q.ends, q.labels)
             self.table.pass_over()
-
-    cdef void _judge_extras(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
-        """Decide about the names and addresses of the additional section as if the answer led to them."""
-        cdef uint8_t leads[EXTRAS_SIZE]
-        cdef uint32_t size = gather_extras(entry, leads)
-        if size == TOO_LARGE:
-            entry.extras.ruling = RULED_LISTED
-        elif size:
-            self._begin_judging(q, passed)
-            entry.extras = judge_leads(self.table, leads, size, LEAD_EXTRA, LEAD_ADDRESS)
 
     cdef Decision _decided_for(
         self, const Question *q, const sockaddr *client, Decision name, Decision *rule

@@ -6,6 +6,7 @@ cdef enum LeadKind:
     LEAD_NAME = 0
     LEAD_ADDRESS = 1
     LEAD_EXTRA = 2  # the owner of addresses in the additional section, where the answer does not lead
+    LEAD_EXTRA_ADDRESS = 3  # one of these
 
 cdef struct Entry:
     Entry *chain

@@ -111,6 +111,7 @@ cdef class NativeCache:
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
         leads += b"".join(bytes((LEAD_EXTRA, len(name))) + name for name in response.extras)
+        leads += b"".join(bytes((LEAD_EXTRA_ADDRESS, len(octets))) + octets for octets in response.extra_addresses)
         cdef bytes records = response.records
         cdef bytes errors = response.errors
         cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))

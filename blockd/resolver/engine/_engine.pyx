@@ -434,8 +434,8 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.is_selftest = False
-        if flight.numbered == 0 or flight.numbered < flight.waiters:  # else those in Python keep it
-            kept = self.cache.keep(entry, lifetime, now)
+        now = self.forwarding.moment()
+        kept = self.cache.keep(entry, lifetime, now)  # also if those who wait in Python have given up
         try:
             while waiter != NULL:
                 if waiter.descriptor == NUMBERED:

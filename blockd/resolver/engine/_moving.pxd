@@ -1,4 +1,4 @@
-# An entry's records moved behind a CNAME, as `blockd/resolver/moving.py` moves them; what is not ordinary is left to it.
+# An entry's records moved behind a CNAME, as `blockd/resolver/composing/moving.py` moves them; what is not ordinary is left to it.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy

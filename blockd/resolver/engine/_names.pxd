@@ -1,7 +1,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.resolver._numbers cimport REACH
+
 cdef enum:
-    REACH = 0x4000  # octets: a pointer has 14 bits
     MAX_NODES = 65536  # a message has fewer labels
     NAME_ROOT = 0  # the node of the root's name
 

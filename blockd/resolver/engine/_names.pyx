@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from blockd.names._numbers cimport MAX_KEY, MAX_LABEL
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport folded
-from blockd.resolver._numbers cimport MAX_POINTERS
+from blockd.resolver._numbers cimport MAX_POINTERS, REACH
 
 cdef extern from *:
     """

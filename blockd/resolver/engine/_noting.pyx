@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What the records that are kept lead to; `leads_of_records` and `bounded` of `reading/fitting.py` in C."""
+"""What the records that are kept lead to; `leads_of_records`, `extra_addresses` and `bounded` of `reading/fitting.py` in C."""
 
 from libc.stdint cimport uint16_t
 from libc.string cimport memcpy
@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16
 from blockd.resolver._numbers cimport MAX_ADDRESSES, MAX_NAME_LABELS, MAX_NAMES
-from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME
 from blockd.resolver.engine._names cimport Names, write_key
 from blockd.resolver.engine._records cimport (
     FITS, LEADS_TOO_FAR, MARK_EXTRA, MARK_LED, MARK_NOTED, Record, target_of,
@@ -15,7 +15,7 @@ from blockd.resolver.engine._records cimport (
 
 
 cdef Fit note_leads(Message *m, Leads *leads) noexcept nogil:
-    """Note the names and addresses that the answer leads to, and the other names of the additional section."""
+    """Note the names and addresses that the answer leads to, and the others of the additional section."""
     cdef uint32_t i, names = 0, labels = 0, addresses = 0
     cdef uint16_t node
     cdef Record *record
@@ -45,7 +45,11 @@ cdef Fit note_leads(Message *m, Leads *leads) noexcept nogil:
                 return LEADS_TOO_FAR
     for i in range(m.first[2], m.first[3]):
         record = &m.records[i]
-        if record.step >= 0 and m.names.nodes[record.owner].marks & MARK_EXTRA:
+        if record.step < 0 or m.names.nodes[record.owner].marks & MARK_LED:
+            continue
+        if record.qtype == types.A or record.qtype == types.AAAA:
+            _note(leads, LEAD_EXTRA_ADDRESS, m.names.message + record.data, record.end - record.data)
+        if m.names.nodes[record.owner].marks & MARK_EXTRA:
             m.names.nodes[record.owner].marks &= ~<uint32_t>MARK_EXTRA
             _note_name(leads, LEAD_EXTRA, &m.names, record.owner)
     return FITS

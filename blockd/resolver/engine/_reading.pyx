@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16
 from blockd.resolver._numbers cimport MAX_RECORDS
-from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, new_entry
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, new_entry
 from blockd.resolver.engine._names cimport read_name, start_names
 from blockd.resolver.engine._noting cimport Leads, note_leads
 from blockd.resolver.engine._options cimport read_options
@@ -249,8 +249,8 @@ cdef inline uint32_t _ttl_of(uint32_t ttl) noexcept nogil:
 def read(bytes message, uint32_t question_size, bint do=False):
     """Return the result of `read_response` for a message; for tests against the twin.
 
-    As (what it said, rcode, authentic, negative, counts, records, ttls, lifetime, names, addresses, extras, errors), in
-    the terms of `Response`. All is empty behind the first of them for a message that is malformed.
+    As (what it said, rcode, authentic, negative, counts, records, ttls, lifetime, names, addresses, extras, extra
+    addresses, errors), in the terms of `Response`. All is empty behind the first of them for a message that is malformed.
     """
     cdef Reading reading
     cdef Entry *entry
@@ -264,8 +264,8 @@ def read(bytes message, uint32_t question_size, bint do=False):
         rcode = reading.rcode if heard else 0
         authentic = heard and message[3] & types.AD != 0
         errors = reading.errors.octets[: reading.errors.size] if reading.said == SAID_FAILURE else b""
-        return reading.said, rcode, authentic, False, (0, 0, 0), b"", (), 0, (), (), (), errors
-    found = ([], [], [])
+        return reading.said, rcode, authentic, False, (0, 0, 0), b"", (), 0, (), (), (), (), errors
+    found = ([], [], [], [])
     try:
         while at < entry.leads_size:
             found[entry.leads[at]].append(entry.leads[at + 2 : at + 2 + entry.leads[at + 1]])
@@ -282,6 +282,7 @@ def read(bytes message, uint32_t question_size, bint do=False):
             tuple(found[LEAD_NAME]),
             tuple(found[LEAD_ADDRESS]),
             tuple(found[LEAD_EXTRA]),
+            tuple(found[LEAD_EXTRA_ADDRESS]),
             entry.errors[: entry.errors_size],
         )
     finally:

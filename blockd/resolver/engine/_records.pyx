@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
-from blockd.resolver._numbers cimport MAX_EXTRAS, MAX_NAMES
-from blockd.resolver.engine._names cimport NAME_ROOT, REACH, is_at_or_below, mark_upwards, same_label
+from blockd.resolver._numbers cimport MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES, REACH
+from blockd.resolver.engine._names cimport NAME_ROOT, is_at_or_below, mark_upwards, same_label
 
 
 cdef bint _is_service(uint16_t qtype) noexcept nogil:
@@ -223,7 +223,7 @@ cdef void _fit_authority(Message *m) noexcept nogil:
 
 cdef void _fit_additional(Message *m) noexcept nogil:
     """Keep addresses of names that are mentioned, and, as SVCB leads on there, aliases and services as well."""
-    cdef uint32_t i, marks, extras = 0
+    cdef uint32_t i, marks, extras = 0, addresses = 0
     cdef Record *record
     cdef bint fits
     for i in range(m.first[2], m.first[3]):
@@ -231,12 +231,12 @@ cdef void _fit_additional(Message *m) noexcept nogil:
         marks = m.names.nodes[record.owner].marks
         if (record.qtype == types.A or record.qtype == types.AAAA) and marks & (MARK_LED | MARK_MENTIONED):
             fits = True
-            if not marks & (MARK_LED | MARK_EXTRA):
-                if extras < MAX_EXTRAS:
-                    extras += 1
+            if not marks & MARK_LED:
+                fits = addresses < MAX_EXTRA_ADDRESSES and (marks & MARK_EXTRA or extras < MAX_EXTRAS)
+                if fits:
+                    addresses += 1
+                    extras += not marks & MARK_EXTRA
                     m.names.nodes[record.owner].marks |= MARK_EXTRA
-                else:
-                    fits = False
         elif _is_service(record.qtype) or record.qtype == types.CNAME:
             fits = (marks & MARK_LED) != 0 and not (record.qtype == types.CNAME and marks & MARK_CNAME)
             if fits:

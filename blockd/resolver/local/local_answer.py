@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from blockd.dns import types
 from blockd.names import DomainName, key_from_wire
-from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.cache import Cached, CacheKey, aged, question_of
+from blockd.resolver.composing.moving import moving
 from blockd.resolver.local.local_zones import Found, LocalZones
 from blockd.resolver.local.zone import LocalZoneData, RRset
-from blockd.resolver.moving import moving
 from blockd.resolver.query import Query
 from blockd.resolver.records import alias_record
-from blockd.resolver.response import Response, parse
+from blockd.resolver.response import parse
 from blockd.settings.zone_records import MAX_ALIASES
 
 Alias = tuple[bytes, int]
@@ -81,15 +81,20 @@ def message_of(lookup: CacheKey, answer: LocalAnswer) -> bytes:
 
 
 def behind_aliases(
-    query: Query, first: bytes, aliases: Sequence[Alias], most: int, response: Response, records: bytes
-) -> Response:
+    query: Query, first: bytes, aliases: Sequence[Alias], most: int, cached: Cached, now: float
+) -> Cached:
     """Return the response for the name with the key `first`, from which aliases in local zones lead on.
 
-    `response` answers the question for the last of the aliases; `records` are its records, with TTLs as they are now.
-    No TTL of an alias is over `most`. Raises BadMessage if the chain is a loop or too long.
+    `cached` answers the question for the last of the aliases, at `now` (monotonic seconds). No TTL of an alias is over
+    `most`. An error has no records, nor the aliases.
+
+    Raises BadMessage if the chain is a loop or too long.
     """
+    response = cached.response
+    if response.failed:
+        return cached
     owners = [first, *(target for target, _ in aliases)]
-    found = response
+    found, records = response, aged(cached, now, types.MAX_TTL)
     for place in reversed(range(len(aliases))):
         target, ttl = aliases[place]
         question = question_of((owners[place], query.qtype, False, False))
@@ -98,7 +103,7 @@ def behind_aliases(
         head = struct.pack(">6H", 0, types.QR | types.RD | types.RA | response.rcode, 1, *counts)
         found = parse(head + question + records, len(question), do=query.do)
         records = found.records
-    return replace(found, errors=response.errors)
+    return Cached(replace(found, errors=response.errors), now, now, types.MAX_TTL, 0)
 
 
 def _asked(found: Found, qtype: int) -> RRset | None:

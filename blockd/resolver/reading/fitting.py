@@ -20,7 +20,8 @@ from blockd.resolver.reading.rdata import NameInData
 MAX_NAMES = 16  # that one answer leads to; chains of content networks have up to 8, and unbound follows 11
 MAX_NAME_LABELS = 128  # of all of them together: one name may have 127, and 16 ordinary ones have half as many
 MAX_ADDRESSES = 256  # that one answer leads to: all that fit into 4,096 octets, the largest that UDP is used for
-MAX_EXTRAS = 32  # names in the additional section; the root zone's servers are 13
+MAX_EXTRAS = 16  # names of the additional section that it does not lead to; the root zone's servers are 13
+MAX_EXTRA_ADDRESSES = 64  # of all of them together
 _SINGLE = frozenset((types.CNAME, types.DNAME, types.SOA))  # types of which a name has one record
 _SERVICES = frozenset((types.SVCB, types.HTTPS))
 _ADDRESSES = frozenset((types.A, types.AAAA))
@@ -69,7 +70,7 @@ class Fitting:
     do: bool
     chain: list[bytes] = field(default_factory=list)  # the name asked and what it is an alias of, one after the other
     answered: bool = False  # whether the chain ends with a record of the type asked
-    extras: list[bytes] = field(default_factory=list)  # keys of owners in the additional section that lead nowhere
+    extras: list[bytes] = field(default_factory=list)  # keys of the other names whose addresses it adds
     led: set[bytes] = field(default_factory=set)  # keys of what SVCB records of the answer lead to
 
     def fit(
@@ -157,16 +158,17 @@ class Fitting:
     def _fit_additional(self, additional: Sequence[MessageRecord], mentioned: set[bytes]) -> None:
         """Keep addresses of names that are mentioned, and, as SVCB leads on there, aliases and services as well."""
         kept: set[tuple[bytes, int]] = set()
-        extras: set[bytes] = set()
+        extras: dict[bytes, None] = {}
+        addresses = 0
         for record in additional:
             owner, qtype = record.owner, record.qtype
             if qtype in _ADDRESSES and owner in self.led:
                 fits = True
             elif qtype in _ADDRESSES and owner in mentioned:
-                if owner not in extras and len(extras) < MAX_EXTRAS:
-                    extras.add(owner)
-                    self.extras.append(owner)
-                fits = owner in extras
+                fits = addresses < MAX_EXTRA_ADDRESSES and (owner in extras or len(extras) < MAX_EXTRAS)
+                if fits:
+                    addresses += 1
+                    extras.setdefault(owner)
             elif qtype in _SERVICES or qtype == types.CNAME:
                 fits = owner in self.led and (qtype != types.CNAME or (owner, qtype) not in kept)
                 if fits:
@@ -176,6 +178,7 @@ class Fitting:
             if fits:
                 record.step = 0
                 kept.add((owner, qtype))
+        self.extras = [owner for owner in extras if owner not in self.led]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,15 @@ def leads_of_records(message: bytes, records: Iterable[MessageRecord], led: set[
             leads.append(Lead(record.owner, record.qtype, True, record.target))
             leads += [Lead(record.owner, record.qtype, False, hint) for hint in _hints(message, record)]
     return leads
+
+
+def extra_addresses(message: bytes, records: Iterable[MessageRecord], led: set[bytes]) -> tuple[bytes, ...]:
+    """Return the addresses in the additional section that the answer does not lead to, of records that are kept."""
+    return tuple(
+        message[record.data : record.end]
+        for record in records
+        if record.section == 2 and record.qtype in _ADDRESSES and record.owner not in led
+    )
 
 
 def bounded(leads: Iterable[Lead]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -8,7 +8,7 @@ from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
 
 MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
 FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
-_REACH = 0x4000  # octets: a pointer has 14 bits
+REACH = 0x4000  # octets: a pointer has 14 bits
 
 
 class Names:
@@ -73,7 +73,7 @@ class Names:
             raise BadMessage(types.SERVFAIL, "a name is over 255 octets or has too many pointers")
         for place, label, before, segments in reversed(labels):
             key += label.translate(FOLD)
-            if place < _REACH:
+            if place < REACH:
                 self._known[place] = key, jumps - before, targets[segments], ends[segments]
         return key, ends[0]
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import MessageRecord
-from blockd.resolver.reading.names import Names
+from blockd.resolver.reading.names import REACH, Names
 from blockd.resolver.reading.rdata import COMPRESSED, PLAIN
-
-_REACH = 0x4000  # octets: a pointer has 14 bits
 
 
 class _Writer:
@@ -40,7 +38,7 @@ class _Writer:
                 if (known := self._places.get(key)) is not None:
                     octets += (types.POINTER << 8 | known).to_bytes(2)
                     return
-                if len(octets) < _REACH:
+                if len(octets) < REACH:
                     self._places[key] = len(octets)
             size = 1 + message[place]
             octets += message[place : place + size]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import dns.flags
@@ -19,9 +20,9 @@ from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, LocalRecord, Order, Scope
 from blockd.resolver import QueryContext
-from blockd.resolver.moving import MAX_POINTER, moving
+from blockd.resolver.composing.moving import MAX_POINTER, moving
 from blockd.resolver.records import alias_record
-from blockd.resolver.response import parse
+from blockd.resolver.response import Response
 from blockd.ruleset import FeedInput, Listing
 from tests.resolver import corpus
 from tests.resolver.rig import Rig, keys_of, order, question
@@ -268,15 +269,22 @@ def message_for(name: str, answer: list[tuple[str, str]], authority: list[tuple[
     return made.to_wire(max_size=65535)
 
 
+def whole_response(message: bytes) -> Response:
+    """Return a response that has all records of a message, whether they answer its question or not."""
+    size = question_size(message)
+    assert size is not None
+    answers, authorities = (int.from_bytes(message[at : at + 2]) for at in (6, 8))
+    records = message[12 + size :]
+    return Response(0, False, False, (answers, authorities, 0), records, (), 60, False, (), (), (), b"")
+
+
 @settings(max_examples=1000)
 @given(answer=sets, authority=sets, asked=st.sampled_from(("x.", "www.listed.test.", "example.", "y." * 100 + "long.")))
 def test_moved_records_say_what_they_said(
     answer: list[tuple[str, str]], authority: list[tuple[str, str]], asked: str
 ) -> None:
     wire = message_for("target.example", answer, authority)
-    size = question_size(wire)
-    assert size is not None
-    response = parse(wire, size)
+    response = whole_response(wire)
     key = key_from_text("target.example")
     how = moving(key, response, do=True)
     section = question(asked).to_wire()[12:]
@@ -300,18 +308,12 @@ def test_moved_records_say_what_they_said(
 def test_damaged_records_are_moved_or_refused(
     answer: list[tuple[str, str]], changes: list[tuple[int, int]], counts: tuple[int, int]
 ) -> None:
-    wire = message_for("target.example", answer, [])
-    size = question_size(wire)
-    assert size is not None
-    response = parse(wire, size)
+    response = whole_response(message_for("target.example", answer, []))
     octets = bytearray(response.records)
     for place, octet in changes:
         if octets:
             octets[place % len(octets)] = octet
-    response = type(response)(
-        **{name: getattr(response, name) for name in response.__dataclass_fields__}
-        | {"records": bytes(octets), "counts": (*counts, 0)}
-    )
+    response = replace(response, records=bytes(octets), counts=(*counts, 0))
     try:
         moving(key_from_text("target.example"), response, do=True)
     except BadMessage:
@@ -325,10 +327,8 @@ def test_a_name_out_of_a_pointers_reach_is_refused() -> None:
     wire = corpus.raw_response("target.example", "A", filler + far)
     place = wire.index(name)
     wire = wire.replace(b"\xff\x00", (0xC000 | place).to_bytes(2))
-    size = question_size(wire)
-    assert size is not None
     assert place < MAX_POINTER
-    response = parse(wire, size)
+    response = whole_response(wire)
     how = moving(key_from_text("target.example"), response, do=False)
     section = b"\1x\0\0\1\0\1"
     alias = alias_record(DomainName(key_from_text("target.example")).wire, 7)

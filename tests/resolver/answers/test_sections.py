@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from blockd.dns import types
 from blockd.metrics import Transport
 from blockd.resolver.answers import answer
+from blockd.resolver.composing.sections import MAX_AUTHORITIES
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
-from blockd.resolver.sections import MAX_AUTHORITIES
 from tests.resolver import corpus
 from tests.resolver.rig import Rig
 from tests.resolver.twins import question_size
@@ -150,13 +150,14 @@ SOA = "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 def test_a_denial_is_whole_for_who_validates_it_and_short_for_others(
     rig: Rig, upstream: UpstreamSimulator, do: bool, truncated: bool
 ) -> None:
-    proofs = [f"h{n}.{NAME}. 60 IN NSEC z{n}.{'x' * 40}.example. A NSEC" for n in range(10)]
-    upstream.plan(NAME, "A", authority=[SOA, *proofs], rcode="NXDOMAIN")
+    proofs = [f"h{n}.{NAME}. 60 IN NSEC z{n}.{'x' * 40}.example. A NSEC" for n in range(5)]
+    signed = [f"h{n}.{NAME}. 60 IN RRSIG NSEC 8 3 60 20300101000000 20200101000000 1 example. AAAA" for n in range(5)]
+    upstream.plan(NAME, "A", authority=[SOA, *proofs, *signed], rcode="NXDOMAIN")
     told = rig.answer(NAME, use_edns=0, payload=512, want_dnssec=do)
     assert told.rcode == "NXDOMAIN"
     assert told.has(dns.flags.TC) == truncated
     assert told.negative_ttl == (None if truncated else 60)
-    assert len(rig.answer(NAME, transport=Transport.TCP, want_dnssec=do).message.authority) == 11
+    assert len(rig.answer(NAME, transport=Transport.TCP, want_dnssec=do).message.authority) == (11 if do else 1)
 
 
 def test_more_authority_records_than_are_looked_through_count_as_needed() -> None:

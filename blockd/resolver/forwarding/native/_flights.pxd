@@ -84,7 +84,6 @@ cdef struct Flight:
     Waiter *first
     Waiter *last
     int waiters
-    int numbered  # of these in Python
     int group
     int tries_made
     uint32_t tried  # a bit for each member of the group

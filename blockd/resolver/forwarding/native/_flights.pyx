@@ -108,9 +108,7 @@ cdef class Flights:
         waiter.descriptor = descriptor
         waiter.number = number
         waiter.size = size
-        if descriptor == NUMBERED:
-            flight.numbered += 1
-        else:
+        if descriptor != NUMBERED:
             memcpy(&waiter.peer, peer, sizeof(Peer))
             memcpy(waiter.packet, packet, size)
         if flight.last != NULL:
@@ -246,7 +244,7 @@ cdef class Flights:
             waiter = after
         self.waiting -= flight.waiters
         flight.first = flight.last = NULL
-        flight.waiters = flight.numbered = 0
+        flight.waiters = 0
 
     cdef void release(self, Flight *flight) noexcept nogil:
         """Remove and free a flight, its tries and its waiters."""

@@ -180,6 +180,11 @@ class NativeForwarder:
         forwarding = self._engine_in_use.forwarding
         return Load(forwarding.flights.count, forwarding.flights.late, len(forwarding.failures))
 
+    @property
+    def in_flight(self) -> int:
+        """How many questions are waiting for upstreams."""
+        return self._engine_in_use.forwarding.flights.count
+
     def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
         """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
         return [
@@ -289,4 +294,4 @@ def _given(errors: bytes, is_said: bool) -> Response:
     """Return the SERVFAIL of an upstream; raise UpstreamFailure if nobody said that."""
     if not is_said:
         raise UpstreamFailure(int.from_bytes(errors[4:6]), errors[types.EDE_CODE_ONLY :].decode())
-    return Response(types.SERVFAIL, False, False, (0, 0, 0), b"", (), 0, (), (), errors)
+    return Response(types.SERVFAIL, False, False, (0, 0, 0), b"", (), 0, False, (), (), (), errors)

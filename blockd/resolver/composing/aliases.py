@@ -11,7 +11,7 @@ from blockd.errors import BadMessage
 from blockd.names import DomainName
 from blockd.resolver.answers import answer
 from blockd.resolver.cache import Cached
-from blockd.resolver.moving import moving
+from blockd.resolver.composing.moving import moving
 from blockd.resolver.query import Query
 from blockd.resolver.records import alias_record, error_option
 

@@ -14,23 +14,23 @@ from blockd.dns import types
 from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.names import MAX_LABEL, MAX_LABELS, DomainName
+from blockd.resolver.composing.sections import FIXED, KeptRecords, is_needed
+from blockd.resolver.reading.names import REACH
+from blockd.resolver.reading.rdata import COMPRESSED, READ_COMPRESSED, SHAPES
 from blockd.resolver.response import Response
-from blockd.resolver.sections import FIXED, KeptRecords, is_needed
 
 LEADS_BACK = "the target of a CNAME leads back to the name asked for"
-MAX_POINTER = 0x3FFF  # the highest offset that a pointer holds
+MAX_POINTER = REACH - 1  # the highest offset that a pointer holds
 
-# Octets before the names in the data of a type, and how many names there are: of all types whose names may be
-# compressed (RFC 3597 section 4), and of those that upstreams have been seen to compress all the same.
-_NAMES = {
-    **dict.fromkeys((types.NS, 3, 4, types.CNAME, 7, 8, 9, types.PTR, 23, 30, types.DNAME, types.NSEC), (0, 1)),
-    **dict.fromkeys((types.SOA, 14, 17), (0, 2)),
-    **dict.fromkeys((types.MX, 18, 21, 36, types.SVCB, types.HTTPS), (2, 1)),
-    26: (2, 2),
-    types.SRV: (6, 1),
-    **dict.fromkeys((24, types.RRSIG), (18, 1)),
-}
-_NAPTR = 35  # four octets, three strings, a name
+
+def _names_of(shape: str) -> tuple[str, int]:
+    """Return the fields in front of the names that may be compressed, and how many such names there are."""
+    before = shape.rstrip("*0123456789").rstrip(COMPRESSED + READ_COMPRESSED)
+    return before, sum(shape.count(kind) for kind in (COMPRESSED, READ_COMPRESSED))
+
+
+# By type, of those whose names may be compressed: others have no pointers, for with one they are read as malformed.
+_NAMES = {qtype: found for qtype, shape in SHAPES.items() if (found := _names_of(shape))[1]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,10 @@ class _Walk:
         if end > len(message):
             raise BadMessage(types.SERVFAIL, "a record is truncated")
         kind = int.from_bytes(message[data - FIXED : data - FIXED + 2])
-        before, names = (self._before_naptr(data), 1) if kind == _NAPTR else _NAMES.get(kind, (0, 0))
-        position = data + before
+        before, names = _NAMES.get(kind, ("", 0))
+        position = data
+        for field in before:  # a character-string, or octets
+            position += int(field) if field.isdecimal() else 1 + int.from_bytes(message[position : position + 1])
         for _ in range(names):
             position = self._pass_name(position)
         if position > end:
@@ -117,12 +119,6 @@ class _Walk:
             self.targets.append(self._name_at(data))
         self._position = end
         return data - self._start
-
-    def _before_naptr(self, data: int) -> int:
-        position = data + 4
-        for _ in range(3):
-            position += 1 + int.from_bytes(self._message[position : position + 1])
-        return position - data
 
     def _pass_name(self, position: int) -> int:
         """Note the pointer that a name ends with, if it does; return where the name ends."""
