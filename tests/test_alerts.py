@@ -74,7 +74,8 @@ def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None
 
 
 def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
-    source = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (alarms, upstream_alarms))
+    files = [str(module.__file__) for module in (alarms, upstream_alarms)]
+    source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
     assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS
     assert {name: rules()[name]["labels"]["severity"] for name in told} == told

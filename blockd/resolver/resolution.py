@@ -13,7 +13,7 @@ from blockd.resolver.local.defaults import DefaultState, default_states, text_of
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import ZoneKind
 from blockd.resolver.machine.observation import Observation, configured_upstreams
-from blockd.resolver.machine.system import RESOLV_CONF, System
+from blockd.resolver.machine.system import System
 from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
 
 
@@ -45,7 +45,7 @@ class Resolution:
     follows_system: bool = False  # whether the config names `system`
 
     @classmethod
-    def of(cls, settings: Settings, resolv_conf: Path = RESOLV_CONF) -> Resolution:
+    def of(cls, settings: Settings, resolv_conf: Path | None = None) -> Resolution:
         """Return that of a config on this machine."""
         return cls.by(settings, Observation.of(settings, System(resolv_conf)))
 

@@ -22,8 +22,8 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the C library 
 class System:
     """The machine itself. Methods only read; tests override them to simulate other machines."""
 
-    def __init__(self, resolv_conf: Path = RESOLV_CONF, stub_conf: Path = STUB_CONF) -> None:
-        self.resolv_conf = resolv_conf
+    def __init__(self, resolv_conf: Path | None = None, stub_conf: Path = STUB_CONF) -> None:
+        self.resolv_conf = resolv_conf or RESOLV_CONF
         self._stub_conf = stub_conf
 
     def system_upstreams(self) -> list[Upstream]:
