@@ -46,7 +46,7 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
-from blockd.transports.binding import DESCRIPTORS, Sockets, bind
+from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
@@ -92,8 +92,8 @@ class Supervisor:
         self._state.check_writable()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
-        _raise_descriptors()
         self._resolution = Resolution.of(settings)
+        _raise_descriptors(descriptors_wanted(len(self._resolution.upstreams)))
         tell(None, self._resolution)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
@@ -316,9 +316,9 @@ def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
     return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
-def _raise_descriptors() -> None:
+def _raise_descriptors(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from blockd.names import DomainName
 from blockd.resolver.local.defaults import text_of
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Upstream
+
+MAX_QUESTIONS = 128  # asked at once: as many upstreams as are told apart elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +35,6 @@ class UpstreamQuestion:
 
 
 def questions_of(resolution: Resolution) -> list[UpstreamQuestion]:
-    """Return a question for each upstream of each group."""
-    return [UpstreamQuestion(upstream, group.zone) for group in resolution.groups for upstream in group.upstreams]
+    """Return a question for each upstream of each group, the first MAX_QUESTIONS of them."""
+    found = (UpstreamQuestion(upstream, group.zone) for group in resolution.groups for upstream in group.upstreams)
+    return list(itertools.islice(found, MAX_QUESTIONS))

@@ -286,6 +286,14 @@ def test_limit_of_open_files(examined: Examined, limit: int, grade: Grade) -> No
     assert [finding.grade for finding in examined.find("open files")] == [grade]
 
 
+def test_limit_of_open_files_that_leaves_upstreams_few_ports_says_so(examined: Examined) -> None:
+    examined.machine.system = [Upstream(f"10.0.0.{last}", 53) for last in range(20, 36)]
+    examined.machine.descriptors_told = 4096
+    examined.assert_finds("open files", Grade.WARNING, "from 128 ports at a time instead of 256")
+    examined.machine.descriptors_told = 8192
+    examined.assert_finds("open files", Grade.WARNING, "blockd uses up to 65536")
+
+
 def test_small_receive_buffer_is_a_warning_with_the_setting(examined: Examined) -> None:
     examined.machine.buffer_told = 212_992
     examined.assert_finds("receive buffer", Grade.WARNING, "208 KiB", f"net.core.rmem_max={RECEIVE_BUFFER}")
