@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blockd.daemon.report.alarms import Alarm
-from blockd.metrics.upstreams import FAILURES, STATES, UpstreamFigures, UpstreamsSample, UpstreamTable
+from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamsSample, UpstreamTable
 from blockd.resolver.local.defaults import text_of
 from blockd.resolver.resolution import Resolution
 from blockd.times import time_text
@@ -71,12 +71,12 @@ class UpstreamReport:
         states = self._states(resolution)
         return UpstreamsSample(
             self._table,
-            tuple(upstream.text for upstream in resolution.upstreams),
+            tuple(upstream.text for upstream in resolution.upstreams[:MAX_SLOTS]),
             {
                 text_of(group.zone): sum(states[one.text] < FAILING for one in group.upstreams)
                 for group in resolution.groups
             },
-            tuple(one.upstream.text for one in resolution.left_out),
+            tuple(one.upstream.text for one in resolution.left_out[:MAX_SLOTS]),
         )
 
     def alarms(self, resolution: Resolution, now: float) -> Iterator[Alarm]:
@@ -93,10 +93,10 @@ class UpstreamReport:
                     "Check the network and the resolvers: `blockd doctor` asks each of them."
                     if named else "Name your resolvers in `upstreams`; /etc/resolv.conf, for `system`, names none.",
                 )  # fmt: skip
-        for status in self.status(resolution):
+        for status in self.status(resolution)[:MAX_SLOTS]:
             if states[status.upstream] >= FAILING:
                 yield _of_failing(status)
-        for one in resolution.left_out:
+        for one in resolution.left_out[:MAX_SHOWN]:
             yield Alarm(
                 "BlockdUpstreamLoop", "warning", "", f"{one.why[0].upper()}{one.why[1:]}; it is left out.",
                 "all of it, by the other upstreams", "Name other resolvers in `upstreams`.",

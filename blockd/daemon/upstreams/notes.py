@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from blockd.metrics.upstreams import FAILURES, STATES, Load, UpstreamFigures, UpstreamRow
+from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, Load, UpstreamFigures, UpstreamRow
 from blockd.resolver.forwarding.health import Health
 from blockd.settings import Upstream
 
@@ -33,8 +33,8 @@ class UpstreamNotes:
     def use(self, upstreams: Sequence[Upstream]) -> None:
         """Note these from now on; what was counted of those that stay is kept."""
         kept = {one: self._before.get(one, _NOTHING) for one in self._upstreams}
-        self._upstreams = tuple(upstreams)
-        self._row.use([one.text for one in self._upstreams])
+        self._upstreams = tuple(upstreams[:MAX_SLOTS])
+        self._row.use([one.text for one in upstreams])
         if not kept:
             kept = {one: self._row.figures(slot) or _NOTHING for slot, one in enumerate(self._upstreams)}
         self._before = {one: kept.get(one, _NOTHING) for one in self._upstreams}

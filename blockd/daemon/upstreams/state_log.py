@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from blockd.metrics.upstreams import FAILURES, STATES, UpstreamFigures, UpstreamTable
+from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamTable
 from blockd.resolver.local.defaults import text_of
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Upstream
@@ -54,7 +54,7 @@ class StateLog:
 
     def news(self, resolution: Resolution, now: float) -> Iterator[tuple[int, str]]:
         """Yield the levels and sentences."""
-        upstreams = resolution.upstreams
+        upstreams = resolution.upstreams[:MAX_SLOTS]
         self._told = {upstream: self._told.get(upstream) or _Told() for upstream in upstreams}
         states: dict[Upstream, int] = {}
         for slot, upstream in enumerate(upstreams):
