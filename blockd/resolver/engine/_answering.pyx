@@ -38,7 +38,7 @@ from blockd.resolver.local._zones cimport (
 )
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
 )
 from blockd.ruleset._table cimport Table
 
