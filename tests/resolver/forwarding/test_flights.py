@@ -71,7 +71,7 @@ class Air:
             flight_clock=self.flight_clock,
         )
         self.kept: list[CacheKey] = []
-        self.forwarder.keep_late_answers(lambda key, _: self.kept.append(key))
+        self.forwarder.keep_answers(lambda key, _: self.kept.append(key))
 
     @property
     def healths(self) -> list[Any]:
