@@ -34,6 +34,7 @@ from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.nursery import Nursery, reset_signals
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
 from blockd.names import translations
@@ -95,6 +96,7 @@ class Supervisor:
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
+        self._nursery: Nursery | None = None  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
@@ -113,6 +115,9 @@ class Supervisor:
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
             self._start(index)
+        # By now workers answer. What only the control process and its children need is loaded once for all of them.
+        importlib.import_module("blockd.daemon.control")
+        gc.freeze()
         self._start(None)
         while not self._stopping:
             self._turn()
@@ -123,12 +128,15 @@ class Supervisor:
         """Wait for one event and handle it."""
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
-        readable = _readable([self._signals.fileno(), *self._children, *channels], seconds)
+        nursery = self._nursery.descriptors if self._nursery is not None else []
+        readable = _readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
         for number in readable:
             if number == self._signals.fileno():
                 self._signalled(self._signals.recv(64))
             elif number in channels:
                 self._receive(channels[number])
+            elif number in nursery and self._nursery is not None:
+                self._nursery.handle(number)
         if self._stopping:
             return
         for number in readable:
@@ -141,6 +149,8 @@ class Supervisor:
 
     def _start(self, index: int | None) -> None:
         ours, theirs = pair()
+        if index is None:
+            self._nursery = Nursery()
         job = self._worker_job(index) if index is not None else self._control_job()
         try:
             pid = os.fork()
@@ -154,6 +164,8 @@ class Supervisor:
             self._forget(ours)
             _be_child(job, theirs)
         theirs.close()
+        if index is None and self._nursery is not None:
+            self._nursery.theirs.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
 
@@ -163,6 +175,8 @@ class Supervisor:
         for child in self._children.values():
             child.channel.close()
             os.close(child.watch)
+        if self._nursery is not None:
+            self._nursery.forget()
         self._signals.close()
 
     def _shared(self) -> SharedContext:
@@ -188,6 +202,7 @@ class Supervisor:
             },
             announce=not self._announced,
             resolution=self._resolution,
+            nursery=self._nursery.theirs if self._nursery is not None else None,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)
@@ -206,6 +221,8 @@ class Supervisor:
         _, status = os.waitpid(child.pid, 0)
         os.close(child.watch)
         child.channel.close()
+        if child.index is None and self._nursery is not None:
+            self._nursery.close()
         log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
         if child.index is not None:
             self._send_to_control({"died": child.index})
@@ -238,6 +255,8 @@ class Supervisor:
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
                 os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
+        if self._nursery is not None:
+            self._nursery.close()
         self._sockets.close()
 
     def _become(self, user: str) -> None:
@@ -258,7 +277,7 @@ class Supervisor:
 
 
 def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process; its libraries, which no worker needs, are imported here so as not to delay a start."""
+    """Run the control process; its libraries, which no worker needs, were imported once the workers had started."""
     from blockd.daemon import control
 
     control.run(context, channel)
@@ -268,10 +287,7 @@ def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
     """Run as a child; never return into the supervisor's code, whatever happens."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        reset_signals()
         job(channel)
         code = 0
     except BlockdError as error:

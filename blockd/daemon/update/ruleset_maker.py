@@ -96,6 +96,7 @@ class RulesetMaker:
             self._note_compiling(set())
             self._taker.settle(fresh)
             self._compiled.unlink(missing_ok=True)
+            self.prepare()  # now, since what that takes of the processor would delay the news
 
     async def hurry(self) -> None:
         """Have enforced what is urgent, and what else can be, if a compile is in progress that does not end at once."""
