@@ -25,6 +25,7 @@ from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.gate.guard_report import GuardReport
 
 MAX_TIME = 1800.0  # seconds; ten million names need a fraction of it
@@ -37,7 +38,8 @@ class Job:
     """What is compiled, to where, and what it is compared with.
 
     `in_force` is the file of the ruleset that is enforced, None if none is; `reports` and `held` are of the accepted
-    content, by feed. If `amends` is true, the result has no header unless the ruleset in force can be amended.
+    content, by feed. If `amends` is true, the result has no header unless that of `in_force` can be amended; a `spare`
+    copy of that one becomes the next.
     """
 
     candidates: Sequence[Candidate]
@@ -47,6 +49,7 @@ class Job:
     reports: Mapping[str, RejectReport]
     held: Mapping[str, GuardReport]
     amends: bool = False
+    spare: Spare | None = None
 
 
 class Ended(RulesetError):
@@ -227,6 +230,7 @@ def _compiled(job: Job) -> Built:
             created=created,
             randomness=os.urandom,
             watch=Spending(_tell_feed),
+            spare=job.spare,
         )
         if amended is not None:
             return amended
