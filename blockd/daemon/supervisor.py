@@ -32,6 +32,7 @@ from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.nursery import Nursery, reset_signals
@@ -105,6 +106,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        spare_memory()
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))

@@ -18,6 +18,16 @@ CONTROL = 5  # niceness beyond a worker's: a busy core gives the control process
 CHILD = 5  # niceness beyond the control process': a busy core gives compiling a tenth of itself
 LEAST = 19  # the highest niceness (setpriority(2))
 PR_SET_PDEATHSIG = 1  # prctl(2)
+M_ARENA_MAX = -8  # malloc.h
+
+
+def spare_memory() -> None:
+    """Have all threads of this process, and of those that it forks, allocate from one heap (mallopt(3)).
+
+    Each heap keeps what was freed in it.
+    """
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 class ChildProcess(Protocol):
