@@ -97,7 +97,7 @@ class Supervisor:
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
-        self._nursery: Nursery | None = None  # of the control process
+        self._nursery = Nursery()  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
@@ -130,14 +130,14 @@ class Supervisor:
         """Wait for one event and handle it."""
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
-        nursery = self._nursery.descriptors if self._nursery is not None else []
+        nursery = self._nursery.descriptors
         readable = _readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
         for number in readable:
             if number == self._signals.fileno():
                 self._signalled(self._signals.recv(64))
             elif number in channels:
                 self._receive(channels[number])
-            elif number in nursery and self._nursery is not None:
+            elif number in nursery:
                 self._nursery.handle(number)
         if self._stopping:
             return
@@ -151,9 +151,8 @@ class Supervisor:
 
     def _start(self, index: int | None) -> None:
         ours, theirs = pair()
-        if index is None:
-            self._nursery = Nursery()
-        job = self._worker_job(index) if index is not None else self._control_job()
+        nursery = self._nursery.open() if index is None else None
+        job = self._worker_job(index) if index is not None else self._control_job(nursery)
         try:
             pid = os.fork()
         except OSError as error:
@@ -166,8 +165,8 @@ class Supervisor:
             self._forget(ours)
             _be_child(job, theirs)
         theirs.close()
-        if index is None and self._nursery is not None:
-            self._nursery.theirs.close()
+        if nursery is not None:
+            nursery.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
 
@@ -177,8 +176,7 @@ class Supervisor:
         for child in self._children.values():
             child.channel.close()
             os.close(child.watch)
-        if self._nursery is not None:
-            self._nursery.forget()
+        self._nursery.forget()
         self._signals.close()
 
     def _shared(self) -> SharedContext:
@@ -190,7 +188,7 @@ class Supervisor:
         context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
         return lambda channel: worker.run(context, channel)
 
-    def _control_job(self) -> Callable[[Channel], None]:
+    def _control_job(self, nursery: socket.socket | None) -> Callable[[Channel], None]:
         context = ControlContext(
             self._shared(),
             config=self._config,
@@ -204,7 +202,7 @@ class Supervisor:
             },
             announce=not self._announced,
             resolution=self._resolution,
-            nursery=self._nursery.theirs if self._nursery is not None else None,
+            nursery=nursery,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)
@@ -223,7 +221,7 @@ class Supervisor:
         _, status = os.waitpid(child.pid, 0)
         os.close(child.watch)
         child.channel.close()
-        if child.index is None and self._nursery is not None:
+        if child.index is None:
             self._nursery.close()
         log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
         if child.index is not None:
@@ -257,8 +255,7 @@ class Supervisor:
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
                 os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
-        if self._nursery is not None:
-            self._nursery.close()
+        self._nursery.close()
         self._sockets.close()
 
     def _become(self, user: str) -> None:

@@ -17,72 +17,93 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from blockd.daemon.update.child_process import CHILD, CONTROL, LEAST
 from blockd.daemon.update.forked_child import NUMBER
 
 _MAX_REQUEST = 16 << 10  # octets: a module and some paths
+_GIVEN = 2  # descriptors with a request to start a child
 _LAST_STANDARD = 2  # descriptor: that of standard error
 
 log = logging.getLogger(__name__)
 
 
 class Nursery:
-    """The children of one control process, which has the other end, `theirs`."""
+    """The children of the control process. Nothing here waits for one of them, and none is left unreaped."""
 
     def __init__(self) -> None:
-        self._channel, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel: socket.socket | None = None
         self._children: dict[int, tuple[int, int]] = {}  # by pidfd: a process, and where to tell what it ended with
 
     @property
     def descriptors(self) -> list[int]:
         """What has to be handled when it is readable."""
-        return [self._channel.fileno(), *self._children] if self._channel.fileno() >= 0 else []
+        return [*self._children, *([] if self._channel is None else [self._channel.fileno()])]
+
+    def open(self) -> socket.socket:
+        """Return the other end of the channel, for a new control process."""
+        self.close()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return theirs
 
     def handle(self, descriptor: int) -> None:
         """Serve a request, or reap a child."""
         if descriptor in self._children:
             self._reap(descriptor)
-        elif descriptor == self._channel.fileno():
+        elif self._channel is not None and descriptor == self._channel.fileno():
             try:
-                message, descriptors, _, _ = socket.recv_fds(self._channel, _MAX_REQUEST, 2)
+                message, descriptors, _, _ = socket.recv_fds(self._channel, _MAX_REQUEST, _GIVEN)
             except OSError:
                 message, descriptors = b"", []
-            request = json.loads(message) if message else {}
-            if "kill" in request:
-                self._kill(int(request["kill"]))
-            elif "start" in request:
-                self._fork(request["start"], *descriptors)
+            if message:
+                self._serve(json.loads(message), descriptors)
             else:
                 self.close()
 
     def forget(self) -> None:
         """Close, in another child of the supervisor, what only the supervisor needs."""
-        self._channel.close()
+        if self._channel is not None:
+            self._channel.close()
         for watch, (_, told) in self._children.items():
             os.close(watch)
             os.close(told)
 
     def close(self) -> None:
         """End the children: the control process has ended, and nobody needs their results."""
-        self._channel.close()
-        for watch, (pid, _) in list(self._children.items()):
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        for pid, _ in self._children.values():
             os.kill(pid, signal.SIGKILL)
-            self._reap(watch)
+
+    def _serve(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        if "kill" in request:
+            self._kill(int(request["kill"]))
+        elif len(descriptors) == _GIVEN:
+            self._fork(request["start"], *descriptors)
+        else:  # this process has no descriptors left
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def _fork(self, words: list[str], talk: int, told: int) -> None:
+        """Fork a child; if that fails, `told` ends without having told anything."""
         try:
             pid = os.fork()
-        except OSError as error:
-            log.error("A process cannot be started: %s.", error.strerror)
-        else:
             if pid == 0:
                 _be_child(words, talk)
-            self._children[os.pidfd_open(pid)] = pid, os.dup(told)
+            try:
+                self._children[os.pidfd_open(pid)] = pid, told
+            except OSError:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise
+        except OSError as error:
+            log.error("A process cannot be started: %s.", error.strerror)
+            os.close(told)
+        else:
             _tell(told, pid)
         os.close(talk)
-        os.close(told)
 
     def _kill(self, wanted: int) -> None:
         """End a child, unless it has been waited for: then its number may be another's."""

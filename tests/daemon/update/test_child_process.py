@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -39,11 +40,12 @@ def niceness(pid: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, pid)
 
 
-def served(work: Callable[[ForkedChildren, Nursery], Awaitable[None]]) -> None:
+def served(work: Callable[[ForkedChildren, socket.socket], Awaitable[None]]) -> None:
     """Have a nursery in this process serve what `work` asks for."""
 
     async def run() -> None:
         loop, nursery = asyncio.get_running_loop(), Nursery()
+        theirs = nursery.open()
         served: set[int] = set()
 
         def serve(descriptor: int) -> None:
@@ -61,18 +63,20 @@ def served(work: Callable[[ForkedChildren, Nursery], Awaitable[None]]) -> None:
         watch()
         try:
             async with asyncio.timeout(60):
-                await work(ForkedChildren(nursery.theirs), nursery)
+                await work(ForkedChildren(theirs), theirs)
+                while len(nursery.descriptors) > 1:  # noqa: ASYNC110 - every child that has ended is reaped
+                    await asyncio.sleep(0)
         finally:
             for descriptor in served:
                 loop.remove_reader(descriptor)
-            nursery.theirs.close()
+            theirs.close()
             nursery.close()
 
     asyncio.run(run())
 
 
 def test_forked_child_is_given_its_input_and_has_nothing_else_open() -> None:
-    async def work(children: ForkedChildren, _nursery: Nursery) -> None:
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
         child = await children.start(__name__, "echo", reads=True)
         assert child.stdin is not None
         assert child.stdout is not None
@@ -88,7 +92,7 @@ def test_forked_child_is_given_its_input_and_has_nothing_else_open() -> None:
 
 
 def test_forked_child_can_be_killed_and_its_end_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    async def work(children: ForkedChildren, _nursery: Nursery) -> None:
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
         waiting = await children.start(__name__, "wait")
         failing = await children.start(__name__, "fail")
         assert await failing.wait() == 1
@@ -105,9 +109,9 @@ def test_forked_child_can_be_killed_and_its_end_is_told(capfd: pytest.CaptureFix
 
 
 def test_children_end_with_the_nursery_and_later_ones_are_started_without_it(tmp_path: Path) -> None:
-    async def work(children: ForkedChildren, nursery: Nursery) -> None:
+    async def work(children: ForkedChildren, theirs: socket.socket) -> None:
         waiting = await children.start(__name__, "wait")
-        nursery.theirs.shutdown(2)
+        theirs.shutdown(socket.SHUT_RDWR)
         assert await waiting.wait() == -signal.SIGKILL
         await end(waiting)
         (tmp_path / "apart.py").write_text("import sys; print(sys.argv[2])")
@@ -133,3 +137,27 @@ def test_control_process_gives_way_to_workers(tmp_path: Path, resolver: Upstream
         assert niceness(control) == min(own + 5, 19)
         # Another session would have a share of the core of its own, where the kernel makes groups of them.
         assert {os.getsid(pid) for pid in (control, *workers)} == {os.getsid(daemon.process.pid)}
+
+
+def test_child_that_cannot_be_forked_is_started_without_the_supervisor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "apart.py").write_text("import sys; print(sys.argv[2])")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pidfd_open", failing)
+            child = await children.start("apart", "on its own")
+        assert child.stdout is not None
+        assert await child.stdout.read() == b"on its own\n"
+        assert await child.wait() == 0
+        forked = await children.start(__name__, "fail")
+        assert await forked.wait() == 1, "the next one is forked again"
+        await end(forked)
+
+    served(work)
+
+
+def failing(*_: object) -> int:
+    raise OSError(24, "Too many open files")
