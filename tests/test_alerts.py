@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from blockd.daemon.report import alarms
+from blockd.daemon.report import upstreams as upstream_alarms
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
+from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
 from tests.places import ROOT
 
 RULES = ROOT / "config" / "alerts.yml"
@@ -52,7 +54,12 @@ def test_every_rule_is_played_up_and_down() -> None:
 
 def test_rules_are_about_series_that_blockd_has() -> None:
     fed = {"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})}
-    sample = Sample(refused={"feed": True}, feeds=fed)
+    table = UpstreamTable(1)
+    table.row(0).use(["192.0.2.1:53"])
+    table.use(["192.0.2.1:53"])
+    table.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
+    upstreams = UpstreamsSample(table, ("192.0.2.1:53",), {".": 1}, ("127.0.0.1:53",))
+    sample = Sample(refused={"feed": True}, feeds=fed, upstreams=upstreams)
     families = Collector(Counters(1), list(REASONS), lambda: sample).collect()
     series = {one.name for family in families for one in family.samples}
     named = {name for rule in rules().values() for name in re.findall(r"blockd_\w+", rule["expr"])}
@@ -67,7 +74,8 @@ def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None
 
 
 def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
-    source = Path(alarms.__file__).read_text(encoding="utf-8")
+    files = [str(module.__file__) for module in (alarms, upstream_alarms)]
+    source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
     assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS
     assert {name: rules()[name]["labels"]["severity"] for name in told} == told

@@ -18,6 +18,10 @@ from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.daemon.update.expiry import ended, orders_of
 from blockd.daemon.update.feed_state import FeedState
+from blockd.doctor.finding import Finding, Grade
+from blockd.doctor.forwarding import findings_of
+from blockd.doctor.machine import Machine
+from blockd.doctor.upstream_question import questions_of
 from blockd.errors import RulesetError
 from blockd.orders import State, state_at
 from blockd.resolver.resolution import Resolution
@@ -39,6 +43,7 @@ class Prospect:
     pinned: int | None
     orders: tuple[int, int]  # how many a start would have, and how many of these would not be in force
     resolution: Resolution
+    upstreams: Sequence[Finding]  # what each upstream answers; empty if it was not asked
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -52,6 +57,9 @@ class Prospect:
             "orders": self.orders[0],
             "orders_not_in_force": self.orders[1],
             "resolution": self.resolution.to_json(),
+            "upstreams": [
+                {"grade": str(one.grade), "found": one.found, "advice": one.advice or None} for one in self.upstreams
+            ],
             "feeds": list(self.feeds),
             "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
             "refused": {
@@ -70,6 +78,9 @@ class Prospect:
         else:
             yield f"{self.config} is good."
         yield from resolution_lines(self.resolution.to_json())
+        for one in self.upstreams:
+            is_good = one.grade is Grade.OK
+            yield f"upstream: {one.found}" if is_good else f"upstream, a warning: {one.found}. {one.advice}"
         if not self.feeds:
             yield "No feed is configured (feeds: []): nothing would be blocked."
         for name in self.feeds:
@@ -120,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
         orders = _orders(settings, versions, in_force, found, time.time())
+    resolution = Resolution.of(settings)
     prospect = Prospect(
         args.config,
         reasons,
@@ -128,10 +140,17 @@ def run(args: argparse.Namespace) -> int:
         *_totals(versions, in_force, found),
         versions.pinned(),
         orders,
-        Resolution.of(settings),
+        resolution,
+        [] if args.elsewhere else _asked(settings, resolution),
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE
+
+
+def _asked(settings: Settings, resolution: Resolution) -> list[Finding]:
+    """Ask every upstream, as the doctor does."""
+    questions, timeout = questions_of(resolution), settings.upstream.timeout
+    return list(findings_of(questions, Machine().ask(questions, timeout), timeout))
 
 
 def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.daemon.report.resolution_lines import resolution_lines
+from blockd.daemon.report.upstreams import upstream_lines
 from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
@@ -35,6 +36,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"  CHANGED: {file['path']} on disk {how}; it is not used before a restart"
     yield from _bound(told["bound"])
     yield from resolution_lines(told["resolution"])
+    yield from upstream_lines(told["upstreams"])
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"

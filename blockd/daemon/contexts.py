@@ -10,7 +10,9 @@ from typing import Protocol
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import SelfTestKey
+from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
 from blockd.settings import Settings
@@ -26,7 +28,9 @@ class SharedContext:
     state: StateDir
     counters: Counters
     traffic: Traffic
+    upstreams: UpstreamTable
     selftest_key: SelfTestKey
+    loop_token: LoopToken
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import resolving
 from blockd.daemon.update.updater import Updater
+from blockd.daemon.upstreams.service import UpstreamService
 from blockd.daemon.workers import Workers
 from blockd.errors import BadName
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
@@ -53,7 +54,6 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.resolver import engine_name
-from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
@@ -97,8 +97,10 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
-        source = resolving(environment.source, context.resolution.groups[ALL_NAMES].upstreams)
+        self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
+        source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
+        self._upstreams.follow(self._feeds)
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock, state.room.no_evidence)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
@@ -125,10 +127,10 @@ class ControlProcess:
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, context.resolution, timing.clock(),
+            self._updater.maker, state.room, self._upstreams, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
-        world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, context.resolution)
+        world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, self._upstreams.resolution)
         self._lookups = Lookups(world)
         self.sinkhole = SinkholeService(
             settings, shared.counters.row(settings.workers), lambda: self._enforced, self._lookups.where_it_leads
@@ -146,23 +148,21 @@ class ControlProcess:
         loop.add_reader(self._channel.fileno(), self._hear)
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
-            engine=engine_name(),
-            config=self._context.running.digest,
-            workers=self._settings.workers,
+            engine=engine_name(), config=self._context.running.digest, workers=self._settings.workers,
             restarted=not self._context.announce,
-        )
+        )  # fmt: skip
         self._statements.begin()
         await self._switcher.begin(self._context.version)
         enforced = self._enforced
         self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
         serving = await self._serve()
-        tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._order_clock.run())]
-        tasks.append(asyncio.create_task(self._forget_traffic()))
-        tasks.append(asyncio.create_task(self._statements.state_forever(self._settings.audit.statement)))
+        stating = self._statements.state_forever(self._settings.audit.statement)
+        needed = self._updater.run(), self._order_clock.run(), self._upstreams.run()
+        tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
         if self._context.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait([stopped, *tasks[:2]], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([stopped, *tasks[: len(needed)]], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
@@ -307,7 +307,8 @@ class ControlProcess:
             is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok, tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
-            compiling=self._updater.maker.seconds, room=self._state.room, now=self._timing.clock(),
+            compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
+            now=self._timing.clock(),
         )  # fmt: skip
 
     async def _announce(self) -> None:

@@ -36,15 +36,19 @@ from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.nursery import Nursery, reset_signals
+from blockd.daemon.upstreams.news import tell
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.machine.loop_token import LoopToken
+from blockd.resolver.machine.observation import Observation
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
-from blockd.transports.binding import DESCRIPTORS, Sockets, bind
+from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
@@ -90,10 +94,13 @@ class Supervisor:
         self._state.check_writable()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
-        _raise_descriptors()
         self._resolution = Resolution.of(settings)
+        _raise_descriptors(descriptors_wanted(len(self._resolution.upstreams)))
+        tell(None, self._resolution)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
+        self._upstreams = UpstreamTable(settings.workers)
+        self._loop_token = LoopToken.make(os.urandom)
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
@@ -181,8 +188,9 @@ class Supervisor:
 
     def _shared(self) -> SharedContext:
         return SharedContext(
-            self._settings, self._sockets, self._state, self._counters, self._traffic, self._selftest_key
-        )
+            self._settings, self._sockets, self._state, self._counters, self._traffic, self._upstreams,
+            self._selftest_key, self._loop_token,
+        )  # fmt: skip
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
         context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
@@ -212,6 +220,10 @@ class Supervisor:
             if child.index is None:
                 if "enforce" in message:
                     self._version = int(message["enforce"])
+                elif "resolution" in message:
+                    observation = Observation.from_message(message["resolution"])
+                    if observation != self._resolution.observation:
+                        self._resolution = Resolution.by(self._settings, observation)
                 self._send_to_workers(message)
             else:
                 child.enforcing = message.get("enforcing", child.enforcing)
@@ -319,9 +331,9 @@ def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
     return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
-def _raise_descriptors() -> None:
+def _raise_descriptors(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -15,6 +15,7 @@ from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
+from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
 from blockd.feeds.transfer.notify import Notified
@@ -71,6 +72,8 @@ async def _enforce_until_stopped(
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
     desk = CacheDesk(resolver.inspector, channel.send, time.monotonic, time.time)
+    following = ResolutionFollower(context, resolver)
+    following.start()
 
     def read() -> None:
         messages = channel.receive()
@@ -81,6 +84,8 @@ async def _enforce_until_stopped(
         for message in messages:
             if "cache" in message:
                 desk.take(message["cache"])
+            elif "resolution" in message:
+                following.take(message["resolution"])
             else:
                 versions.put_nowait(int(message["enforce"]))
 
@@ -94,6 +99,7 @@ async def _enforce_until_stopped(
     if swapping.done():
         swapping.result()
     swapping.cancel()
+    following.stop()
 
 
 async def _swap_in_turn(
@@ -130,7 +136,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
         client_ttl=int(cache.client_ttl),
-        local=context.resolution.local,
+        local=shared.loop_token.with_zone(context.resolution.local),
     )
     instruments = Instruments(
         clock=time.monotonic,

@@ -1,14 +1,16 @@
-"""Checks of the resolvers that blockd forwards to."""
+"""Checks of the resolvers that blockd forwards to: the same ones, by the same rules, as the daemon's."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
 from blockd.dns import types
-from blockd.doctor.finding import Context, Finding, bad, ok, warning
-from blockd.doctor.machine import STUB
-from blockd.settings import SYSTEM_UPSTREAM, SocketAddress, Upstream
+from blockd.doctor.finding import Context, Finding, Grade, bad, ok, warning
+from blockd.doctor.machine import Asked
+from blockd.doctor.upstream_question import UpstreamQuestion, questions_of
+from blockd.resolver.machine.observation import Observation
+from blockd.resolver.machine.system import STUB
+from blockd.resolver.resolution import Resolution
 
 SLOW = 1.0  # seconds for an answer that a resolver has in its cache
 _REFUSALS = {types.SERVFAIL: "SERVFAIL", types.REFUSED: "REFUSED", types.NOTIMP: "NOTIMP", types.FORMERR: "FORMERR"}
@@ -16,77 +18,91 @@ _REFUSALS = {types.SERVFAIL: "SERVFAIL", types.REFUSED: "REFUSED", types.NOTIMP:
 
 def upstream_loops(case: Context) -> Iterator[Finding]:
     """Check that no question would come back to blockd itself, directly or through systemd-resolved."""
-    zones = [upstream for zone in case.settings.forward for upstream in zone.upstreams]
-    forwarders = _forwarders(case, zones)
-    loops = [upstream for upstream in forwarders if _is_own(case, upstream)]
-    by_stub = [one for one in case.machine.stub_upstreams() if _is_own(case, one)] if STUB in forwarders else []
-    for upstream in loops:
-        yield bad(f"the upstream {upstream.text} is blockd itself", "Name your resolvers in `upstreams`.")
-    for upstream in by_stub:
+    resolution = _resolution(case)
+    for one in resolution.left_out:
         yield bad(
-            f"systemd-resolved ({STUB.text}) asks {upstream.text}, which is blockd itself: questions would loop",
+            one.why,
+            "Name your resolvers in `upstreams` instead of system."
+            if one.upstream == STUB
+            else "Name your resolvers in `upstreams`.",
+        )
+    if resolution.observation.stub and not resolution.observation.is_circle:
+        asked = " and ".join(resolution.observation.stub)
+        yield bad(
+            f"systemd-resolved ({STUB.label}) asks {asked}, which is blockd itself: questions may loop",
             "Name your resolvers in `upstreams` instead of system.",
         )
-    if not loops and not by_stub:
+    elif not resolution.left_out:
         yield ok("no upstream is blockd itself")
 
 
 def upstreams(case: Context) -> Iterator[Finding]:
-    """Check that every upstream answers a question in time."""
-    asked = [upstream for upstream in _forwarders(case) if not _is_own(case, upstream)]
-    if not asked:
+    """Check that every upstream of every group answers a question in time."""
+    questions = questions_of(_resolution(case))
+    timeout = case.settings.upstream.timeout
+    yield from findings_of(questions, case.machine.ask(questions, timeout) if questions else [], timeout)
+
+
+def findings_of(questions: Sequence[UpstreamQuestion], answers: Sequence[Asked], timeout: float) -> Iterator[Finding]:
+    """Yield what is to be said of each answer; `timeout` is how many seconds blockd waits for one."""
+    if not any(not question.zone for question in questions):
         yield bad(
             "there is no upstream: names that are not listed get SERVFAIL",
             "Name your resolvers in `upstreams`; /etc/resolv.conf, which system refers to, names none.",
         )
-        return
-    answers = case.machine.ask(asked)
-    grade = bad if all(one.failure or one.rcode in _REFUSALS for one in answers) else warning
-    for upstream, one in zip(asked, answers, strict=True):
-        milliseconds, limit = one.seconds * 1000, min(case.settings.upstream.timeout, SLOW) * 1000
-        if one.failure:
-            yield grade(one.failure, "Check that it is running and that no firewall is in between.")
-        elif one.rcode in _REFUSALS:
-            yield grade(
-                f"{upstream.text} answers {_REFUSALS[one.rcode]}",
-                "Check that it is configured to resolve for this machine.",
-            )
-        elif one.rcode != types.NOERROR:
-            yield warning(
-                f"{upstream.text} answers a question for the root of the DNS with rcode {one.rcode}",
-                "Use a resolver that resolves every name.",
-            )
-        elif not one.recurses:
-            yield warning(
-                f"{upstream.text} does not resolve for this machine (RA is not set)",
-                "Allow this machine at that resolver, or use another one.",
-            )
-        elif milliseconds > limit:
-            yield warning(
-                f"{upstream.text} took {milliseconds:.0f} ms to answer; more than {limit:.0f} ms is slow",
-                "Use a nearer resolver; clients wait for names that are not cached, upstream.timeout at most.",
-            )
-        else:
-            yield ok(f"{upstream.text} answered in {milliseconds:.0f} ms")
+    failed = {question.zone for question in questions} - {
+        question.zone for question, one in zip(questions, answers, strict=True) if not _is_failed(question, one)
+    }
+    for question, one in zip(questions, answers, strict=True):
+        yield _finding(question, one, timeout, Grade.BAD if question.zone in failed else Grade.WARNING)
 
 
-def _forwarders(case: Context, others: Sequence[Upstream] = ()) -> list[Upstream]:
-    """Return the upstreams for all names, and others, with `system` replaced by those of the machine."""
-    found: dict[Upstream, None] = {}
-    for upstream in (*case.settings.upstreams, *others):
-        try:
-            found.update(dict.fromkeys(case.machine.system_upstreams() if upstream == SYSTEM_UPSTREAM else [upstream]))
-        except OSError:
-            continue  # no resolv.conf is no upstream, which is what is answers
-    return list(found)
+def _is_failed(question: UpstreamQuestion, one: Asked) -> bool:
+    return bool(one.failure) or one.rcode in _REFUSALS or (bool(question.zone) and one.rcode != types.NOERROR)
 
 
-def _is_own(case: Context, upstream: Upstream) -> bool:
-    """Return whether blockd listens at an upstream's address, also through a wildcard address."""
-    theirs = SocketAddress(upstream.host, upstream.port)
-    for mine in case.settings.listen.dns:
-        if mine == theirs:
-            return True
-        if ipaddress.ip_address(mine.host).is_unspecified and mine.clashes_with(theirs):
-            return case.machine.has_address(theirs.host)
-    return False
+def _finding(question: UpstreamQuestion, one: Asked, timeout: float, grade: Grade) -> Finding:
+    """Return what is to be said of an answer; `grade` is that of a failure: bad if no other upstream can do it."""
+    name = question.upstream.label
+    milliseconds, limit = one.seconds * 1000, timeout * 1000
+    if one.failure:
+        return Finding(grade, one.failure, "Check that it is running and that no firewall is in between.")
+    if one.rcode in _REFUSALS:
+        about = f" for {question.about}" if question.zone else ""
+        return Finding(
+            grade,
+            f"{name} answers {_REFUSALS[one.rcode]}{about}",
+            "Check that it is configured to resolve for this machine.",
+        )
+    if one.rcode != types.NOERROR and question.zone:
+        what = "NXDOMAIN" if one.rcode == types.NXDOMAIN else f"rcode {one.rcode}"
+        return Finding(
+            grade, f"{name} answers {what} for {question.about}", "Name the servers of that zone in `forward`."
+        )
+    if one.rcode != types.NOERROR:
+        return warning(
+            f"{name} answers a question for the root of the DNS with rcode {one.rcode}",
+            "Use a resolver that resolves every name.",
+        )
+    if not one.recurses and not question.zone:
+        return warning(
+            f"{name} does not resolve for this machine (RA is not set)",
+            "Allow this machine at that resolver, or use another one.",
+        )
+    about = f" about {question.about}" if question.zone else ""
+    if milliseconds > limit:
+        return warning(
+            f"{name} took {milliseconds:.0f} ms to answer{about}; upstream.timeout is {limit:.0f} ms, so clients get "
+            "SERVFAIL",
+            "Use a nearer resolver, or raise upstream.timeout.",
+        )
+    if one.seconds > SLOW:
+        return warning(
+            f"{name} took {milliseconds:.0f} ms to answer{about}; more than {SLOW * 1000:.0f} ms is slow",
+            "Use a nearer resolver; clients wait for names that are not cached, upstream.timeout at most.",
+        )
+    return ok(f"{name} answered{about} in {milliseconds:.0f} ms")
+
+
+def _resolution(case: Context) -> Resolution:
+    return Resolution.by(case.settings, Observation.of(case.settings, case.machine))

@@ -22,23 +22,21 @@ from pathlib import Path
 from blockd.dns import types
 from blockd.doctor.exchange import ask
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
+from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.errors import UpstreamFailure
 from blockd.resolver import engine_name
-from blockd.resolver import system as upstreams
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.machine.system import System
 from blockd.resolver.response import matches
 from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets
 
-UPSTREAM_TIME = 1.5  # seconds to wait for an upstream's answer; all are asked at once
-STUB = Upstream("127.0.0.53", upstreams.DNS_PORT)  # systemd-resolved, as resolv.conf names it
-STUB_FILE = Path("/run/systemd/resolve/resolv.conf")  # the upstreams of systemd-resolved
+MARGIN = 1.0  # seconds longer than blockd would wait for an upstream's answer; all are asked at once
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroups(7), version 2: quota and period in microseconds
 PROC = Path("/proc")
 CAP_NET_BIND_SERVICE = 10  # capabilities(7)
 STA_UNSYNC = 0x0040  # adjtimex(2)
-_ROOT_NS = b"\0" + struct.pack(">HH", 2, types.CLASS_IN)  # the question `. NS`, which every resolver can answer
 _OPT = struct.pack(">BHHHHH", 0, types.OPT, types.MAX_UDP, 0, types.EDNS_DO, 0)
 
 
@@ -52,7 +50,7 @@ class Asked:
     failure: str = ""
 
 
-class Machine:
+class Machine(System):
     """The machine. Methods only read; tests override them to simulate other machines."""
 
     def now(self) -> float:
@@ -168,22 +166,11 @@ class Machine:
             return None
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
 
-    def system_upstreams(self) -> list[Upstream]:
-        """Return the resolvers of resolv.conf; raises OSError if it cannot be read."""
-        return list(upstreams.name_servers())
-
-    def stub_upstreams(self) -> list[Upstream]:
-        """Return the upstreams of systemd-resolved; none if it does not run."""
-        try:
-            return list(upstreams.name_servers(STUB_FILE))
-        except OSError:
-            return []
-
-    def ask(self, asked: Sequence[Upstream]) -> list[Asked]:
-        """Ask each upstream one question, all at the same time."""
+    def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
+        """Ask upstreams, all at the same time, and wait a little longer than `timeout` seconds for their answers."""
 
         async def all_of_them() -> list[Asked]:
-            return list(await asyncio.gather(*(_ask(upstream) for upstream in asked)))
+            return list(await asyncio.gather(*(_ask(question, timeout + MARGIN) for question in questions)))
 
         return asyncio.run(all_of_them())
 
@@ -199,18 +186,18 @@ class _Timex(ctypes.Structure):
     )
 
 
-async def _ask(upstream: Upstream) -> Asked:
-    header = struct.pack(">6H", secrets.randbits(16), types.RD, 1, 0, 0, 1)
-    question = header + _ROOT_NS + _OPT
+async def _ask(asked: UpstreamQuestion, seconds: float) -> Asked:
+    upstream, section = asked.upstream, asked.section
+    question = struct.pack(">6H", secrets.randbits(16), types.RD, 1, 0, 0, 1) + section + _OPT
     started = time.monotonic()
     try:
         if upstream.transport == "udp":
-            answer = await ask(upstream, question, len(_ROOT_NS), UPSTREAM_TIME, secrets.randbelow)
+            answer = await ask(upstream, question, len(section), seconds, secrets.randbelow)
         else:
-            answer = await ask_over_stream(upstream, question, UPSTREAM_TIME)
+            answer = await ask_over_stream(upstream, question, seconds)
     except UpstreamFailure as error:
         return Asked(failure=str(error))
-    if not matches(answer, question, len(_ROOT_NS)):
+    if not matches(answer, question, len(section)):
         return Asked(failure=f"{upstream.label} answered another question")
     flags = int.from_bytes(answer[2:4])
     return Asked(time.monotonic() - started, flags & types.RCODE, bool(flags & types.RA))

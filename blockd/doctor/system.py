@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.resolver.forwarding.limits import SOCKETS
+from blockd.resolver.forwarding.udp_sockets import sockets_each
+from blockd.resolver.machine.observation import Observation
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Versions
-from blockd.transports.binding import DESCRIPTORS, RECEIVE_BUFFER
+from blockd.transports.binding import RECEIVE_BUFFER, descriptors_wanted
 
 FEWEST_DESCRIPTORS = 1024  # files: the default of most systems; with fewer a small flood uses up all
 RULESETS_OF_ROOM = 3  # the one in force, the next one, and what the next one is compiled from
@@ -53,15 +57,23 @@ def disk_space(case: Context) -> Iterator[Finding]:
 
 
 def open_files(case: Context) -> Iterator[Finding]:
-    """Check that there are enough descriptors for all questions in flight."""
+    """Check that there are enough descriptors for the sockets to all upstreams, and for connections."""
     allowed = case.machine.descriptors(case.running.pid)
-    advice = f"Raise the limit to {DESCRIPTORS}: LimitNOFILE in the systemd unit, or `ulimit -n`."
+    upstreams = len(Resolution.by(case.settings, Observation.of(case.settings, case.machine)).upstreams)
+    wanted, sockets = descriptors_wanted(upstreams), sockets_each(upstreams, allowed)
+    advice = f"Raise the limit to {wanted}: LimitNOFILE in the systemd unit, or `ulimit -n`."
     if allowed < FEWEST_DESCRIPTORS:
-        yield bad(f"a process may open {allowed} files; a few hundred questions in flight use them up", advice)
-    elif allowed < DESCRIPTORS:
-        yield warning(f"a process may open {allowed} files; blockd uses up to {DESCRIPTORS}", advice)
+        yield bad(f"a process may open {allowed} files; some hundred connections and upstreams use them up", advice)
+    elif sockets < SOCKETS:
+        yield warning(
+            f"a process may open {allowed} files: each upstream is asked from {sockets} ports at a time instead of "
+            f"{SOCKETS}, so that its answers are easier to forge",
+            advice,
+        )
+    elif allowed < wanted:
+        yield warning(f"a process may open {allowed} files; blockd uses up to {wanted}", advice)
     else:
-        yield ok(f"a process may open at least {min(allowed, DESCRIPTORS)} files")
+        yield ok(f"a process may open at least {min(allowed, wanted)} files")
 
 
 def receive_buffer(case: Context) -> Iterator[Finding]:

@@ -61,6 +61,7 @@ class Collector(PrometheusCollector):
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
         yield from bounds_metrics(sample.bounds)
+        yield from sample.upstreams.metrics()
         yield GaugeMetricFamily(
             "blockd_releases_failed",
             "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from blockd.metrics.bounds import BoundsSample
+from blockd.metrics.upstreams import UpstreamsSample
 
 ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
 Change = Literal["imposed", "lifted"]
@@ -105,3 +106,4 @@ class Sample:
     contradictions: int = 0  # between orders of different authorities
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
+    upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

@@ -6,9 +6,11 @@ rows up.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,7 +21,10 @@ STATES = ("up", "unknown", "failing", "down")
 FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disconnected")
 
 _STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
-FIELDS = _FAILURES + len(FAILURES)
+_LOOPED = _FAILURES + len(FAILURES)
+FIELDS = _LOOPED + 1
+_HEAD = 4  # before the slots: which upstreams they are for, and the load
+_ROW = _HEAD + MAX_SLOTS * FIELDS
 _USED = 1 << 63  # in the field of the state: the worker uses this slot
 
 
@@ -38,13 +43,39 @@ class UpstreamFigures:
     late: int  # answers that came when their question had been given up
     hedged: int  # questions that were sent to another one as well, since this one took long
     failures: tuple[int, ...]  # by FAILURES
+    looped: int = 0  # questions to it that came back to blockd
+
+
+class Load(NamedTuple):
+    """What forwarding is busy with: questions in flight, those listened for though given up, failures remembered."""
+
+    flights: int
+    late: int
+    failures: int
 
 
 class UpstreamRow:
     """One worker's figures."""
 
     def __init__(self, numbers: memoryview) -> None:
-        self._numbers = numbers
+        self._head = numbers[:_HEAD]
+        self._numbers = numbers[_HEAD:]
+
+    def use(self, names: Sequence[str]) -> None:
+        """Have slots for these upstreams from now on; figures of others are forgotten."""
+        mark = _mark_of(names)
+        if self._head[0] != mark:
+            self.clear()
+            self._head[0] = mark
+
+    def note_load(self, load: Load) -> None:
+        """Replace the worker's load."""
+        for place, number in enumerate(load, start=1):
+            self._head[place] = number
+
+    def figures(self, slot: int) -> UpstreamFigures | None:
+        """Return the figures of a slot; None if it is not used."""
+        return _figures(self._numbers, slot) if 0 <= slot < MAX_SLOTS else None
 
     def note(self, slot: int, figures: UpstreamFigures) -> None:
         """Replace the figures of a slot; one beyond MAX_SLOTS is not kept."""
@@ -55,7 +86,8 @@ class UpstreamRow:
         moments = (figures.since, figures.heard, figures.round_trip, figures.distance)
         counts = (figures.in_flight, figures.asked, figures.answered, figures.late, figures.hedged)
         for place, number in enumerate(
-            (*(max(int(moment * 1e6), 0) for moment in moments), *counts, *figures.failures), start=at + 1
+            (*(max(int(moment * 1e6), 0) for moment in moments), *counts, *figures.failures, figures.looped),
+            start=at + 1,
         ):
             numbers[place] = number
         numbers[at] = _USED | figures.state  # last: a reader sees figures that are whole
@@ -67,43 +99,32 @@ class UpstreamRow:
 
 
 class UpstreamTable:
-    """A row for each worker's index."""
+    """A row for each worker's index; `use` says of which upstreams rows are read."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._memory = mmap.mmap(-1, workers * MAX_SLOTS * FIELDS * 8)
+        self._memory = mmap.mmap(-1, workers * _ROW * 8)
         self._numbers = memoryview(self._memory).cast("Q")
+        self._mark = 0
+
+    def use(self, names: Sequence[str]) -> None:
+        """Read the rows of workers that have these upstreams, and pass over others."""
+        self._mark = _mark_of(names)
 
     def row(self, index: int) -> UpstreamRow:
         """Return the row of worker `index`."""
-        size = MAX_SLOTS * FIELDS
-        return UpstreamRow(self._numbers[index * size : (index + 1) * size])
+        return UpstreamRow(self._numbers[index * _ROW : (index + 1) * _ROW])
+
+    def load(self) -> Load:
+        """Return the load of all workers."""
+        heads = [self._numbers[worker * _ROW + 1 : worker * _ROW + _HEAD].tolist() for worker in range(self._workers)]
+        return Load(*map(sum, zip(*heads, strict=True)))
 
     def seen_by(self, slot: int) -> list[UpstreamFigures]:
         """Return the figures of each worker that uses a slot."""
-        found = []
-        for worker in range(self._workers if 0 <= slot < MAX_SLOTS else 0):
-            at = (worker * MAX_SLOTS + slot) * FIELDS
-            numbers = self._numbers[at : at + FIELDS].tolist()
-            if numbers[_STATE] & _USED:
-                since, heard, round_trip, distance = (micro / 1e6 for micro in numbers[_SINCE : _DISTANCE + 1])
-                in_flight, asked, answered, late, hedged, *failures = numbers[_IN_FLIGHT:]
-                found.append(
-                    UpstreamFigures(
-                        state=numbers[_STATE] & 3,
-                        since=since,
-                        heard=heard,
-                        round_trip=round_trip,
-                        distance=distance,
-                        in_flight=in_flight,
-                        asked=asked,
-                        answered=answered,
-                        late=late,
-                        hedged=hedged,
-                        failures=tuple(failures),
-                    )
-                )
-        return found
+        rows = (self._numbers[worker * _ROW : (worker + 1) * _ROW] for worker in range(self._workers))
+        found = (_figures(row[_HEAD:], slot) for row in rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
+        return [figures for figures in found if figures is not None]
 
     def figures(self, slot: int) -> UpstreamFigures | None:
         """Return what all workers see together, None if none uses the slot.
@@ -126,7 +147,79 @@ class UpstreamTable:
             sum(one.late for one in seen),
             sum(one.hedged for one in seen),
             tuple(map(sum, zip(*(one.failures for one in seen), strict=True))),
+            sum(one.looped for one in seen),
         )
+
+
+def _mark_of(names: Sequence[str]) -> int:
+    """Return a number that only the same upstreams in the same order have; 0 for none."""
+    return int.from_bytes(hashlib.sha256("\n".join(names).encode()).digest()[:8]) if names else 0
+
+
+def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
+    """Return the figures in a slot of a row, None if it is not used."""
+    at = slot * FIELDS
+    fields = numbers[at : at + FIELDS].tolist()
+    if not fields[_STATE] & _USED:
+        return None
+    since, heard, round_trip, distance = (micro / 1e6 for micro in fields[_SINCE : _DISTANCE + 1])
+    in_flight, asked, answered, late, hedged, *failures, looped = fields[_IN_FLIGHT:]
+    return UpstreamFigures(
+        state=fields[_STATE] & 3,
+        since=since,
+        heard=heard,
+        round_trip=round_trip,
+        distance=distance,
+        in_flight=in_flight,
+        asked=asked,
+        answered=answered,
+        late=late,
+        hedged=hedged,
+        failures=tuple(failures),
+        looped=looped,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamsSample:
+    """What the control process knows of upstreams at the moment of a scrape; `names` are in the order of their slots.
+
+    `usable` is how many upstreams of a zone are up or unknown; `left_out` are those that lead back to blockd.
+    """
+
+    table: UpstreamTable | None = None
+    names: tuple[str, ...] = ()
+    usable: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the families of upstreams."""
+        yield from upstream_metrics(self.table or UpstreamTable(1), self.names)
+        usable = GaugeMetricFamily(
+            "blockd_upstreams_usable",
+            "How many upstreams of a zone, `.` for all names, are up or not yet known; if 0, its names get SERVFAIL.",
+            labels=["zone"],
+        )
+        for zone, count in self.usable.items():
+            usable.add_metric([zone], count)
+        left_out = GaugeMetricFamily(
+            "blockd_upstream_left_out", "1 while an upstream is not asked, since it leads back to blockd.",
+            labels=["upstream"],
+        )  # fmt: skip
+        for name in self.left_out:
+            left_out.add_metric([name], 1)
+        flights = [
+            GaugeMetricFamily("blockd_flights", "Questions that upstreams are asked now."),
+            GaugeMetricFamily(
+                "blockd_late_flights", "Questions that have been given up, whose answers are still listened for."
+            ),
+            GaugeMetricFamily(
+                "blockd_remembered_failures", "Questions that failed, and are not asked again for some time (RFC 9520)."
+            ),
+        ]
+        for family, count in zip(flights, self.table.load() if self.table else Load(0, 0, 0), strict=True):
+            family.add_metric([], count)
+        yield from (usable, left_out, *flights)
 
 
 def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Metric]:
@@ -137,6 +230,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         "probed.",
         labels=["upstream", "state"],
     )
+    up = _gauge("up", "1 if the upstream is asked as others are, 0 if it is failing or down for all workers.")
     gauges = [
         _gauge("round_trip_seconds", "How long the upstream takes for clients' questions, smoothed; 0 if unknown."),
         _gauge("probe_seconds", "How long the upstream takes for blockd's own probes, smoothed; 0 if unknown."),
@@ -147,6 +241,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         _counter("answers", "Answers of the upstream."),
         _counter("late_answers", "Answers of these that came when their question had been given up."),
         _counter("hedges", "Questions sent to another upstream as well, since this one took long."),
+        _counter("loops", "Questions to the upstream that came back to blockd, and were answered with SERVFAIL."),
     ]
     failures = CounterMetricFamily(
         "blockd_upstream_failures",
@@ -160,17 +255,18 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         for number, word in enumerate(STATES):
             state.add_metric([name, word], seen.count(number))
         figures = table.figures(slot)
+        up.add_metric([name], figures is None or STATES[figures.state] in ("up", "unknown"))
         if figures is None:
             continue
         for gauge, value in zip(gauges, (figures.round_trip, figures.distance, figures.in_flight), strict=True):
             gauge.add_metric([name], value)
         for counter, count in zip(
-            counters, (figures.asked, figures.answered, figures.late, figures.hedged), strict=True
+            counters, (figures.asked, figures.answered, figures.late, figures.hedged, figures.looped), strict=True
         ):
             counter.add_metric([name], count)
         for kind, count in zip(FAILURES, figures.failures, strict=True):
             failures.add_metric([name, kind], count)
-    yield from (state, *gauges, *counters, failures)
+    yield from (state, up, *gauges, *counters, failures)
 
 
 def _gauge(name: str, what: str) -> GaugeMetricFamily:

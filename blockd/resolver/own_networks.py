@@ -7,7 +7,7 @@ import ipaddress
 from pathlib import Path
 
 from blockd.names import Network, translations
-from blockd.resolver.system import RESOLV_CONF, name_servers
+from blockd.resolver.machine.system import RESOLV_CONF, name_servers
 from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import SYSTEM_UPSTREAM, Settings
 

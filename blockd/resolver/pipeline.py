@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
@@ -20,6 +20,7 @@ from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -88,6 +89,10 @@ class Pipeline:
         self._policy = Policy(enforced, answers, judge)
         if old is not None:
             old.enforced.close()
+
+    def use_local(self, local: LocalZones) -> None:
+        """Answer from these local zones from the next message on."""
+        self._service = replace(self._service, local=local)
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer what can be answered without waiting; return its context if an upstream must be asked.

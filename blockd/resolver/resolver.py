@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blockd.metrics import Transport
+from blockd.metrics.upstreams import Load
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
+from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.waiting import TOO_MANY, Waiting
 from blockd.ruleset import Enforced
+from blockd.settings import Upstream
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
@@ -67,6 +72,26 @@ class Resolver:
         answers = BlockAnswers(self._sinkhole, enforced.version)
         self.engine.enforce(enforced, answers)  # first: it lets go of the files that the pipeline then closes
         self.pipeline.enforce(enforced, answers, self.engine.judge(enforced))
+
+    def use(self, groups: Sequence[Group], local: LocalZones | None = None) -> None:
+        """Ask these upstreams from the next message on; answer from these local zones, if given. No question is lost.
+
+        What is cached of names that are local from now on is for the `inspector` to remove.
+        """
+        self._forwarder.use(groups)
+        if local is not None:
+            self.pipeline.use_local(local)
+            self.engine.use_local(local)
+
+    @property
+    def healths(self) -> Mapping[Upstream, Health]:
+        """How each upstream is."""
+        return self._forwarder.healths
+
+    @property
+    def load(self) -> Load:
+        """What forwarding is busy with."""
+        return self._forwarder.load
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""

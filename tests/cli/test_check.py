@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from blockd.doctor.finding import Grade
+from blockd.doctor.forwarding import findings_of
+from blockd.doctor.machine import Asked
+from blockd.doctor.upstream_question import UpstreamQuestion
+from blockd.settings import Upstream
 from tests.daemon.harness import Daemon, put, until, write_list
 from tests.places import ROOT
+from tests.upstream import UpstreamSimulator
 
 SHIPPED = ROOT / "config" / "blockd.yaml"
 
@@ -133,3 +139,32 @@ def test_a_list_that_cannot_be_renewed_and_is_at_its_end_is_not_said_to_be_in_fo
         until(lambda: daemon.status()["feeds"][0]["ended"], "it is at its end")
     assert main(["check", "--config", str(daemon.config)]) == 1
     assert "1 of 1 orders would not be in force" in capsys.readouterr().out
+
+
+def test_each_upstream_is_asked_the_question_that_it_is_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with UpstreamSimulator() as upstream, UpstreamSimulator() as other:
+        upstream.plan(".", "NS", ". 60 IN NS a.root-servers.net.")
+        other.plan("corp.example", "SOA", "corp.example. 60 IN SOA ns. host. 1 2 3 4 5")
+        zones = [{"zone": zone, "upstreams": [other.address]} for zone in ("corp.example", "else.example")]
+        daemon = Daemon(tmp_path, upstream=upstream.address, forward=zones)
+        daemon.write_config()
+        assert main(["check", "--config", str(daemon.config)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        asked = [line for line in lines if line.startswith("upstream")]
+        assert asked[0].startswith(f"upstream: {upstream.upstream.text} answered in ")
+        assert asked[1].startswith(f"upstream: {other.upstream.text} answered about the zone corp.example in ")
+        assert asked[2] == (
+            f"upstream, a warning: {other.upstream.text} answers NXDOMAIN for the zone else.example. "
+            "Name the servers of that zone in `forward`."
+        )
+        assert main(["check", "--json", "--elsewhere", "--config", str(daemon.config)]) == 0
+        assert json.loads(capsys.readouterr().out)["upstreams"] == [], "another machine's are not asked from here"
+
+
+def test_an_upstream_that_takes_longer_than_the_timeout_is_a_warning() -> None:
+    question = UpstreamQuestion(Upstream("192.0.2.1", 53))
+    [found] = findings_of([question], [Asked(0.3)], 0.2)
+    assert (found.grade, found.found) == (
+        Grade.WARNING,
+        "192.0.2.1:53 took 300 ms to answer; upstream.timeout is 200 ms, so clients get SERVFAIL",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -25,9 +26,12 @@ from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import key_from_text
 from blockd.orders import Reason, Verdict
 from blockd.resolver import SelfTestKey
+from blockd.resolver.machine.loop_token import LoopToken
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.explain import explain
 from blockd.ruleset.versions.diff import Changes, Comparison
@@ -38,8 +42,8 @@ from blockd.web import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "config", "listen", "bound", "resolution", "ruleset", "pinned", "feeds", "workers",
-    "self_test", "overrides",
+    "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
+    "workers", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip
@@ -90,14 +94,25 @@ class Node:
         self.time = ManualTime()
         self.sources = Sources(self.time)
         feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
-        settings = Settings.model_validate({"workers": 2, "feeds": feeds, **more})
+        settings = Settings.model_validate({"workers": 2, "feeds": feeds, "upstreams": ["127.0.0.1:1"], **more})
         state = StateDir(folder)
-        shared = SharedContext(settings, Sockets(), state, Counters(2), Traffic(2, bytes(16)), SelfTestKey(bytes(16)))
+        shared = SharedContext(
+            settings,
+            Sockets(),
+            state,
+            Counters(2),
+            Traffic(2, bytes(16)),
+            UpstreamTable(2),
+            SelfTestKey(bytes(16)),
+            LoopToken.make(os.urandom),
+        )
         workers = {index: WorkerState(10 + index, 0) for index in range(2)}
         config = folder / "blockd.yaml"
         config.write_text("feeds: []\n", encoding="ascii")
         running = ConfigWatch(shared.settings, config, self.time.clock())
-        context = ControlContext(shared, config, running, OpenGate(), None, workers, announce=False)
+        context = ControlContext(
+            shared, config, running, OpenGate(), None, workers, announce=False, resolution=Resolution.of(settings)
+        )
         (folder / "hit-slots.json").write_text("[]")
         environment = Environment(
             self.time.timing, self.source, LocalCompiler(self.time), compare=counted, self_tests=SimulatedTests

@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
-from blockd.doctor import machine
 from blockd.doctor.machine import Machine
+from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.settings.addresses import upstream_from_text
 from tests.resolver.streams.certificates import Authority
 from tests.resolver.streams.doh import DohServer
 from tests.resolver.streams.happenings import Happenings, run
 from tests.resolver.streams.servers import StreamServer, answer
 
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine may be busy with other tests."""
-    monkeypatch.setattr(machine, "UPSTREAM_TIME", 10.0)
+PATIENCE = 10.0  # seconds: the machine may be busy with other tests
 
 
 def test_an_upstream_is_asked_over_the_transport_that_it_names(tmp_path: Path) -> None:
@@ -39,7 +33,8 @@ def test_an_upstream_is_asked_over_the_transport_that_it_names(tmp_path: Path) -
                 f"https://127.0.0.1:{web.port}#;{certificate.pin_text}",
                 f"tls://127.0.0.1:{encrypted.port}#;{other.pin_text}",
             ]
-            asked = await asyncio.to_thread(Machine().ask, [upstream_from_text(text) for text in texts])
+            questions = [UpstreamQuestion(upstream_from_text(text)) for text in texts]
+            asked = await asyncio.to_thread(Machine().ask, questions, PATIENCE)
             assert [one.failure for one in asked[:3]] == ["", "", ""]
             assert all(0 < one.seconds < 10 for one in asked[:3])
             assert asked[3].failure.endswith(f" has a key that is not pinned ({certificate.pin_text})")
@@ -54,7 +49,7 @@ def test_an_answer_to_another_question_is_a_failure() -> None:
         server.respond = lambda visit, message: visit.say(answer(message[:13] + b"\0\1" + message[15:]))
         async with server.serving():
             upstream = upstream_from_text(f"tcp://127.0.0.1:{server.port}")
-            (asked,) = await asyncio.to_thread(Machine().ask, [upstream])
+            (asked,) = await asyncio.to_thread(Machine().ask, [UpstreamQuestion(upstream)], PATIENCE)
             assert asked.failure == f"tcp://127.0.0.1:{server.port} answered another question"
 
     run("asyncio", body)

@@ -19,8 +19,11 @@ from blockd import doctor as checkup
 from blockd.dns import types
 from blockd.doctor import CHECKS, Context, Finding, Grade, Machine, Running, examine
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, holders
-from blockd.doctor.machine import STUB, Asked
+from blockd.doctor.machine import Asked
+from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.errors import CommandError
+from blockd.names import key_from_text
+from blockd.resolver.machine.system import STUB
 from blockd.settings import SocketAddress, Upstream, load
 from blockd.times import time_text
 from blockd.transports.binding import DESCRIPTORS, RECEIVE_BUFFER
@@ -55,7 +58,7 @@ class Fake(Machine):
     system: list[Upstream] | OSError = field(default_factory=lambda: [Upstream("10.0.0.1", 53)])
     stub: list[Upstream] = field(default_factory=list)
     answers: dict[str, Asked] = field(default_factory=dict)  # by host
-    asked: list[Upstream] = field(default_factory=list)
+    asked: list[UpstreamQuestion] = field(default_factory=list)
 
     def now(self) -> float:
         return NOW
@@ -121,9 +124,12 @@ class Fake(Machine):
     def stub_upstreams(self) -> list[Upstream]:
         return self.stub
 
-    def ask(self, asked: Sequence[Upstream]) -> list[Asked]:
-        self.asked = list(asked)
-        return [self.answers.get(upstream.host, Asked(0.01)) for upstream in asked]
+    def owns_address(self, host: str) -> bool:
+        return host in self.addresses
+
+    def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
+        self.asked = list(questions)
+        return [self.answers.get(question.upstream.host, Asked(0.01)) for question in questions]
 
 
 class Examined:
@@ -280,6 +286,14 @@ def test_limit_of_open_files(examined: Examined, limit: int, grade: Grade) -> No
     assert [finding.grade for finding in examined.find("open files")] == [grade]
 
 
+def test_limit_of_open_files_that_leaves_upstreams_few_ports_says_so(examined: Examined) -> None:
+    examined.machine.system = [Upstream(f"10.0.0.{last}", 53) for last in range(20, 36)]
+    examined.machine.descriptors_told = 4096
+    examined.assert_finds("open files", Grade.WARNING, "from 128 ports at a time instead of 256")
+    examined.machine.descriptors_told = 8192
+    examined.assert_finds("open files", Grade.WARNING, "blockd uses up to 65536")
+
+
 def test_small_receive_buffer_is_a_warning_with_the_setting(examined: Examined) -> None:
     examined.machine.buffer_told = 212_992
     examined.assert_finds("receive buffer", Grade.WARNING, "208 KiB", f"net.core.rmem_max={RECEIVE_BUFFER}")
@@ -416,6 +430,31 @@ def test_circle_by_systemds_stub_is_bad(examined: Examined) -> None:
     examined.machine.system = [STUB]
     examined.machine.stub = [Upstream("10.0.0.5", 53)]
     examined.assert_finds("upstream loops", Grade.BAD, "systemd-resolved", "loop")
+
+
+def test_systemds_stub_that_has_others_too_is_bad_and_is_asked(examined: Examined) -> None:
+    examined.machine.system = [STUB]
+    examined.machine.stub = [Upstream("10.0.0.5", 53), Upstream("10.0.0.1", 53)]
+    examined.assert_finds("upstream loops", Grade.BAD, "systemd-resolved", "may loop")
+    examined.find("upstreams")
+    assert examined.machine.asked == [UpstreamQuestion(STUB)]
+
+
+def test_upstreams_of_zones_are_asked_for_their_zone(examined: Examined) -> None:
+    zone = key_from_text("corp.example")
+    examined.settings["forward"] = [{"zone": "corp.example", "upstreams": ["10.0.0.8", "10.0.0.9"]}]
+    examined.machine.answers = {"10.0.0.9": Asked(0.02, types.NXDOMAIN)}
+    found = {finding.found: finding.grade for finding in examined.find("upstreams")}
+    assert found == {
+        "10.0.0.1:53 answered in 10 ms": Grade.OK,
+        "10.0.0.8:53 answered about the zone corp.example in 10 ms": Grade.OK,
+        "10.0.0.9:53 answers NXDOMAIN for the zone corp.example": Grade.WARNING,
+    }
+    assert UpstreamQuestion(Upstream("10.0.0.8", 53), zone) in examined.machine.asked
+    examined.machine.answers["10.0.0.8"] = Asked(failure="10.0.0.8:53 did not answer")
+    examined.machine.answers["10.0.0.9"] = Asked(0.02, types.REFUSED)
+    grades = [finding.grade for finding in examined.find("upstreams")]
+    assert grades == [Grade.OK, Grade.BAD, Grade.BAD], "nobody is left who knows that zone"
 
 
 def test_no_upstream_is_bad(examined: Examined) -> None:
@@ -718,18 +757,21 @@ class TestThisMachine:
         assert Machine().lock_holder(tmp_path) is None
         assert Machine().lock_holder(tmp_path / "absent") is None
 
-    def test_upstreams_are_asked_at_once(self, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("blockd.doctor.machine.UPSTREAM_TIME", 30.0)
+    def test_upstreams_are_asked_at_once(self, upstream: UpstreamSimulator) -> None:
         upstream.plan(".", "NS", ". 60 IN NS a.root-servers.net.")
-        good, closed = Machine().ask([upstream.upstream, closed_port()])
+        good, closed = Machine().ask([UpstreamQuestion(upstream.upstream), UpstreamQuestion(closed_port())], 30.0)
         assert (good.rcode, good.recurses, good.failure) == (types.NOERROR, True, "")
         assert good.seconds > 0
         assert closed.failure
 
-    def test_refusing_upstream_is_told(self, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("blockd.doctor.machine.UPSTREAM_TIME", 30.0)
+    def test_upstream_of_a_zone_is_asked_for_that_zone(self, upstream: UpstreamSimulator) -> None:
+        upstream.plan("corp.example", "SOA", "corp.example. 60 IN SOA ns. host. 1 2 3 4 5")
+        (asked,) = Machine().ask([UpstreamQuestion(upstream.upstream, key_from_text("corp.example"))], 30.0)
+        assert (asked.rcode, asked.failure) == (types.NOERROR, "")
+
+    def test_refusing_upstream_is_told(self, upstream: UpstreamSimulator) -> None:
         upstream.faults.add(Fault.REFUSED)
-        (asked,) = Machine().ask([upstream.upstream])
+        (asked,) = Machine().ask([UpstreamQuestion(upstream.upstream)], 30.0)
         assert asked.rcode == types.REFUSED
 
 

@@ -12,6 +12,7 @@ from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Hit
 from blockd.metrics.bounds import BoundsSample, FeedUse
 from blockd.metrics.counters import UPSTREAM_BUCKETS
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, EnforcementTimes
+from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
 
 # Names and labels of the documented metrics; a histogram's `le` is not listed.
 NAMES = {
@@ -37,6 +38,22 @@ NAMES = {
     "blockd_cache_entries": set(),
     "blockd_cache_bytes": set(),
     "blockd_upstream_seconds": set(),
+    "blockd_upstream_state": {"upstream", "state"},
+    "blockd_upstream_up": {"upstream"},
+    "blockd_upstream_round_trip_seconds": {"upstream"},
+    "blockd_upstream_probe_seconds": {"upstream"},
+    "blockd_upstream_in_flight": {"upstream"},
+    "blockd_upstream_questions_total": {"upstream"},
+    "blockd_upstream_answers_total": {"upstream"},
+    "blockd_upstream_late_answers_total": {"upstream"},
+    "blockd_upstream_hedges_total": {"upstream"},
+    "blockd_upstream_loops_total": {"upstream"},
+    "blockd_upstream_failures_total": {"upstream", "kind"},
+    "blockd_upstream_left_out": {"upstream"},
+    "blockd_upstreams_usable": {"zone"},
+    "blockd_flights": set(),
+    "blockd_late_flights": set(),
+    "blockd_remembered_failures": set(),
     "blockd_ruleset_names": set(),
     "blockd_ruleset_networks": set(),
     "blockd_ruleset_pinned": set(),
@@ -65,7 +82,13 @@ NAMES = {
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")
+UPSTREAM = "192.0.2.1:53"
+TABLE = UpstreamTable(1)
+TABLE.use([UPSTREAM])
+TABLE.row(0).use([UPSTREAM])
+TABLE.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
 SAMPLE = Sample(
+    upstreams=UpstreamsSample(TABLE, (UPSTREAM,), {".": 1}, ("127.0.0.1:53",)),
     names=12,
     networks=34,
     version="7",

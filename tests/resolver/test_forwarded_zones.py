@@ -11,6 +11,8 @@ import pytest
 from blockd.names import key_from_text
 from blockd.resolver.forwarding.upstream_groups import Group, Groups, groups_of
 from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.machine.observation import Observation
+from blockd.resolver.machine.system import System
 from blockd.resolver.own_networks import own_networks
 from blockd.settings import Settings, Upstream
 from tests.resolver.rig import Rig
@@ -96,7 +98,8 @@ def test_system_stands_for_the_machines_resolvers_in_a_zone_too(tmp_path: Path) 
     resolv_conf.write_text("nameserver 192.0.2.9\n")
     config = {"forward": [{"zone": "a.example", "upstreams": ["system", "127.0.0.1:8053"]}]}
     settings = Settings.model_validate(config, context={"folder": None})
-    assert groups_of(settings, resolv_conf)[1].upstreams == (Upstream("192.0.2.9", 53),), "and none is blockd itself"
+    observation = Observation.of(settings, System(resolv_conf))
+    assert groups_of(settings, observation)[1].upstreams == (Upstream("192.0.2.9", 53),), "and none is blockd itself"
 
 
 def test_no_list_may_block_the_upstreams_of_a_zone(tmp_path: Path) -> None:

@@ -87,4 +87,19 @@ def test_many_zones_are_counted() -> None:
 
 def test_no_upstream_of_a_zone_is_known() -> None:
     found = lines(forward=[{"zone": "a.example", "upstreams": ["system"]}])
-    assert found[0] == "forwarded: a.example to no upstream: its names get SERVFAIL"
+    assert found[0] == "system: no resolver (/etc/resolv.conf cannot be read: No such file or directory)"
+    assert found[1] == "forwarded: a.example to no upstream: its names get SERVFAIL"
+
+
+def test_what_system_stands_for_is_told(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\nnameserver 127.0.0.1\n")
+    config = {"upstreams": ["system"], "listen": {"dns": ["0.0.0.0:53"]}}
+    settings = Settings.model_validate(config, context={"folder": None})
+    found = Resolution.of(settings, tmp_path / "resolv.conf")
+    assert list(resolution_lines(found.to_json()))[:2] == [
+        "system: 192.0.2.1, 127.0.0.1, by /etc/resolv.conf",
+        "  LEFT OUT: the upstream 127.0.0.1:53 is blockd itself",
+    ]
+    assert found.to_json()["upstreams"] == ["192.0.2.1:53"]
+    none = Resolution.of(Settings.model_validate({}, context={"folder": None}), tmp_path / "absent")
+    assert any(line.startswith("NO UPSTREAM") for line in resolution_lines(none.to_json()))

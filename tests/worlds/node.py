@@ -30,6 +30,7 @@ from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
@@ -42,6 +43,7 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.machine.loop_token import LoopToken
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, Settings
@@ -175,7 +177,16 @@ class Node:
         self.worker = Worker(settings, state, self.counters, self.time)
         if version is not None:
             self.worker.enforce(version)
-        shared = SharedContext(settings, Sockets(), state, self.counters, Traffic(1, bytes(16)), SelfTestKey(bytes(16)))
+        shared = SharedContext(
+            settings,
+            Sockets(),
+            state,
+            self.counters,
+            Traffic(1, bytes(16)),
+            UpstreamTable(1),
+            SelfTestKey(bytes(16)),
+            LoopToken.make(os.urandom),
+        )
         config = self.folder / "blockd.yaml"
         config.write_text("feeds: []\n", encoding="ascii")
         running = ConfigWatch(settings, config, self.time.clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
@@ -54,7 +54,7 @@ class World:
     asker: Asker
     clock: Callable[[], float]
     held: HeldBack
-    resolution: Resolution = field(default_factory=Resolution)
+    resolution: Callable[[], Resolution] = Resolution
 
 
 class Lookups:
@@ -81,7 +81,7 @@ class Lookups:
             enforced = self._world.enforced()
             explanation = explained(settings, enforced, query)
             if not explanation.subject.is_network:
-                route = self._world.resolution.route(explanation.subject.key)
+                route = self._world.resolution().route(explanation.subject.key)
             if not query.resolve:
                 break
             try:
@@ -121,7 +121,7 @@ class Lookups:
             return Aliases(False, NOT_A_NAME)
         if not is_served(self._world.settings, query):
             return Aliases(False, UNSERVED)
-        local = self._world.resolution.local.zone_of(subject.key)
+        local = self._world.resolution().local.zone_of(subject.key)
         finder = WayFinder(enforced, subject.key, explanation.decided, local.text if local else "")
         client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
         try:

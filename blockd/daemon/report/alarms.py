@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from blockd.daemon.clock_watch import ClockWatch
@@ -58,6 +58,7 @@ def alarms(
     contradictions: int = 0,
     maker: RulesetMaker | None = None,
     room: DiskRoom | None = None,
+    upstreams: Iterable[Alarm] = (),
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -79,6 +80,7 @@ def alarms(
         *_of_releases(releases),
         *_of_compile(maker),
         *_of_disk(room),
+        *upstreams,
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))

@@ -12,6 +12,11 @@ MAX_SHOWN = 20  # zones that are named one by one; JSON has all
 
 def resolution_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines; `told` is `Resolution.to_json`."""
+    yield from _system(told["system"])
+    if not told["upstreams"]:
+        yield "NO UPSTREAM: names that are neither listed nor local get SERVFAIL; see `upstreams` in the config"
+    for one in told["left_out"][:MAX_SHOWN]:
+        yield f"  LEFT OUT: {one['why']}"
     for zone in told["forward"][:MAX_SHOWN]:
         yield f"forwarded: {zone['zone']} to {', '.join(zone['upstreams']) or 'no upstream: its names get SERVFAIL'}"
     yield from _more(len(told["forward"]), "forwarded zones")
@@ -37,6 +42,15 @@ def resolution_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield "canaries: browsers and devices that ask are told that names are filtered here"
     else:
         yield "canaries: off; browsers and devices that ask are not told that names are filtered here"
+
+
+def _system(told: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say what `system` in the config stands for."""
+    if told is None:
+        return
+    named = ", ".join(told["name_servers"]) or "no resolver"
+    source = f" ({told['trouble']})" if told["trouble"] else ", by /etc/resolv.conf"
+    yield f"system: {named}{source}"
 
 
 def _more(count: int, what: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
 from blockd.metrics.sample import AuditSample
+from blockd.metrics.upstreams import UpstreamsSample
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
@@ -35,6 +36,7 @@ def sample(
     contradictions: int,
     compiling: float,
     room: DiskRoom,
+    upstreams: UpstreamsSample,
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
@@ -66,6 +68,7 @@ def sample(
         contradictions=contradictions,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
+        upstreams=upstreams,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from blockd import __version__
 from blockd.audit import AuditLog
@@ -19,6 +20,7 @@ from blockd.daemon.report.bounds import compile_status, disk_status, feed_limits
 from blockd.daemon.report.feed_phase import FeedPhase
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import end_of, ends_of_roles
@@ -154,6 +156,7 @@ class Status:
     listen: tuple[str, ...]
     bound: Bound
     resolution: Mapping[str, object]  # how names are resolved
+    upstreams: tuple[UpstreamStatus, ...]
     ruleset: RulesetStatus | None
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
@@ -178,6 +181,7 @@ class Status:
             "listen": list(self.listen),
             "bound": self.bound.to_json(),
             "resolution": self.resolution,
+            "upstreams": [upstream.to_json() for upstream in self.upstreams],
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
@@ -200,6 +204,19 @@ class Status:
         return {**self.pinned.to_json(), "enforced": enforced, "base": self.base}
 
 
+class ObservedUpstreams(Protocol):
+    """How upstreams are, see `blockd.daemon.upstreams.service.UpstreamService`."""
+
+    def resolution(self) -> Resolution:
+        """Return how names are resolved."""
+
+    def status(self) -> tuple[UpstreamStatus, ...]:
+        """Return how each upstream is."""
+
+    def alarms(self, now: float, /) -> list[Alarm]:
+        """Return the alarms about upstreams."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What a status is made from; `started` is in seconds since the epoch."""
@@ -217,7 +234,7 @@ class Observed:
     held: HeldBack
     maker: RulesetMaker
     room: DiskRoom
-    resolution: Resolution
+    upstreams: ObservedUpstreams
     started: float
 
     def status(self, now: float) -> Status:
@@ -229,7 +246,7 @@ class Observed:
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room, started=self.started, now=now,
+            maker=self.maker, room=self.room, upstreams=self.upstreams.alarms(now), started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -238,7 +255,8 @@ class Observed:
             config=self.running.status(),
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
-            resolution=self.resolution.to_json(),
+            resolution=self.upstreams.resolution().to_json(),
+            upstreams=self.upstreams.status(),
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,

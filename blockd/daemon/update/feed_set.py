@@ -19,7 +19,7 @@ from blockd.feeds.kinds import open_source
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed, Limits
+from blockd.settings import Feed, Limits, Upstream
 
 
 class FeedSet(Mapping[str, ManagedFeed]):
@@ -63,6 +63,11 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     def __len__(self) -> int:
         return len(self._feeds)
+
+    def resolve_with(self, upstreams: Sequence[Upstream]) -> None:
+        """Have sources look up names at these upstreams from now on."""
+        for managed in self._feeds.values():
+            managed.source.resolve_with(upstreams)
 
     @property
     def settings(self) -> list[Feed]:

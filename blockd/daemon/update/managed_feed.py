@@ -37,12 +37,12 @@ OpenSource = Callable[[Feed, Path, Validators], FeedSource]
 """Opens a feed's source, with its folder and the validators of the content accepted last."""
 
 
-def resolving(open_source: OpenSource, upstreams: Sequence[Upstream]) -> OpenSource:
-    """Return what opens sources that look up names at these upstreams."""
+def resolving(open_source: OpenSource, upstreams: Callable[[], Sequence[Upstream]]) -> OpenSource:
+    """Return what opens sources that look up names at the upstreams of that moment."""
 
     def opened(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
         source = open_source(feed, folder, validators)
-        source.resolve_with(upstreams)
+        source.resolve_with(upstreams())
         return source
 
     return opened

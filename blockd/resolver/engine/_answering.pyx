@@ -86,6 +86,10 @@ cdef class Answering:
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
 
+    def use_local(self, zones):
+        """Answer from these local zones from the next message on."""
+        self.local = NativeLocalZones(zones)
+
     def _take_secret(self, bytes secret):
         """Serve but do not count messages that end with `secret`, which are a self-test's."""
         if len(secret) != SECRET:

@@ -57,6 +57,7 @@ cdef class NativeEngine(Answering):
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil
+    cdef int _carry_over(self, Forwarding before, double now) except -1
     cdef int _ask_anew(self, Entry *entry, double now) except -1
     cdef int _give_stale(self, Flight *flight, double now) except -1
     cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1

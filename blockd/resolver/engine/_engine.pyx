@@ -12,7 +12,7 @@ import math
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from blockd.metrics import counters as layout
 from blockd.metrics import traffic as sketch
@@ -117,17 +117,52 @@ cdef class NativeEngine(Answering):
     def forward(self, upstreams, groups, options, forwarder):
         """Ask these upstreams from now on (see `Forwarding`); return what is given back of those who wait.
 
-        `forwarder` asks over streams, and gets what comes of questions with a number, and of probes.
+        What somebody waits for is asked anew. `forwarder` asks over streams, and gets what comes of questions with a
+        number, and of probes.
         """
+        cdef Forwarding before = self.forwarding
         self._deferred = []
-        if self.forwarding is not None:
-            self.second = begun_second()
-            self.forwarding.stop()
-            self.outbox.flush()
         self._forwarder = forwarder
         self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
         self.forwarding.engine = self
+        if before is not None:
+            self.second = begun_second()
+            self._carry_over(before, monotonic())
+            before.stop()
+            self.outbox.flush()
         return self._deferred
+
+    cdef int _carry_over(self, Forwarding before, double now) except -1:
+        """Ask the questions that somebody waits for; if that fails at once, they are answered with it."""
+        cdef Forwarding forwarding = self.forwarding
+        cdef Flight *flight = before.flights.oldest
+        cdef Waiter *waiter
+        cdef Asked asked
+        cdef int count
+        while flight != NULL:
+            count = flight.waiters
+            if count:
+                asked = forwarding.ask(
+                    flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
+                )
+                if asked == ASKED_FLYING:
+                    waiter = flight.first
+                    while waiter != NULL:
+                        forwarding.flights.join(
+                            forwarding.found, &waiter.peer, waiter.descriptor, waiter.packet, waiter.size, waiter.number
+                        )
+                        waiter = waiter.next
+                    before.flights.dismiss(flight)
+                else:
+                    if asked != ASKED_FAILED:
+                        forwarding.is_said = False
+                        forwarding.said_size = len(TOO_MANY)
+                        memcpy(forwarding.said, <const char *>TOO_MANY, len(TOO_MANY))
+                    self._fail(flight, now)
+                    forwarding.flights.waiting += count  # `_fail` has taken them for its own
+                    before.flights.waiting -= count
+            flight = flight.newer
+        return 0
 
     def stop_forwarding(self):
         """Answer all who wait for upstreams, and close the sockets to these; return what is given back."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query import MAX_DATAGRAM
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -77,6 +78,9 @@ class Engine:
     def judge(self, enforced: Enforced) -> LeadJudge:
         """Return what judges where answers lead, by what is enforced."""
         return partial(where_it_leads, enforced)
+
+    def use_local(self, local: LocalZones) -> None:
+        """Do nothing: the pipeline answers from local zones."""
 
     def send(self, answer: bytes, deferred: Deferred) -> None:
         """Send the answer to a message that was given back."""

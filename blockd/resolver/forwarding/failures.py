@@ -135,3 +135,11 @@ def joined(sentences: Iterable[str]) -> str:
         told = one
         rest.pop(0)
     return told.encode()[:MAX_FAILURE_TEXT].decode(errors="ignore")
+
+
+def silence_of(group: LinkGroup, seconds: float) -> str:
+    """Say that no upstream of a group has answered for so many seconds."""
+    if not group.links:
+        return "no upstream is known"
+    names = ", ".join(link.upstream.label for link in group.links)
+    return joined([f"no upstream has answered for {seconds_text(seconds)}: {names}"])

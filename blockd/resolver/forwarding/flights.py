@@ -14,7 +14,7 @@ from collections.abc import Callable
 from blockd.dns import types
 from blockd.errors import cause_of
 from blockd.resolver.cache import CacheKey
-from blockd.resolver.forwarding.failures import About, Failure, Failures, joined, seconds_text
+from blockd.resolver.forwarding.failures import About, Failure, Failures, joined, seconds_text, silence_of
 from blockd.resolver.forwarding.flight import Flight
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import SERVFAILING, SILENT, UNREACHABLE, choose
@@ -50,10 +50,15 @@ class Flights:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self.failures = Failures()
-        self.keep: Keep = _keep_nothing
+        self.keep: Keep = lambda _key, _response: None  # where there is no cache
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    @property
+    def late(self) -> int:
+        """How many are listened to though they have ended."""
+        return len(self._late)
 
     def find(self, key: CacheKey) -> Flight | None:
         """Return the flight with this question that may be joined, which may just have been answered; else None."""
@@ -74,7 +79,7 @@ class Flights:
         flight = Flight(key, group, now)
         if group.is_down:
             since = max((health.since for health in group.healths), default=now)
-            flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, _none_answers(group, now - since)))
+            flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
             return flight
         if len(self._flights) >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
             self._fail(next(iter(self._flights.values())), is_remembered=False)
@@ -87,13 +92,19 @@ class Flights:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for flight in [*self._flights.values(), *self._late]:
-            self._leave(flight)
+        for flight in self.take_all():
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, "blockd is stopping"))
-        self._flights.clear()
         self._landed.clear()
-        self._late.clear()
         self._due.clear()
+
+    def take_all(self) -> list[Flight]:
+        """Return the flights that somebody waits for; nothing that was asked is listened to any more."""
+        flying = list(self._flights.values())
+        for flight in [*flying, *self._late]:
+            self._leave(flight)
+        self._flights.clear()
+        self._late.clear()
+        return flying
 
     # What links tell of tries.
 
@@ -335,14 +346,3 @@ class Flights:
         flight.is_gone = True
         for made in flight.open_tries:
             made.link.close(made)
-
-
-def _keep_nothing(_key: CacheKey, _response: Response) -> None:
-    """Where there is no cache."""
-
-
-def _none_answers(group: LinkGroup, seconds: float) -> str:
-    if not group.links:
-        return "no upstream is known"
-    names = ", ".join(link.upstream.label for link in group.links)
-    return joined([f"no upstream has answered for {seconds_text(seconds)}: {names}"])

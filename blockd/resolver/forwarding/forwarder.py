@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from blockd.errors import UpstreamFailure
+from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.forwarding.flights import Flights, Keep
 from blockd.resolver.forwarding.groups import LinkGroup
+from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.judging import Meaning, judge
 from blockd.resolver.forwarding.limits import RENEWAL
 from blockd.resolver.forwarding.link import Link
@@ -53,8 +55,9 @@ class Forwarder:
     def use(self, groups: Sequence[Group]) -> None:
         """Ask these upstreams from the next question on, the first group for all names that are not in another's zone.
 
-        What is known of upstreams that stay is kept.
+        What is known of upstreams that stay is kept. What somebody waits for is asked anew.
         """
+        flying = self._flights.take_all()
         before, self._links = self._links, {}
         self._flights.failures.clear()
         for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
@@ -74,11 +77,27 @@ class Forwarder:
             link.resize(sockets_each(len(links)))
         places = [[links.index(link) for link in group.links] for group in self._groups]
         self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
+        for flight in flying:
+            again = self._flights.find(flight.key) or self._flights.launch(flight.key, self._group_of(flight.key))
+            if again.outcome is None:
+                again.waiters += flight.waiters
+            else:
+                flight.tell(again.outcome)
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
         """All that may be asked, in the order in which they were named."""
         return tuple(self._links)
+
+    @property
+    def healths(self) -> dict[Upstream, Health]:
+        """How each of them is."""
+        return {upstream: link.health for upstream, link in self._links.items()}
+
+    @property
+    def load(self) -> Load:
+        """What it is busy with."""
+        return Load(len(self._flights), self._flights.late, len(self._flights.failures))
 
     @property
     def in_flight(self) -> int:
@@ -126,7 +145,7 @@ class Forwarder:
             remembered = self._flights.remembered(key)
             if remembered is not None:
                 return _given(remembered)
-            flight = self._flights.launch(key, self._groups[self._table.group_of(key[0])])
+            flight = self._flights.launch(key, self._group_of(key))
         if flight.outcome is not None:
             return _given(flight.outcome)
         waiter: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
@@ -166,6 +185,9 @@ class Forwarder:
             return
         made.link.close(made)
         self._probe(made.link)
+
+    def _group_of(self, key: CacheKey) -> LinkGroup:
+        return self._groups[self._table.group_of(key[0])]
 
     def _probe(self, link: Link, *, is_plain: bool = False) -> None:
         """Send a probe; if that is impossible, it counts as unanswered."""

@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 SHARE = 2  # the part of the files that a process may open which is left to everything but these sockets
 
 
-def sockets_each(upstreams: int) -> int:
-    """Return how many sockets each of some upstreams gets, so that half of the files that may be open are left."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+def sockets_each(upstreams: int, files: int | None = None) -> int:
+    """Return how many sockets each of some upstreams gets, so that half of the files that may be open are left.
+
+    `files` is how many a process may open; if it is None, this one.
+    """
+    if files is None:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
         return SOCKETS
-    return max(MIN_SOCKETS, min(SOCKETS, soft // SHARE // max(upstreams, 1)))
+    return max(MIN_SOCKETS, min(SOCKETS, files // SHARE // max(upstreams, 1)))
+
+
+def files_wanted(upstreams: int) -> int:
+    """Return how many files a worker must be able to open so that each of some upstreams gets all of its sockets."""
+    return SHARE * SOCKETS * upstreams
 
 
 def connected(upstream: Upstream, ports: SourcePorts) -> socket.socket:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from blockd.names import key_from_text
-from blockd.resolver.system import RESOLV_CONF, resolved, upstreams
+from blockd.resolver.machine.observation import Observation, is_own
+from blockd.resolver.machine.system import DNS_PORT, STUB
 from blockd.resolver.zone_table import ZoneTable
-from blockd.settings import Settings, Upstream
+from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
+from blockd.settings.hosts import joined
 
 ALL_NAMES = 0  # the place of the group for all names
 
@@ -40,9 +41,43 @@ class Groups:
         return self.groups[self.group_of(key)]
 
 
-def groups_of(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Group, ...]:
-    """Return the groups of a config, that for all names first, with `system` replaced."""
-    zones = [
-        Group(key_from_text(zone.zone), resolved(zone.upstreams, settings, resolv_conf)) for zone in settings.forward
-    ]
-    return Group(b"", upstreams(settings, resolv_conf)), *zones
+class LeftOut(NamedTuple):
+    """An upstream that is not asked, since its questions would come back to blockd; the sentence says how."""
+
+    upstream: Upstream
+    why: str
+
+
+def groups_of(settings: Settings, observation: Observation | None = None) -> tuple[Group, ...]:
+    """Return the groups of a config, that for all names first, with `system` replaced, without what is left out."""
+    observation = Observation.of(settings) if observation is None else observation
+    configured = [(b"", settings.upstreams), *((key_from_text(zone.zone), zone.upstreams) for zone in settings.forward)]
+    return tuple(
+        Group(key, tuple(one for one in _known(named, observation) if not _why_left_out(one, settings, observation)))
+        for key, named in configured
+    )
+
+
+def left_out_of(settings: Settings, observation: Observation) -> tuple[LeftOut, ...]:
+    """Return what `groups_of` leaves out."""
+    named = (one for zone in settings.forward for one in zone.upstreams)
+    known = _known((*settings.upstreams, *named), observation)
+    return tuple(LeftOut(one, why) for one in known if (why := _why_left_out(one, settings, observation)))
+
+
+def _known(configured: Iterable[Upstream], observation: Observation) -> Iterable[Upstream]:
+    """Return upstreams with `system` replaced, each once."""
+    system = [Upstream(host, DNS_PORT) for host in observation.name_servers]
+    found = (one for named in configured for one in (system if named == SYSTEM_UPSTREAM else [named]))
+    return dict.fromkeys(found)
+
+
+def _why_left_out(upstream: Upstream, settings: Settings, observation: Observation) -> str:
+    if is_own(upstream, settings, observation.own):
+        return f"the upstream {upstream.label} is blockd itself"
+    if joined(upstream.host, upstream.port) in observation.led_back:
+        return f"questions to the upstream {upstream.label} come back to blockd"
+    if upstream == STUB and observation.is_circle:
+        asked = " and ".join(observation.stub)
+        return f"systemd-resolved ({STUB.label}) asks {asked}, which is blockd itself: questions would loop"
+    return ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.metrics import Row
+from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import Cache, Cached, CacheKey
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.engine._cache import NativeCache
@@ -172,6 +173,12 @@ class NativeForwarder:
         if isinstance(outcome, bytes):
             return parse(outcome, len(key[0]) + 5, do=key[2])
         return _given(*outcome)
+
+    @property
+    def load(self) -> Load:
+        """What it is busy with."""
+        forwarding = self._engine_in_use.forwarding
+        return Load(forwarding.flights.count, forwarding.flights.late, len(forwarding.failures))
 
     @property
     def in_flight(self) -> int:

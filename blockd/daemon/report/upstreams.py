@@ -1,0 +1,162 @@
+"""How each upstream is: for `blockd status`, as alarms, and for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blockd.daemon.report.alarms import Alarm
+from blockd.metrics.upstreams import FAILURES, STATES, UpstreamFigures, UpstreamsSample, UpstreamTable
+from blockd.resolver.local.defaults import text_of
+from blockd.resolver.resolution import Resolution
+from blockd.times import time_text
+
+FAILING = STATES.index("failing")
+LOOPS_KEPT = 600.0  # seconds for which a question that came back is an alarm
+MAX_SHOWN = 32  # upstreams shown to people; JSON has all
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatus:
+    """One upstream as all workers see it together; figures are None if no worker has told of it yet."""
+
+    upstream: str
+    zones: tuple[str, ...]  # that it is asked for, `.` for all names
+    figures: UpstreamFigures | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        seen = self.figures
+        if seen is None:
+            return {"upstream": self.upstream, "zones": list(self.zones), "state": "unknown"}
+        return {
+            "upstream": self.upstream,
+            "zones": list(self.zones),
+            "state": STATES[seen.state],
+            "since": time_text(seen.since),
+            "heard": time_text(seen.heard) if seen.heard else None,
+            "round_trip_seconds": round(seen.round_trip, 6) or None,
+            "probe_seconds": round(seen.distance, 6) or None,
+            "in_flight": seen.in_flight,
+            "asked": seen.asked,
+            "answered": seen.answered,
+            "late": seen.late,
+            "hedged": seen.hedged,
+            "looped": seen.looped,
+            "failures": dict(zip(FAILURES, seen.failures, strict=True)),
+        }
+
+
+class UpstreamReport:
+    """What is told of the upstreams in a table."""
+
+    def __init__(self, table: UpstreamTable) -> None:
+        self._table = table
+        self._looped: dict[str, tuple[int, float]] = {}  # how many came back, and when that became more
+
+    def status(self, resolution: Resolution) -> tuple[UpstreamStatus, ...]:
+        """Return how each upstream is."""
+        zones: dict[str, list[str]] = {}
+        for group in resolution.groups:
+            for upstream in group.upstreams:
+                zones.setdefault(upstream.text, []).append(text_of(group.zone))
+        return tuple(
+            UpstreamStatus(upstream.text, tuple(zones[upstream.text]), self._table.figures(slot))
+            for slot, upstream in enumerate(resolution.upstreams)
+        )
+
+    def sample(self, resolution: Resolution) -> UpstreamsSample:
+        """Return what Prometheus is told."""
+        states = self._states(resolution)
+        return UpstreamsSample(
+            self._table,
+            tuple(upstream.text for upstream in resolution.upstreams),
+            {
+                text_of(group.zone): sum(states[one.text] < FAILING for one in group.upstreams)
+                for group in resolution.groups
+            },
+            tuple(one.upstream.text for one in resolution.left_out),
+        )
+
+    def alarms(self, resolution: Resolution, now: float) -> Iterator[Alarm]:
+        """Yield the alarms in force at `now`."""
+        states = self._states(resolution)
+        for group in resolution.groups:
+            zone = f"names in {text_of(group.zone)}" if group.zone else "names that are neither listed nor local"
+            if all(states[one.text] >= FAILING for one in group.upstreams):
+                named = ", ".join(one.label for one in group.upstreams[:MAX_SHOWN])
+                yield Alarm(
+                    "BlockdNoUpstream", "critical", "",
+                    f"No upstream for {zone} is up: {named}." if named else f"There is no upstream for {zone}.",
+                    "blocks, the cache and local names; everything else gets SERVFAIL",
+                    "Check the network and the resolvers: `blockd doctor` asks each of them."
+                    if named else "Name your resolvers in `upstreams`; /etc/resolv.conf, for `system`, names none.",
+                )  # fmt: skip
+        for status in self.status(resolution):
+            if states[status.upstream] >= FAILING:
+                yield _of_failing(status)
+        for one in resolution.left_out:
+            yield Alarm(
+                "BlockdUpstreamLoop", "warning", "", f"{one.why[0].upper()}{one.why[1:]}; it is left out.",
+                "all of it, by the other upstreams", "Name other resolvers in `upstreams`.",
+            )  # fmt: skip
+        yield from self._of_loops(resolution, now)
+
+    def _of_loops(self, resolution: Resolution, now: float) -> Iterator[Alarm]:
+        for slot, upstream in enumerate(resolution.upstreams):
+            figures = self._table.figures(slot)
+            count, at = self._looped.get(upstream.text, (0, float("-inf")))
+            if figures is not None and figures.looped > count:
+                count, at = figures.looped, now
+                self._looped[upstream.text] = count, at
+            if now - at < LOOPS_KEPT:
+                yield Alarm(
+                    "BlockdUpstreamLoop", "warning", "",
+                    f"{count:,} questions to the upstream {upstream.label} came back to blockd.",
+                    "all of it; these questions got SERVFAIL, or were asked of another upstream",
+                    "Name other resolvers in `upstreams`.",
+                )  # fmt: skip
+
+    def _states(self, resolution: Resolution) -> dict[str, int]:
+        """Return the state of each upstream, by its text: unknown if no worker has told of it."""
+        found = {}
+        for slot, upstream in enumerate(resolution.upstreams):
+            figures = self._table.figures(slot)
+            found[upstream.text] = figures.state if figures is not None else STATES.index("unknown")
+        return found
+
+
+def _of_failing(status: UpstreamStatus) -> Alarm:
+    seen = status.figures
+    since = f" since {time_text(seen.since)}" if seen is not None else ""
+    word = STATES[seen.state] if seen is not None else "failing"
+    failures = zip(FAILURES, seen.failures, strict=True) if seen is not None else ()
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in failures if count)
+    return Alarm(
+        "BlockdUpstreamFailing", "warning", "",
+        f"The upstream {status.upstream} is {word}{since}{f' ({counted})' if counted else ''}.",
+        "all of it; the other upstreams are asked, and this one is probed",
+        "`blockd doctor` says what is wrong with it; ask who runs it.",
+    )  # fmt: skip
+
+
+def upstream_lines(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of `blockd status` for what `UpstreamStatus.to_json` returns."""
+    for one in told[:MAX_SHOWN]:
+        of = "" if one["zones"] == ["."] else f" for {', '.join('all names' if z == '.' else z for z in one['zones'])}"
+        if "since" not in one:
+            yield f"upstream {one['upstream']}{of}: nothing is known of it yet"
+            continue
+        state = one["state"] if one["state"] in ("up", "unknown") else one["state"].upper()
+        trip = f", {one['round_trip_seconds'] * 1000:.1f} ms" if one["round_trip_seconds"] else ""
+        yield (
+            f"upstream {one['upstream']}{of}: {state} since {one['since']}{trip}, {one['asked']:,} asked, "
+            f"{one['answered']:,} answered, {one['in_flight']:,} in flight"
+        )
+        failures = ", ".join(f"{count:,} {kind}" for kind, count in one["failures"].items() if count)
+        if failures or one["looped"]:
+            loops = f"; {one['looped']:,} came back" if one["looped"] else ""
+            yield f"  failed: {failures or 'none'}{loops}"
+    if len(told) > MAX_SHOWN:
+        yield f"  and {len(told) - MAX_SHOWN:,} more upstreams (--json)"

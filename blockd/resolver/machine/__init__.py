@@ -1,0 +1,1 @@
+"""The machine that a resolver runs on: its own resolvers, and its own addresses."""
