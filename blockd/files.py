@@ -73,12 +73,16 @@ def _left(file: BinaryIO) -> int:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o644, *, durable: bool = True, begun: Path | None = None) -> Iterator[BinaryIO]:
     """Yield a file to write; if the block ends without an error it replaces `path`, else nothing has changed.
 
-    If it is not `durable`, it is not synced to the disk: a loss of power may leave a part of it.
+    If it is not `durable`, it is not synced to the disk: a loss of power may leave a part of it. The file is new, or
+    the one at `begun` in the same file system, which is gone in any case.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    if begun is None:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    else:
+        descriptor, temporary = os.open(begun, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), str(begun)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

@@ -11,13 +11,15 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockd.audit.chain import Record, canonical
-from blockd.audit.signatures import Proof, prove
 from blockd.errors import AuditError
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.times import moment_from_text
+
+if TYPE_CHECKING:  # else each daemon would load TUF, which takes 10 MB, though few have signed lists
+    from blockd.audit.signatures import Proof
 
 MAX_FILES = 25_000  # files behind one version: the largest repository with its roots and authorities
 EARLY = 1.0  # seconds by which a time may be later than its record's, which is rounded to milliseconds
@@ -111,6 +113,8 @@ def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Seque
 
     The first of `roots` that verifies it is used. Raises AuditError.
     """
+    from blockd.audit.signatures import prove  # see above
+
     proof = part["proof"]
     files = files_of(proof["manifest"], fetch)
     if OVERRIDES_FILE in files:

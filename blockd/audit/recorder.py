@@ -16,13 +16,13 @@ from blockd.audit.evidence import manifest_of
 from blockd.audit.gap import read_alive
 from blockd.audit.log import AuditLog
 from blockd.audit.refusals import Part, Refusals
-from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
 from blockd.metrics.sample import Change, EnforcementTimes
 from blockd.orders import OrderKey
+from blockd.orders.repository import MAX_ROOT
 from blockd.ruleset import Enforced
 from blockd.settings import Feed
 from blockd.times import moment_text, time_text

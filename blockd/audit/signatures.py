@@ -40,7 +40,6 @@ from blockd.times import time_text
 
 R = TypeVar("R")
 
-MAX_ROOT = 1 << 20  # octets of a root of trust
 MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 

@@ -22,6 +22,7 @@ from blockd.native import is_native
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.building.amender import Amender
 from blockd.ruleset.building.claims import ClaimSets
+from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.building.writing import write_amended
 from blockd.ruleset.catalogue import rank
 from blockd.ruleset.format import MAX_ORDERS, Header
@@ -40,6 +41,7 @@ def amend(
     created: int,
     randomness: Callable[[int], bytes],
     watch: Watch = NoWatch(),  # noqa: B008 - it has no state
+    spare: Spare | None = None,
 ) -> Built | None:
     """Make the ruleset of the candidates at `path` from the one at `in_force`; None if it must be compiled.
 
@@ -47,7 +49,8 @@ def amend(
     reports. `reports` and `held` have those of the accepted content, by feed. A ruleset can be amended if the file in
     force was made from the same feeds with the same config and their accepted content, if the kinds of all feeds with
     news can amend, and if the news pass the gate. None is also returned if a file cannot be read, or
-    if `watch` finds a feed's news over its budget. The result is not synced to the disk.
+    if `watch` finds a feed's news over its budget. The result is not synced to the disk. It is made of `spare` if that
+    is a copy of the file in force, which need not be verified then: what was copied has been.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
@@ -57,7 +60,10 @@ def amend(
         stack.callback(watch.end)
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
-        sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # while lists are compared
+        if spare is not None and spare.is_of(ruleset):
+            proved = no_proof
+        else:  # while lists are compared
+            proved, spare = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify).result, None
         if ruleset.catalogue.made_from != fingerprint(accepted, gate):
             return None
         amender = Amender(ruleset)
@@ -89,7 +95,7 @@ def amend(
         built.changes = amender.changes()  # which compares claims as they were numbered so far
         catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
         built.spent = watch.spent()
-        built.header = write(path, ruleset, amender, catalogue, created, randomness, sound.result)
+        built.header = write(path, ruleset, amender, catalogue, created, randomness, proved, spare)
         return built
     return None
 
@@ -102,10 +108,11 @@ def write(
     created: int,
     randomness: Callable[[int], bytes],
     proved: Callable[[], None],
+    spare: Spare | None = None,
 ) -> Header:
     """Write what `amender` made of `ruleset` to `path`; return its header. `proved` raises if `ruleset` is damaged.
 
-    Raises RulesetError. The file is not synced to the disk.
+    Raises RulesetError. The file is not synced to the disk. A `spare` copy of the ruleset becomes the file.
     """
     patches, more = amender.finish()
     header = replace(
@@ -120,7 +127,11 @@ def write(
         ipv6_prefixes=amender.ipv6_prefixes,
         holes=amender.holes,
     )
-    return write_amended(path, ruleset, header, catalogue, amender.claims.words, patches, more, proved)
+    return write_amended(path, ruleset, header, catalogue, amender.claims.words, patches, more, proved, spare)
+
+
+def no_proof() -> None:
+    """Raise nothing: what the new file is made of was verified when it was copied."""
 
 
 def _ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[Feed], claims: ClaimSets) -> Catalogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +66,7 @@ class ControlContext:
     workers: dict[int, WorkerState]  # the running ones, by index
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
+    nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`
 
 
 @dataclass(frozen=True, slots=True)

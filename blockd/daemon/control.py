@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -18,6 +18,7 @@ from blockd.daemon.cache.service import CacheFlushed, CacheService, CacheShown
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.environment import Environment
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.named import NamedOrders, named_orders
@@ -39,30 +40,25 @@ from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.sinkhole import SinkholeService
 from blockd.daemon.switching import ControlChannel, Store, WorkerLink
-from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
-from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
-from blockd.daemon.update.diff_child import compared
+from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.feed_set import FeedSet
-from blockd.daemon.update.managed_feed import OpenSource, resolving
+from blockd.daemon.update.managed_feed import resolving
 from blockd.daemon.update.updater import Updater
-from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.upstreams.service import UpstreamService
 from blockd.daemon.workers import Workers
 from blockd.errors import BadName
-from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import UNNAMED_OPERATOR
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch
 from blockd.metrics.traffic import HALF_LIFE
-from blockd.resolver import SelfTestKey, engine_name
+from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
-from blockd.selftest import SelfTests
-from blockd.settings import OverridesFeed, Settings
+from blockd.settings import OverridesFeed
 from blockd.web import Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
@@ -73,22 +69,11 @@ NEXT_LOOK = 0.02  # seconds between two checks of that
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What the control process takes from outside: time, feeds, and what compiles, compares and tests."""
-
-    timing: Timing = field(default_factory=Timing)
-    source: OpenSource = open_source
-    compiler: RulesetCompiler = field(default_factory=Compiler)
-    compare: Compare = compared
-    self_tests: Callable[[Settings, SelfTestKey], SelfTests] = SelfTests
-
-
 def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process("control")
     yield_to_workers()
-    asyncio.run(ControlProcess(context, channel, Environment()).run())
+    asyncio.run(ControlProcess(context, channel, Environment.real(context.nursery)).run())
 
 
 class ControlProcess:

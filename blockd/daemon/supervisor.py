@@ -32,8 +32,10 @@ from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.nursery import Nursery, reset_signals
 from blockd.daemon.upstreams.news import tell
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
@@ -102,6 +104,7 @@ class Supervisor:
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
+        self._nursery = Nursery()  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
@@ -110,6 +113,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        spare_memory()
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
@@ -120,6 +124,9 @@ class Supervisor:
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
             self._start(index)
+        # By now workers answer. What only the control process and its children need is loaded once for all of them.
+        importlib.import_module("blockd.daemon.control")
+        gc.freeze()
         self._start(None)
         while not self._stopping:
             self._turn()
@@ -130,12 +137,15 @@ class Supervisor:
         """Wait for one event and handle it."""
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
-        readable = _readable([self._signals.fileno(), *self._children, *channels], seconds)
+        nursery = self._nursery.descriptors
+        readable = _readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
         for number in readable:
             if number == self._signals.fileno():
                 self._signalled(self._signals.recv(64))
             elif number in channels:
                 self._receive(channels[number])
+            elif number in nursery:
+                self._nursery.handle(number)
         if self._stopping:
             return
         for number in readable:
@@ -148,7 +158,8 @@ class Supervisor:
 
     def _start(self, index: int | None) -> None:
         ours, theirs = pair()
-        job = self._worker_job(index) if index is not None else self._control_job()
+        nursery = self._nursery.open() if index is None else None
+        job = self._worker_job(index) if index is not None else self._control_job(nursery)
         try:
             pid = os.fork()
         except OSError as error:
@@ -161,6 +172,8 @@ class Supervisor:
             self._forget(ours)
             _be_child(job, theirs)
         theirs.close()
+        if nursery is not None:
+            nursery.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
 
@@ -170,6 +183,7 @@ class Supervisor:
         for child in self._children.values():
             child.channel.close()
             os.close(child.watch)
+        self._nursery.forget()
         self._signals.close()
 
     def _shared(self) -> SharedContext:
@@ -182,7 +196,7 @@ class Supervisor:
         context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
         return lambda channel: worker.run(context, channel)
 
-    def _control_job(self) -> Callable[[Channel], None]:
+    def _control_job(self, nursery: socket.socket | None) -> Callable[[Channel], None]:
         context = ControlContext(
             self._shared(),
             config=self._config,
@@ -196,6 +210,7 @@ class Supervisor:
             },
             announce=not self._announced,
             resolution=self._resolution,
+            nursery=nursery,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)
@@ -219,6 +234,8 @@ class Supervisor:
         _, status = os.waitpid(child.pid, 0)
         os.close(child.watch)
         child.channel.close()
+        if child.index is None:
+            self._nursery.close()
         log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
         if child.index is not None:
             self._send_to_control({"died": child.index})
@@ -251,6 +268,7 @@ class Supervisor:
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
                 os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
+        self._nursery.close()
         self._sockets.close()
 
     def _become(self, user: str) -> None:
@@ -271,7 +289,7 @@ class Supervisor:
 
 
 def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process; its libraries, which no worker needs, are imported here so as not to delay a start."""
+    """Run the control process; its libraries, which no worker needs, were imported once the workers had started."""
     from blockd.daemon import control
 
     control.run(context, channel)
@@ -281,10 +299,7 @@ def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
     """Run as a child; never return into the supervisor's code, whatever happens."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        reset_signals()
         job(channel)
         code = 0
     except BlockdError as error:

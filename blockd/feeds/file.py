@@ -39,6 +39,7 @@ class FileSource:
         self._wall_clock = now
         self._seen: _Stamp | None = None
         self._seen_at = 0.0
+        self._is_another = False  # than the one seen before
         self._taken: _Stamp | None = None
 
     @property
@@ -78,9 +79,12 @@ class FileSource:
             return None
         now = self._clock()
         if stamp != self._seen:
+            self._is_another = self._seen is not None and stamp[3:] != self._seen[3:]
             self._seen = stamp
             self._seen_at = now
-        changed = max(stamp[:2]) / 1e9  # what sets the one time back, as rsync and `cp -p` do, changes the other
+        # What sets the one time back, as rsync and `cp -p` do, changes the other. Renaming changes that one too: a file
+        # that has taken another's place has rested since it was written to, wherever it was then.
+        changed = (stamp[0] if self._is_another else max(stamp[:2])) / 1e9
         rested = max(now - self._seen_at, self._wall_clock() - changed)  # one written long ago need not be watched
         if rested < self._settle or (rested < self._settle * OPEN_SETTLE and _is_open(self._path)):
             return None

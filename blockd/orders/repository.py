@@ -20,6 +20,7 @@ LISTS = "lists"
 AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
 MAY_LIFT_FIELD = "x-blockd-may-lift"  # of a delegation: the roles whose orders the authority may lift
 PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed, RFC 3339 in UTC with milliseconds
+MAX_ROOT = 1 << 20  # octets of a root of trust
 ROOT_FILE = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
 MAX_AUTHORITIES = 64  # in one repository: each is a value of a metric's label

@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from mmap import mmap
 
-from blockd.ruleset.format import HEADER_SIZE
+from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 
 PIECE = 1 << 18  # octets: a change of some names hashes a few of them, and their digests take an eight-thousandth
 SIZE = 32  # octets of a digest
 _THREADS = 2  # for verifying: one alone is slower than memory
 _FEW = 16  # pieces; fewer are not worth a second thread
+
+Take = Callable[[int, bytes | memoryview], None]
+"""Takes octets by their offset in the file, from several threads."""
 
 
 def piece_count(end: int) -> int:
@@ -67,15 +71,34 @@ class Pieces:
         self._hash = hashlib.sha256()
 
 
-def first_damaged(octets: memoryview, end: int, digests: memoryview) -> int | None:
+def is_sound(file: mmap, header: Header, take: Take | None = None) -> bool:
+    """Return whether a whole file matches its digests. If it does, `take` has got all that follows the header.
+
+    What `take` gets are the very octets that were hashed, whatever becomes of the file meanwhile.
+    """
+    pieces = header.pieces
+    blank = file[:DIGEST_OFFSET] + bytes(SIZE) + file[DIGEST_OFFSET + SIZE : HEADER_SIZE]
+    with memoryview(file) as octets, octets[pieces.offset : pieces.end] as digests:
+        return (
+            pieces.end == len(octets)
+            and pieces.size == piece_count(pieces.offset) * SIZE
+            and overall(blank, digests) == header.digest
+            and first_damaged(octets, pieces.offset, digests, take) is None
+        )
+
+
+def first_damaged(octets: memoryview, end: int, digests: memoryview, take: Take | None = None) -> int | None:
     """Return the offset of the first piece that does not match `digests`, else None. Reads the whole file."""
     count = piece_count(end)
 
     def damaged(indices: Iterable[int]) -> int | None:
         for index in indices:
             start, stop = piece_range(index, end)
-            if hashlib.sha256(octets[start:stop]).digest() != digests[index * SIZE : (index + 1) * SIZE]:
+            piece = octets[start:stop] if take is None else bytes(octets[start:stop])
+            if hashlib.sha256(piece).digest() != digests[index * SIZE : (index + 1) * SIZE]:
                 return start
+            if take is not None:
+                take(start, piece)
         return None
 
     if count < _FEW:

@@ -17,11 +17,10 @@ from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends
 from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue, OrderRecord
-from blockd.ruleset.digest import SIZE, first_damaged, overall, piece_count
+from blockd.ruleset.digest import is_sound
 from blockd.ruleset.format import (
     BUCKET,
     BUCKET_SIZE,
-    DIGEST_OFFSET,
     ENTRY,
     ENTRY_SIZE,
     HEADER_SIZE,
@@ -98,16 +97,7 @@ class Ruleset:
 
     def verify(self) -> None:
         """Read the whole file; raises RulesetError if it does not match its digest."""
-        pieces = self.header.pieces
-        blank = self._octets[:DIGEST_OFFSET] + bytes(SIZE) + self._octets[DIGEST_OFFSET + SIZE : HEADER_SIZE]
-        with memoryview(self._octets) as octets, octets[pieces.offset : pieces.end] as digests:
-            is_sound = (
-                pieces.end == len(octets)
-                and pieces.size == piece_count(pieces.offset) * SIZE
-                and overall(blank, digests) == self.header.digest
-                and first_damaged(octets, pieces.offset, digests) is None
-            )
-        if not is_sound:
+        if not is_sound(self._octets, self.header):
             raise RulesetError("its content does not match its digest: it was cut or damaged")
 
     def close(self) -> None:

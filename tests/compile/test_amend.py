@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from blockd.compile.amend import amend
 from blockd.compile.build import Built, build
+from blockd.errors import RulesetError
 from blockd.feeds.candidate import Candidate, Content
 from blockd.formats.rejects import SAMPLES, RejectReport
 from blockd.names import DomainName, key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.native import ENGINE
 from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.building.spare import Spare, make_spare
 from blockd.ruleset.format import FILL
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_report import GuardReport
@@ -61,6 +63,7 @@ def amended(
     reports: dict[str, RejectReport],
     gate: Gate = OPEN,
     held: dict[str, GuardReport] | None = None,
+    spare: Spare | None = None,
 ) -> Built | None:
     return amend(
         candidates,
@@ -71,6 +74,7 @@ def amended(
         gate=gate,
         created=NOW,
         randomness=lambda count: bytes(range(count)),
+        spare=spare,
     )
 
 
@@ -179,10 +183,43 @@ def test_many_changes_day_after_day_give_what_compiling_gives(tmp_path: Path) ->
         candidates = incoming(candidates, {"national": builder.content(*names)})
         built = amended(candidates, tmp_path / str(day - 1), tmp_path / str(day), reports)
         assert built is not None
+        spare = make_spare(tmp_path / str(day - 1), tmp_path, lambda: True)
+        assert amended(candidates, tmp_path / str(day - 1), tmp_path / "of spare", reports, spare=spare) is not None
+        assert (tmp_path / "of spare").read_bytes() == (tmp_path / str(day)).read_bytes()
+        assert not spare.path.exists()
         reports = built.rejects
         made(candidates, tmp_path / "whole")
         assert content(tmp_path / str(day)) == content(tmp_path / "whole")
         candidates = [Candidate(feed, None, candidates[0].incoming)]
+
+
+def test_spare_copy_of_another_ruleset_and_one_that_is_gone_are_not_used(tmp_path: Path) -> None:
+    builder = Builder(tmp_path)
+    candidates, old, reports = some_change(builder)
+    made([Candidate(domains(), None, builder.content("other.example"))], tmp_path / "another")
+    spare = make_spare(tmp_path / "another", tmp_path, lambda: True)
+    assert amended(candidates, old, tmp_path / "new", reports, spare=spare) is not None
+    assert spare.path.exists()
+    gone = make_spare(old, tmp_path, lambda: True)
+    gone.path.unlink()
+    assert amended(candidates, old, tmp_path / "newer", reports, spare=gone) is not None
+    made(candidates, tmp_path / "whole")
+    for path in ("new", "newer"):
+        assert content(tmp_path / path) == content(tmp_path / "whole")
+
+
+def test_amending_that_fails_leaves_nothing_of_the_spare_copy(tmp_path: Path) -> None:
+    candidates, old, reports = some_change(Builder(tmp_path))
+    spare = make_spare(old, tmp_path, lambda: True)
+    before = set(tmp_path.iterdir())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("blockd.ruleset.building.writing.renewed", _failing)
+        assert amended(candidates, old, tmp_path / "new", reports, spare=spare) is None
+    assert set(tmp_path.iterdir()) == before - {spare.path}
+
+
+def _failing(*_: object) -> bytes:
+    raise RulesetError("the disk has a fault")
 
 
 def some_change(builder: Builder) -> tuple[list[Candidate], Path, dict[str, RejectReport]]:

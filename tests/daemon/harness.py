@@ -274,8 +274,13 @@ class Daemon:
         return control
 
     def children(self) -> list[int]:
-        """Return the process ids of the supervisor's children."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
+        """Return the process ids of workers and control process, without what is forked for that one."""
+        found = []
+        for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith(("blockd: w", "blockd: control")):
+                    found.append(int(pid))
+        return found
 
     def ask(self, name: str, kind: str = "A", **options: Any) -> Answer:
         """Ask one question; `tcp`, `host`, `source`, `sock`, `timeout`, `edns`, `do` and `flags` say how."""

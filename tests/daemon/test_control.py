@@ -16,7 +16,8 @@ from blockd.audit.statement import kept_statements
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
-from blockd.daemon.control import ControlProcess, Environment
+from blockd.daemon.control import ControlProcess
+from blockd.daemon.environment import Environment
 from blockd.daemon.report.statements import LOOK
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.state_dir import StateDir

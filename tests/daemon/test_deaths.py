@@ -70,7 +70,7 @@ def test_worker_and_control_process_killed_together_come_back(daemon: Daemon) ->
 
 
 def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon) -> None:
-    until(lambda: len(daemon.processes()) == 5, "supervisor, control, two workers, and who waits to compile")
+    until(lambda: len(daemon.processes()) == 4, "supervisor, control and two workers")
     os.kill(daemon.pid, signal.SIGKILL)
     until(lambda: daemon.processes() == [], "no process is left")
     daemon.destroy()

@@ -164,3 +164,37 @@ def test_a_file_that_was_written_long_ago_is_taken_at_once(path: Path, folder: P
     written = path.stat().st_ctime
     assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 1).poll(folder) is None
     assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 3).poll(folder) is not None
+
+
+def test_a_file_written_long_ago_that_takes_the_place_of_another_is_taken_at_once(
+    path: Path, folder: Path, clock: Clock
+) -> None:
+    now = path.stat().st_ctime + 100
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: now)
+    assert source.poll(folder) is not None
+    grown = path.with_name("grown")
+    grown.write_bytes(b"b.example\n")
+    grown.rename(path)
+    now = path.stat().st_ctime + 1  # it was renamed a second ago, and written to two seconds before that or earlier
+    os.utime(path, (now - 3, now - 3))
+    assert source.poll(folder) is not None
+
+
+def test_a_file_that_takes_the_place_of_another_while_it_is_written_is_not_taken(
+    path: Path, folder: Path, clock: Clock
+) -> None:
+    now = path.stat().st_ctime + 100
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: now)
+    assert source.poll(folder) is not None
+    grown = path.with_name("grown")
+    with grown.open("wb") as file:
+        file.write(b"b.example\n")
+        file.flush()
+        grown.rename(path)
+        now = path.stat().st_mtime + 1
+        assert source.poll(folder) is None
+        file.write(b"c.example\n")
+    now = path.stat().st_mtime + 3
+    fetched = source.poll(folder)
+    assert fetched is not None
+    assert fetched.path.read_bytes() == b"b.example\nc.example\n"

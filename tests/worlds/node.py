@@ -20,7 +20,8 @@ from blockd.compile.spending import NoWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
-from blockd.daemon.control import ControlProcess, Environment
+from blockd.daemon.control import ControlProcess
+from blockd.daemon.environment import Environment
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Job

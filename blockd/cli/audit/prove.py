@@ -16,7 +16,6 @@ from blockd.audit.gap import read_alive
 from blockd.audit.inquiry import prove_name
 from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import export_proof
-from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.statement import KEY, read_key
 from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
@@ -25,6 +24,7 @@ from blockd.cli.output import show
 from blockd.errors import AuditError, BadName, CommandError, RulesetError, cause_of
 from blockd.files import replace_file
 from blockd.formats.subject import not_a_subject
+from blockd.orders.repository import MAX_ROOT
 from blockd.ruleset import Ruleset, Versions
 from blockd.settings import load
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blockd.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError, FileTooLarge
 from blockd.files import read_file
+from blockd.orders.repository import MAX_ROOT
 from blockd.settings import Settings
 
 

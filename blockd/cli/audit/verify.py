@@ -10,7 +10,6 @@ from typing import Any
 from blockd.audit.kept_statements import KeptStatement, read_statements
 from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import MAX_PROOF, verify_proof
-from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.statement import MAX_STATEMENT, public_key_from, verify_statement
 from blockd.audit.verifying import verify_log
 from blockd.cli import DONE, NO
@@ -18,6 +17,7 @@ from blockd.cli.audit.prove import lines as proof_lines
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
 from blockd.errors import CommandError
+from blockd.orders.repository import MAX_ROOT
 from blockd.settings import load
 
 MAX_WRONG = 5  # statements told that are damaged or were changed

@@ -12,11 +12,55 @@ import ctypes
 import os
 import signal
 import sys
+from typing import Protocol
 
 CONTROL = 5  # niceness beyond a worker's: a busy core gives the control process a quarter of itself
 CHILD = 5  # niceness beyond the control process': a busy core gives compiling a tenth of itself
 LEAST = 19  # the highest niceness (setpriority(2))
 PR_SET_PDEATHSIG = 1  # prctl(2)
+M_ARENA_MAX = -8  # malloc.h
+
+
+def spare_memory() -> None:
+    """Have all threads of this process, and of those that it forks, allocate from one heap (mallopt(3)).
+
+    Each heap keeps what was freed in it.
+    """
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+class ChildProcess(Protocol):
+    """A child, as `asyncio.subprocess.Process` is one."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """What it ended with, negative for a signal; None while it runs."""
+
+    @property
+    def stdin(self) -> asyncio.StreamWriter | None:
+        """Its standard input, if it reads."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """Its standard output."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended; return what with."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Start(Protocol):
+    """Starts a child process that runs `main` of a module with some arguments; raises OSError."""
+
+    async def __call__(self, module: str, *arguments: str, reads: bool = False) -> ChildProcess:
+        """Return the child, with a pipe for its output, and for its input if it `reads`."""
 
 
 def yield_to_workers() -> None:
@@ -24,12 +68,13 @@ def yield_to_workers() -> None:
     os.nice(CONTROL)
 
 
-async def start(module: str, *arguments: str, reads: bool = False) -> asyncio.subprocess.Process:
-    """Start `python -m module`, with a pipe for its output, and for its input if it `reads`; raises OSError."""
+async def start(module: str, *arguments: str, reads: bool = False) -> ChildProcess:
+    """Start `python -m module PARENT ARGUMENTS`, as `Start` says; PARENT is the id of this process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         module,
+        str(os.getpid()),
         *arguments,
         stdin=asyncio.subprocess.PIPE if reads else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -40,15 +85,17 @@ async def start(module: str, *arguments: str, reads: bool = False) -> asyncio.su
     return process
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
-    """End a child that is still running."""
+async def end(process: ChildProcess) -> None:
+    """End a child that is still running; nothing is read from it any more."""
     if process.returncode is None:
         process.kill()
         await process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def end_with_parent() -> None:
-    """Have the kernel end this process when the control process ends: its result is not needed then."""
+    """Have the kernel end this process when the one that started it ends: its result is not needed then."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 

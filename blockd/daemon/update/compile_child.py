@@ -19,12 +19,13 @@ from blockd.compile.amend import amend
 from blockd.compile.build import Built, build, read_alone
 from blockd.compile.spending import Spending
 from blockd.daemon.process_name import name_process
-from blockd.daemon.update.child_process import end, end_with_parent, give, start
+from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.gate.guard_report import GuardReport
 
 MAX_TIME = 1800.0  # seconds; ten million names need a fraction of it
@@ -37,7 +38,8 @@ class Job:
     """What is compiled, to where, and what it is compared with.
 
     `in_force` is the file of the ruleset that is enforced, None if none is; `reports` and `held` are of the accepted
-    content, by feed. If `amends` is true, the result has no header unless the ruleset in force can be amended.
+    content, by feed. If `amends` is true, the result has no header unless that of `in_force` can be amended; a `spare`
+    copy of that one becomes the next.
     """
 
     candidates: Sequence[Candidate]
@@ -47,6 +49,7 @@ class Job:
     reports: Mapping[str, RejectReport]
     held: Mapping[str, GuardReport]
     amends: bool = False
+    spare: Spare | None = None
 
 
 class Ended(RulesetError):
@@ -64,42 +67,42 @@ class Ended(RulesetError):
 class _Child:
     """A child, and the feed whose new content it reads, empty if it reads none."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self.process = process
         self.feed = ""
 
-    @classmethod
-    async def started(cls) -> _Child:
-        return cls(await start(__name__, reads=True))
-
     async def run(self, work: Job | Candidate) -> bytes:
-        """Hand in work, and return the result; empty if the child ended without one."""
+        """Hand in work, and return the result; the child may still be ending. Empty if it ended without one."""
         given, told = self.process.stdin, self.process.stdout
         assert given is not None  # noqa: S101 - both are pipes
         assert told is not None  # noqa: S101
-        result = b""
         with contextlib.suppress(ConnectionError):  # it has ended
             given.write(pickle.dumps(work))
             await given.drain()
-        given.close()
-        with contextlib.suppress(asyncio.IncompleteReadError):
+            given.write_eof()
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 kind, size = _FRAME.unpack(await told.readexactly(_FRAME.size))
                 octets = await told.readexactly(size)
                 if kind == _RESULT:
-                    result = octets
-                else:
-                    self.feed = octets.decode("ascii")
+                    return octets
+                self.feed = octets.decode("ascii")
         await self.process.wait()
-        return result
+        return b""
 
 
 class Compiler:
-    """The child process that compiles. The next one is started in advance, so that news need not wait for it."""
+    """Child processes that compile, started by `start_child`.
 
-    def __init__(self) -> None:
+    Unless that is `quick`, the next one is started in advance, so that news need not wait for it.
+    """
+
+    def __init__(self, start_child: Start = start, *, quick: bool = False) -> None:
+        self._start = start_child
+        self._is_quick = quick
         self._next: asyncio.Task[_Child] | None = None
         self._busy: _Child | None = None  # with the job that compiles
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def reading(self) -> str:
@@ -108,8 +111,8 @@ class Compiler:
 
     def prepare(self) -> None:
         """Start the next process."""
-        if self._next is None:
-            self._next = asyncio.create_task(_Child.started())
+        if self._next is None and not self._is_quick:
+            self._next = asyncio.create_task(self._started())
 
     async def compile(self, job: Job) -> Built:
         """Compile in a child process; raises RulesetError if that fails. Cancelling ends the process."""
@@ -120,15 +123,15 @@ class Compiler:
         return await self._run(candidate)
 
     async def close(self) -> None:
-        """End the waiting process."""
+        """End the waiting process, and wait for those that are ending."""
         if self._next is not None:
             await end((await self._take()).process)
+        await asyncio.gather(*self._ending)
 
     async def _run(self, work: Job | Candidate) -> Built:
-        self.prepare()
         child = await self._take()
         if child.process.returncode is not None:  # it ended while it waited
-            child = await _Child.started()
+            child = await self._started()
         is_main = isinstance(work, Job) and not work.amends
         if is_main:
             self._busy = child
@@ -141,12 +144,13 @@ class Compiler:
         finally:
             if is_main:
                 self._busy = None
-            await end(child.process)
-        self.prepare()
+            ending = asyncio.create_task(end(child.process))  # unmapping its files takes it a moment
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         status = child.process.returncode
-        if status != 0:
+        if not output and status:
             sentence = f"the compiling process ended with {status}; see the log lines above"
-            raise Ended(sentence, child.feed, -status if status is not None and status < 0 else 0)
+            raise Ended(sentence, child.feed, max(0, -status))
         result = pickle.loads(output) if output else None  # noqa: S301 - from our own child, through a pipe that nobody else has
         if isinstance(result, BlockdError):
             raise result
@@ -154,10 +158,12 @@ class Compiler:
             raise RulesetError("the compiling process returned no result")
         return result
 
+    async def _started(self) -> _Child:
+        return _Child(await self._start(__name__, reads=True))
+
     async def _take(self) -> _Child:
         waiting, self._next = self._next, None
-        assert waiting is not None  # noqa: S101 - the callers have looked
-        return await waiting
+        return await (self._started() if waiting is None else waiting)
 
 
 class RulesetCompiler(Protocol):
@@ -190,12 +196,13 @@ class Compiling:
     room: DiskRoom | None = None  # on the disk of that file
 
 
-def main() -> int:
+def main(_arguments: Sequence[str] = ()) -> int:
     """Do the work on standard input and write the result to standard output."""
     end_with_parent()
     name_process("compile")
     try:
-        work: Job | Candidate = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+        with open(0, "rb", closefd=False) as given:
+            work: Job | Candidate = pickle.load(given)  # noqa: S301 - from our own parent
     except (EOFError, pickle.UnpicklingError):
         return 0  # the parent ended before all of the job was written
     result: Built | BlockdError
@@ -223,6 +230,7 @@ def _compiled(job: Job) -> Built:
             created=created,
             randomness=os.urandom,
             watch=Spending(_tell_feed),
+            spare=job.spare,
         )
         if amended is not None:
             return amended

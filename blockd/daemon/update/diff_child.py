@@ -6,10 +6,11 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.daemon.process_name import name_process
-from blockd.daemon.update.child_process import end, end_with_parent, give, start
+from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
@@ -17,15 +18,16 @@ from blockd.ruleset.versions.diff import Changes, Comparison
 MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
 
 
-async def compared(old: Path, new: Path) -> Changes:
+async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
     """Count what changes from one ruleset file to another, in a child process; raises RulesetError.
 
     Cancelling ends the process.
     """
-    process = await start(__name__, str(os.getpid()), str(old), str(new))
+    process = await start_child(__name__, str(old), str(new))
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         async with asyncio.timeout(MAX_TIME):
-            output, _ = await process.communicate()
+            output = await process.stdout.read()
         return Changes(**json.loads(output))
     except (TimeoutError, ValueError, TypeError) as error:
         raise RulesetError(f"comparing {new} with {old} returned no result") from error
@@ -33,12 +35,13 @@ async def compared(old: Path, new: Path) -> Changes:
         await end(process)
 
 
-def main(parent: int, old: Path, new: Path) -> int:
-    """Compare two files and print the counts as JSON, for the process `parent`."""
+def main(arguments: Sequence[str]) -> int:
+    """Compare two files and print the counts as JSON; the arguments are the id of the parent, and their paths."""
     end_with_parent()
     name_process("diff")
-    if os.getppid() != parent:  # it has already ended
+    if os.getppid() != int(arguments[0]):  # it has already ended
         return 0
+    old, new = map(Path, arguments[1:])
     try:
         changes = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False)).count()
     except RulesetError as error:
@@ -49,4 +52,4 @@ def main(parent: int, old: Path, new: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), *map(Path, sys.argv[2:4])))
+    sys.exit(main(sys.argv[1:]))

@@ -72,6 +72,7 @@ class DiskRoom:
         self._spare = spare
         self._ruleset = ruleset
         self._told = Level.AMPLE
+        self.drop_prepared: Callable[[], object] = lambda: None  # deletes what was only made ahead
 
     @property
     def total(self) -> int:
@@ -94,6 +95,11 @@ class DiskRoom:
                 return level
         return Level.AMPLE
 
+    def is_ample_with(self, octets: int) -> bool:
+        """Return whether there would still be ample room if so many octets more were written."""
+        total, free = self._now()
+        return free - octets >= min(LOW, total // 4)
+
     @property
     def keeps_history(self) -> bool:
         """Whether versions, refused contents and the like are kept to go back to."""
@@ -111,6 +117,8 @@ class DiskRoom:
 
     def look(self) -> Level:
         """Delete what must be, or fill the reserve again; return the level then. It may wait for the disk."""
+        if self.level >= Level.LOW:
+            self.drop_prepared()
         while self.level >= Level.LOW and self._spare():
             pass
         if self.level is Level.FULL or (self.level >= Level.LOW and self.free < self._ruleset() * 5 // 4 + FULL):
@@ -130,13 +138,13 @@ class DiskRoom:
 
     def _fill(self) -> None:
         """Take the reserve's octets, if that leaves ample room."""
-        total, free = self._now()
+        total, _ = self._now()
         wanted = min(max(LEAST_RESERVE, self._ruleset() * 5 // 4 + LEAST_RESERVE), total // 16)
         try:
             size = self._reserve.stat().st_size
         except OSError:
             size = 0
-        if size >= wanted or free - (wanted - size) < min(LOW, total // 4):
+        if size >= wanted or not self.is_ample_with(wanted - size):
             return
         try:
             descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

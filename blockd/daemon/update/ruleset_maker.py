@@ -17,6 +17,7 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiling, Ended, Job
 from blockd.daemon.update.content_taker import ContentTaker
 from blockd.daemon.update.enforcement import Enforcement
+from blockd.daemon.update.spare_ruleset import SpareRuleset
 from blockd.errors import BlockdError, FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
@@ -46,6 +47,7 @@ class RulesetMaker:
         self._job_ended = asyncio.Event()
         self._begun: float | None = None  # when the job in progress began, by the monotonic clock
         self._changing = asyncio.Lock()  # held by what has the ruleset in force replaced
+        self._spare = SpareRuleset(compiling.path.parent, compiling.room)
 
     @property
     def seconds(self) -> float:
@@ -64,10 +66,12 @@ class RulesetMaker:
     def prepare(self) -> None:
         """Get ready for news."""
         self._compiler.prepare()
+        self._spare.prepare(self._enforcement.ruleset)
 
     async def close(self) -> None:
         """End what is in progress."""
         await self._taker.close()
+        await self._spare.close()
         await self._compiler.close()
 
     async def make(self) -> None:
@@ -96,6 +100,7 @@ class RulesetMaker:
             self._note_compiling(set())
             self._taker.settle(fresh)
             self._compiled.unlink(missing_ok=True)
+            self.prepare()  # now, since what that takes of the processor would delay the news
 
     async def hurry(self) -> None:
         """Have enforced what is urgent, and what else can be, if a compile is in progress that does not end at once."""
@@ -174,7 +179,7 @@ class RulesetMaker:
         path = self._compiled.with_name(self._compiled.name + AMENDED)
         gate = self.gate if job is None else job.gate
         try:
-            built = await self._compiler.compile(replace(self._new_job(candidates), path=path, gate=gate, amends=True))
+            built = await self._compiled_of(replace(self._new_job(candidates), path=path, gate=gate, amends=True))
             if built.header is None:
                 return False
             await self._taker.take(built, fresh, path)
@@ -195,7 +200,7 @@ class RulesetMaker:
         self._job = job if can_be_overtaken else None
         slowness = asyncio.create_task(self._tell_if_slow())
         try:
-            built = await self._compiler.compile(job)
+            built = await self._compiled_of(job)
             async with self._changing:
                 self._end_job(slowness)
                 path = await self._caught_up(job, built)
@@ -208,6 +213,15 @@ class RulesetMaker:
             self._end_job(slowness)
             for managed in self.feeds.values():
                 managed.state.end_begun()
+
+    async def _compiled_of(self, job: Job) -> Built:
+        """Have a job done with the spare copy of the ruleset in force, if there is one."""
+        spare = await self._spare.take(job.in_force)
+        try:
+            return await self._compiler.compile(replace(job, spare=spare))
+        finally:
+            if spare is not None:
+                spare.path.unlink(missing_ok=True)
 
     async def _caught_up(self, job: Job, built: Built) -> Path | None:
         """Return the file with what was built, amended by what has overtaken it; None if it must be compiled again."""

@@ -72,13 +72,15 @@ def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
         if is_packed(file.read(HEAD)):
             yield b"".join(pieces)
             return
-        if not checked:
-            for _ in pieces:
-                pass
         if not os.fstat(file.fileno()).st_size:
             yield b""
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            if not checked:
+                next(pieces)  # checks how it begins
+                if len(text) > max_size or text.find(b"\0") >= 0:  # else there is nothing to refuse it for
+                    for _ in pieces:
+                        pass
             yield text
 
 

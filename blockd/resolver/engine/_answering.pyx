@@ -38,7 +38,9 @@ from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
 )
 from blockd.ruleset._leading cimport judge_leads
-from blockd.ruleset._parties cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
+from blockd.ruleset._parties cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
+)
 from blockd.ruleset._table cimport Table
 
 cdef enum:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from blockd.errors import RulesetError
 from blockd.files import replacing
+from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
 from blockd.ruleset.format import HEADER_SIZE, FileSection, Header, aligned
@@ -50,21 +51,24 @@ def write_amended(
     patches: Mapping[int, bytes],
     more: bytes,
     proved: Callable[[], None],
+    spare: Spare | None = None,
 ) -> Header:
     """Write `old` with changed records, claims and catalogue to `path`; the result is not synced to the disk.
 
     `patches` has octets of the table and the records by their offset in the file, `more` is appended to the records.
     Returns the header as `write_ruleset` does. The old file's digests are reused, so `proved` is called before `path`
     is replaced and must raise if the old file is damaged. Raises RulesetError if the old file was replaced meanwhile.
+    `spare` is a copy of the old file that becomes the new one.
     """
     begun = old.header.records.end
     parts: list[Sequence[Octets]] = [[words.tobytes()], [catalogue.to_json()], []]
     records = FileSection(old.header.records.offset, old.header.records.size + len(more))
     sections = [old.header.table, records, *_sections(records.end, [sum(map(len, part)) for part in parts])]
     end = sections[-1].offset
-    with replacing(path, durable=False) as file:
+    with replacing(path, durable=False, begun=spare.path if spare is not None else None) as file:
         descriptor = file.fileno()
-        _copy(old, descriptor, begun)
+        if spare is None:
+            _copy(old, descriptor, begun)
         for at, octets in patches.items():
             _write(descriptor, octets, at)
         _write(descriptor, b"".join([more, *_padded(parts, sections[2:], records.end)]), begun)

@@ -1,34 +1,163 @@
-"""What runs beside the workers gives way to them."""
+"""What runs beside the workers gives way to them, and is forked ready-made."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from tests.daemon.harness import Daemon, until, write_list
+import pytest
+
+from blockd.daemon.update.child_process import end
+from blockd.daemon.update.forked_child import ForkedChildren
+from blockd.daemon.update.nursery import Nursery
+from tests.daemon.harness import Daemon, write_list
 from tests.upstream import UpstreamSimulator
+
+
+def main(arguments: Sequence[str]) -> int:
+    """What the forked children of these tests do."""
+    parent, wanted = arguments
+    if wanted == "fail":
+        raise ValueError("this is what fails")
+    if wanted == "wait":
+        os.write(1, b"waiting")
+        time.sleep(600)
+    with open(0, "rb", closefd=False) as given:
+        text = given.read().decode()
+    open_descriptors = sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    told = [text, int(parent) == os.getppid(), niceness(0), os.getpgid(0) == os.getpid(), open_descriptors[:-1]]
+    os.write(1, json.dumps(told).encode())
+    return 7
 
 
 def niceness(pid: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, pid)
 
 
-def test_control_process_gives_way_to_workers_and_compiling_to_both(
-    tmp_path: Path, resolver: UpstreamSimulator
-) -> None:
+def served(work: Callable[[ForkedChildren, socket.socket], Awaitable[None]]) -> None:
+    """Have a nursery in this process serve what `work` asks for."""
+
+    async def run() -> None:
+        loop, nursery = asyncio.get_running_loop(), Nursery()
+        theirs = nursery.open()
+        served: set[int] = set()
+
+        def serve(descriptor: int) -> None:
+            nursery.handle(descriptor)
+            watch()
+
+        def watch() -> None:
+            for gone in served - set(nursery.descriptors):
+                loop.remove_reader(gone)
+                served.remove(gone)
+            for new in set(nursery.descriptors) - served:
+                loop.add_reader(new, serve, new)
+                served.add(new)
+
+        watch()
+        try:
+            async with asyncio.timeout(60):
+                await work(ForkedChildren(theirs), theirs)
+                while len(nursery.descriptors) > 1:  # noqa: ASYNC110 - every child that has ended is reaped
+                    await asyncio.sleep(0)
+        finally:
+            for descriptor in served:
+                loop.remove_reader(descriptor)
+            theirs.close()
+            nursery.close()
+
+    asyncio.run(run())
+
+
+def test_forked_child_is_given_its_input_and_has_nothing_else_open() -> None:
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
+        child = await children.start(__name__, "echo", reads=True)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"a" * 1_000_000)
+        child.stdin.write_eof()
+        text, *others = json.loads(await child.stdout.read())
+        assert text == "a" * 1_000_000
+        assert others == [True, min(niceness(0) + 10, 19), True, [0, 1, 2]]
+        assert await child.wait() == 7
+        await end(child)
+
+    served(work)
+
+
+def test_forked_child_can_be_killed_and_its_end_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
+        waiting = await children.start(__name__, "wait")
+        failing = await children.start(__name__, "fail")
+        assert await failing.wait() == 1
+        assert waiting.stdout is not None
+        assert await waiting.stdout.readexactly(7) == b"waiting"
+        assert waiting.returncode is None
+        await end(waiting)
+        assert waiting.returncode == -signal.SIGKILL
+        waiting.kill()  # whoever has its number now is left alone
+        await end(failing)
+
+    served(work)
+    assert "ValueError: this is what fails" in capfd.readouterr().err
+
+
+def test_children_end_with_the_nursery_and_later_ones_are_started_without_it(tmp_path: Path) -> None:
+    async def work(children: ForkedChildren, theirs: socket.socket) -> None:
+        waiting = await children.start(__name__, "wait")
+        theirs.shutdown(socket.SHUT_RDWR)
+        assert await waiting.wait() == -signal.SIGKILL
+        await end(waiting)
+        (tmp_path / "apart.py").write_text("import sys; print(sys.argv[2])")
+        later = await children.start("apart", "on its own")
+        assert later.stdout is not None
+        assert await later.stdout.read() == b"on its own\n"
+        assert await later.wait() == 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        served(work)
+
+
+def test_control_process_gives_way_to_workers(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
     with Daemon(tmp_path, feed, upstream=resolver.address, fresh=True) as daemon:
         workers = [worker["pid"] for worker in daemon.status()["workers"]]
         control = daemon.control_pid()
         assert daemon.process is not None
-        apart = {daemon.process.pid, control, *workers}
-        until(lambda: set(daemon.processes()) - apart, "the process that will compile waits")
-        (compiling,) = set(daemon.processes()) - apart
         own = niceness(daemon.process.pid)
         assert {niceness(worker) for worker in workers} == {own}
         assert niceness(control) == min(own + 5, 19)
-        until(lambda: niceness(compiling) == min(own + 10, 19), "it gives way")
         # Another session would have a share of the core of its own, where the kernel makes groups of them.
-        assert {os.getsid(pid) for pid in (compiling, control, *workers)} == {os.getsid(daemon.process.pid)}
-        assert os.getpgid(compiling) == compiling
+        assert {os.getsid(pid) for pid in (control, *workers)} == {os.getsid(daemon.process.pid)}
+
+
+def test_child_that_cannot_be_forked_is_started_without_the_supervisor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "apart.py").write_text("import sys; print(sys.argv[2])")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pidfd_open", failing)
+            child = await children.start("apart", "on its own")
+        assert child.stdout is not None
+        assert await child.stdout.read() == b"on its own\n"
+        assert await child.wait() == 0
+        forked = await children.start(__name__, "fail")
+        assert await forked.wait() == 1, "the next one is forked again"
+        await end(forked)
+
+    served(work)
+
+
+def failing(*_: object) -> int:
+    raise OSError(24, "Too many open files")
