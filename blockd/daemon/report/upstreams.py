@@ -82,9 +82,11 @@ class UpstreamReport:
     def alarms(self, resolution: Resolution, now: float) -> Iterator[Alarm]:
         """Yield the alarms in force at `now`."""
         states = self._states(resolution)
+        unserved: set[str] = set()  # upstreams of groups of which none is up
         for group in resolution.groups:
             zone = f"names in {text_of(group.zone)}" if group.zone else "names that are neither listed nor local"
             if all(states[one.text] >= FAILING for one in group.upstreams):
+                unserved |= {one.text for one in group.upstreams}
                 named = ", ".join(one.label for one in group.upstreams[:MAX_SHOWN])
                 yield Alarm(
                     "BlockdNoUpstream", "critical", "",
@@ -95,7 +97,7 @@ class UpstreamReport:
                 )  # fmt: skip
         for status in self.status(resolution)[:MAX_SLOTS]:
             if states[status.upstream] >= FAILING:
-                yield _of_failing(status)
+                yield _of_failing(status, has_others=status.upstream not in unserved)
         for one in resolution.left_out[:MAX_SHOWN]:
             yield Alarm(
                 "BlockdUpstreamLoop", "warning", "", f"{one.why[0].upper()}{one.why[1:]}; it is left out.",
@@ -127,7 +129,7 @@ class UpstreamReport:
         return found
 
 
-def _of_failing(status: UpstreamStatus) -> Alarm:
+def _of_failing(status: UpstreamStatus, *, has_others: bool) -> Alarm:
     seen = status.figures
     since = f" since {time_text(seen.since)}" if seen is not None else ""
     word = STATES[seen.state] if seen is not None else "failing"
@@ -136,7 +138,8 @@ def _of_failing(status: UpstreamStatus) -> Alarm:
     return Alarm(
         "BlockdUpstreamFailing", "warning", "",
         f"The upstream {status.upstream} is {word}{since}{f' ({counted})' if counted else ''}.",
-        "all of it; the other upstreams are asked, and this one is probed",
+        "all of it; the other upstreams are asked, and this one is probed" if has_others
+        else "blocks, the cache and local names; it is probed, and asked again once it answers",
         "`blockd doctor` says what is wrong with it; ask who runs it.",
     )  # fmt: skip
 

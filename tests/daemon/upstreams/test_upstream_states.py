@@ -178,8 +178,14 @@ def test_no_upstream_of_a_group_is_an_error_and_a_critical_alarm() -> None:
         ("BlockdNoUpstream", "critical"), ("BlockdUpstreamFailing", "warning"), ("BlockdUpstreamFailing", "warning"),
     ]  # fmt: skip
     assert alarms[0].what == "No upstream for names in corp.example is up: 192.0.2.9:53, 192.0.2.8:53."
+    assert {alarm.in_force for alarm in alarms[1:]} == {
+        "blocks, the cache and local names; it is probed, and asked again once it answers"
+    }
     assert seen.report.sample(seen.resolution).usable == {".": 1, "corp.example": 0}
     seen.answer(1)
+    assert [alarm.in_force for alarm in seen.alarms()] == [
+        "all of it; the other upstreams are asked, and this one is probed"
+    ]
     assert (logging.INFO, "An upstream for the zone corp.example is up again.") in seen.told()
 
 
