@@ -31,6 +31,7 @@ from blockd.resolver import (
     UpstreamOptions,
 )
 from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
+from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -137,6 +138,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         notify=notified or None,
         client_ttl=int(cache.client_ttl),
         local=shared.loop_token.with_zone(context.resolution.local),
+        own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -152,6 +154,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         mixed_case=settings.upstream.mixed_case,
         cookies=settings.upstream.cookies,
         avoid_ports=settings.upstream.avoid_ports,
+        cookie_for=shared.loop_token.cookie_for,
     )
     return Resolver(
         context.engine,

@@ -17,6 +17,7 @@ class Admission:
     def __init__(self, service: Service, traffic: TrafficRow | None) -> None:
         """`traffic` samples the questions that are admitted."""
         self._selftest = service.selftest
+        self._own = service.own
         self._traffic = traffic
 
     def serve_clients(self, context: QueryContext) -> bytes | Outcome:
@@ -31,6 +32,13 @@ class Admission:
             return Outcome.PASS
         context.extended = types.BADVERS >> 4
         return error(context.query, types.BADVERS)
+
+    def refuse_own(self, context: QueryContext) -> bytes | Outcome:
+        """Answer blockd's own questions, which an upstream that leads back has sent here, with SERVFAIL."""
+        query = context.query
+        if not query.cookie or self._own is None or not self._own.takes(query.cookie):
+            return Outcome.PASS
+        return error(query, types.SERVFAIL, types.EDE_NETWORK_ERROR, "questions loop: an upstream leads back to blockd")
 
     def check_kind(self, context: QueryContext) -> bytes | Outcome:
         """Answer types and classes that are not asked for: neither policy nor upstreams have to do with them."""

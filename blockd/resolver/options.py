@@ -11,7 +11,9 @@ from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.resolver.selftest_key import SelfTestIdentity
+from blockd.settings import Upstream
 
 CACHE_SEED = 16  # octets
 
@@ -42,6 +44,7 @@ class Service:
     notify: NotifyHandler | None = None
     client_ttl: int = types.MAX_TTL
     local: LocalZones | None = None
+    own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class UpstreamOptions:
     mixed_case: bool = True
     cookies: bool = True
     avoid_ports: tuple[range, ...] = ()
+    cookie_for: Callable[[Upstream], bytes] = lambda _: b""  # its client cookie; empty for a random one
 
 
 @dataclass(frozen=True, slots=True)

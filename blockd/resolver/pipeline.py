@@ -71,6 +71,7 @@ class Pipeline:
         return (
             admission.serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
             admission.check_edns,  # before any answer in an EDNS version that the client does not support
+            admission.refuse_own,  # before anything is asked for it again
             admission.check_kind,  # before policy, which applies to class IN and ordinary types only
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused

@@ -15,6 +15,8 @@ MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has
 
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
+_COOKIE = types.COOKIE_OPTION.to_bytes(2)
+_COOKIE_SIZE = 12  # octets of the option's head and the client cookie
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 
@@ -22,10 +24,24 @@ class Query:
     """One question.
 
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
-    longest answer in octets that it allows. Octets behind its last record are ignored, as BIND and Unbound do.
+    longest answer in octets that it allows. `cookie` is the client cookie if COOKIE is its first option, else empty.
+    Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
-    __slots__ = ("do", "edns", "flags", "id", "key", "limit", "qclass", "qtype", "question", "transport", "version")
+    __slots__ = (
+        "cookie",
+        "do",
+        "edns",
+        "flags",
+        "id",
+        "key",
+        "limit",
+        "qclass",
+        "qtype",
+        "question",
+        "transport",
+        "version",
+    )
 
     def __init__(self, packet: bytes, transport: Transport) -> None:
         """Parse a message; raises BadMessage with the rcode to answer, None for no answer (RFC 1035, 6891, 9619)."""
@@ -50,6 +66,7 @@ class Query:
         self.qclass = packet[end + 2] << 8 | packet[end + 3]
         self.edns = self.do = False
         self.version = 0
+        self.cookie = b""
         payload = self._read_additional(packet, end + 4, additional)
         if transport is Transport.UDP:
             self.limit = min(max(payload, types.MIN_UDP), types.MAX_UDP)
@@ -73,6 +90,9 @@ class Query:
                 self.version = ttl >> 16 & 0xFF
                 self.do = bool(ttl & types.EDNS_DO)
                 payload = klass
+                data = packet[position - size : position]
+                if size >= _COOKIE_SIZE and data[:2] == _COOKIE:
+                    self.cookie = data[4:_COOKIE_SIZE]
         if position > len(packet):
             raise BadMessage(types.FORMERR, "it ends within a record")
         return payload

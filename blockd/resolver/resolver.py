@@ -38,6 +38,7 @@ class Resolver:
     ) -> None:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
+        self._own = service.own
         self._forwarder: Forwarder | NativeForwarder = forwarder
         self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
@@ -79,6 +80,9 @@ class Resolver:
         What is cached of names that are local from now on is for the `inspector` to remove.
         """
         self._forwarder.use(groups)
+        if self._own is not None:
+            self._own.use(self._forwarder.healths)
+            self.engine.use_own(self._own.cookies)
         if local is not None:
             self.pipeline.use_local(local)
             self.engine.use_local(local)
@@ -87,6 +91,11 @@ class Resolver:
     def healths(self) -> Mapping[Upstream, Health]:
         """How each upstream is."""
         return self._forwarder.healths
+
+    @property
+    def looped(self) -> Mapping[str, int]:
+        """How many questions to each upstream came back."""
+        return self._own.counts if self._own is not None else {}
 
     @property
     def load(self) -> Load:

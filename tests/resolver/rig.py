@@ -34,6 +34,7 @@ from blockd.resolver import (
 )
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -117,6 +118,7 @@ class Rig:
         stale_after: float = PATIENT,
         prefetch: bool = False,
         local: LocalZones | None = None,
+        own: OwnQuestions | None = None,
         forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
         is_tidy: bool = True,
@@ -139,7 +141,7 @@ class Rig:
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local),
+            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local, own=own),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
             self.forwarder,
             instruments,

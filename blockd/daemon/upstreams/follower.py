@@ -72,4 +72,4 @@ class ResolutionFollower:
 
     def note(self) -> None:
         """Note how upstreams are."""
-        self._notes.note(self._resolver.healths, {}, self._resolver.load)
+        self._notes.note(self._resolver.healths, self._resolver.looped, self._resolver.load)

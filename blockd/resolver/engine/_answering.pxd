@@ -61,6 +61,9 @@ cdef class Answering:
     cdef const uint32_t *target_places
     cdef Decision alias  # the last one about a question whose action is an alias
     cdef NativeLocalZones local  # None if nothing is answered here
+    cdef bytes _own_cookies
+    cdef const uint8_t *own  # client cookies of blockd's own questions, of 8 octets each
+    cdef uint32_t own_count
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil

@@ -81,10 +81,16 @@ cdef class Answering:
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
         self.client_ttl = service.client_ttl
+        self.use_own(b"" if service.own is None else service.own.cookies)
         if service.local is not None:
             self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
+
+    def use_own(self, bytes cookies):
+        """Leave questions with these client cookies to the pipeline: they are blockd's own."""
+        self._own_cookies = cookies
+        self.own, self.own_count = <const uint8_t *><const char *>cookies, len(cookies) // 8
 
     def use_local(self, zones):
         """Answer from these local zones from the next message on."""

@@ -28,7 +28,7 @@ from blockd.resolver.engine._answering cimport (
     ANSWERED, DECLINED, FLOWN, FROM_CACHE, FROM_UPSTREAM, MISSED, SILENT, STALE, Answering, Passed, Result,
 )
 from blockd.resolver.engine._cache cimport Entry, NativeCache
-from blockd.resolver.engine._message cimport Question, is_asked, read_question
+from blockd.resolver.engine._message cimport Question, has_cookie_of, is_asked, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_REFRESHES, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
@@ -528,6 +528,8 @@ cdef class NativeEngine(Answering):
         if not looked.ordinary or not (self.is_selftest or self._serves(<const sockaddr *>&peer.address)):
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
+            return DECLINED
+        if q.options_size and has_cookie_of(q, self.own, self.own_count):
             return DECLINED
         if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED

@@ -1,7 +1,7 @@
 # Questions and answers as the engine handles them: plain structs without Python objects.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
 from blockd.dns cimport _types as types
@@ -24,6 +24,8 @@ cdef struct Question:
     uint32_t key_size
     uint16_t ends[128]
     uint8_t key[264]  # readable 8 octets beyond its end
+    const uint8_t *options  # the data of the OPT record in the packet
+    uint32_t options_size
 
 cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_udp, Question *q) noexcept nogil:
     """Parse a question; False if it is not an ordinary one: the pipeline then reports what is wrong."""
@@ -76,13 +78,15 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     q.section_size = total + 5
     q.edns = False
     q.do_ = False
+    q.options_size = 0
     if additional:
         if take_u8(&c) != 0:
             return False
         kind = take_u16(&c)
         payload = take_u16(&c)
         ttl = take_u32(&c)
-        take(&c, take_u16(&c))
+        q.options_size = take_u16(&c)
+        q.options = take(&c, q.options_size)
         if c.failed or kind != types.OPT or (ttl >> 16) & 0xFF:
             return False
         q.edns = True
@@ -94,6 +98,17 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     else:
         q.limit = types.MAX_TCP
     return True
+
+
+cdef inline bint has_cookie_of(const Question *q, const uint8_t *cookies, uint32_t count) noexcept nogil:
+    """Return whether the first EDNS option of a question has one of some client cookies, of 8 octets each."""
+    cdef uint32_t i
+    if q.options_size < 12 or q.options[0] != 0 or q.options[1] != types.COOKIE_OPTION:
+        return False
+    for i in range(count):
+        if memcmp(q.options + 4, cookies + 8 * i, 8) == 0:
+            return True
+    return False
 
 
 cdef inline bint is_asked(uint32_t qtype) noexcept nogil:

@@ -79,6 +79,9 @@ class Engine:
         """Return what judges where answers lead, by what is enforced."""
         return partial(where_it_leads, enforced)
 
+    def use_own(self, cookies: bytes) -> None:
+        """Do nothing: the pipeline knows blockd's own questions."""
+
     def use_local(self, local: LocalZones) -> None:
         """Do nothing: the pipeline answers from local zones."""
 

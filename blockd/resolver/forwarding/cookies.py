@@ -8,10 +8,11 @@ from blockd.resolver.forwarding.edns import CLIENT_COOKIE, MAX_SERVER_COOKIE, MI
 
 
 class Cookies:
-    """The client cookie for one upstream, random for each process, and the server cookie that it sent last."""
+    """The client cookie for one upstream, and the server cookie that it sent last."""
 
-    def __init__(self, randomness: Callable[[int], int]) -> None:
-        self._client = randomness(1 << 8 * CLIENT_COOKIE).to_bytes(CLIENT_COOKIE)
+    def __init__(self, randomness: Callable[[int], int], client: bytes = b"") -> None:
+        """Without `client`, the client cookie is random."""
+        self._client = client or randomness(1 << 8 * CLIENT_COOKIE).to_bytes(CLIENT_COOKIE)
         self._server = b""
 
     @property

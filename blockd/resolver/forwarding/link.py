@@ -63,7 +63,7 @@ class Link:
     ) -> None:
         self.upstream = upstream
         self.health = Health(clock())
-        self.cookies = Cookies(options.randomness)
+        self.cookies = Cookies(options.randomness, options.cookie_for(upstream))
         self._options = options
         self._listener = listener
         self._clock = clock

@@ -8,14 +8,16 @@ back.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from blockd.dns import types
 from blockd.names import key_from_wire
+from blockd.resolver.forwarding.edns import CLIENT_COOKIE
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import STAR, LocalZoneData, ZoneKind, negative_soa, nodes_of
-from blockd.settings import ZoneRecord
+from blockd.settings import Upstream, ZoneRecord
 
 SECRET = 8  # octets of each label, too many to guess
 _PARENT = b"\x08resolver\x04arpa\0"
@@ -43,6 +45,10 @@ class LoopToken:
     def is_shown(self, message: bytes) -> bool:
         """Return whether an answer is one that only this daemon gives."""
         return self.proof in message
+
+    def cookie_for(self, upstream: Upstream) -> bytes:
+        """Return the client cookie that an upstream is shown, which no other upstream is (RFC 7873 section 4.1)."""
+        return hashlib.blake2s(upstream.text.encode(), key=self.proof, digest_size=CLIENT_COOKIE).digest()
 
     def with_zone(self, local: LocalZones) -> LocalZones:
         """Return local zones with the one that has the daemon's name."""

@@ -37,6 +37,12 @@ class Scene:
         self.rig = rig
         self._client = client
 
+    @property
+    def served(self) -> tuple[str, int]:
+        """The address that the resolver serves."""
+        host, port = self._client.getpeername()
+        return host, port
+
     async def ask(self, name: str, kind: str = "A", **edns: Any) -> Answer:
         """Ask one question."""
         (answer,) = await self.ask_all([name], kind, **edns)

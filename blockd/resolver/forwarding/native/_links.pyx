@@ -82,7 +82,9 @@ cdef class Links:
             self.remotes[i].text = <const uint8_t *><const char *><bytes>self._texts[i]
             self.remotes[i].text_size = len(<bytes>self._texts[i])
             self.remotes[i].case_off = self.remotes[i].cookies_off = self.remotes[i].opt_off = -INFINITY
-            cookie = secrets.token_bytes(CLIENT_COOKIE)
+            cookie = (options.client_cookies[i] if options.client_cookies else b"") or secrets.token_bytes(CLIENT_COOKIE)
+            if len(cookie) != CLIENT_COOKIE:
+                raise ValueError("a client cookie is too short or too long")
             memcpy(self.remotes[i].cookie, <const char *>cookie, CLIENT_COOKIE)
             self.remotes[i].cookie_size = CLIENT_COOKIE
 

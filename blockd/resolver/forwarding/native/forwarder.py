@@ -63,6 +63,7 @@ class ForwardingOptions:
     cookies: bool
     sockets: int
     avoid_ports: frozenset[int]
+    client_cookies: tuple[bytes, ...] = ()  # of the upstreams, in their order; random if there are none
 
 
 class _Listener:
@@ -128,6 +129,7 @@ class NativeForwarder:
             self._options.cookies,
             sockets_each(len(told)),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
+            tuple(map(self._options.cookie_for, self._upstreams)),
         )
         given_back = engine.forward(told, members, options, self)
         self._prober = Prober(list(self.healths.values()), [group for _, group in members], self._send_probe)
