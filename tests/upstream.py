@@ -47,7 +47,7 @@ class Fault(Enum):
     WRONG_QUESTION = auto()
     NOT_AN_ANSWER = auto()  # QR is 0
     STRAYS_FIRST = auto()  # wrong ones, then the right one
-    STRAYS_ONLY = auto()  # so many wrong ones that it looks like an attack
+    STRAYS_ONLY = auto()  # over UDP so many wrong ones that it looks like an attack; over TCP as it should be
     TRUNCATED = auto()  # TC over UDP, whole over TCP
     TRUNCATED_EVERYWHERE = auto()
     MALFORMED = auto()  # cut within its last record
@@ -395,7 +395,7 @@ def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[
     if Fault.STRAYS_FIRST in faults:
         stray = bytes((wire[0] ^ 0xFF,)) + wire[1:]
         return [stray] * STRAYS + [b"", b"\0", wire[:12], wire]
-    if Fault.STRAYS_ONLY in faults:
+    if Fault.STRAYS_ONLY in faults and transport == "udp":
         return [bytes((wire[0] ^ 0xFF,)) + wire[1:]] * FLOOD
     return [wire]
 

@@ -258,7 +258,14 @@ class Link:
             self._sockets.give_up(one)
             for made in waiting:
                 if made.is_open and not made.is_over_stream:
-                    self._fail(made, MALFORMED, IMITATED)
+                    self._ask_stream_instead(made)
+
+    def _ask_stream_instead(self, made: Try) -> None:
+        """Ask over TCP, which a guesser cannot answer, so that one who floods a port stops nobody's question."""
+        try:
+            self._ask_stream(made, Doubt.IMITATED)
+        except OSError:
+            self._fail(made, MALFORMED, IMITATED)
 
     def _unreachable(self, one: UdpSocket, error: OSError, concerned: Sequence[Try]) -> None:
         for made in concerned:
@@ -280,7 +287,7 @@ class Link:
             return
         asked = made.stream_identifier.to_bytes(2) + made.message[2:]
         found = fit(message, asked, len(made.question))
-        if made.socket is None:
+        if made.socket is None or made.doubt is Doubt.IMITATED:  # nothing has come over UDP
             now = self._clock()
             self.health.note_answer(now, now - made.sent)
         if found is Fit.NOT and not is_error_alone(message, asked):
@@ -311,6 +318,8 @@ class Link:
                 continue
             if self.stop_doubting(made):
                 self._listener.undone(made)
+            elif made.doubt is Doubt.IMITATED:
+                self._fail(made, MALFORMED, IMITATED)
             else:
                 self._listener.failed(made, DISCONNECTED, why)
 

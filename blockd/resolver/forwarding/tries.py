@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class Doubt(Enum):
-    """Why a question that was answered over UDP is asked again over TCP."""
+    """Why a question that was asked over UDP is asked again over TCP."""
 
     TRUNCATED = "the answer is truncated"
     CASE = "the answer's question has other letters in upper case"
     COOKIE = "the answer has no cookie, and those before had one"
+    IMITATED = "so many messages came that do not fit, that somebody seems to guess"
 
 
 class Try:

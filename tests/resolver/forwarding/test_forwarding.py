@@ -147,8 +147,16 @@ def test_harmless_oddities_are_taken(rig: Rig, upstream: UpstreamSimulator, faul
     assert answer.message.question[0].name.to_text() == f"{NAME}."
 
 
-def test_a_flood_of_strays_ends_the_exchange(rig: Rig, upstream: UpstreamSimulator) -> None:
+def test_a_flood_of_strays_is_evaded_over_tcp(rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.faults = {Fault.STRAYS_ONLY}
+    for number in range(5):  # nor is the upstream thought ill of, which has answered
+        upstream.plan(f"{number}.example", "A", f"{number}.example. 300 IN A 198.51.100.1")
+        assert rig.answer(f"{number}.example", use_edns=0).records == ["300 198.51.100.1"]
+    assert [seen.transport for seen in upstream.seen] == ["udp", "tcp"] * 5
+
+
+def test_a_flood_of_strays_ends_the_exchange_where_tcp_does_not_help(rig: Rig, upstream: UpstreamSimulator) -> None:
+    upstream.faults = {Fault.STRAYS_ONLY, Fault.HANG_UP}
     answer = rig.answer(NAME, use_edns=0)
     assert answer.rcode == "SERVFAIL"
     told = f"{upstream.address} seems to be imitated by somebody: too many messages came that do not fit the question"

@@ -37,6 +37,7 @@ cdef enum Doubt:
     DOUBT_TRUNCATED = 1
     DOUBT_CASE = 2
     DOUBT_COOKIE = 3
+    DOUBT_IMITATED = 4
 
 cdef struct Ear:
     # Where an answer is listened for: at a port or, with NOWHERE, on the upstream's stream.

@@ -20,7 +20,8 @@ from blockd.resolver._numbers cimport CLIENT_COOKIE, MAX_SERVER_COOKIE, MAX_STRA
 from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, monotonic, recv
 from blockd.resolver.engine._sockets cimport send as send_now
 from blockd.resolver.forwarding.native._flights cimport (
-    DOUBT_CASE, DOUBT_COOKIE, DOUBT_TRUNCATED, NO_DOUBT, NOWHERE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Ear,
+    DOUBT_CASE, DOUBT_COOKIE, DOUBT_IMITATED, DOUBT_TRUNCATED, NO_DOUBT, NOWHERE, SAID_SENTENCE, SAID_TEXT,
+    SAID_UNREACHABLE, Ear,
 )
 from blockd.resolver.forwarding.native._ports cimport Port
 from blockd.resolver.forwarding.native._replies cimport (
@@ -319,7 +320,8 @@ cdef class Links:
         cdef Ear *ear = <Ear *>port.first
         while ear != NULL:
             self.flights.leave(ear)
-            if not ear.of.stream.is_open:
+            # TCP is what a guesser cannot answer, so that one who floods a port stops nobody's question
+            if not ear.of.stream.is_open and not self._send_on_stream(ear.of, DOUBT_IMITATED):
                 self._fail_with(ear.of, _MALFORMED, IMITATED, now)
             ear = <Ear *>port.first
         self.ports.shut(place)
@@ -366,7 +368,7 @@ cdef class Links:
             return
         fit = fit_of(one, octets, size)
         self.flights.leave(&one.stream)
-        if one.doubt == NO_DOUBT:
+        if one.doubt == NO_DOUBT or one.doubt == DOUBT_IMITATED:  # nothing has come over UDP
             (<Health>self.healths[upstream]).note_answer(now, now - one.sent)
         if fit == FITS_NOT:
             self._fail_with(one, _MALFORMED, b"answered another question", now)
@@ -393,6 +395,9 @@ cdef class Links:
             if one == NULL:
                 continue
             self.flights.leave(&one.stream)
+            if one.doubt == DOUBT_IMITATED:
+                self._fail_with(one, _MALFORMED, IMITATED, now)
+                continue
             one.said = SAID_SENTENCE
             self.flights.tell(one, <const char *>why, len(why))
             if self.stop_doubting(one, now):
