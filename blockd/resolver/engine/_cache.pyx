@@ -335,7 +335,7 @@ cdef class NativeCache:
 cdef object _cached(const Entry *entry):
     """Return an entry as the pipeline has it."""
     cdef uint32_t i, at = 0
-    leads = ([], [], [])
+    leads = ([], [], [], [])  # by LeadKind
     while at + 2 <= entry.leads_size:
         leads[entry.leads[at]].append(<bytes>entry.leads[at + 2:at + 2 + entry.leads[at + 1]])
         at += 2 + entry.leads[at + 1]
@@ -352,6 +352,7 @@ cdef object _cached(const Entry *entry):
         addresses=tuple(leads[LEAD_ADDRESS]),
         extras=tuple(leads[LEAD_EXTRA]),
         errors=<bytes>entry.errors[:entry.errors_size],
+        extra_addresses=tuple(leads[LEAD_EXTRA_ADDRESS]),
     )
     return Cached(
         response, entry.stored, entry.expires, entry.ceiling, entry.size, refresh_at=entry.refresh_at, uses=entry.uses

@@ -113,9 +113,9 @@ cdef class Forwarding(Course):
     def remembered(self, bytes name, *, bint below):
         """Return the failures of a name's questions, and with `below` of those under it, that still hold.
 
-        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options).
+        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options); the last used one last.
         """
-        cdef Failure *failure = self.failures.newest
+        cdef Failure *failure = self.failures.oldest
         cdef list found = []
         while failure != NULL:
             key = failure.key[:failure.key_size]
@@ -125,7 +125,7 @@ cdef class Forwarding(Course):
                         key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
                         failure.errors[:failure.errors_size],
                     ))
-            failure = failure.older
+            failure = failure.newer
         return found
 
     def forget(self, bytes key, int qtype, bint do_, bint cd):
