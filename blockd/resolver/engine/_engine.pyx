@@ -356,7 +356,7 @@ cdef class NativeEngine(Answering):
         cdef const uint8_t *said = <const uint8_t *><const char *>TOO_MANY
         cdef uint32_t said_size = <uint32_t>len(TOO_MANY)
         cdef Asked asked = ASKED_FULL
-        cdef Entry *stale
+        cdef Entry *stale = NULL
         cdef Flight *flight
         cdef bint is_selftest = self.is_selftest
         if is_unusual:
@@ -364,7 +364,8 @@ cdef class NativeEngine(Answering):
         if forwarding.flights.waiting < MAX_WAITING:
             asked = forwarding.ask(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
             self.is_selftest = is_selftest  # another flight may have ended for this one
-        stale = self.cache.find_stale(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+        if self.cache.stale > 0:
+            stale = self.cache.find_stale(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if asked == ASKED_FLYING:
             flight = forwarding.found
             if stale == NULL or now < flight.started + self.stale_after:
@@ -405,7 +406,7 @@ cdef class NativeEngine(Answering):
             try:
                 self._answer_waiter(waiter, stale, STALE, now)
             finally:
-                free(waiter)
+                self.forwarding.flights.free_waiter(waiter)
         return 0
 
     cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1:
@@ -436,7 +437,8 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.is_selftest = False
-        now = self.forwarding.moment()
+        if self.forwarding._clock is not None:
+            now = self.forwarding.moment()
         kept = self.cache.keep(entry, lifetime, now)  # also if those who wait in Python have given up
         try:
             while waiter != NULL:
