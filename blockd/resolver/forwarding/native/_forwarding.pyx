@@ -414,16 +414,16 @@ cdef class Forwarding(Course):
             one = &flight.tries[i]
             if one.is_open:
                 self.stop_doubting(one, now)
-                if not (<Health>self.healths[one.upstream]).is_heard_since(one.sent):
-                    (<Health>self.healths[one.upstream]).note_failure(_SILENT, now)
+                health = <Health>self.healths[one.upstream]
+                if health.is_heard_since(one.sent):
+                    flight.is_about_name = True  # it is this name that is slow
+                else:
+                    health.note_failure(_SILENT, now)
         if is_remembered:
             if flight.is_about_name:
                 about = ABOUT_NAME
             elif is_silent:
                 about = ABOUT_SILENCE
-                for health in <list>self.group_healths[flight.group]:
-                    if health.is_heard_since(flight.started):
-                        about = ABOUT_NAME
             self._remember(flight, about, now)
         self.settle_failed(flight, now)
         return self._end(flight, now)
