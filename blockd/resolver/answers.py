@@ -27,6 +27,8 @@ from blockd.resolver.records import (
     owned_by,
     soa_record,
 )
+from blockd.ruleset import Enforced
+from blockd.ruleset.leading import LeadJudge
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
@@ -231,6 +233,15 @@ class BlockAnswers:
         """Return the SOA record owned by the name at the offset `owner`."""
         soa = self.soa if left >= self.ttl else soa_record(self._serial, left)
         return (types.POINTER << 8 | owner).to_bytes(2) + soa
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The ruleset in force, with the answers made for it."""
+
+    enforced: Enforced
+    answers: BlockAnswers
+    judge: LeadJudge  # of what answers lead to
 
 
 def time_left(until: int, now: float, most: int = types.MAX_TTL) -> int:

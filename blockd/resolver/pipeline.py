@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
-from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
+from blockd.resolver.answers import BlockAnswers, Policy, answer, authoritative, error, time_left
 from blockd.resolver.cache import Cache, Cached
 from blockd.resolver.caching.caching_forwarder import CachingForwarder, UpstreamAsker
 from blockd.resolver.caching.stale import as_given
@@ -31,15 +31,6 @@ from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The ruleset in force, with the answers made for it."""
-
-    enforced: Enforced
-    answers: BlockAnswers
-    judge: LeadJudge  # of what answers lead to
 
 
 Stage = Callable[[QueryContext], bytes | Outcome]

@@ -32,6 +32,15 @@ def sentences() -> Iterator[tuple[str, re.Pattern[str]]]:
                 ) if level in LEVELS and _PLACE.sub("", text).strip():
                     pattern = ".+".join(re.escape(part) for part in _PLACE.split(text))
                     yield LEVELS[level], re.compile(pattern)
+                case ast.Tuple(
+                    elts=[
+                        ast.Attribute(value=ast.Name(id="logging"), attr=level),
+                        ast.Constant() | ast.JoinedStr() as sentence,
+                    ]
+                ):  # news that one place makes and another one logs
+                    parts = sentence.values if isinstance(sentence, ast.JoinedStr) else [sentence]
+                    shapes = [re.escape(str(one.value)) if isinstance(one, ast.Constant) else ".+" for one in parts]
+                    yield level, re.compile("".join(shapes))
 
 
 MESSAGES = list(sentences())

@@ -19,7 +19,7 @@ from tests.resolver.rig import Rig, question
 from tests.upstream import Fault, UpstreamSimulator
 
 TOKEN = LoopToken.make(os.urandom)
-COOKIE = 10  # the EDNS option
+COOKIE = dns.edns.OptionType.COOKIE
 
 
 def with_cookie(name: str, cookie: bytes, *before: dns.edns.Option) -> bytes:
@@ -64,7 +64,7 @@ def test_a_question_that_comes_back_is_answered_at_once(tmp_path: Path, transpor
         with_cookie("a.example", os.urandom(8)),
         with_cookie("a.example", b"short"),
         with_cookie("a.example", b""),
-        with_cookie("a.example", os.urandom(40), dns.edns.GenericOption(65001, b"x")),
+        with_cookie("a.example", os.urandom(40), dns.edns.GenericOption(dns.edns.OptionType.PADDING, b"x")),
         question("a.example", "A").to_wire(),
     ],
 )
