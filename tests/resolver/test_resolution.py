@@ -88,3 +88,8 @@ def test_many_zones_are_counted() -> None:
 def test_no_upstream_of_a_zone_is_known() -> None:
     found = lines(forward=[{"zone": "a.example", "upstreams": ["system"]}])
     assert found[0] == "forwarded: a.example to no upstream: its names get SERVFAIL"
+
+
+def test_one_zone_of_a_group_is_told_in_the_singular() -> None:
+    told = lines(forward=[{"zone": "10.in-addr.arpa", "upstreams": ["192.0.2.53"]}], local={})
+    assert "  not answered here: 1 reverse zone of RFC 6303 (10.in-addr.arpa is forwarded)" in told
