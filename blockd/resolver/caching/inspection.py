@@ -95,4 +95,5 @@ class CacheInspector:
                         entries.setdefault(key, entry)
                 await asyncio.sleep(0)
         found = tuple(sorted(entries.items(), key=lambda item: item[0]))
-        return NameCached(found, tuple(self._memory.failures(name, below=False)))
+        failures = sorted(self._memory.failures(name, below=False), key=lambda failure: failure.key)
+        return NameCached(found, tuple(failures))
