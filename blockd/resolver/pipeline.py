@@ -69,7 +69,8 @@ class Pipeline:
             self._ask_cache,  # before upstreams: it is faster
             self._answer_locally,  # after the cache, which is asked far more often, and never has what is answered here
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
-            self._report_failure,  # after it: an entry that has expired is given for a failure, else its reason
+            self._decide_anew,  # after it: what is enforced may have changed meanwhile, and goes before any failure
+            self._report_failure,  # then: an entry that has expired is given for a failure, else its reason
             self._go_behind_aliases,  # before what they lead to is judged, with them
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
             self._reply,  # last: the upstream's response
@@ -257,10 +258,6 @@ class Pipeline:
         cached, policy = context.cached, self._policy
         if context.is_unjudged:
             return Outcome.PASS
-        if policy is not None and context.moment != policy.enforced.moment:
-            if (outcome := self._decide_anew(context)) is not Outcome.PASS:
-                return outcome
-            cached = context.cached
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
@@ -284,7 +281,9 @@ class Pipeline:
 
     def _decide_anew(self, context: QueryContext) -> bytes | Outcome:
         """Decide about the question again, since what is enforced changed while an upstream was waited for."""
-        target, cached = context.target, context.cached
+        policy, target, cached = self._policy, context.target, context.cached
+        if context.is_unjudged or policy is None or context.moment == policy.enforced.moment:
+            return Outcome.PASS
         context.hits.clear()
         context.verdict, context.target, context.errors = NOT_LISTED, None, b""
         context.cached = None
@@ -292,6 +291,7 @@ class Pipeline:
         if context.target == target:
             context.cached = cached
         else:  # what was answered is not what is asked for now
+            context.failure, context.aliases = None, ()
             context.stage = self._stages.index(self._ask_cache) - 1
         return outcome
 

@@ -156,11 +156,13 @@ def name_from_value(value: object) -> str:
     """Return a domain name in its text form; an empty text is returned as it is."""
     if value == "":
         return ""
+    expected = f"expected a domain name such as blocked.example.net, got {shown(value)}"
+    if not isinstance(value, str):
+        raise ValueError(expected)
     try:
-        return DomainName.from_text(value if isinstance(value, str) else "").text
+        return DomainName.from_text(value).text
     except BadName as error:
-        expected = "a domain name such as blocked.example.net"
-        raise ValueError(f"expected {expected}, got {shown(value)} ({error.reason})") from None
+        raise ValueError(f"{expected} ({error.reason})") from None
 
 
 def override_target_from_value(value: object) -> str:

@@ -72,11 +72,23 @@ def test_a_remembered_failure_is_flushed_too(rig: Rig, upstream: UpstreamSimulat
     rig.answer("www.example", "TXT")
     found = asyncio.run(rig.resolver.inspector.cached(key_from_text("www.example")))
     assert [failure.key[1] for failure in found.failures] == [1, 16]
-    assert all(failure.why and failure.until > rig.clock.now for failure in found.failures)
+    refused, failed = found.failures
+    assert "answered REFUSED" in refused.why
+    assert failed.why == f"127.0.0.1:{upstream.port} answered SERVFAIL"
+    assert all(failure.until > rig.clock.now for failure in found.failures)
     upstream.faults = set()
     assert rig.answer("www.example").rcode == "SERVFAIL"
     assert flush(rig, "www.example") == Flushed(0, 2)
     assert rig.answer("www.example").rcode == "NOERROR"
+
+
+def test_why_a_failure_is_remembered_is_told_with_the_code_that_the_upstream_gave(
+    rig: Rig, upstream: UpstreamSimulator
+) -> None:
+    upstream.faults = {Fault.SERVFAIL, Fault.EDE}
+    rig.answer("www.example", want_dnssec=True)
+    (failure,) = asyncio.run(rig.resolver.inspector.cached(key_from_text("www.example"))).failures
+    assert failure.why.startswith("Extended DNS Error 9")
 
 
 def test_what_is_shown_is_not_used_by_that(rig: Rig) -> None:

@@ -103,3 +103,8 @@ def test_what_system_stands_for_is_told(tmp_path: Path) -> None:
     assert found.to_json()["upstreams"] == ["192.0.2.1:53"]
     none = Resolution.of(Settings.model_validate({}, context={"folder": None}), tmp_path / "absent")
     assert any(line.startswith("NO UPSTREAM") for line in resolution_lines(none.to_json()))
+
+
+def test_one_zone_of_a_group_is_told_in_the_singular() -> None:
+    told = lines(forward=[{"zone": "10.in-addr.arpa", "upstreams": ["192.0.2.53"]}], local={})
+    assert "  not answered here: 1 reverse zone of RFC 6303 (10.in-addr.arpa is forwarded)" in told

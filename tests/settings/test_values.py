@@ -96,6 +96,11 @@ def test_other_text_is_no_target_name(value: object) -> None:
         name_from_value(value)
 
 
+def test_what_is_no_text_is_not_said_to_be_empty() -> None:
+    with pytest.raises(ValueError, match=r"got 7$"):
+        name_from_value(7)
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [

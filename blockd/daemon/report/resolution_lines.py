@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from blockd.resolver.local.defaults import DEFAULT_ZONES
+from blockd.resolver.local.defaults import DEFAULT_ZONES, REVERSE
 
 MAX_SHOWN = 20  # zones that are named one by one; JSON has all
 
@@ -34,9 +34,7 @@ def resolution_lines(told: Mapping[str, Any]) -> Iterator[str]:
     for why, counts in found.items():
         if not counts:
             continue
-        shown = ", ".join(
-            group if count == 1 and group in groups else f"{count} {group}" for group, count in counts.items()
-        )
+        shown = ", ".join(_counted(group, count, groups) for group, count in counts.items())
         yield f"answered here by default: {shown}" if why is None else f"  not answered here: {shown} ({why})"
     if told["canaries"]:
         yield "canaries: browsers and devices that ask are told that names are filtered here"
@@ -51,6 +49,13 @@ def _system(told: Mapping[str, Any] | None) -> Iterator[str]:
     named = ", ".join(told["name_servers"]) or "no resolver"
     source = f" ({told['trouble']})" if told["trouble"] else ", by /etc/resolv.conf"
     yield f"system: {named}{source}"
+
+
+def _counted(group: str, count: int, zones: Mapping[str, str]) -> str:
+    """Return a group of zones as people read it; `zones` are the groups by zone, and a zone alone is its own group."""
+    if count > 1:
+        return f"{count} {group}"
+    return group if group in zones else f"1 {group.replace(REVERSE, 'reverse zone')}"
 
 
 def _more(count: int, what: str) -> Iterator[str]:

@@ -335,7 +335,7 @@ cdef class NativeCache:
 cdef object _cached(const Entry *entry):
     """Return an entry as the pipeline has it."""
     cdef uint32_t i, at = 0
-    leads = ([], [], [], [])
+    leads = ([], [], [], [])  # by LeadKind
     while at + 2 <= entry.leads_size:
         leads[entry.leads[at]].append(<bytes>entry.leads[at + 2:at + 2 + entry.leads[at + 1]])
         at += 2 + entry.leads[at + 1]
@@ -351,8 +351,8 @@ cdef object _cached(const Entry *entry):
         names=tuple(leads[LEAD_NAME]),
         addresses=tuple(leads[LEAD_ADDRESS]),
         extras=tuple(leads[LEAD_EXTRA]),
-        extra_addresses=tuple(leads[LEAD_EXTRA_ADDRESS]),
         errors=<bytes>entry.errors[:entry.errors_size],
+        extra_addresses=tuple(leads[LEAD_EXTRA_ADDRESS]),
     )
     return Cached(
         response, entry.stored, entry.expires, entry.ceiling, entry.size, refresh_at=entry.refresh_at, uses=entry.uses

@@ -356,20 +356,23 @@ cdef class NativeEngine(Answering):
         cdef const uint8_t *said = <const uint8_t *><const char *>TOO_MANY
         cdef uint32_t said_size = <uint32_t>len(TOO_MANY)
         cdef Asked asked = ASKED_FULL
-        cdef Entry *stale
+        cdef Entry *stale = NULL
         cdef Flight *flight
+        cdef bint is_selftest = self.is_selftest
         if is_unusual:
             return DECLINED
         if forwarding.flights.waiting < MAX_WAITING:
             asked = forwarding.ask(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
-        stale = self.cache.find_stale(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+            self.is_selftest = is_selftest  # another flight may have ended for this one
+        if self.cache.stale > 0:
+            stale = self.cache.find_stale(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if asked == ASKED_FLYING:
             flight = forwarding.found
             if stale == NULL or now < flight.started + self.stale_after:
                 if forwarding.flights.join(flight, peer, descriptor, packet, size, 0):
                     if stale != NULL and flight.stale_at > flight.started + self.stale_after:
                         flight.stale_at = flight.started + self.stale_after
-                        forwarding._plan(flight, flight.next)
+                        forwarding.flights.plan(flight, min(flight.due, flight.stale_at))
                     return FLOWN
         elif asked == ASKED_FAILED:
             said, said_size = forwarding.said, forwarding.said_size
@@ -379,31 +382,31 @@ cdef class NativeEngine(Answering):
 
     cdef int _give_stale(self, Flight *flight, double now) except -1:
         """Answer those who wait in C for a flight that takes long with what has expired; the others go on waiting."""
-        cdef Entry *stale = self.cache.find_stale(
+        cdef Waiter **place = &flight.first
+        cdef Waiter *waiter
+        cdef Waiter *before = NULL
+        cdef Entry *stale
+        now = self.forwarding.moment()
+        stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
         )
-        cdef Waiter *waiter = flight.first
-        cdef Waiter *after
         if stale == NULL:
             return 0
-        flight.first = flight.last = NULL
-        while waiter != NULL:
-            after = waiter.next
-            waiter.next = NULL
+        while place[0] != NULL:
+            waiter = place[0]
             if waiter.descriptor == NUMBERED:
-                if flight.last != NULL:
-                    flight.last.next = waiter
-                else:
-                    flight.first = waiter
-                flight.last = waiter
-            else:
-                flight.waiters -= 1
-                self.forwarding.flights.waiting -= 1
-                try:
-                    self._answer_waiter(waiter, stale, STALE, now)
-                finally:
-                    free(waiter)
-            waiter = after
+                before = waiter
+                place = &waiter.next
+                continue
+            place[0] = waiter.next
+            if flight.last == waiter:
+                flight.last = before
+            flight.waiters -= 1
+            self.forwarding.flights.waiting -= 1
+            try:
+                self._answer_waiter(waiter, stale, STALE, now)
+            finally:
+                self.forwarding.flights.free_waiter(waiter)
         return 0
 
     cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1:
@@ -434,7 +437,8 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.is_selftest = False
-        now = self.forwarding.moment()
+        if self.forwarding._clock is not None:
+            now = self.forwarding.moment()
         kept = self.cache.keep(entry, lifetime, now)  # also if those who wait in Python have given up
         try:
             while waiter != NULL:
@@ -453,10 +457,12 @@ cdef class NativeEngine(Answering):
         """Answer those who wait for a flight with what has expired, else with SERVFAIL."""
         cdef Waiter *waiter = flight.first
         cdef Forwarding forwarding = self.forwarding
-        cdef Entry *stale = self.cache.find_stale(
+        cdef Entry *stale
+        self.is_selftest = False
+        now = forwarding.moment()
+        stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
         )
-        self.is_selftest = False
         try:
             while waiter != NULL:
                 if waiter.descriptor == NUMBERED:
@@ -492,7 +498,7 @@ cdef class NativeEngine(Answering):
         if self.cache.claims_refresh(entry, now) and forwarding.flights.find(
             entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd
         ) == NULL and forwarding.ask(
-            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, now
+            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, monotonic()
         ) == ASKED_FLYING:
             self.row[_CACHE_REFRESHES_AT] += 1
         return 0

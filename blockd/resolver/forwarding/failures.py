@@ -17,6 +17,7 @@ from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import failure_kept
 from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT, MAX_FAILURES
+from blockd.resolver.reading.extended_errors import errors_text
 from blockd.resolver.response import Response
 
 NAMES = {
@@ -103,8 +104,13 @@ def _holds(entry: _Entry, now: float) -> bool:
     return now < entry.until and (entry.about is None or not _is_over(entry.about))
 
 
+def failure_text(errors: bytes) -> str:
+    """Return why a question failed, by the Extended DNS Errors that are kept of its failure."""
+    return errors_text(errors) or "an upstream answered SERVFAIL"
+
+
 def _why(outcome: Response | Failure) -> str:
-    return outcome.text if isinstance(outcome, Failure) else "the upstreams answered with a failure"
+    return outcome.text if isinstance(outcome, Failure) else failure_text(outcome.errors)
 
 
 def _is_over(about: About) -> bool:

@@ -38,3 +38,22 @@ def sane_error(option: bytes) -> bytes:
     if len(text) <= MAX_ERROR_TEXT and text.isascii() and text.decode("ascii").isprintable():
         return option[:2] + (2 + len(text)).to_bytes(2) + option[4:6] + text
     return error_option(int.from_bytes(option[4:6]), unproved(text, MAX_ERROR_TEXT))
+
+
+def errors_text(options: bytes) -> str:
+    """Return what EDNS options that are Extended DNS Errors say, for people; empty if there is none.
+
+    The sentence of No Reachable Authority or Network Error stands alone, for it is blockd's own; of others the code is
+    told too.
+    """
+    said: list[str] = []
+    position = 0
+    while position < len(options):
+        behind = position + 4 + int.from_bytes(options[position + 2 : position + 4])
+        code = int.from_bytes(options[position + 4 : position + 6])
+        text = options[position + types.EDE_CODE_ONLY : behind].decode(errors="replace")
+        if not text or code not in (types.EDE_NO_REACHABLE_AUTHORITY, types.EDE_NETWORK_ERROR):
+            text = f"Extended DNS Error {code}" + (f" ({text})" if text else "")
+        said.append(text)
+        position = behind
+    return "; ".join(said)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.settings import Upstream
 from tests.resolver.forwarding.scene import SHORT, Scene, play, until
 from tests.upstream import Fault, UpstreamSimulator
 
@@ -169,5 +170,31 @@ def test_upstreams_are_probed_without_a_client(tmp_path: Path, upstream: Upstrea
         assert upstream.seen == []
         assert upstream.probes[0].type == "SOA"
         assert upstream.probes[0].asked != upstream.probes[0].name, "it tells whether case is kept"
+
+    play(tmp_path, [upstream.upstream], test, mixed_case=True)
+
+
+PATIENT = 1.6  # seconds that a client waits: longer than until a datagram that may be lost is sent again
+
+
+@pytest.mark.parametrize("over_tcp", [True, False])
+def test_what_tcp_carries_is_not_sent_again(tmp_path: Path, upstream: UpstreamSimulator, over_tcp: bool) -> None:
+    upstream.faults = {Fault.SILENCE_OVER_TCP} if over_tcp else {Fault.TRUNCATED, Fault.SILENCE_OVER_TCP}
+
+    async def test(scene: Scene) -> None:
+        assert (await scene.ask(NAME)).rcode == "SERVFAIL"
+        assert [seen.transport for seen in upstream.seen] == (["tcp"] if over_tcp else ["udp", "tcp"])
+
+    play(tmp_path, [Upstream("127.0.0.1", upstream.port, over_tcp=over_tcp)], test, timeout=PATIENT)
+
+
+def test_a_question_in_another_case_is_asked_without_if_tcp_is_silent(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    upstream.faults = {Fault.OTHER_CASE_OVER_UDP, Fault.SILENCE_OVER_TCP}
+
+    async def test(scene: Scene) -> None:
+        assert (await scene.ask(LONG_NAME)).records == [ADDRESS]
+        assert [seen.asked == LONG_NAME for seen in upstream.seen] == [False, False, True]
 
     play(tmp_path, [upstream.upstream], test, mixed_case=True)

@@ -9,13 +9,18 @@ from libc.string cimport memcmp, memset
 from blockd.resolver._numbers cimport MAX_ASKED
 from blockd.resolver.forwarding.health cimport Health, choose
 from blockd.resolver.forwarding.health import SILENT, UNREACHABLE
-from blockd.resolver.forwarding.native._flights cimport NOWHERE
+from blockd.resolver.forwarding.native._flights cimport DOUBT_CASE, DOUBT_COOKIE, NOWHERE
 
 cdef enum:
     DUE_AT_ONCE = 512  # flights gone on with in one turn
 
 cdef int _SILENT = SILENT
 cdef int _UNREACHABLE = UNREACHABLE
+
+
+cdef inline bint may_be_lost(const Try *one) noexcept nogil:
+    """Return whether asking the same again may help: a datagram is lost now and then, what a stream carries is not."""
+    return not one.stream.is_open or one.doubt == DOUBT_CASE or one.doubt == DOUBT_COOKIE
 
 
 cdef class Course(Links):
@@ -109,7 +114,8 @@ cdef class Course(Links):
         flight.is_struck = False
         for i in range(flight.tries_made):
             if flight.tries[i].is_open:
-                others &= ~(<uint32_t>1 << flight.tries[i].member)
+                if may_be_lost(&flight.tries[i]):
+                    others &= ~(<uint32_t>1 << flight.tries[i].member)
                 count += 1
         if flight.is_late:
             if count == 0:
@@ -180,12 +186,23 @@ cdef class Course(Links):
             self._plan(flight, flight.next)
         elif flight.again >= 0:
             fresh = choose(<list>self.group_healths[flight.group], flight.tried)
-            if not self._ask(flight, fresh if fresh >= 0 else flight.again, False, now):
+            if fresh < 0:
+                fresh = flight.again
+                self._doubt_no_more(flight, now)
+            if not self._ask(flight, fresh, False, now):
                 return self.go_on(flight, now)
         elif self._may_ask_another(flight, now):
             return self.go_on(flight, now)
         else:
             return self._wait(flight, now)
+        return 0
+
+    cdef int _doubt_no_more(self, Flight *flight, double now) except -1:
+        """If the upstream that is asked again was asked over TCP because of a doubt, that did not help."""
+        cdef int i
+        for i in range(flight.tries_made):
+            if flight.tries[i].is_open and flight.tries[i].member == flight.again:
+                self.stop_doubting(&flight.tries[i], now)
         return 0
 
     cdef bint _may_ask_another(self, Flight *flight, double now) except *:

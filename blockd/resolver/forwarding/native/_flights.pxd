@@ -7,6 +7,9 @@ from blockd.resolver.forwarding.native._ports cimport NOWHERE, Ports
 
 cdef enum:
     HASH_PLACES = 16384
+    ID_PLACES = 4096  # a few of 65536 IDs share one: the table stays in the processor's cache
+    KEPT = 512  # blocks of memory kept for the next flights, and as many for waiters
+    ROOM = 384  # octets of a block behind its head, which the name or the packet of nearly all fit into
     MAX_FLIGHTS = MAX_IN_FLIGHT + MAX_LATE + 1
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
@@ -41,7 +44,7 @@ cdef enum Doubt:
 
 cdef struct Ear:
     # Where an answer is listened for: at a port or, with NOWHERE, on the upstream's stream.
-    Ear *same_id
+    Ear *same_place  # whose IDs share a place of the table
     Ear *next_here  # of those at the same port
     Ear *before_here
     Try *of
@@ -108,7 +111,7 @@ cdef struct Flight:
 
 
 cdef class Flights:
-    cdef Ear *by_id[65536]
+    cdef Ear *by_id[ID_PLACES]
     cdef Flight *by_hash[HASH_PLACES]
     cdef Flight *oldest  # of those that somebody may wait for
     cdef Flight *newest
@@ -119,6 +122,10 @@ cdef class Flights:
     cdef readonly int count  # that somebody may wait for
     cdef readonly int late
     cdef readonly int waiting
+    cdef Flight *spare_flights  # linked by `chain`
+    cdef int spare_flight_count
+    cdef Waiter *spare_waiters
+    cdef int spare_waiter_count
     cdef int *flying  # tries that are listened for, by upstream
     cdef readonly uint64_t launched  # since the start
     cdef Ports ports
@@ -140,6 +147,7 @@ cdef class Flights:
     cdef void release(self, Flight *flight) noexcept nogil
     cdef void tell(self, Try *one, const char *text, uint32_t size) noexcept nogil
     cdef void _unlink(self, Flight *flight) noexcept nogil
+    cdef void free_waiter(self, Waiter *waiter) noexcept nogil
     cdef void _free(self, Flight *flight) noexcept nogil
     cdef void _rise(self, int at) noexcept nogil
     cdef void _sink(self, int at) noexcept nogil

@@ -4,6 +4,7 @@
 A flight that its waiters have left stays as a late one for a while: its answer is still worth having.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
@@ -30,8 +31,16 @@ cdef class Flights:
 
     def __dealloc__(self):
         cdef int i
+        cdef Flight *flight
+        cdef Waiter *waiter
         for i in range(self.heap_size):  # the ports are gone, perhaps: nothing is unlinked
             self._free(self.heap[i])
+        while self.spare_flights != NULL:
+            flight, self.spare_flights = self.spare_flights, self.spare_flights.chain
+            free(flight)
+        while self.spare_waiters != NULL:
+            waiter, self.spare_waiters = self.spare_waiters, self.spare_waiters.next
+            free(waiter)
         free(self.heap)
         free(self.flying)
 
@@ -57,10 +66,15 @@ cdef class Flights:
         cdef uint32_t at, length
         if self.heap_size >= MAX_FLIGHTS:
             return NULL
-        flight = <Flight *>malloc(sizeof(Flight) + 2 * size + 5)
+        if self.spare_flights != NULL and 2 * size + 5 <= ROOM:
+            flight = self.spare_flights
+            self.spare_flights = flight.chain
+            self.spare_flight_count -= 1
+        else:
+            flight = <Flight *>malloc(sizeof(Flight) + max(2 * size + 5, <uint32_t>ROOM))
         if flight == NULL:
             return NULL
-        memset(flight, 0, sizeof(Flight))
+        memset(flight, 0, <char *>&flight.tries - <char *>flight)  # a try is cleared when it is made
         flight.hash, flight.qtype, flight.do_, flight.cd = hashed, qtype, do_, cd
         flight.started = now
         flight.key = flight.octets
@@ -87,11 +101,10 @@ cdef class Flights:
         self.newest = flight
         self.count += 1
         self.launched += 1
-        flight.due = now
+        flight.due = INFINITY
         flight.heap_at = self.heap_size
         self.heap[self.heap_size] = flight
         self.heap_size += 1
-        self._rise(flight.heap_at)
         return flight
 
     cdef bint join(
@@ -101,7 +114,12 @@ cdef class Flights:
         cdef Waiter *waiter
         if size > MAX_PACKET or flight.waiters >= MAX_WAITERS or self.waiting >= MAX_WAITING:
             return False
-        waiter = <Waiter *>malloc(sizeof(Waiter) + size)
+        if self.spare_waiters != NULL and size <= ROOM:
+            waiter = self.spare_waiters
+            self.spare_waiters = waiter.next
+            self.spare_waiter_count -= 1
+        else:
+            waiter = <Waiter *>malloc(sizeof(Waiter) + max(size, <uint32_t>ROOM))
         if waiter == NULL:
             return False
         waiter.next = NULL
@@ -134,8 +152,8 @@ cdef class Flights:
         else:
             return False
         ear.of, ear.place, ear.is_open = of, place, True
-        ear.same_id = self.by_id[ear.id]
-        self.by_id[ear.id] = ear
+        ear.same_place = self.by_id[ear.id & (ID_PLACES - 1)]
+        self.by_id[ear.id & (ID_PLACES - 1)] = ear
         if place != NOWHERE:
             port = &self.ports.ports[place]
             port.flying += 1
@@ -148,14 +166,14 @@ cdef class Flights:
 
     cdef void leave(self, Ear *ear) noexcept nogil:
         """Listen at a place no longer."""
-        cdef Ear **place = &self.by_id[ear.id]
+        cdef Ear **place = &self.by_id[ear.id & (ID_PLACES - 1)]
         cdef Port *port
         if not ear.is_open:
             return
         ear.is_open = False
         while place[0] != ear:
-            place = &place[0].same_id
-        place[0] = ear.same_id
+            place = &place[0].same_place
+        place[0] = ear.same_place
         if ear.place == NOWHERE:
             return
         port = &self.ports.ports[ear.place]
@@ -197,9 +215,9 @@ cdef class Flights:
 
     cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil:
         """Return the try with this ID at a port or, with NOWHERE, on an upstream's stream; NULL if there is none."""
-        cdef Ear *ear = self.by_id[id]
-        while ear != NULL and (ear.place != place or ear.of.upstream != upstream):
-            ear = ear.same_id
+        cdef Ear *ear = self.by_id[id & (ID_PLACES - 1)]
+        while ear != NULL and (ear.id != id or ear.place != place or ear.of.upstream != upstream):
+            ear = ear.same_place
         return ear.of if ear != NULL else NULL
 
     cdef int open_tries(self, const Flight *flight) noexcept nogil:
@@ -240,7 +258,7 @@ cdef class Flights:
         cdef Waiter *after
         while waiter != NULL:
             after = waiter.next
-            free(waiter)
+            self.free_waiter(waiter)
             waiter = after
         self.waiting -= flight.waiters
         flight.first = flight.last = NULL
@@ -268,7 +286,21 @@ cdef class Flights:
         for i in range(flight.tries_made):
             free(flight.tries[i].text)
         free(flight.errors)
-        free(flight)
+        if 2 * flight.key_size + 5 > ROOM or self.spare_flight_count >= KEPT:
+            free(flight)
+            return
+        flight.chain = self.spare_flights
+        self.spare_flights = flight
+        self.spare_flight_count += 1
+
+    cdef void free_waiter(self, Waiter *waiter) noexcept nogil:
+        """Free a waiter that belongs to no flight, or keep its memory for the next one."""
+        if waiter.size > ROOM or self.spare_waiter_count >= KEPT:
+            free(waiter)
+            return
+        waiter.next = self.spare_waiters
+        self.spare_waiters = waiter
+        self.spare_waiter_count += 1
 
     cdef void tell(self, Try *one, const char *text, uint32_t size) noexcept nogil:
         """Keep what is to be said of a try."""

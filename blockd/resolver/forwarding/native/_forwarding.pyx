@@ -113,9 +113,9 @@ cdef class Forwarding(Course):
     def remembered(self, bytes name, *, bint below):
         """Return the failures of a name's questions, and with `below` of those under it, that still hold.
 
-        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options).
+        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options); the last used one last.
         """
-        cdef Failure *failure = self.failures.newest
+        cdef Failure *failure = self.failures.oldest
         cdef list found = []
         while failure != NULL:
             key = failure.key[:failure.key_size]
@@ -125,7 +125,7 @@ cdef class Forwarding(Course):
                         key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
                         failure.errors[:failure.errors_size],
                     ))
-            failure = failure.older
+            failure = failure.newer
         return found
 
     def forget(self, bytes key, int qtype, bint do_, bint cd):
@@ -414,16 +414,16 @@ cdef class Forwarding(Course):
             one = &flight.tries[i]
             if one.is_open:
                 self.stop_doubting(one, now)
-                if not (<Health>self.healths[one.upstream]).is_heard_since(one.sent):
-                    (<Health>self.healths[one.upstream]).note_failure(_SILENT, now)
+                health = <Health>self.healths[one.upstream]
+                if health.is_heard_since(one.sent):
+                    flight.is_about_name = True  # it is this name that is slow
+                else:
+                    health.note_failure(_SILENT, now)
         if is_remembered:
             if flight.is_about_name:
                 about = ABOUT_NAME
             elif is_silent:
                 about = ABOUT_SILENCE
-                for health in <list>self.group_healths[flight.group]:
-                    if health.is_heard_since(flight.started):
-                        about = ABOUT_NAME
             self._remember(flight, about, now)
         self.settle_failed(flight, now)
         return self._end(flight, now)

@@ -18,6 +18,7 @@ from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
+from blockd.resolver.forwarding.failures import failure_text
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
@@ -190,7 +191,7 @@ class NativeForwarder:
     def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
         """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
         return [
-            RememberedFailure((key, qtype, do, cd), until, errors[types.EDE_CODE_ONLY :].decode(errors="replace"))
+            RememberedFailure((key, qtype, do, cd), until, failure_text(errors))
             for key, qtype, do, cd, until, errors in self._engine_in_use.forwarding.remembered(name, below=below)
         ]
 
