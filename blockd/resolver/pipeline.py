@@ -248,18 +248,15 @@ class Pipeline:
                 context.query, context.start, context.aliases, left, context.cached, self._clock()
             )
         except BadMessage as bad:  # an upstream's fault, and nobody's error here
-            return answer(
-                context.query, types.SERVFAIL, errors=context.errors + error_option(types.EDE_OTHER, str(bad))
-            )
+            errors = context.errors + error_option(types.EDE_OTHER, str(bad))
+            return answer(context.query, types.SERVFAIL, errors=errors)
         context.aliases = ()
         return Outcome.PASS
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
         cached, policy = context.cached, self._policy
-        if context.is_unjudged:
-            return Outcome.PASS
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
-        if cached is None or policy is None or context.target or not tiers:
+        if context.is_unjudged or cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
         acting = policy.enforced.moment, tiers, passing
         if cached.judged_by != acting:

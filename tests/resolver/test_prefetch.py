@@ -27,7 +27,7 @@ Story = Callable[[Rig], Awaitable[None]]
 
 def run(folder: Path, upstream: UpstreamSimulator, story: Story, **given: Any) -> Rig:
     """Run a story with a rig whose engine may ask upstreams; its clock begins where the engine's own is."""
-    rig = Rig(folder, upstream.upstream, **{"prefetch": True, "attempts": 1, **given})
+    rig = Rig(folder, upstream.upstream, **{"prefetch": True, "attempts": 1, "is_tidy": False, **given})
     rig.clock.now = time.monotonic()
 
     async def main() -> None:

@@ -75,8 +75,6 @@ cdef class Answering:
     cdef bint _is_local(self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _late_failure(self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out, uint32_t *written) noexcept nogil
     cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil
     cdef uint32_t _left(self, int64_t until) noexcept nogil

@@ -54,7 +54,6 @@ ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ACTION_COUNT = len(Action)
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
-cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _CACHE_STALE_AT = layout._CACHE_STALE
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
@@ -143,40 +142,6 @@ cdef class Answering:
     def judge(self, enforced):
         """Return what judges where answers lead, by the ruleset that was just taken over."""
         return functools.partial(judge_by_table, enforced, functools.partial(judge, self.table))
-
-    cdef Result _late_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
-        double now,
-    ) noexcept nogil:
-        """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
-        cdef Decision name = undecided()
-        cdef Result result
-        cdef Passed passed
-        if self.table is not None:
-            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
-            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, origin, out, written, now)
-        if result != DECLINED:  # else the pipeline counts it
-            self.row[_CACHE_MISSES_AT] += 1
-        return result
-
-    cdef Result _late_failure(
-        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size,
-        uint8_t *out, uint32_t *written,
-    ) noexcept nogil:
-        """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
-        cdef Decision name = undecided()
-        cdef Result result
-        cdef Passed passed
-        if self.table is not None:
-            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
-            written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
-            self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
-            result = ANSWERED
-        if result != DECLINED and not self.is_selftest:  # else the pipeline counts it
-            self.row[_CACHE_MISSES_AT] += 1
-        return result
 
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,

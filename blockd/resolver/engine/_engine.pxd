@@ -1,14 +1,12 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from blockd.names._numbers cimport MAX_LABELS
-from blockd.resolver.engine._answering cimport DECLINED, Answering, Result
-from blockd.resolver.engine._cache cimport Entry, NativeCache
+from blockd.resolver.engine._answering cimport Result
+from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_DATAGRAM
-from blockd.resolver.engine._outbox cimport Outbox, Peer
+from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport iovec, mmsghdr
-from blockd.resolver.forwarding.native._flights cimport Flight, Waiter
-from blockd.resolver.forwarding.native._forwarding cimport Forwarding
 
 cdef enum:
     IN_BATCH = 64
@@ -24,24 +22,8 @@ cdef struct Looked:
     uint64_t hashes[MAX_LABELS]  # of the name's suffixes
 
 
-cdef class NativeEngine
-
-
-cdef class EngineForwarding(Forwarding):
-    cdef NativeEngine engine
-
-
-cdef class NativeEngine(Answering):
-    cdef object _pipeline
-    cdef object _clock
+cdef class NativeEngine(Asking):
     cdef object _wall_clock
-    cdef object _sockets
-    cdef object _deferred
-    cdef readonly NativeCache cache
-    cdef readonly EngineForwarding forwarding
-    cdef object _forwarder
-    cdef public double stale_after  # seconds for which a client waits before it gets what has expired
-    cdef Outbox outbox
     cdef uint32_t[::1] cells  # of the sketch of traffic
     cdef uint64_t sketch_k0
     cdef uint64_t sketch_k1
@@ -56,14 +38,5 @@ cdef class NativeEngine(Answering):
     cdef void _look_ahead(self, int first, int last) noexcept nogil
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil
-    cdef void _refresh(self, Entry *entry, double now) noexcept nogil
-    cdef int _carry_over(self, Forwarding before, double now) except -1
-    cdef int _ask_anew(self, Entry *entry, double now) except -1
-    cdef int _give_stale(self, Flight *flight, double now) except -1
-    cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1
     cdef void _note(self, const Question *q) noexcept nogil
     cdef Result _handle(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _ask(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint32_t *written, double now) except? DECLINED
-    cdef int _land(self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now) except -1
-    cdef int _fail(self, Flight *flight, double now) except -1
-    cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size)

@@ -4,7 +4,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._answering cimport ANSWERED, STALE, Answering
+from blockd.resolver.engine._answering cimport ANSWERED, STALE
+from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._message cimport Question, read_question
 from blockd.resolver.engine._outbox cimport Peer
@@ -12,7 +13,7 @@ from blockd.resolver.engine._peers cimport address_into
 from blockd.resolver.engine._sockets cimport sockaddr
 
 
-def stale_answer(Answering engine, NativeCache cache, bytes packet, str host, double now, int64_t second):
+def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, double now, int64_t second):
     """Return the answer to a question over UDP from an entry of `cache` that has expired.
 
     None if there is no such entry, or the pipeline answers. `now` is monotonic, `second` since the epoch.
