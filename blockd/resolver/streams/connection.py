@@ -40,7 +40,7 @@ class ConnectionOwner(Protocol):
         """Take an answer, which has the question's ID."""
 
     def lost(self, questions: Sequence[StreamQuestion], kind: FailureKind, why: str, *, unread: bool) -> None:
-        """Take questions without an answer; `unread` is whether the upstream surely or probably never read them."""
+        """Take questions without an answer; `unread` is whether they go over the next connection, as if never read."""
 
     def over(self, connection: UpstreamConnection, kind: FailureKind, why: str) -> None:
         """Forget a connection that has ended; its questions were handed to `lost` before."""
@@ -200,15 +200,11 @@ class UpstreamConnection(asyncio.Protocol):
     def _lose_all(self, kind: FailureKind, why: str, *, unread: bool) -> None:
         """Hand back the unanswered questions.
 
-        An upstream that has answered and then ends the connection in order has not read what came after its last
-        answer; that is how kept connections end (RFC 7766 section 6.2.4).
+        A connection that has brought answers ends one day, whatever is unanswered then: those questions are asked
+        once more (RFC 7766 section 6.2.4). One that never did would only be made again and again.
         """
         self.failure = kind, why
         self.settled.set()
         questions, self.questions = list(self.questions.values()), {}
-        sides: tuple[list[StreamQuestion], list[StreamQuestion]] = [], []
-        for one in questions:
-            sides[unread or (kind == "closed" and 0 < self.answered <= one.sent)].append(one)
-        self.owner.lost(sides[False], kind, why, unread=False)
-        self.owner.lost(sides[True], kind, why, unread=True)
+        self.owner.lost(questions, kind, why, unread=unread or (kind == "closed" and self.answered > 0))
         self.owner.over(self, kind, why)

@@ -108,7 +108,7 @@ class Stream:
                 self._come_back()
 
     def lost(self, questions: Sequence[StreamQuestion], kind: FailureKind, why: str, *, unread: bool) -> None:
-        """Send questions that the upstream has not read once more, and report the others."""
+        """Send questions once more that count as unread, and report the others."""
         if self._is_closed or not questions:
             return
         again = []
