@@ -19,7 +19,7 @@ from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
-from blockd.resolver.local.local_answer import behind_aliases, is_answered_here, local_answer, message_of
+from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -191,7 +191,7 @@ class Pipeline:
         return self._apply(context, policy, verdict)
 
     def _check_recursion(self, context: QueryContext) -> bytes | Outcome:
-        if context.query.flags & types.RD or is_answered_here(self._service.local, context.lookup):
+        if context.query.flags & types.RD or context.is_answered_by(self._service.local):
             return Outcome.PASS
         return error(context.query, types.REFUSED)
 
