@@ -189,7 +189,7 @@ class Pipeline:
         return self._apply(context, policy, verdict)
 
     def _check_recursion(self, context: QueryContext) -> bytes | Outcome:
-        if context.query.flags & types.RD:
+        if context.query.flags & types.RD or context.is_answered_by(self._service.local):
             return Outcome.PASS
         return error(context.query, types.REFUSED)
 

@@ -8,7 +8,8 @@ from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.orders import NEVER, Verdict
 from blockd.resolver.cache import Cached, CacheKey
-from blockd.resolver.local.local_answer import Alias
+from blockd.resolver.local.local_answer import Alias, is_answered_here
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import LocalZoneData
 from blockd.resolver.query import Query
 from blockd.ruleset import NOT_LISTED
@@ -91,3 +92,7 @@ class QueryContext:
         query = self.query
         name = self.aliases[-1][0] if self.aliases else self.target or query.key
         return name, query.qtype, query.do, bool(query.flags & types.CD)
+
+    def is_answered_by(self, local: LocalZones | None) -> bool:
+        """Whether local zones have the whole answer, so that nothing must be asked or looked up for it."""
+        return is_answered_here(local, self.lookup)

@@ -66,6 +66,12 @@ def local_answer(zones: LocalZones, key: bytes, qtype: int, most: int) -> LocalA
     return LocalAnswer(zone, found.rcode, (len(records), 1, 0), b"".join((*records, soa)))
 
 
+def is_answered_here(zones: LocalZones | None, lookup: CacheKey) -> bool:
+    """Whether local zones have the whole answer, so that it needs no recursion."""
+    answer = None if zones is None else local_answer(zones, lookup[0], lookup[1], types.MAX_TTL)
+    return answer is not None and not answer.aliases
+
+
 def capped(soa: bytes, most: int) -> bytes:
     """Return an SOA record without its owner that makes a negative answer last at most `most` seconds."""
     if int.from_bytes(soa[4:8]) <= most:

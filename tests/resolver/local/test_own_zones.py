@@ -19,7 +19,7 @@ from blockd.resolver.selftest_key import SECRET
 from blockd.settings.zone_records import MAX_RRSET
 from tests.resolver.local.conftest import Make
 from tests.resolver.local.questions import RECORDS
-from tests.resolver.rig import CLIENT, Answer, Rig, order, question
+from tests.resolver.rig import CLIENT, Answer, Rig, order
 from tests.upstream import UpstreamSimulator
 
 ZONE = {"local": {"zones": [{"zone": "corp.example", "records": RECORDS}, {"zone": "empty.example"}]}}
@@ -188,14 +188,6 @@ def test_no_ttl_outlasts_the_verdict(rig: Rig) -> None:
     assert rig.answer("far.corp.example").records[1:] == ["30 www.example.net.", "30 198.51.100.1"]
 
 
-def test_questions_without_rd_are_refused_as_all_are(rig: Rig) -> None:
-    query = question("www.corp.example")
-    query.flags &= ~dns.flags.RD
-    assert rig.begin(query.to_wire()) is not None
-    answer = dns.message.from_wire(rig.begin(query.to_wire()) or b"")
-    assert answer.rcode() == dns.rcode.REFUSED
-
-
 def test_local_answers_are_counted_by_where_they_come_from(tmp_path: Path, rig: Rig, zones_of: Make) -> None:
     for name in ("www.corp.example", "none.corp.example", "www.invalid", "localhost"):
         rig.answer(name)
@@ -312,3 +304,27 @@ def test_wildcards_that_lead_to_each_other_end(tmp_path: Path, upstream: Upstrea
     rig = Rig(tmp_path, upstream.upstream, local=zones_of(local={"zones": [zone]}))
     assert rig.answer("q.a.corp.example").rcode == "SERVFAIL"
     assert not upstream.seen
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode"),
+    [
+        ("www.corp.example", "A", "NOERROR"),
+        ("corp.example", "SOA", "NOERROR"),
+        ("alias.corp.example", "A", "NOERROR"),
+        ("none.corp.example", "A", "NXDOMAIN"),
+        ("localhost", "A", "NOERROR"),
+        ("corp.example", "DS", "REFUSED"),
+        ("out.corp.example", "A", "REFUSED"),
+        ("www.example.net", "A", "REFUSED"),
+    ],
+)
+def test_what_is_wholly_here_needs_no_recursion(
+    rig: Rig, upstream: UpstreamSimulator, name: str, kind: str, rcode: str
+) -> None:
+    rig.answer("www.example.net", "A")  # what is cached is not told
+    before = len(upstream.seen)
+    answer = rig.answer(name, kind, flags=0)
+    assert answer.rcode == rcode
+    assert bool(answer.message.flags & dns.flags.AA) == (rcode != "REFUSED")
+    assert len(upstream.seen) == before
