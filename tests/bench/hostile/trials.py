@@ -17,6 +17,8 @@ from tests.bench.names import REAL, SINKHOLE
 from tests.bench.programs import ProgramFailed
 
 START_TIME = 30.0  # seconds
+CALM = 0.05  # of a core: a server that uses less, for CALM_TIME seconds, has done what it does at its start
+CALM_TIME = 0.5
 CACHED = 500  # names that are in the cache before an upstream fails
 FAILING_RATE = 1500  # failing names a second, each asked for once
 STEADY_RATE = 1000  # questions a second for blocked and cached names meanwhile
@@ -54,6 +56,8 @@ class Bench:
                 server.daemon.check()
                 if time.monotonic() > deadline:
                     raise ProgramFailed(f"{kind.name} blocks nothing: {server.daemon.tail()}")
+            while not is_calm(server) and time.monotonic() < deadline:
+                server.daemon.check()
             yield server
         finally:
             server.stop()
@@ -66,6 +70,13 @@ class Bench:
     def questions(self, names: Iterator[str], count: float) -> Path:
         """Write the first names into a file."""
         return self.load.questions(itertools.islice(names, int(count)))
+
+
+def is_calm(server: Server) -> bool:
+    """Return after CALM_TIME seconds whether a server has done nothing much: its start is no question's cost."""
+    begun = cpu_seconds(server.daemon.pid)
+    time.sleep(CALM_TIME)
+    return cpu_seconds(server.daemon.pid) - begun <= CALM * CALM_TIME
 
 
 @dataclass(frozen=True, slots=True)
