@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
-from blockd.resolver.engine._cache cimport Entry, NativeCache, new_entry
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA_ADDRESS, Entry, NativeCache, new_entry
 from blockd.dns._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
 from blockd.resolver.engine._engine cimport Looked, NativeEngine
 from blockd.resolver.engine._message cimport Question, read_question
@@ -32,6 +32,7 @@ cdef enum:
     KINDS = 4  # transports: UDP, TCP, DoT, DoH
     CLOCK_STEPS = 4096  # messages between two moves of the clock
     QUESTION_MOST = 259
+    HELD = 256  # questions that are answered later
 
 
 cdef struct Chance:
@@ -289,7 +290,9 @@ cdef const char *wrong_entry(const Entry *entry) noexcept nogil:
         if <uint64_t>entry.ttls[i * 2] + 4 > entry.records_size or entry.ttls[i * 2 + 1] > 0x7FFFFFFF:
             return b"a TTL lies outside of the records"
     while at + 2 <= entry.leads_size:
-        if entry.leads[at] > 2 or (entry.leads[at] == 1 and entry.leads[at + 1] not in (4, 16)):
+        if entry.leads[at] > LEAD_EXTRA_ADDRESS or (
+            entry.leads[at] in (LEAD_ADDRESS, LEAD_EXTRA_ADDRESS) and entry.leads[at + 1] not in (4, 16)
+        ):
             return b"it leads to what is no name and no address"
         at += 2 + entry.leads[at + 1]
     if at != entry.leads_size:
@@ -436,11 +439,18 @@ cdef class Traffic:
     cdef readonly uint64_t heard
     cdef readonly uint64_t asked
     cdef readonly uint64_t told
+    cdef readonly uint64_t held_back
+    cdef readonly list answered
+    cdef list held
+    cdef sockaddr_storage held_from[HELD]
+    cdef socklen_t held_sizes[HELD]
 
     def __init__(self, engine, questions, answers, client, upstream, uint64_t seed):
         self.engine, self.questions, self.answers = engine, questions, answers
         self.client, self.upstream = client.fileno(), upstream.fileno()
         self.chance.state = seed | 1
+        self.answered = []
+        self.held = [None] * HELD
 
     def follow(self, upstream):
         """Answer from another socket from now on."""
@@ -463,20 +473,20 @@ cdef class Traffic:
             self.sent += send(self.client, message, size, MSG_DONTWAIT) >= 0
 
     def tell(self, int count, uint32_t silent_in_16):
-        """Answer at most `count` of what reached the upstream, in all ways that an upstream, or who plays it, may."""
+        """Answer at most `count` of what reached the upstream, some much later, in all ways that it or another may."""
         cdef uint8_t query[MOST]
-        cdef uint8_t message[MOST]
         cdef sockaddr_storage address
         cdef socklen_t address_size
         cdef ssize_t got
-        cdef uint32_t size, section, _i, which
+        cdef uint32_t which
         cdef int _n
         cdef Cursor c
+        cdef bytes later
         for _n in range(count):
             address_size = sizeof(address)
             got = recvfrom(self.upstream, query, MOST, MSG_DONTWAIT, <sockaddr *>&address, &address_size)
             if got < 0:
-                return
+                break
             self.asked += 1
             assert got >= types.HEADER_SIZE + 5 and query[5] == 1, "the engine asks what is no question"
             c = cursor_over(query, <uint32_t>got)
@@ -484,31 +494,64 @@ cdef class Traffic:
             skip_name(&c)
             take(&c, 4)
             assert not c.failed and (c.left == 0 or c.left >= types.OPT_SIZE), "the engine asks what is no question"
-            section = <uint32_t>got - types.HEADER_SIZE - c.left
-            if below(&self.chance, 16) < silent_in_16:
+            if below(&self.chance, 16) >= silent_in_16:
+                self._tell_one(query, <uint32_t>got, &address, address_size)
                 continue
-            # An answer of the corpus whose question has that size fits behind any question of that size.
-            for _i in range(64):
-                which = below(&self.chance, self.answers.count)
-                if self.answers.sizes[which] >= types.HEADER_SIZE + section and self._fits(which, section):
-                    break
-            size = self.answers.sizes[which]
-            memcpy(message, self.answers.octets[which], size)
-            if size < types.HEADER_SIZE + section:
-                size = types.HEADER_SIZE + section
-            memcpy(message + types.HEADER_SIZE, query + types.HEADER_SIZE, section)
-            if below(&self.chance, 4) == 0:
-                size = self.answers.mutate(&self.chance, message, size)
-            memcpy(message, query, 2)
-            if below(&self.chance, 16) == 0:  # strays: wrong IDs, then the right one
-                for _i in range(below(&self.chance, 40)):
-                    message[1] ^= <uint8_t>(1 + below(&self.chance, 255))
-                    sendto(self.upstream, message, size, MSG_DONTWAIT, <sockaddr *>&address, address_size)
-                message[1] = query[1]
-            for _i in range(1 + (below(&self.chance, 8) == 0)):
-                self.told += sendto(
-                    self.upstream, message, size, MSG_DONTWAIT, <sockaddr *>&address, address_size
-                ) >= 0
+            which = below(&self.chance, HELD)
+            self.held[which] = query[:got]
+            self.held_from[which] = address
+            self.held_sizes[which] = address_size
+        for _n in range(4):
+            which = below(&self.chance, HELD)
+            later = self.held[which]
+            if later is not None:
+                self._tell_one(
+                    <const uint8_t *><const char *>later, <uint32_t>len(later), &self.held_from[which],
+                    self.held_sizes[which],
+                )
+                self.held[which] = None
+                self.held_back += 1
+
+    cdef void _tell_one(
+        self, const uint8_t *query, uint32_t got, const sockaddr_storage *address, socklen_t address_size
+    ) noexcept nogil:
+        """Answer a question that reached the upstream."""
+        cdef uint8_t message[MOST]
+        cdef uint32_t size, section, which, _i
+        cdef Cursor c = cursor_over(query, got)
+        take(&c, types.HEADER_SIZE)
+        skip_name(&c)
+        take(&c, 4)
+        section = got - types.HEADER_SIZE - c.left
+        # An answer of the corpus whose question has that size fits behind any question of that size.
+        for _i in range(64):
+            which = below(&self.chance, self.answers.count)
+            if self.answers.sizes[which] >= types.HEADER_SIZE + section and self._fits(which, section):
+                break
+        size = self.answers.sizes[which]
+        memcpy(message, self.answers.octets[which], size)
+        if size < types.HEADER_SIZE + section:
+            size = types.HEADER_SIZE + section
+        memcpy(message + types.HEADER_SIZE, query + types.HEADER_SIZE, section)
+        if below(&self.chance, 4) == 0:
+            size = self.answers.mutate(&self.chance, message, size)
+        elif below(&self.chance, 16) == 0:  # a header alone, or with the question, and an error
+            memset(message + 4, 0, 8)
+            message[2], message[3] = 0x80, <uint8_t>(0x80 | 1 + below(&self.chance, 11))
+            size = types.HEADER_SIZE
+            if draw(&self.chance) & 1:
+                message[5] = 1
+                size += section
+        memcpy(message, query, 2)
+        if below(&self.chance, 16) == 0:  # strays: wrong IDs, then the right one
+            for _i in range(below(&self.chance, 40)):
+                message[1] ^= <uint8_t>(1 + below(&self.chance, 255))
+                sendto(self.upstream, message, size, MSG_DONTWAIT, <const sockaddr *>address, address_size)
+            message[1] = query[1]
+        for _i in range(1 + (below(&self.chance, 8) == 0)):
+            self.told += sendto(
+                self.upstream, message, size, MSG_DONTWAIT, <const sockaddr *>address, address_size
+            ) >= 0
 
     cdef bint _fits(self, uint32_t which, uint32_t section) noexcept nogil:
         cdef Cursor c = cursor_over(self.answers.octets[which], self.answers.sizes[which])
@@ -518,7 +561,7 @@ cdef class Traffic:
         return not c.failed and self.answers.sizes[which] - c.left == types.HEADER_SIZE + section
 
     def hear(self):
-        """Take the answers, and check what can be checked without their questions."""
+        """Take the answers into `answered`, and check what can be checked without their questions."""
         cdef uint8_t message[MOST]
         cdef ssize_t got
         cdef Cursor c
@@ -528,6 +571,7 @@ cdef class Traffic:
             if got < 0:
                 return
             self.heard += 1
+            self.answered.append(message[:got])
             assert got <= 1232, "an answer is longer than any question allows"
             c = cursor_over(message, <uint32_t>got)
             take(&c, 2)

@@ -61,6 +61,7 @@ class Reader:
     pieces: dict[str, Make]
     whole: dict[str, Callable[[int], bytes]]
     max_size: int = SIZE
+    amount: Callable[[bytes], int] = len  # octets that an input amounts to: more than it has where names are compressed
     most_calls: int = 25  # of functions for an octet; a line of one octet and its line feed takes two of them
 
     def inputs(self, size: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
@@ -204,10 +205,19 @@ def _messages(text: bytes) -> object:
 
 
 def _transfer(text: bytes) -> object:
-    name, _, rest = text.partition(b"\0")
-    lines = b"".join(change.text for change in received(name.decode(), _unframed(rest)) if not change.removed)
-    with _file(lines) as path:
+    with _file(_lines(text)) as path:
         return read_zone(path, RejectReport(), _MAX_SIZE, zone=b"\x07example\x03rpz")
+
+
+def _lines(text: bytes) -> bytes:
+    name, _, rest = text.partition(b"\0")
+    return b"".join(change.text for change in received(name.decode(), _unframed(rest)) if not change.removed)
+
+
+def _transferred(text: bytes) -> int:
+    with contextlib.suppress(*_REFUSALS):
+        return max(len(text), len(_lines(text)))
+    return len(text)
 
 
 def _unframed(text: bytes) -> Iterator[bytes]:
@@ -355,7 +365,7 @@ READERS = (
         },
         {},
     ),
-    Reader("transfer", _transfer, {}, {name: _framed(name) for name in TRANSFERS}),
+    Reader("transfer", _transfer, {}, {name: _framed(name) for name in TRANSFERS}, amount=_transferred),
     Reader(
         "messages of a transfer",
         _messages,
@@ -454,13 +464,13 @@ def calls(reader: Reader, text: bytes) -> int:
 
 
 def seconds(reader: Reader, text: bytes, tries: int = 1) -> float:
-    """Return the CPU time that a reader takes for a megabyte, the best of some tries."""
+    """Return the CPU time that a reader takes for a megabyte that its input amounts to, the best of some tries."""
     best = float("inf")
     for _ in range(tries):
         start = time.process_time()
         tried(reader, text)
         best = min(best, time.process_time() - start)
-    return best / (len(text) / 1e6)
+    return best / (reader.amount(text) / 1e6)
 
 
 def main(arguments: list[str]) -> int:
@@ -472,6 +482,8 @@ def main(arguments: list[str]) -> int:
         for name, text in reader.inputs(size):
             took = seconds(reader, text, 1 if base else 3)
             base = base or took
+            if took > base * LIMIT and took > LEAST:
+                took = min(took, seconds(reader, text, 2))  # a busy machine may have held it up
             times = took / base if base else 0.0
             over = times > LIMIT and took > LEAST
             too_long += over

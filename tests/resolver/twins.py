@@ -68,6 +68,7 @@ class Side:
         cache_size: int = CACHE_SIZE,
         client_ttl: int = types.MAX_TTL,
         stale: float = 0,
+        prefetch: bool = False,
         local: LocalZones | None = None,
     ) -> None:
         self.row: Row = Counters(1).row(0)
@@ -80,7 +81,7 @@ class Side:
             Service(
                 tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
             ),
-            CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale),
+            CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale, prefetch=prefetch),
             Forwarder(upstreams, options, instruments),
             instruments,
         )
