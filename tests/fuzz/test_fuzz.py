@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.building import build_driver, compiler
 
 PATIENCE = 900.0  # seconds; a busy machine may take long, another one needs 20
-SHORT = ("--packets=80000", "--responses=80000", "--files=400", "--traffic=25000", "--seconds=300")
+SHORT = ("--packets=80000", "--responses=80000", "--files=400", "--traffic=21000", "--seconds=300")
 
 
 @pytest.mark.skipif(compiler() is None, reason="fuzzing needs a C compiler and Cython")
