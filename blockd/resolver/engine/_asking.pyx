@@ -1,5 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Upstreams asked for the engine: questions that the cache does not answer, and what becomes of those who wait."""
+"""Upstreams asked for the engine: questions that the cache does not answer, and what becomes of those who wait.
+
+It is one module, and longer than others may be: whatever ends a flight answers the same waiters in the engine's buffers,
+and a cut between them would cost calls for each question.
+"""
 
 import math
 

@@ -2,6 +2,9 @@
 """Questions in flight: one flight for equal questions, with its tries, who waits for it, and when something is due.
 
 A flight that its waiters have left stays as a late one for a while: its answer is still worth having.
+
+It is one module, and longer than others may be: the table of IDs, the heap and the lists hold the same flights, and a cut
+between them would cost calls for each question.
 """
 
 from libc.math cimport INFINITY
