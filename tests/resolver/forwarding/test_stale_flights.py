@@ -12,8 +12,8 @@ from blockd.metrics import Transport
 from blockd.metrics.counters import _CACHE_STALE
 from blockd.names import key_from_text
 from blockd.resolver.response import parse
-from tests.resolver.forwarding.scene import Scene, play, until
-from tests.resolver.rig import CLIENT, PATIENT, Answer, Rig, question
+from tests.resolver.forwarding.scene import SHORT, Scene, play, until
+from tests.resolver.rig import CLIENT, PATIENT, Answer, Rig, order, question
 from tests.upstream import Fault, UpstreamSimulator
 
 NAME = "www.example"
@@ -67,3 +67,34 @@ def test_a_flight_that_fails_is_answered_with_what_has_expired(tmp_path: Path, u
             assert (answer.records, answer.error) == (STALE, (3, ""))
 
     play(tmp_path, [upstream.upstream], test, timeout=PATIENT, **{**GIVEN, "stale_after": PATIENT})
+
+
+def test_a_name_that_is_blocked_meanwhile_is_not_given_stale(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    plan(upstream)
+
+    async def test(scene: Scene) -> None:
+        keep_expired(scene.rig)
+        scene.rig.enforce([(order(), ["other.example"])])
+        with upstream.held():
+            asking = asyncio.create_task(scene.ask(NAME))
+            await until(lambda: scene.rig.resolver._forwarder.in_flight > 0)
+            scene.rig.enforce([(order(), [NAME])])
+            assert (await asking).records == ["60 192.0.2.80"]
+
+    play(tmp_path, [upstream.upstream], test, timeout=PATIENT, **{**GIVEN, "stale_after": 1.0})
+
+
+def test_a_name_that_is_blocked_meanwhile_is_blocked_if_upstreams_fail(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    upstream.faults = {Fault.SILENCE}
+
+    async def test(scene: Scene) -> None:
+        scene.rig.enforce([(order(), ["other.example"])])
+        asking = asyncio.gather(scene.ask(NAME), ask_over_tcp(scene.rig))
+        await until(lambda: scene.rig.resolver._forwarder.in_flight > 0)
+        scene.rig.enforce([(order(), [NAME])])
+        for answer in await asking:
+            assert (answer.rcode, answer.records) == ("NOERROR", ["60 192.0.2.80"])
+
+    play(tmp_path, [upstream.upstream], test, timeout=SHORT, attempts=1)
