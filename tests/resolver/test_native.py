@@ -18,6 +18,7 @@ from blockd.resolver import engine_name
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.limits import MAX_IN_FLIGHT, SOCKETS
 from blockd.resolver.forwarding.source_ports import LOWEST_PORT
+from blockd.resolver.response import parse
 from blockd.settings import Upstream
 from blockd.transports import UdpServer
 from tests.resolver.rig import HASTY, Rig, order, question
@@ -31,6 +32,7 @@ from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, Nativ
 
 PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
 LONG = 60.0  # seconds, longer than any test lasts
+MAX_WAITERS = 1000  # of one question, as `_flights.pxd` has it
 RENEWED = 10  # ports that are new after all were used
 NAME = "www.example"
 RECORD = f"{NAME}. 300 IN A 198.51.100.1"
@@ -348,3 +350,26 @@ def test_no_question_leaves_from_a_port_that_is_to_be_avoided(make: Make) -> Non
         numbers = sink.engine.forwarding.ports.numbers()
         assert numbers
         assert all(number >= 65_000 for number in numbers)
+
+
+def test_who_finds_a_flight_full_gets_what_has_expired(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    upstream.plan(NAME, "A", RECORD)
+    rig = Rig(tmp_path, upstream.upstream, stale=LONG * 60, stale_after=LONG, timeout=LONG, is_tidy=False)
+    query = question(NAME).to_wire()
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc6\x33\x64\2"
+    response = parse(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + record, len(query) - 12)
+    rig.clock.now = time.monotonic()
+    rig.resolver.pipeline._cache.put((b"\7example\3www", 1, False, False), response, rig.clock.now - 100)
+
+    async def test(client: Client) -> None:
+        with upstream.held():
+            waiting = [
+                asyncio.create_task(rig.resolver._forwarder.resolve((b"\7example\3www", 1, False, False)))
+                for _ in range(MAX_WAITERS)
+            ]
+            await asyncio.sleep(0)  # one turn, in which all of them ask
+            client.send(question(NAME))
+            assert await client.hear() == "198.51.100.2"
+        assert all(one.records.endswith(b"\1") for one in await asyncio.gather(*waiting))
+
+    run(rig, test)
