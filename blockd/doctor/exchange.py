@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from blockd.dns import types
-from blockd.errors import UpstreamFailure
+from blockd.errors import UpstreamFailure, cause_of
 from blockd.resolver.forwarding.limits import MAX_STRAYS
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.udp_sockets import connected
@@ -28,13 +28,15 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
                     return message
             message = await ask_over_stream(upstream, query, seconds)
     except TimeoutError as error:
-        raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.text} did not answer") from error
+        raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.label} did not answer") from error
     except OSError as error:
-        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text}: {error}") from error
+        raise UpstreamFailure(
+            types.EDE_NETWORK_ERROR, f"{upstream.label} cannot be reached: {cause_of(error)}"
+        ) from error
     if not matches(message, query, question_size):
-        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} answered another question")
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} answered another question")
     if message[2] & types.TC >> 8:
-        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} truncated its answer over TCP")
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} truncated its answer over TCP")
     return message
 
 

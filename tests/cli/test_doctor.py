@@ -20,7 +20,7 @@ LIMIT = 30.0  # seconds that the whole may take; an upstream that is held answer
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for what answers as long as a busy machine may take."""
     monkeypatch.setattr(doctor, "SECONDS", LIMIT)
-    monkeypatch.setattr(machine, "UPSTREAM_TIME", LIMIT)
+    monkeypatch.setattr(machine, "MARGIN", LIMIT)
     monkeypatch.setattr(kernel_sockets, "SEARCH_TIME", LIMIT)
 
 
