@@ -67,6 +67,7 @@ def test_a_question_that_comes_back_is_answered_at_once(tmp_path: Path, transpor
         with_cookie("a.example", os.urandom(40), dns.edns.GenericOption(dns.edns.OptionType.PADDING, b"x")),
         question("a.example", "A").to_wire(),
     ],
+    ids=["another", "short", "empty", "long", "none"],
 )
 def test_questions_of_others_are_answered_as_ever(tmp_path: Path, packet: bytes) -> None:
     with UpstreamSimulator() as upstream:
