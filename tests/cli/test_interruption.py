@@ -25,7 +25,7 @@ def _interrupted_in(monkeypatch: pytest.MonkeyPatch, module: str, do: Callable[[
     monkeypatch.setattr(f"{module}.run", run)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("authority", "override", "run")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("authority", "cache", "override", "run")])
 def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -28,6 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests import forking
 from tests.daemon.answer import Answer
 from tests.places import ROOT
+from tests.upstream import UpstreamSimulator
 
 DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
 PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
@@ -129,6 +131,12 @@ def blockd(*arguments: str, folder: Path, config: Path | None = None) -> subproc
     return subprocess.CompletedProcess(command, code, *told)
 
 
+@functools.cache
+def _any_upstream() -> UpstreamSimulator:
+    """Return an upstream that knows no name, for all daemons whose test has none of its own."""
+    return UpstreamSimulator().__enter__()
+
+
 class Daemon:
     """One daemon with ports, state and a config of its own in `folder`; used as a context it is started and stopped."""
 
@@ -157,7 +165,7 @@ class Daemon:
             "state_dir": "state",
             "workers": 2,
             "listen": self.listen,
-            "upstreams": [upstream or f"127.0.0.1:{free_port()}"],
+            "upstreams": [upstream or _any_upstream().address],
             "feeds": list(feeds),
             **config,
         }

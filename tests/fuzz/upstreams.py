@@ -93,7 +93,6 @@ class Upstreams:
         self.engine.stale_after = next(self._patiences)
         before = self.engine.forwarding
         self.given_back += len(self.engine.forward(told, next(self._layouts), options, cast(NativeForwarder, self)))
-        assert not self.waiting, "nobody told a question's end"
         if before is not None:
             flights = before.flights
             assert (flights.count, flights.waiting, flights.late) == (0, 0, 0), "somebody waits for ever"
@@ -162,6 +161,7 @@ class Upstreams:
     def close(self) -> None:
         """Close all of it."""
         self.given_back += len(self.engine.stop_forwarding())
+        assert not self.waiting, "nobody told a question's end"
         for sock in self.bound:
             sock.close()
 
