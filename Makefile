@@ -41,10 +41,13 @@ QUICK := $(filter-out tests/feeds/tuf/% %/test_real_lists.py %/test_replay.py %/
 check: lint ## lint, types and the tests that start no process: within a minute
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
-# Those whose outcome an engine can change: what is compiled and amended, what is answered, and how it is swapped.
+# Those whose outcome an engine can change: what is compiled and amended, what is answered, and how it is swapped; but for
+# those that ask both engines in any case.
 TWIN_TESTS := tests/resolver tests/transports tests/ruleset \
-	$(addprefix tests/feeds/,overrides signed transfer test_kinds.py test_zone_orders.py test_zone_wildcards.py) \
-	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start)
+	$(addprefix tests/feeds/,overrides signed test_kinds.py test_zone_orders.py test_zone_wildcards.py) \
+	$(patsubst %,tests/feeds/transfer/test_%.py,amend content emptied histories source zone_transfer) \
+	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start) \
+	$(addprefix --ignore-glob=,*/test_*twin*.py */test_unknown_actions.py */test_keeping.py */test_diff.py */streams/*)
 
 # A file's tests stay together, since they share servers. They are as nice as can be, so that what blockd does behind its
 # workers is not behind the tests as well.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -322,6 +323,7 @@ def test_a_primary_that_drips_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
         await send(wires(question, [soa(6)])[0])
         while True:
             await send(message(question, [blocked("a")], asked=False).to_wire())
+            await asyncio.sleep(0.001)  # a drop at a time
 
     async def test() -> None:
         async with having(tmp_path, Primary(ixfr=drips, axfr=drips)) as secondary:
