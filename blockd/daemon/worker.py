@@ -22,7 +22,6 @@ from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
-    Forwarder,
     Instruments,
     Resolver,
     SelfTestIdentity,
@@ -30,7 +29,6 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
-from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
@@ -146,7 +144,6 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         row=shared.counters.row(context.index),
         traffic=shared.traffic.row(context.index),
     )
-    groups = context.resolution.groups
     options = UpstreamOptions(
         settings.upstream.timeout,
         settings.upstream.attempts,
@@ -168,7 +165,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
             stale_after=cache.stale_after,
             prefetch=cache.prefetch,
         ),
-        Forwarder(groups[ALL_NAMES].upstreams, options, instruments, groups[ALL_NAMES + 1 :]),
+        context.resolution.groups,
+        options,
         instruments,
     )
 

@@ -6,11 +6,9 @@ cdef enum:
     CNAME = 5
     SOA = 6
     PTR = 12
-    MX = 15
     TXT = 16
     SIG = 24
     AAAA = 28
-    SRV = 33
     DNAME = 39
     OPT = 41
     DS = 43

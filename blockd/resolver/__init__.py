@@ -6,7 +6,6 @@ from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
-from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -22,7 +21,6 @@ __all__ = [
     "Clients",
     "Deferred",
     "Engine",
-    "Forwarder",
     "Instruments",
     "NotifyHandler",
     "Outcome",

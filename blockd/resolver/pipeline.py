@@ -236,8 +236,10 @@ class Pipeline:
         if stale is not None:  # RFC 8767 section 5
             context.cached, context.failure, context.is_stale = stale, None, True
             return Outcome.PASS
-        errors = context.errors + error_option(failure.code, str(failure)) if failure else b""
-        return answer(context.query, types.SERVFAIL, errors=errors) if failure else Outcome.PASS
+        if failure is None:
+            return Outcome.PASS
+        errors = context.errors + error_option(failure.code, str(failure))
+        return answer(context.query, types.SERVFAIL, errors=errors)
 
     def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:
         if not context.aliases or context.cached is None:

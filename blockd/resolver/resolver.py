@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
-from blockd.resolver.options import CacheOptions, Instruments, Service
+from blockd.resolver.options import CacheOptions, Instruments, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.waiting import TOO_MANY, Waiting
@@ -34,12 +35,19 @@ class Resolver:
     """Engine and pipeline, which enforce the same ruleset and share upstreams' responses."""
 
     def __init__(
-        self, engine: str, service: Service, cache: CacheOptions, forwarder: Forwarder, instruments: Instruments
+        self,
+        engine: str,
+        service: Service,
+        cache: CacheOptions,
+        groups: Sequence[Group],
+        options: UpstreamOptions,
+        instruments: Instruments,
+        flight_clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`engine` is the result of `engine_name`."""
+        """`engine` is the result of `engine_name`; `flight_clock` is for the one in Python, see `Forwarder`."""
         self._sinkhole = service.sinkhole
         self._own = service.own
-        self._forwarder: Forwarder | NativeForwarder = forwarder
+        self._forwarder: Forwarder | NativeForwarder
         self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
@@ -54,7 +62,7 @@ class Resolver:
 
             self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self._forwarder = native = NativeForwarder(forwarder.groups, forwarder.options)
+            self._forwarder = native = NativeForwarder(groups, options)
             feeding_cache = FeedingCache(native_cache, cache, row)
             self.pipeline = Pipeline(service, feeding_cache, cache, native, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
@@ -62,11 +70,12 @@ class Resolver:
             native.attach(self.engine)
             self.inspector = CacheInspector((native_cache, feeding_cache), native, row)
         else:
+            self._forwarder = forwarder = Forwarder(groups, options, instruments, flight_clock)
             self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
             self.inspector = CacheInspector((own_cache,), forwarder, row)
-            forwarder.keep_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
+            forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

@@ -155,7 +155,7 @@ class Upstreams:
                 if cache.remove(question):
                     assert cache.peek(question) is None, "what was removed is still there"
         for key, qtype, do, cd, _, _ in forwarding.remembered(name, below=below):
-            forwarding.forget(key, qtype, do, cd)
+            self.engine.forget(key, qtype, do, cd)
         assert not forwarding.remembered(name, below=below), "what was forgotten is remembered"
 
     def close(self) -> None:

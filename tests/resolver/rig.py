@@ -21,7 +21,6 @@ from blockd.orders import Action, Mandate, Order, Scope
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
-    Forwarder,
     Instruments,
     Outcome,
     QueryContext,
@@ -137,14 +136,15 @@ class Rig:
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         randomness = self._random.randrange
         options = UpstreamOptions(timeout, attempts, randomness, **{"mixed_case": False, "cookies": False, **given})
-        self.forwarder = Forwarder(upstreams, options, instruments, forwarded, flight_clock)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
             Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local, own=own),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
-            self.forwarder,
+            [Group(b"", upstreams), *forwarded],
+            options,
             instruments,
+            flight_clock,
         )
 
     def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:

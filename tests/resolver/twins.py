@@ -16,13 +16,13 @@ from blockd.orders import Reason
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
-    Forwarder,
     Instruments,
     QueryContext,
     Resolver,
     Service,
     UpstreamOptions,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
@@ -82,7 +82,8 @@ class Side:
                 tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
             ),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale, prefetch=prefetch),
-            Forwarder(upstreams, options, instruments),
+            [Group(b"", tuple(upstreams))],
+            options,
             instruments,
         )
 

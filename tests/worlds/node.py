@@ -34,7 +34,6 @@ from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
-    Forwarder,
     Instruments,
     Resolver,
     SelfTestKey,
@@ -43,6 +42,7 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
@@ -108,7 +108,8 @@ class Worker:
             engine_name(),
             Service(tuple(settings.clients.allow), SINKHOLE, False, None),
             CacheOptions(1 << 16, 3600, 3600, os.urandom(CACHE_SEED)),
-            Forwarder((), options, instruments),
+            [Group(b"", ())],
+            options,
             instruments,
         )
 

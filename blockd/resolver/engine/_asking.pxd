@@ -1,6 +1,6 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from blockd.resolver.engine._answering cimport DECLINED, Answering, Result
+from blockd.resolver.engine._answering cimport DECLINED, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver.engine._outbox cimport Outbox, Peer
@@ -35,5 +35,6 @@ cdef class Asking(Answering):
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size)
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil
     cdef int _ask_anew(self, Entry *entry, double now) except -1
+    cdef bint _is_decided_late(self, const Question *q, const sockaddr *client, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_failure(self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size, uint8_t *out, uint32_t *written) noexcept nogil

@@ -29,6 +29,7 @@ from blockd.resolver._numbers cimport MAX_REFRESHES
 from blockd.resolver.engine._outbox cimport Outbox, Peer
 from blockd.resolver.engine._peers cimport address_of, ancillary_of
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
+from blockd.resolver.forwarding.native._failures cimport Failure
 from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
 from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, ASKED_FULL, Asked, Forwarding
 from blockd.ruleset._parties cimport Decision, undecided
@@ -151,6 +152,15 @@ cdef class Asking(Answering):
             return TOO_MANY, False
         return None
 
+    def forget(self, bytes key, int qtype, bint do_, bint cd):
+        """Forget the failure of a question, if one is remembered, so that it is asked again."""
+        cdef const uint8_t *octets = <const uint8_t *><const char *>key
+        cdef Failure *failure = self.forwarding.failures.find(
+            self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd
+        )
+        if failure != NULL:
+            self.forwarding.failures.forget(failure)
+
     def land(self, int upstream, bytes message):
         """Take a message that came over an upstream's stream; return what is given back."""
         self._deferred = []
@@ -267,17 +277,23 @@ cdef class Asking(Answering):
             self.outbox.put(&waiter.peer, written)
         return 0
 
+    cdef bint _is_decided_late(
+        self, const Question *q, const sockaddr *client, uint8_t *out, uint32_t *written, Result *result, Passed *passed
+    ) noexcept nogil:
+        """Answer a client that waited if the ruleset in force now decides its question (see `_is_decided`)."""
+        cdef Decision name = undecided()
+        if self.table is not None:
+            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+        return self._is_decided(q, client, name, TRANSPORT_UDP, out, written, result, passed)
+
     cdef Result _late_answer(
         self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
         double now,
     ) noexcept nogil:
         """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
-        cdef Decision name = undecided()
         cdef Result result
         cdef Passed passed
-        if self.table is not None:
-            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
+        if not self._is_decided_late(q, client, out, written, &result, &passed):
             result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, origin, out, written, now)
         if result != DECLINED:  # else the pipeline counts it
             self.row[_CACHE_MISSES_AT] += 1
@@ -288,12 +304,9 @@ cdef class Asking(Answering):
         uint8_t *out, uint32_t *written,
     ) noexcept nogil:
         """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
-        cdef Decision name = undecided()
         cdef Result result
         cdef Passed passed
-        if self.table is not None:
-            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
+        if not self._is_decided_late(q, client, out, written, &result, &passed):
             written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
             self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
             result = ANSWERED

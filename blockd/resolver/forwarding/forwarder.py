@@ -21,7 +21,7 @@ from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.tries import Try
 from blockd.resolver.forwarding.udp_sockets import sockets_each
-from blockd.resolver.forwarding.upstream_groups import Group, Groups
+from blockd.resolver.forwarding.upstream_groups import Group, Groups, probed_zones
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response
 from blockd.settings import Upstream
@@ -32,17 +32,13 @@ class Forwarder:
 
     def __init__(
         self,
-        upstreams: Sequence[Upstream],
+        groups: Sequence[Group],
         options: UpstreamOptions,
         instruments: Instruments,
-        forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`forwarded` are the zones with upstreams of their own.
-
-        `flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures.
-        """
-        self.options = options
+        """`flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures."""
+        self._options = options
         self._now = flight_clock
         self._ports = SourcePorts(options.avoid_ports, options.randomness)
         self._flights = Flights(options, instruments, flight_clock)
@@ -50,7 +46,7 @@ class Forwarder:
         self._is_started = False
         self._links: dict[Upstream, Link] = {}
         self._retired: list[Link] = []  # upstreams that are asked no more, and may still answer
-        self.use([Group(b"", tuple(upstreams)), *forwarded])
+        self.use(groups)
 
     def use(self, groups: Sequence[Group]) -> None:
         """Ask these upstreams from the next question on, the first group for all names that are not in another's zone.
@@ -60,18 +56,15 @@ class Forwarder:
         flying = self._flights.take_all()
         before, self._links = self._links, {}
         self._flights.failures.clear()
-        for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
+        for upstream, zone in probed_zones(groups).items():
             known = before.pop(upstream, None)
-            self._links[upstream] = known or Link(upstream, self.options, self._ports, self, self._now)
-            self._links[upstream].zone = b""
+            self._links[upstream] = known or Link(upstream, self._options, self._ports, self, self._now)
+            self._links[upstream].zone = zone
         for gone in before.values():
             gone.end_probes()
             self._retired.append(gone)
         self._table = Groups(groups)
         self._groups = [LinkGroup(group.zone, [self._links[one] for one in group.upstreams]) for group in groups]
-        for made in self._groups:
-            for link in made.links:
-                link.zone = made.zone or link.zone
         links = list(self._links.values())
         for link in links:
             link.resize(sockets_each(len(links)))
@@ -104,13 +97,8 @@ class Forwarder:
         """How many questions are waiting for upstreams."""
         return len(self._flights)
 
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """The groups of upstreams, that for all names first."""
-        return self._table.groups
-
-    def keep_answers(self, keep: Keep) -> None:
-        """Have answers kept as soon as they come, also those that nobody waits for any more."""
+    def keep_late_answers(self, keep: Keep) -> None:
+        """Have answers kept that come when nobody waits for them any more."""
         self._flights.keep = keep
 
     def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:

@@ -22,6 +22,15 @@ class Group(NamedTuple):
     upstreams: tuple[Upstream, ...]
 
 
+def probed_zones(groups: Iterable[Group]) -> dict[Upstream, bytes]:
+    """Return the upstreams of all groups in their order, each with the zone that it is probed for: its first one's."""
+    found: dict[Upstream, bytes] = {}
+    for zone, upstreams in groups:
+        for upstream in upstreams:
+            found.setdefault(upstream, zone)
+    return found
+
+
 class Groups:
     """The groups of a resolver, that for all names first; the longest zone that a name is at or under decides."""
 

@@ -14,9 +14,10 @@ import pytest
 from blockd.errors import UpstreamFailure
 from blockd.metrics import Counters
 from blockd.names import key_from_text
-from blockd.resolver import Forwarder, Instruments, UpstreamOptions
+from blockd.resolver import Instruments, UpstreamOptions
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.forwarding import flights
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.health import DOWN, UP, failure_kept
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.response import Response
@@ -65,13 +66,13 @@ class Air:
         self.clock, self.flight_clock = Clock(), Clock()
         options = {"timeout": 4.0, "attempts": 3, "mixed_case": False, "cookies": False, **given}
         self.forwarder = Forwarder(
-            [server.upstream for server in self.servers],
+            [Group(b"", tuple(server.upstream for server in self.servers))],
             UpstreamOptions(randomness=random.Random(1).randrange, **options),  # noqa: S311 - a test repeats itself
             Instruments(self.clock, self.clock, Counters(1).row(0)),
-            flight_clock=self.flight_clock,
+            self.flight_clock,
         )
         self.kept: list[CacheKey] = []
-        self.forwarder.keep_answers(lambda key, _: self.kept.append(key))
+        self.forwarder.keep_late_answers(lambda key, _: self.kept.append(key))
 
     @property
     def healths(self) -> list[Any]:

@@ -1,20 +1,18 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from blockd.resolver._zone_table cimport NativeZoneTable
 from blockd.resolver.forwarding.native._flights cimport MAX_MEMBERS, Flight, Try
 from blockd.resolver.forwarding.native._links cimport Links
 
 cdef struct Group:
-    const uint8_t *key  # of the zone
-    uint32_t key_size
     int count
     uint16_t members[MAX_MEMBERS]  # places of upstreams
 
 
 cdef class Course(Links):
     cdef list group_healths  # of each group's members
-    cdef list _zones
+    cdef NativeZoneTable zones  # of the groups
     cdef Group *groups
-    cdef int group_count
     cdef double timeout
     cdef int attempts
 

@@ -4,9 +4,10 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
 from blockd.resolver._numbers cimport MAX_ASKED
+from blockd.resolver._zone_table cimport NativeZoneTable
 from blockd.resolver.forwarding.health cimport Health, choose
 from blockd.resolver.forwarding.health import SILENT, UNREACHABLE
 from blockd.resolver.forwarding.native._flights cimport DOUBT_CASE, DOUBT_COOKIE, NOWHERE
@@ -26,7 +27,7 @@ cdef inline bint may_be_lost(const Try *one) noexcept nogil:
 cdef class Course(Links):
     """The groups of upstreams, and the next step of each flight, besides what `Links` says.
 
-    `groups` has (zone's key, places of upstreams) of each, longer zones first and that of the root last.
+    `groups` has (zone's key, places of upstreams) of each; one of them is that of the root.
     """
 
     def __init__(self, upstreams, groups, options, ask_stream):
@@ -37,12 +38,11 @@ cdef class Course(Links):
         self.groups = <Group *>calloc(len(groups) + 1, sizeof(Group))
         if self.groups == NULL:
             raise MemoryError
-        self.group_count = len(groups)
-        self._zones = [zone for zone, _ in groups]
+        self.zones = NativeZoneTable([zone for zone, _ in groups])
+        if self.zones.find(b"") < 0:
+            raise ValueError("no group is that for all names")
         self.group_healths = [[self.healths[place] for place in places] for _, places in groups]
-        for i in range(self.group_count):
-            self.groups[i].key = <const uint8_t *><const char *><bytes>self._zones[i]
-            self.groups[i].key_size = len(<bytes>self._zones[i])
+        for i in range(len(groups)):
             if len(groups[i][1]) > MAX_MEMBERS:
                 raise ValueError("there are too many upstreams in one group")
             for place in groups[i][1]:
@@ -64,12 +64,8 @@ cdef class Course(Links):
         return 0
 
     cdef int _group_of(self, const uint8_t *key, uint32_t size) noexcept nogil:
-        """Return the group with the longest zone that a name is at or under; longer zones come first."""
-        cdef int i
-        for i in range(self.group_count - 1):
-            if self.groups[i].key_size <= size and memcmp(self.groups[i].key, key, self.groups[i].key_size) == 0:
-                return i
-        return self.group_count - 1
+        """Return the group with the longest zone that a name is at or under."""
+        return self.zones.find_key(key, size)
 
     # What is asked next.
 

@@ -116,10 +116,11 @@ cdef class Forwarding(Course):
         Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options); the last used one last.
         """
         cdef Failure *failure = self.failures.oldest
+        cdef double now = self.moment()
         cdef list found = []
         while failure != NULL:
             key = failure.key[:failure.key_size]
-            if (key.startswith(name) if below else key == name) and self.moment() < failure.until:
+            if (key.startswith(name) if below else key == name) and now < failure.until:
                 if not self._is_over(failure):
                     found.append((
                         key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
@@ -127,18 +128,6 @@ cdef class Forwarding(Course):
                     ))
             failure = failure.newer
         return found
-
-    def forget(self, bytes key, int qtype, bint do_, bint cd):
-        """Forget the failure of a question."""
-        cdef Failure *failure = self.failures.newest
-        while failure != NULL:
-            if (
-                failure.qtype == qtype and failure.do_ == do_ and failure.cd == cd
-                and failure.key[:failure.key_size] == key
-            ):
-                self.failures.forget(failure)
-                return
-            failure = failure.older
 
     # How a question is asked.
 

@@ -23,7 +23,7 @@ from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
 from blockd.resolver.forwarding.udp_sockets import sockets_each
-from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.forwarding.upstream_groups import Group, probed_zones
 from blockd.resolver.options import CacheOptions, UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.resolver.streams import FailureKind, Stream
@@ -91,7 +91,7 @@ class NativeForwarder:
         self._engine: NativeEngine | None = None
         self._groups = list(groups)
         self._upstreams: list[Upstream] = []
-        self._zones: list[bytes] = []  # what each upstream is probed with
+        self._zones: list[bytes] = []  # what each upstream is probed for
         self._streams: dict[int, Stream] = {}
         self._to_ask: list[tuple[int, bytes]] = []
         self._waiting: dict[int, asyncio.Future[bytes | tuple[bytes, bool]]] = {}
@@ -115,13 +115,13 @@ class NativeForwarder:
         if loop is not None:
             loop.remove_reader(engine.forwarding.epoll)
         self._close_streams()
-        self._groups = sorted(groups, key=lambda group: len(group.zone), reverse=True)
-        self._upstreams = list(dict.fromkeys(one for _, upstreams in self._groups for one in upstreams))
+        self._groups = list(groups)
+        zones = probed_zones(groups)
+        self._upstreams, self._zones = list(zones), list(zones.values())
         now = time.monotonic()
         self.healths = {one: self.healths.get(one) or Health(now) for one in self._upstreams}
         places = {one: place for place, one in enumerate(self._upstreams)}
         members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in self._groups]
-        self._zones = [next(zone for zone, of in reversed(members) if place in of) for place in places.values()]
         told = [(one.label, _address(one), health) for one, health in self.healths.items()]
         options = ForwardingOptions(
             self._options.timeout,
@@ -197,7 +197,7 @@ class NativeForwarder:
 
     def forget(self, key: CacheKey) -> None:
         """Forget a failure, so that the question is asked again."""
-        self._engine_in_use.forwarding.forget(*key)
+        self._engine_in_use.forget(*key)
 
     # What the engine tells.
 
