@@ -97,7 +97,7 @@ cdef class Asking(Answering):
     cdef int _carry_over(self, Forwarding before, double now) except -1:
         """Ask the questions that somebody waits for; if that fails at once, they are answered with it."""
         cdef Forwarding forwarding = self.forwarding
-        cdef Flight *flight = before.flights.oldest
+        cdef Flight *flight = <Flight *>before.flights.ages.oldest
         cdef Waiter *waiter
         cdef Asked asked
         cdef int count
@@ -123,7 +123,7 @@ cdef class Asking(Answering):
                     self._fail(flight, now)
                     forwarding.flights.waiting += count  # `_fail` has taken them for its own
                     before.flights.waiting -= count
-            flight = flight.newer
+            flight = <Flight *>flight.age.newer
         return 0
 
     def stop_forwarding(self):

@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.resolver._ages cimport Age, Ages
 from blockd.ruleset._parties cimport Decision
 
 cdef enum LeadKind:
@@ -9,9 +10,8 @@ cdef enum LeadKind:
     LEAD_EXTRA_ADDRESS = 3  # one of these
 
 cdef struct Entry:
+    Age age  # of its last use
     Entry *chain
-    Entry *newer
-    Entry *older
     uint64_t hash
     double stored  # by the monotonic clock, seconds
     double expires
@@ -55,8 +55,7 @@ cdef class NativeCache:
     cdef uint64_t limit
     cdef readonly uint64_t size
     cdef readonly uint64_t count
-    cdef Entry *newest
-    cdef Entry *oldest
+    cdef Ages ages
     cdef double max_ttl
     cdef double max_negative_ttl
     cdef double stale  # seconds that an entry is kept after it has expired
@@ -81,7 +80,4 @@ cdef class NativeCache:
     cdef Entry *_asked_for(self, tuple question)
     cdef list _found(self, bytes name, bint below, uint64_t first)
     cdef void _grow(self, int entries, int64_t octets) noexcept nogil
-    cdef void _use(self, Entry *entry) noexcept nogil
-    cdef void _link(self, Entry *entry) noexcept nogil
-    cdef void _unlink(self, Entry *entry) noexcept nogil
     cdef void _drop(self, Entry *entry) noexcept nogil

@@ -21,6 +21,7 @@ from blockd.resolver.cache import Cached
 from blockd.resolver.response import Response
 
 from blockd.dns cimport _types as types
+from blockd.resolver._ages cimport Age, make_newest, put_newest, take_out
 from blockd.resolver._numbers cimport KEYS_PER_TURN, MIN_REFRESHED, REFRESH_SHARE, REFRESH_USES
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
@@ -86,12 +87,12 @@ cdef class NativeCache:
         self.k1 = int.from_bytes(seed[8:16], "little")
 
     def __dealloc__(self):
-        cdef Entry *entry = self.newest
-        cdef Entry *after
-        while entry != NULL:
-            after = entry.older
-            free(entry)
-            entry = after
+        cdef Age *age = self.ages.newest
+        cdef Age *after
+        while age != NULL:
+            after = age.older
+            free(age)
+            age = after
         free(self.buckets)
 
     def __len__(self):
@@ -173,7 +174,7 @@ cdef class NativeCache:
                 self._drop(entry)
             return NULL
         entry.uses += 1
-        self._use(entry)
+        make_newest(&self.ages, &entry.age)
         return entry
 
     cdef Entry *find_stale(
@@ -183,7 +184,7 @@ cdef class NativeCache:
         cdef Entry *entry = self._entry_of(hashed, key, size, qtype, do_, cd)
         if entry == NULL or now < entry.expires or now >= entry.expires + self.stale:
             return NULL
-        self._use(entry)
+        make_newest(&self.ages, &entry.age)
         return entry
 
     cdef Entry *_entry_of(
@@ -232,10 +233,10 @@ cdef class NativeCache:
             return False
         entry.chain = self.buckets[entry.hash & self.mask]
         self.buckets[entry.hash & self.mask] = entry
-        self._link(entry)
+        put_newest(&self.ages, &entry.age)
         self._grow(1, entry.size)
-        while self.size > self.limit and self.oldest != entry:
-            self._drop(self.oldest)
+        while self.size > self.limit and self.ages.oldest != &entry.age:
+            self._drop(<Entry *>self.ages.oldest)
         return True
 
     def peek(self, tuple question):
@@ -248,7 +249,7 @@ cdef class NativeCache:
         cdef Entry *entry = self._asked_for(question)
         if entry == NULL or now < entry.expires or now >= entry.expires + self.stale:
             return None
-        self._use(entry)
+        make_newest(&self.ages, &entry.age)
         return _cached(entry)
 
     def remove(self, tuple question):
@@ -289,38 +290,13 @@ cdef class NativeCache:
                 entry = entry.chain
         return found
 
-    cdef void _use(self, Entry *entry) noexcept nogil:
-        """Make an entry the last to be evicted."""
-        if entry != self.newest:
-            self._unlink(entry)
-            self._link(entry)
-
-    cdef void _link(self, Entry *entry) noexcept nogil:
-        entry.newer = NULL
-        entry.older = self.newest
-        if self.newest != NULL:
-            self.newest.newer = entry
-        self.newest = entry
-        if self.oldest == NULL:
-            self.oldest = entry
-
-    cdef void _unlink(self, Entry *entry) noexcept nogil:
-        if entry.newer != NULL:
-            entry.newer.older = entry.older
-        else:
-            self.newest = entry.older
-        if entry.older != NULL:
-            entry.older.newer = entry.newer
-        else:
-            self.oldest = entry.newer
-
     cdef void _drop(self, Entry *entry) noexcept nogil:
         """Remove and free an entry."""
         cdef Entry **place = &self.buckets[entry.hash & self.mask]
         while place[0] != entry:
             place = &place[0].chain
         place[0] = entry.chain
-        self._unlink(entry)
+        take_out(&self.ages, &entry.age)
         self._grow(-1, -<int64_t>entry.size)
         free(entry)
 

@@ -1,5 +1,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.resolver._ages cimport Age, Ages
+
 cdef enum:
     FAILURE_PLACES = 16384
     MAX_SAID = 1024  # octets of the Extended DNS Errors of one failure
@@ -11,9 +13,8 @@ cdef enum About:
     ABOUT_SILENCE = 2  # of the group: it is over when one of them is heard
 
 cdef struct Failure:
+    Age age  # of its last use
     Failure *chain
-    Failure *newer
-    Failure *older
     uint64_t hash
     double since  # by the monotonic clock, seconds
     double until  # by the cache's clock
@@ -32,12 +33,9 @@ cdef struct Failure:
 
 cdef class Failures:
     cdef Failure *places[FAILURE_PLACES]
-    cdef Failure *newest
-    cdef Failure *oldest
+    cdef Ages ages
     cdef readonly int count
 
     cdef Failure *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef void keep(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, int group, int about, bint is_said, const uint8_t *errors, uint32_t errors_size, double since, double until, double kept) noexcept nogil
     cdef void forget(self, Failure *failure) noexcept nogil
-    cdef void _unlink(self, Failure *failure) noexcept nogil
-    cdef void _link(self, Failure *failure) noexcept nogil

@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
+from blockd.resolver._ages cimport make_newest, put_newest, take_out
 from blockd.resolver._numbers cimport MAX_FAILURES
 
 
@@ -12,8 +13,8 @@ cdef class Failures:
     """The failures that one worker remembers, by question; at most MAX_FAILURES, the least recently used goes first."""
 
     def __dealloc__(self):
-        while self.newest != NULL:
-            self.forget(self.newest)
+        while self.ages.newest != NULL:
+            self.forget(<Failure *>self.ages.newest)
 
     def __len__(self):
         return self.count
@@ -28,9 +29,7 @@ cdef class Failures:
                 failure.hash == hashed and failure.qtype == qtype and failure.do_ == do_ and failure.cd == cd
                 and failure.key_size == size and memcmp(failure.key, key, size) == 0
             ):
-                if failure != self.newest:
-                    self._unlink(failure)
-                    self._link(failure)
+                make_newest(&self.ages, &failure.age)
                 return failure
             failure = failure.chain
         return NULL
@@ -45,7 +44,7 @@ cdef class Failures:
         if failure != NULL:
             self.forget(failure)
         elif self.count >= MAX_FAILURES:
-            self.forget(self.oldest)
+            self.forget(<Failure *>self.ages.oldest)
         failure = <Failure *>malloc(sizeof(Failure) + size + errors_size)
         if failure == NULL:
             return
@@ -58,7 +57,7 @@ cdef class Failures:
         memcpy(failure.errors, errors, errors_size)
         failure.chain = self.places[hashed & (FAILURE_PLACES - 1)]
         self.places[hashed & (FAILURE_PLACES - 1)] = failure
-        self._link(failure)
+        put_newest(&self.ages, &failure.age)
         self.count += 1
 
     cdef void forget(self, Failure *failure) noexcept nogil:
@@ -67,25 +66,6 @@ cdef class Failures:
         while place[0] != failure:
             place = &place[0].chain
         place[0] = failure.chain
-        self._unlink(failure)
+        take_out(&self.ages, &failure.age)
         self.count -= 1
         free(failure)
-
-    cdef void _link(self, Failure *failure) noexcept nogil:
-        failure.newer = NULL
-        failure.older = self.newest
-        if self.newest != NULL:
-            self.newest.newer = failure
-        self.newest = failure
-        if self.oldest == NULL:
-            self.oldest = failure
-
-    cdef void _unlink(self, Failure *failure) noexcept nogil:
-        if failure.newer != NULL:
-            failure.newer.older = failure.older
-        else:
-            self.newest = failure.older
-        if failure.older != NULL:
-            failure.older.newer = failure.newer
-        else:
-            self.oldest = failure.newer

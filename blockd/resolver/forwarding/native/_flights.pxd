@@ -1,5 +1,6 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.resolver._ages cimport Age, Ages
 from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT, MAX_LATE
 from blockd.resolver.forwarding.native._chance cimport Chance
@@ -74,9 +75,8 @@ cdef struct Try:
     uint8_t cases[CASE_SIZE]
 
 cdef struct Flight:
+    Age age
     Flight *chain
-    Flight *older
-    Flight *newer
     uint64_t hash
     double started  # by the monotonic clock, seconds, as all below
     double next  # when it is gone on with
@@ -113,10 +113,8 @@ cdef struct Flight:
 cdef class Flights:
     cdef Ear *by_id[ID_PLACES]
     cdef Flight *by_hash[HASH_PLACES]
-    cdef Flight *oldest  # of those that somebody may wait for
-    cdef Flight *newest
-    cdef Flight *oldest_late
-    cdef Flight *newest_late
+    cdef Ages ages  # of those that somebody may wait for
+    cdef Ages late_ages
     cdef Flight **heap  # by `due`
     cdef readonly int heap_size
     cdef readonly int count  # that somebody may wait for

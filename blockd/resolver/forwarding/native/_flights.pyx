@@ -2,9 +2,6 @@
 """Questions in flight: one flight for equal questions, with its tries, who waits for it, and when something is due.
 
 A flight that its waiters have left stays as a late one for a while: its answer is still worth having.
-
-It is one module, and longer than others may be: the table of IDs, the heap and the lists hold the same flights, and a cut
-between them would cost calls for each question.
 """
 
 from libc.math cimport INFINITY
@@ -14,6 +11,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
+from blockd.resolver._ages cimport put_newest, take_out
 from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.forwarding.native._chance cimport draw
 from blockd.resolver.forwarding.native._ports cimport Port
@@ -96,12 +94,7 @@ cdef class Flights:
         write_u16(flight.question + size + 3, types.CLASS_IN)
         flight.chain = self.by_hash[hashed & (HASH_PLACES - 1)]
         self.by_hash[hashed & (HASH_PLACES - 1)] = flight
-        flight.older = self.newest
-        if self.newest != NULL:
-            self.newest.newer = flight
-        else:
-            self.oldest = flight
-        self.newest = flight
+        put_newest(&self.ages, &flight.age)
         self.count += 1
         self.launched += 1
         flight.due = INFINITY
@@ -244,16 +237,10 @@ cdef class Flights:
         self.dismiss(flight)
         self._unlink(flight)
         flight.is_late = True
-        flight.newer = NULL
-        flight.older = self.newest_late
-        if self.newest_late != NULL:
-            self.newest_late.newer = flight
-        else:
-            self.oldest_late = flight
-        self.newest_late = flight
+        put_newest(&self.late_ages, &flight.age)
         self.late += 1
         if self.late > MAX_LATE:
-            self.release(self.oldest_late)
+            self.release(<Flight *>self.late_ages.oldest)
 
     cdef void dismiss(self, Flight *flight) noexcept nogil:
         """Free the waiters of a flight."""
@@ -318,28 +305,14 @@ cdef class Flights:
         """Take a flight out of the list that it is in."""
         cdef Flight **place
         if flight.is_late:
-            if flight.older != NULL:
-                flight.older.newer = flight.newer
-            else:
-                self.oldest_late = flight.newer
-            if flight.newer != NULL:
-                flight.newer.older = flight.older
-            else:
-                self.newest_late = flight.older
+            take_out(&self.late_ages, &flight.age)
             self.late -= 1
             return
         place = &self.by_hash[flight.hash & (HASH_PLACES - 1)]
         while place[0] != flight:
             place = &place[0].chain
         place[0] = flight.chain
-        if flight.older != NULL:
-            flight.older.newer = flight.newer
-        else:
-            self.oldest = flight.newer
-        if flight.newer != NULL:
-            flight.newer.older = flight.older
-        else:
-            self.newest = flight.older
+        take_out(&self.ages, &flight.age)
         self.count -= 1
 
     cdef void _rise(self, int at) noexcept nogil:

@@ -58,13 +58,13 @@ cdef class Forwarding(Course):
         cdef Text text
         text.size = 0
         add_word(&text, b"blockd is stopping")
-        while self.flights.oldest != NULL:
+        while self.flights.ages.oldest != NULL:
             self.is_said = False
             self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
-            self.settle_failed(self.flights.oldest, monotonic())
-            self.flights.release(self.flights.oldest)
-        while self.flights.oldest_late != NULL:
-            self.flights.release(self.flights.oldest_late)
+            self.settle_failed(<Flight *>self.flights.ages.oldest, monotonic())
+            self.flights.release(<Flight *>self.flights.ages.oldest)
+        while self.flights.late_ages.oldest != NULL:
+            self.flights.release(<Flight *>self.flights.late_ages.oldest)
         self.ports.shut_all()
 
     def probe(self, int upstream, bytes key, uint16_t qtype):
@@ -115,7 +115,7 @@ cdef class Forwarding(Course):
 
         Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options); the last used one last.
         """
-        cdef Failure *failure = self.failures.oldest
+        cdef Failure *failure = <Failure *>self.failures.ages.oldest
         cdef double now = self.moment()
         cdef list found = []
         while failure != NULL:
@@ -126,7 +126,7 @@ cdef class Forwarding(Course):
                         key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
                         failure.errors[:failure.errors_size],
                     ))
-            failure = failure.newer
+            failure = <Failure *>failure.age.newer
         return found
 
     # How a question is asked.
@@ -146,7 +146,7 @@ cdef class Forwarding(Course):
         if self._is_down(group, now):
             return ASKED_FAILED
         if self.flights.count >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
-            self.fail(self.flights.oldest, False, now)
+            self.fail(<Flight *>self.flights.ages.oldest, False, now)
         flight = self.flights.launch(hashed, key, size, qtype, do_, cd, now)
         if flight == NULL:
             return ASKED_FULL
