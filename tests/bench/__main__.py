@@ -13,7 +13,6 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from tests.bench import upstream
 from tests.bench.load import Load, compile_c
 from tests.bench.names import GROWTH, make
 from tests.bench.peers import PEERS
-from tests.bench.programs import ProgramFailed, find
-from tests.bench.server import Blockd, Floor, Place, Server, said_version
+from tests.bench.server import Blockd, Floor, Place, Server, Upstreams, said_version
 from tests.bench.table import Result
 from tests.bench.trial import Plan, Trial
+from tests.bench.workshop import add_arguments, workshop
 
 SERVERS: tuple[type[Server], ...] = (Floor, Blockd, *PEERS)
 NEEDED = {"dnsperf": "dnsperf", "knotd": "knot", "taskset": "util-linux"}  # programs, and their Debian packages
@@ -36,27 +35,8 @@ HERE = Path(__file__).parent
 def main() -> int:
     """Run the benchmark and print its table; return the exit code."""
     args = _arguments()
-    missing = [f"{name} (Debian: {package})" for name, package in NEEDED.items() if find(name) is None]
-    if missing:
-        print(f"The benchmark needs {', '.join(missing)}.", file=sys.stderr)
-        return 2
-    if not {args.server_core, args.load_core} <= os.sched_getaffinity(0) or args.server_core == args.load_core:
-        print("The benchmark needs two cores, one for the server and one for what asks it.", file=sys.stderr)
-        return 2
-    os.sched_setaffinity(0, {args.load_core})
-    folder = Path(tempfile.mkdtemp(prefix="blockd-bench-"))
-    try:
+    with workshop(args, "bench", NEEDED) as folder:
         result = _measure(args, folder)
-    except ProgramFailed as failed:
-        print(f"The benchmark cannot go on: {failed}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if args.keep:
-            print(f"Configs, lists and logs are in {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder)
     print(result.markdown(), end="")
     if args.json:
         args.json.write_text(result.json(), encoding="utf-8")
@@ -70,10 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs whose median counts (3)")
     parser.add_argument("--only", metavar="SERVER,...", help=", ".join(server.name for server in SERVERS))
     parser.add_argument("--quick", action="store_true", help="one run of a second each, with a list of 10,000 names")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file as JSON, too")
-    parser.add_argument("--server-core", type=int, default=0, metavar="N", help="core of the server (0)")
-    parser.add_argument("--load-core", type=int, default=1, metavar="N", help="core of what asks it (1)")
-    parser.add_argument("--keep", action="store_true", help="keep configs, lists and logs, and say where they are")
+    add_arguments(parser)
     args = parser.parse_args()
     if args.quick:
         args.names, args.seconds, args.runs = QUICK_NAMES, 1.0, 1
@@ -98,7 +75,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> Result:
                 continue
             own = folder / ("server-" + server.name.replace(" ", "-"))
             own.mkdir()
-            place = Place(own, args.server_core, port, names)
+            place = Place(own, args.server_core, Upstreams((port,)), names)
             trial = Trial(
                 server(place),
                 names,

@@ -15,6 +15,7 @@ from tests.bench.programs import RUN_TIME
 from tests.bench.server import CACHE_MB, UNDER_WAY, Server, lines, said_version
 from tests.bench.unbound import Unbound, UnboundRpz
 from tests.bench.zone import ZONE, policy_zone, zone_update
+from tests.peers import named
 
 
 class Named(Server):
@@ -30,35 +31,24 @@ class Named(Server):
 
     def prepare(self) -> None:
         policy_zone(self, self.names.listed, "rpz.zone")
-        self.write(
-            "named.conf",
-            f"""\
-options {{
-  directory "{self.folder}";
-  pid-file none;
-  session-keyfile none;
-  lock-file none;
-  listen-on port {self.port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  recursion yes;
-  forwarders port {self.upstream} {{ 127.0.0.1; }};
-  forward only;
-  dnssec-validation no;
+        self._command = named(
+            self.folder,
+            self.port,
+            *self.upstreams.ports,
+            options=f"""\
   minimal-responses yes;
   max-cache-size {CACHE_MB}M;
   recursive-clients {UNDER_WAY};
   querylog no;
   response-policy {{ zone "{ZONE}" min-update-interval 0; }}
-    qname-wait-recurse no nsip-enable no nsdname-enable no min-update-interval 0;
-}};
-logging {{ channel said {{ stderr; severity warning; }}; category default {{ said; }}; }};
-controls {{ }};
-zone "{ZONE}" {{ type primary; file "rpz.zone"; allow-update {{ 127.0.0.1; }}; check-names ignore; notify no; }};
-""",
+    qname-wait-recurse no nsip-enable no nsdname-enable no min-update-interval 0;""",
+            more=f"""\
+logging {{ channel said {{ stderr; severity error; }}; category default {{ said; }}; }};
+zone "{ZONE}" {{ type primary; file "rpz.zone"; allow-update {{ 127.0.0.1; }}; check-names ignore; notify no; }};""",
         )
 
     def command(self) -> list[str]:
-        return ["named", "-f", "-n", "1", "-c", "named.conf"]
+        return self._command
 
     def prepare_change(self) -> None:
         self._update = self.write("update", zone_update(self.port, lines(self.names.added)))

@@ -23,12 +23,21 @@ _VERSION = re.compile(r"(?<![\d.])(\d+\.\d+(?:\.\d+)?)(?![\d.])")
 
 
 @dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Ports of 127.0.0.1 in their order; over TLS if a `name` is given, which certificates by `authority` have."""
+
+    ports: tuple[int, ...]
+    name: str = ""
+    authority: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """What a server is given."""
 
     folder: Path  # its own, empty
     core: int  # the only one that it, its helpers and its commands may use
-    upstream: int  # port of 127.0.0.1
+    upstreams: Upstreams  # several of them, or over TLS, only for a server of which a benchmark knows that it can
     names: Names
 
 
@@ -40,13 +49,15 @@ class Server(ABC):
     blocked: ClassVar[str] = SINKHOLE  # what it answers for a listed name: an address or an rcode
     builds: ClassVar[bool] = False  # whether it compiles the list to a file that outlives it
     resolves: ClassVar[bool] = True  # whether it answers for names that are not listed
+    speaks_tls: ClassVar[bool] = False  # to its upstreams, as it is configured here
     how: ClassVar[str] = ""  # how it has the list, and how it is told that the list has changed
     more_ports: ClassVar[int] = 0  # that it needs beside the one for questions
 
     def __init__(self, place: Place) -> None:
         self.folder = place.folder
         self.core = place.core
-        self.upstream = place.upstream
+        self.upstreams = place.upstreams
+        self.upstream = place.upstreams.ports[0]
         self.names = place.names
         self.port, *self.others = free_ports(1 + self.more_ports)
         self._daemon: Daemon | None = None
@@ -78,9 +89,13 @@ class Server(ABC):
     def change(self) -> None:  # noqa: B027 - the floor has no list
         """Have the running server enforce the grown list. Its time counts; it may return before the server has."""
 
+    def environment(self) -> dict[str, str]:
+        """Return what the program needs in its environment."""
+        return {}
+
     def start(self) -> None:
         """Start it."""
-        self._daemon = Daemon(pinned(self.core, self.command()), self.folder / "log", cwd=self.folder)
+        self._daemon = Daemon(pinned(self.core, self.command()), self.folder / "log", self.folder, self.environment())
 
     @property
     def daemon(self) -> Daemon:
@@ -159,6 +174,7 @@ class Blockd(Server):
 
     name = "blockd"
     builds = True
+    speaks_tls = True
     how = "a list of names; SIGHUP (systemctl reload)"
     more_ports = 3
 
@@ -170,6 +186,7 @@ class Blockd(Server):
         self._list = self.folder / "list.txt"
         shutil.copyfile(self.names.listed, self._list)
         web, tls, admin = self.others
+        form = f"tls://127.0.0.1:{{}}#{self.upstreams.name}" if self.upstreams.name else "127.0.0.1:{}"
         self._config = self.write(
             "blockd.yaml",
             f"""\
@@ -180,7 +197,7 @@ listen:
   block_page: {{http: ["127.0.0.1:{web}"], https: ["127.0.0.1:{tls}"]}}
   admin: "127.0.0.1:{admin}"
 sinkhole: {{ipv4: {SINKHOLE}, ttl: {TTL}}}
-upstreams: ["127.0.0.1:{self.upstream}"]
+upstreams: [{", ".join(f'"{form.format(port)}"' for port in self.upstreams.ports)}]
 cache: {{size: {CACHE_MB}M}}
 gate: {{public_suffixes: false, protected: []}}  # every name of the list is to be blocked, as by all others
 feeds:
@@ -191,13 +208,10 @@ feeds:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "blockd", "run", "--config", str(self._config)]
 
-    def start(self) -> None:
-        root = Path(__file__).parents[2]
-        self._daemon = Daemon(
-            pinned(self.core, self.command()),
-            self.folder / "log",
-            environment={"PYTHONPATH": str(root)},
-        )
+    def environment(self) -> dict[str, str]:
+        authority = self.upstreams.authority
+        trusted = {"SSL_CERT_FILE": str(authority)} if authority else {}
+        return {"PYTHONPATH": str(Path(__file__).parents[2]), **trusted}
 
     def prepare_change(self) -> None:
         self._grown = self.folder / "grown.txt"

@@ -7,10 +7,12 @@ from typing import ClassVar
 from tests.bench.names import SINKHOLE
 from tests.bench.server import CACHE_MB, TTL, UNDER_WAY, Server, lines, said_version
 from tests.bench.zone import ZONE, policy_zone
+from tests.peers import forward_to, unbound
 
 
 class _Unbound(Server):
     programs = ("unbound", "unbound-control")
+    speaks_tls = True
     modules: ClassVar[str]
 
     @classmethod
@@ -19,39 +21,31 @@ class _Unbound(Server):
 
     def config(self, lists: str) -> None:
         """Write the config, with what is particular to how it has the list."""
-        self.write(
-            "unbound.conf",
-            f"""\
-server:
-  directory: "{self.folder}"
-  interface: 127.0.0.1@{self.port}
-  port: {self.port}
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  num-threads: 1
-  module-config: "{self.modules}"
-  do-not-query-localhost: no
+        upstreams = self.upstreams
+        tls = "  forward-tls-upstream: yes\n" if upstreams.name else ""
+        bundle = f'  tls-cert-bundle: "{upstreams.authority}"\n' if upstreams.authority else ""
+        self._command = unbound(
+            self.folder,
+            self.port,
+            tls + forward_to(*upstreams.ports, name=upstreams.name),
+            modules=self.modules,
+            server=f"""\
   msg-cache-size: {CACHE_MB}m
   rrset-cache-size: {CACHE_MB}m
   so-rcvbuf: 4m
   outgoing-range: {UNDER_WAY}
   num-queries-per-thread: {UNDER_WAY}
+{bundle}""",
+            more=f"""\
 {lists}
 remote-control:
   control-enable: yes
   control-interface: {self.folder}/control
-  control-use-cert: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{self.upstream}
-""",
+  control-use-cert: no""",
         )
 
     def command(self) -> list[str]:
-        return ["unbound", "-d", "-c", "unbound.conf"]
+        return self._command
 
     def control(self, *words: str, text: str = "") -> None:
         self.tell("unbound-control", "-c", "unbound.conf", *words, text=text)

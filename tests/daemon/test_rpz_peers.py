@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,11 @@ import dns.rcode
 import pytest
 
 from tests.daemon.harness import PATIENCE, Daemon, free_port, until
+from tests.peers import forward_to, named, running, unbound
 from tests.upstream import UpstreamSimulator
 
 SILENT = "drop.test"
+ZONES = ("first", "second")
 SILENCE = 0.8  # seconds after which a question for that name counts as not answered
 
 FIRST = """\
@@ -233,72 +234,26 @@ def asked(
     return dns.rcode.to_text(answer.rcode()), bool(answer.flags & dns.flags.TC), [] if name in CHAINS else records
 
 
-@contextlib.contextmanager
-def peer(folder: Path, command: list[str], port: int) -> Iterator[None]:
-    """Run a server until it answers, and end it."""
+def peer(folder: Path, command: list[str], port: int) -> contextlib.AbstractContextManager[None]:
+    """Run a server until the end of a block, which begins once it answers."""
     folder.mkdir(exist_ok=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - a server of the test's own
-    try:
-        until(
-            lambda: asked(port, "untouched.test", "A", patience=SILENCE)[0] == "NOERROR",
-            (folder / "log").read_text(errors="replace"),
-        )
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    return running(folder, command, lambda: asked(port, "untouched.test", "A", patience=SILENCE)[0] == "NOERROR")
 
 
-def named(folder: Path, port: int, upstream: int) -> list[str]:
-    (folder / "named.conf").write_text(
-        f"""\
-options {{
-  directory "{folder}"; pid-file none; session-keyfile none; lock-file none;
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  recursion yes; forward only; forwarders port {upstream} {{ 127.0.0.1; }};
-  dnssec-validation no; minimal-responses yes;
-  response-policy {{ zone "first.rpz"; zone "second.rpz"; }} qname-wait-recurse no;
-}};
-controls {{ }};
-zone "first.rpz" {{ type primary; file "first.zone"; notify no; }};
-zone "second.rpz" {{ type primary; file "second.zone"; notify no; }};
-"""
-    )
-    return ["named", "-f", "-n", "1", "-c", "named.conf"]
+def named_of_zones(folder: Path, port: int, upstream: int) -> list[str]:
+    zones = "".join(f'zone "{name}.rpz" {{ type primary; file "{name}.zone"; notify no; }};\n' for name in ZONES)
+    policy = " ".join(f'zone "{name}.rpz";' for name in ZONES)
+    options = f"  minimal-responses yes;\n  response-policy {{ {policy} }} qname-wait-recurse no;"
+    return named(folder, port, upstream, options=options, more=zones)
 
 
-def unbound(folder: Path, port: int, upstream: int) -> list[str]:
-    (folder / "unbound.conf").write_text(
-        f"""\
-server:
-  directory: "{folder}"
-  interface: 127.0.0.1@{port}
-  port: {port}
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  num-threads: 1
-  module-config: "respip iterator"
-  do-not-query-localhost: no
-  local-zone: "test." transparent
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{upstream}
-rpz:
-  name: "first.rpz"
-  zonefile: "first.zone"
-rpz:
-  name: "second.rpz"
-  zonefile: "second.zone"
-"""
-    )
-    return ["unbound", "-d", "-c", "unbound.conf"]
+def unbound_of_zones(folder: Path, port: int, upstream: int) -> list[str]:
+    zones = "".join(f'rpz:\n  name: "{name}.rpz"\n  zonefile: "{name}.zone"\n' for name in ZONES)
+    server = '  local-zone: "test." transparent'
+    return unbound(folder, port, forward_to(upstream), modules="respip iterator", server=server, more=zones)
 
 
-@pytest.mark.parametrize(("program", "made"), [("named", named), ("unbound", unbound)])
+@pytest.mark.parametrize(("program", "made"), [("named", named_of_zones), ("unbound", unbound_of_zones)])
 def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator, program: str, made: object) -> None:
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
@@ -310,7 +265,7 @@ def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator
     command = made(theirs_folder, port, upstream.port)  # type: ignore[operator]
     feeds = [
         {"name": name, "type": "rpz", "path": str(tmp_path / f"{name}.zone"), "priority": priority}
-        for priority, name in enumerate(("first", "second"), 1)
+        for priority, name in enumerate(ZONES, 1)
     ]
     ours = Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address, local={"defaults": False})  # `test` is theirs
     with peer(theirs_folder, command, port), ours as daemon:

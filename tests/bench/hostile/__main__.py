@@ -8,21 +8,22 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.hostile import trials
-from tests.bench.hostile.servers import SERVERS, Server
 from tests.bench.hostile.trials import Bench
 from tests.bench.load import Load, compile_c
 from tests.bench.measure import cpu_seconds
 from tests.bench.names import make
-from tests.bench.programs import Daemon, ProgramFailed, find, free_port, pinned
+from tests.bench.peers import Named
+from tests.bench.programs import Daemon, free_port, pinned
+from tests.bench.server import Blockd, Server
+from tests.bench.unbound import Unbound
+from tests.bench.workshop import add_arguments, workshop
 
+SERVERS: tuple[type[Server], ...] = (Blockd, Unbound, Named)
 NAMES = 1000  # on the list: what is measured does not depend on their number
 HERE = Path(__file__).parent
 NEEDED = {"cc": "gcc", "taskset": "util-linux"}  # programs, and their Debian packages
@@ -36,28 +37,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="length of one run (8)")
     parser.add_argument("--only", metavar="SERVER,...", help=", ".join(server.name for server in SERVERS))
     parser.add_argument("--trials", metavar="TRIAL,...", help=", ".join(TRIALS))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file as JSON, too")
-    parser.add_argument("--server-core", type=int, default=0, metavar="N", help="core of the server (0)")
-    parser.add_argument("--load-core", type=int, default=1, metavar="N", help="core of what asks it (1)")
-    parser.add_argument("--keep", action="store_true", help="keep configs and logs, and say where they are")
+    add_arguments(parser)
     args = parser.parse_args()
-    if missing := [f"{name} (Debian: {package})" for name, package in NEEDED.items() if find(name) is None]:
-        print(f"The benchmark needs {', '.join(missing)}.", file=sys.stderr)
-        return 2
-    folder = Path(tempfile.mkdtemp(prefix="blockd-hostile-"))
-    try:
-        os.sched_setaffinity(0, {args.load_core})
+    with workshop(args, "hostile", NEEDED) as folder:
         rows = _measure(args, folder)
-    except ProgramFailed as failed:
-        print(f"The benchmark cannot go on: {failed}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if args.keep:
-            print(f"Configs and logs are in {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder)
     print(markdown(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -65,14 +48,14 @@ def main() -> int:
 
 
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, Figures]:
-    listed = tuple(make(folder, NAMES).blocked)
+    names = make(folder, NAMES)
     asker, faulty, floor = (
         compile_c(source, folder) for source in (HERE.parent / "asker.c", HERE / "faulty.c", HERE.parent / "floor.c")
     )
     assert faulty is not None
     assert floor is not None
     load = Load(args.load_core, folder, asker)
-    bench = Bench(args.server_core, load, args.load_core, faulty, folder, listed, args.seconds, itertools.count())
+    bench = Bench(args.server_core, load, args.load_core, faulty, folder, names, args.seconds, itertools.count())
     wanted = set(args.only.split(",")) if args.only else {server.name for server in SERVERS}
     chosen = set(args.trials.split(",")) if args.trials else set(TRIALS)
     rows: dict[str, Figures] = {"a bare loop in C: the floor": {"failing µs": f"{_floor(bench, floor):.1f}"}}

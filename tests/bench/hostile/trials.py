@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.hostile.servers import Server, Upstreams
 from tests.bench.hostile.upstreams import SILENT, TLS_NAME, Faulty, TlsUpstream, faulty
 from tests.bench.load import Delays, Load, ask
 from tests.bench.measure import cpu_seconds
-from tests.bench.names import REAL, SINKHOLE
+from tests.bench.names import REAL, SINKHOLE, Names
 from tests.bench.programs import ProgramFailed
+from tests.bench.server import Place, Server, Upstreams
 
 START_TIME = 30.0  # seconds
 CALM = 0.05  # of a core: a server that uses less, for CALM_TIME seconds, has done what it does at its start
@@ -41,18 +41,21 @@ class Bench:
     load_core: int
     faulty: Path
     folder: Path
-    listed: tuple[str, ...]
+    names: Names
     seconds: float  # of one run
     numbers: Iterator[int]
 
     @contextlib.contextmanager
     def serving(self, kind: type[Server], upstreams: Upstreams) -> Iterator[Server]:
         """Run a server until the end of the block, once it blocks."""
-        server = kind(self.folder / f"{kind.name}-{next(self.numbers)}", self.core, self.listed)
+        folder = self.folder / f"{kind.name}-{next(self.numbers)}"
+        folder.mkdir()
+        server = kind(Place(folder, self.core, upstreams, self.names))
         try:
-            server.start(upstreams)
+            server.prepare()
+            server.start()
             deadline = time.monotonic() + START_TIME
-            while ask(server.port, self.listed[0], 0.2) != SINKHOLE:
+            while ask(server.port, self.names.blocked[0], 0.2) != SINKHOLE:
                 server.daemon.check()
                 if time.monotonic() > deadline:
                     raise ProgramFailed(f"{kind.name} blocks nothing: {server.daemon.tail()}")
@@ -96,7 +99,7 @@ def failing(bench: Bench, kind: type[Server], zone: str, *, gone: bool = False) 
         if gone:
             upstream.kill()
         steady = bench.load.questions(
-            itertools.chain.from_iterable(zip(bench.listed, itertools.cycle(cached), strict=False))
+            itertools.chain.from_iterable(zip(bench.names.blocked, itertools.cycle(cached), strict=False))
         )
         amount = FAILING_RATE * bench.seconds
         begun = cpu_seconds(server.daemon.pid)

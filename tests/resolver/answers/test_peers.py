@@ -16,6 +16,7 @@ import pytest
 from blockd.metrics import Transport
 from tests.daemon.harness import PATIENCE, free_port
 from tests.daemon.test_rpz_peers import peer
+from tests.peers import forward_to, named, unbound
 from tests.resolver import corpus
 from tests.resolver.rig import Rig
 from tests.upstream import UpstreamSimulator
@@ -97,44 +98,6 @@ def over_network(port: int) -> Ask:
     return ask
 
 
-def named(folder: Path, port: int, upstream: int) -> list[str]:
-    (folder / "named.conf").write_text(
-        f"""\
-options {{
-  directory "{folder}"; pid-file none; session-keyfile none; lock-file none;
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  recursion yes; forward only; forwarders port {upstream} {{ 127.0.0.1; }}; dnssec-validation no;
-}};
-controls {{ }};
-"""
-    )
-    return ["named", "-f", "-n", "1", "-c", "named.conf"]
-
-
-def unbound(folder: Path, port: int, upstream: int) -> list[str]:
-    (folder / "unbound.conf").write_text(
-        f"""\
-server:
-  directory: "{folder}"
-  interface: 127.0.0.1@{port}
-  port: {port}
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  num-threads: 1
-  module-config: "iterator"
-  do-not-query-localhost: no
-  local-zone: "test." transparent
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{upstream}
-"""
-    )
-    return ["unbound", "-d", "-c", "unbound.conf"]
-
-
 @pytest.fixture
 def upstream() -> Iterator[UpstreamSimulator]:
     with UpstreamSimulator() as simulator:
@@ -172,9 +135,13 @@ def test_odd_questions_are_answered_by_the_table(upstream: UpstreamSimulator, tm
     check(lambda packet, transport: told(asyncio.run(rig.resolve(packet, transport=transport))), upstream, 0)
 
 
-@pytest.mark.parametrize(("program", "made", "column"), [("unbound", unbound, 1), ("named", named, 2)])
+def unbound_before(folder: Path, port: int, upstream: int) -> list[str]:
+    return unbound(folder, port, forward_to(upstream), server='  local-zone: "test." transparent')
+
+
+@pytest.mark.parametrize(("program", "made", "column"), [("unbound", unbound_before, 1), ("named", named, 2)])
 def test_peers_answer_odd_questions_by_the_table(
-    upstream: UpstreamSimulator, tmp_path: Path, program: str, made: Callable[..., list[str]], column: int
+    upstream: UpstreamSimulator, tmp_path: Path, program: str, made: Callable[[Path, int, int], list[str]], column: int
 ) -> None:
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import dns.exception
@@ -17,7 +15,8 @@ import dns.rdatatype
 import dns.reversename
 import pytest
 
-from tests.daemon.harness import free_port, until
+from tests.daemon.harness import free_port
+from tests.peers import forward_to, named, running, unbound
 from tests.resolver.local.conftest import Make
 from tests.resolver.local.questions import RECORDS
 from tests.resolver.local.test_defaults import LOCAL_ADDRESSES
@@ -58,44 +57,27 @@ def asked(port: int, name: str, kind: str) -> dns.message.Message:
     return dns.query.udp(dns.message.make_query(name, kind), "127.0.0.1", timeout=5, port=port)
 
 
-@contextlib.contextmanager
-def server(folder: Path, command: list[str], port: int) -> Iterator[None]:
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - a server of the test's own
+def server(folder: Path, command: list[str], port: int) -> contextlib.AbstractContextManager[None]:
+    """Run a server until the end of a block, which begins once it answers."""
 
     def answers() -> bool:
         with contextlib.suppress(dns.exception.DNSException, OSError):
             return asked(port, READY, "A").rcode() == dns.rcode.NXDOMAIN
         return False
 
-    try:
-        until(answers, (folder / "log").read_text(errors="replace"))
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    return running(folder, command, answers)
 
 
 @pytest.mark.skipif(shutil.which("named") is None, reason="named (Debian: bind9) is not installed")
 def test_bind_says_the_same_of_a_zone(tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make) -> None:
     port = free_port()
     (tmp_path / "zone").write_text("$TTL 3600\n" + "\n".join(RECORDS) + "\n")
-    (tmp_path / "named.conf").write_text(
-        f"""\
-options {{
-  directory "{tmp_path}"; pid-file none; session-keyfile none; lock-file none;
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  recursion yes; forward only; forwarders port {upstream.port} {{ 127.0.0.1; }};
-  dnssec-validation no; minimal-responses yes;
-}};
-controls {{ }};
-zone "corp.example" {{ type primary; file "zone"; notify no; check-names ignore; check-integrity no; }};
-"""
-    )
+    zone = 'zone "corp.example" { type primary; file "zone"; notify no; check-names ignore; check-integrity no; };'
+    command = named(tmp_path, port, upstream.port, options="  minimal-responses yes;", more=zone)
     upstream.plan("www.example.net", "A", "www.example.net. 300 IN A 198.51.100.1")
     rig = Rig(tmp_path, upstream.upstream, local=zones_of(**ZONE))
     differ = {}
-    with server(tmp_path, ["named", "-f", "-n", "1", "-c", "named.conf"], port):
+    with server(tmp_path, command, port):
         for name in OWN:
             for kind in KINDS:
                 if name in LEADING_OUT and kind not in ("A", "CNAME"):
@@ -111,29 +93,11 @@ zone "corp.example" {{ type primary; file "zone"; notify no; check-names ignore;
 @pytest.mark.skipif(shutil.which("unbound") is None, reason="unbound is not installed")
 def test_unbound_says_the_same_of_special_names(tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make) -> None:
     port = free_port()
-    (tmp_path / "unbound.conf").write_text(
-        f"""\
-server:
-  directory: "{tmp_path}"
-  interface: 127.0.0.1@{port}
-  port: {port}
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  num-threads: 1
-  module-config: "iterator"
-  do-not-query-localhost: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{upstream.port}
-"""
-    )
+    command = unbound(tmp_path, port, forward_to(upstream.port))
     rig = Rig(tmp_path, upstream.upstream, local=zones_of())
     names = [*SPECIAL, *(dns.reversename.from_address(address).to_text() for address in LOCAL_ADDRESSES)]
     differ = {}
-    with server(tmp_path, ["unbound", "-d", "-c", "unbound.conf"], port):
+    with server(tmp_path, command, port):
         for name in names:
             for kind in ("A", "AAAA", "PTR"):
                 theirs, ours = said(asked(port, name, kind)), said(rig.answer(name, kind).message)
