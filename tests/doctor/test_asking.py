@@ -9,7 +9,7 @@ from blockd.doctor.machine import Machine
 from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.settings.addresses import upstream_from_text
 from tests.resolver.streams.certificates import Authority
-from tests.resolver.streams.doh import DohServer
+from tests.resolver.streams.doh import each_transport
 from tests.resolver.streams.happenings import Happenings, run
 from tests.resolver.streams.servers import StreamServer, answer
 
@@ -20,13 +20,7 @@ def test_an_upstream_is_asked_over_the_transport_that_it_names(tmp_path: Path) -
     async def body() -> None:
         authority = Authority(tmp_path)
         certificate, other = authority.certificate("server"), authority.certificate("other")
-        happenings = Happenings()
-        plain, encrypted, web = StreamServer(happenings), StreamServer(happenings), DohServer(happenings)
-        async with (
-            plain.serving(),
-            encrypted.serving(certificate.context("dot")),
-            web.serving(certificate.context("h2")),
-        ):
+        async with each_transport(certificate, Happenings()) as (plain, encrypted, web):
             texts = [
                 f"tcp://127.0.0.1:{plain.port}",
                 f"tls://127.0.0.1:{encrypted.port}#;{certificate.pin_text}",

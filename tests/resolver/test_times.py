@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,11 +31,6 @@ def upstream() -> Iterator[UpstreamSimulator]:
         simulator.plan("alias.example.org", "A", "alias.example.org. 300 IN CNAME www.example.org.", www)
         simulator.plan("landing.example", "A", "landing.example. 300 IN A 198.51.100.7")
         yield simulator
-
-
-@pytest.fixture
-def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
-    return Rig(tmp_path, upstream.upstream)
 
 
 @pytest.mark.parametrize(

@@ -28,17 +28,6 @@ def bad() -> Iterator[UpstreamSimulator]:
         yield simulator
 
 
-@pytest.fixture
-def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
-    return Rig(tmp_path, upstream.upstream)
-
-
-@pytest.fixture
-def hasty_rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
-    """The same, for an `upstream` that will be silent."""
-    return Rig(tmp_path, upstream.upstream, timeout=HASTY)
-
-
 def test_the_question_is_forwarded_with_edns_and_without_the_client(rig: Rig, upstream: UpstreamSimulator) -> None:
     rig.answer(NAME, use_edns=0, options=[])
     seen = upstream.seen[0].message

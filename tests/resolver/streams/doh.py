@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import cast
@@ -14,8 +13,9 @@ from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamR
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 
+from tests.resolver.streams.certificates import Certificate
 from tests.resolver.streams.happenings import Happenings
-from tests.resolver.streams.servers import answer
+from tests.resolver.streams.servers import Connection, ConnectionServer, StreamServer, answer
 
 GOOD = ((":status", "200"), ("content-type", "application/dns-message"))
 
@@ -25,21 +25,20 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + payload
 
 
-class DohVisit(asyncio.Protocol):
+class DohVisit(Connection):
     """One connection to a simulated upstream."""
 
     def __init__(self, server: DohServer) -> None:
+        super().__init__(server.happenings)
         self.server = server
         self.http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.requests: dict[int, list[tuple[str, str]]] = {}
         self.bodies: dict[int, bytes] = {}
         self.resets: list[int] = []
-        self.is_over = False
-        self.transport: asyncio.Transport
         self._unsent: dict[int, bytes] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self.server.arrived(self)
         if not self.server.is_http2:
             return
@@ -49,7 +48,7 @@ class DohVisit(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.server.is_http2:
-            self.server.happenings.note()
+            self.happenings.note()
             return
         try:
             for event in self.http.receive_data(data):
@@ -57,11 +56,7 @@ class DohVisit(asyncio.Protocol):
         except H2Error:
             self.transport.close()
         self.push()
-        self.server.happenings.note()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self.is_over = True
-        self.server.happenings.note()
+        self.happenings.note()
 
     def push(self) -> None:
         """Send what the library has made."""
@@ -103,43 +98,26 @@ class DohVisit(asyncio.Protocol):
                 body = body[size:]
 
 
-class DohServer:
+class DohServer(ConnectionServer[DohVisit]):
     """A simulated upstream; `respond` is what it does with each question. `settings` are those that it announces."""
 
     def __init__(self, happenings: Happenings) -> None:
-        self.happenings = happenings
-        self.visits: list[DohVisit] = []
-        self.messages: list[bytes] = []
-        self.most_at_once = 0
+        super().__init__(happenings)
         self.settings: dict[SettingCodes, int] = {SettingCodes.MAX_CONCURRENT_STREAMS: 100}
         self.is_http2 = True
-        self.greet: Callable[[DohVisit], None] = lambda _visit: None
         self.respond: Callable[[DohVisit, int, bytes], None] = lambda visit, stream, message: visit.say(
             stream, GOOD, answer(message)
         )
-        self.port = 0
 
-    @property
-    def open(self) -> int:
-        """How many connections are open."""
-        return sum(not visit.is_over for visit in self.visits)
+    def connection(self) -> DohVisit:
+        return DohVisit(self)
 
-    def arrived(self, visit: DohVisit) -> None:
-        self.visits.append(visit)
-        self.most_at_once = max(self.most_at_once, self.open)
-        self.greet(visit)
-        self.happenings.note()
 
-    @asynccontextmanager
-    async def serving(self, context: ssl.SSLContext) -> AsyncIterator[DohServer]:
-        """Serve on loopback inside the block."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: DohVisit(self), "127.0.0.1", 0, ssl=context)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for visit in self.visits:
-                visit.transport.abort()
-            await self.happenings.until(lambda: self.open == 0)
+@asynccontextmanager
+async def each_transport(
+    certificate: Certificate, happenings: Happenings
+) -> AsyncIterator[tuple[StreamServer, StreamServer, DohServer]]:
+    """Serve over TCP, TLS and HTTPS inside the block; the latter two with a certificate."""
+    plain, encrypted, web = StreamServer(happenings), StreamServer(happenings), DohServer(happenings)
+    async with plain.serving(), encrypted.serving(certificate.context("dot")), web.serving(certificate.context("h2")):
+        yield plain, encrypted, web

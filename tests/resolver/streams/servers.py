@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Generic, Self, TypeVar, cast
 
 from blockd.dns import types
 from tests.resolver.streams.happenings import Happenings
@@ -32,19 +33,78 @@ def framed(message: bytes) -> bytes:
     return len(message).to_bytes(2) + message
 
 
-class Visit(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection to a simulated upstream."""
 
-    def __init__(self, server: StreamServer) -> None:
-        self.server = server
-        self.messages: list[bytes] = []
+    def __init__(self, happenings: Happenings) -> None:
+        self.happenings = happenings
         self.is_over = False
-        self.resumed = False
         self.transport: asyncio.Transport
-        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.is_over = True
+        self.happenings.note()
+
+
+Kept = TypeVar("Kept", bound=Connection)
+
+
+class ConnectionServer(ABC, Generic[Kept]):
+    """A simulated upstream that keeps its connections; `greet` is what it does with a new one."""
+
+    def __init__(self, happenings: Happenings) -> None:
+        self.happenings = happenings
+        self.visits: list[Kept] = []
+        self.messages: list[bytes] = []
+        self.most_at_once = 0
+        self.greet: Callable[[Kept], None] = lambda _visit: None
+        self.port = 0
+
+    @abstractmethod
+    def connection(self) -> Kept:
+        """Return what serves a new connection."""
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return sum(not visit.is_over for visit in self.visits)
+
+    def arrived(self, visit: Kept) -> None:
+        self.visits.append(visit)
+        self.most_at_once = max(self.most_at_once, self.open)
+        self.greet(visit)
+        self.happenings.note()
+
+    @asynccontextmanager
+    async def serving(self, context: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Self]:
+        """Serve on loopback inside the block."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self.connection, "127.0.0.1", port, ssl=context, reuse_port=False)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for visit in self.visits:
+                visit.transport.abort()
+            await self.happenings.until(lambda: self.open == 0)
+
+
+class Visit(Connection):
+    """One connection to a simulated upstream over TCP or TLS."""
+
+    def __init__(self, server: StreamServer) -> None:
+        super().__init__(server.happenings)
+        self.server = server
+        self.messages: list[bytes] = []
+        self.resumed = False
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         self.resumed = bool(tls and tls.session_reused)
         self.server.arrived(self)
@@ -56,50 +116,19 @@ class Visit(asyncio.Protocol):
             self.messages.append(message)
             self.server.messages.append(message)
             self.server.respond(self, message)
-            self.server.happenings.note()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self.is_over = True
-        self.server.happenings.note()
+            self.happenings.note()
 
     def say(self, *messages: bytes) -> None:
         """Send messages."""
         self.transport.write(b"".join(map(framed, messages)))
 
 
-class StreamServer:
-    """A simulated upstream; `respond` is what it does with each question."""
+class StreamServer(ConnectionServer[Visit]):
+    """A simulated upstream over TCP or TLS; `respond` is what it does with each question."""
 
     def __init__(self, happenings: Happenings) -> None:
-        self.happenings = happenings
-        self.visits: list[Visit] = []
-        self.messages: list[bytes] = []
-        self.most_at_once = 0
+        super().__init__(happenings)
         self.respond: Callable[[Visit, bytes], None] = lambda visit, message: visit.say(answer(message))
-        self.greet: Callable[[Visit], None] = lambda _visit: None
-        self.port = 0
 
-    @property
-    def open(self) -> int:
-        """How many connections are open."""
-        return sum(not visit.is_over for visit in self.visits)
-
-    def arrived(self, visit: Visit) -> None:
-        self.visits.append(visit)
-        self.most_at_once = max(self.most_at_once, self.open)
-        self.greet(visit)
-        self.happenings.note()
-
-    @asynccontextmanager
-    async def serving(self, context: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[StreamServer]:
-        """Serve on loopback inside the block."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Visit(self), "127.0.0.1", port, ssl=context, reuse_port=False)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for visit in self.visits:
-                visit.transport.abort()
-            await self.happenings.until(lambda: self.open == 0)
+    def connection(self) -> Visit:
+        return Visit(self)

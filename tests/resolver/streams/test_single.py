@@ -12,7 +12,7 @@ from blockd.resolver.streams import StreamOptions, ask_over_stream, padded
 from blockd.settings import Upstream
 from blockd.settings.addresses import upstream_from_text
 from tests.resolver.streams.certificates import NAME, Authority, Certificate
-from tests.resolver.streams.doh import DohServer
+from tests.resolver.streams.doh import each_transport
 from tests.resolver.streams.happenings import Happenings, run
 from tests.resolver.streams.servers import StreamServer, answer, question
 
@@ -21,12 +21,7 @@ def test_each_transport_brings_an_answer(loop: str, authority: Authority, certif
     async def body() -> None:
         options = replace(StreamOptions(), authorities=authority.path)
         happenings = Happenings()
-        plain, encrypted, web = StreamServer(happenings), StreamServer(happenings), DohServer(happenings)
-        async with (
-            plain.serving(),
-            encrypted.serving(certificate.context("dot")),
-            web.serving(certificate.context("h2")),
-        ):
+        async with each_transport(certificate, happenings) as (plain, encrypted, web):
             for text, message in (
                 (f"tcp://127.0.0.1:{plain.port}", question(1)),
                 (f"tls://127.0.0.1:{encrypted.port}#{NAME}", padded(question(1))),
