@@ -96,7 +96,7 @@ def traffic(folder: Path, count: int, seed: int, end: float) -> str:
         "failed": upstreams.failures,
         "verified": verified,
     }
-    rare = ("refreshed", "settled") if run.sent < 4 * ENOUGH else ()
+    rare = ("late", "refreshed", "settled") if run.sent < 4 * ENOUGH else ()
     missed = [name for name, number in reached.items() if not number and name not in rare]
     assert run.sent < ENOUGH or not missed, f"not reached: {missed}"
     memory = "too few to see memory lost" if grown is None else f"{grown:,} octets more in use at the end"
@@ -110,6 +110,7 @@ def traffic(folder: Path, count: int, seed: int, end: float) -> str:
 def _in_use(twins: Twins, upstreams: Upstreams, checked: set[int]) -> int:
     """Return how many octets are allocated when all that may be forgotten is."""
     twins.enforce(corpus.feeds())
+    upstreams.end_flights()
     upstreams.change()
     upstreams.flush(b"", below=True)
     assert not len(upstreams.engine.cache), "an entry cannot be removed"

@@ -158,10 +158,14 @@ class Upstreams:
             self.engine.forget(key, qtype, do, cd)
         assert not forwarding.remembered(name, below=below), "what was forgotten is remembered"
 
-    def close(self) -> None:
-        """Close all of it."""
+    def end_flights(self) -> None:
+        """Ask nothing more until the next change; a change alone would take the flights with it."""
         self.given_back += len(self.engine.stop_forwarding())
         assert not self.waiting, "nobody told a question's end"
+
+    def close(self) -> None:
+        """Close all of it."""
+        self.end_flights()
         for sock in self.bound:
             sock.close()
 
