@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.daemon.harness import until
 
+START_TIME = 300.0  # seconds; a busy machine may take long
+
 
 def unbound(
     folder: Path, port: int, forward: str, *, modules: str = "iterator", server: str = "", more: str = ""
@@ -77,7 +79,7 @@ def running(folder: Path, command: list[str], is_up: Callable[[], bool]) -> Iter
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - a server of the test's own
     try:
-        until(is_up, (folder / "log").read_text(errors="replace"))
+        until(is_up, f"{command[0]} serves, see {folder}/log", START_TIME)
         yield
     finally:
         process.kill()

@@ -32,7 +32,7 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool")
     if program is None:
         pytest.skip("promtool is not on this machine (Debian: prometheus)")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600, check=False)  # noqa: S603
 
 
 def test_promtool_accepts_the_rules() -> None:

@@ -46,25 +46,27 @@ def answering(planned: dict[bytes, bytes]) -> Callable[[bytes], bytes]:
 class Ports:
     """Both engines, each serving a port of its own."""
 
-    def __init__(self, family: socket.AddressFamily, served: list[tuple[Side, int]]) -> None:
+    def __init__(self, family: socket.AddressFamily, served: list[tuple[Side, UdpServer, int]]) -> None:
         self._family = family
         self._served = served
 
     async def ask_all(self, packets: Sequence[bytes], host: str) -> None:
         """Send packets to both, and fail if answers or counters differ. The IDs are replaced by running numbers."""
         numbered = [number.to_bytes(2) + packet[2:] for number, packet in enumerate(packets)]
-        said = [await self._ask(side, port, numbered, host) for side, port in self._served]
+        said = [await self._ask(*served, numbered, host) for served in self._served]
         for number, packet in enumerate(numbered):
             native, python = said[0].get(packet[:2]), said[1].get(packet[:2])
             assert native == python, (number, packet.hex())
-        native_row, python_row = (side.row.numbers for side, _ in self._served)
+        native_row, python_row = (side.row.numbers for side, *_ in self._served)
         for first, behind in ((0, counters._CACHE_HITS), (counters._HITS, counters._CACHE_ENTRIES)):
             assert native_row[first:behind].tobytes() == python_row[first:behind].tobytes()
         # From the cache or not may depend on what came first, but each question is one of the two.
         asked_cache = [row[counters._CACHE_HITS] + row[counters._CACHE_MISSES] for row in (native_row, python_row)]
         assert asked_cache[0] == asked_cache[1]
 
-    async def _ask(self, side: Side, port: int, packets: list[bytes], host: str) -> dict[bytes, bytes]:
+    async def _ask(
+        self, side: Side, server: UdpServer, port: int, packets: list[bytes], host: str
+    ) -> dict[bytes, bytes]:
         loop = asyncio.get_running_loop()
         heard: dict[bytes, bytes] = {}
 
@@ -87,7 +89,8 @@ class Ports:
                 counted += len(part)  # whatever it is, it is counted when it is answered, or when it is not
                 while sum(side.row.numbers[: len(counters.Transport)]) < counted:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.001)
-            await asyncio.sleep(0)
+            while server._waiting:  # noqa: ASYNC110 - what is answered late is counted first and then sent
+                await asyncio.sleep(0.001)
             read()
             loop.remove_reader(sock)
         return heard
@@ -130,7 +133,7 @@ async def serving(twins: Twins, family: socket.AddressFamily, host: str) -> Asyn
             stack.push_async_callback(server.close)
             side.resolver.ask_upstreams(server.answer_later)
             stack.callback(side.resolver.close)
-            served.append((side, sock.getsockname()[1]))
+            served.append((side, server, sock.getsockname()[1]))
         yield Ports(family, served)
 
 
