@@ -38,7 +38,9 @@ class UdpServer:
                 task.add_done_callback(self._waiting.discard)
 
     def _read(self, descriptor: int) -> None:
-        self.answer_later(self._engine.drain(descriptor))
+        given_back = self._engine.drain(descriptor)
+        if given_back:
+            self.answer_later(given_back)
 
     def _send(self, deferred: Deferred, answer: bytes | None) -> None:
         if answer is not None:

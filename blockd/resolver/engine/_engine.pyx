@@ -129,7 +129,8 @@ cdef class NativeEngine(Asking):
         if begun[0] == 0:
             begun[0] = now
         self.second = begun_second()
-        for first in range(0, count, AHEAD):
+        first = 0
+        while first < count:  # a range with such a step would be one of Python's objects
             last = first + AHEAD if first + AHEAD < count else count
             self._look_ahead(first, last)
             for i in range(first, last):
@@ -149,6 +150,7 @@ cdef class NativeEngine(Asking):
                     self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
                 elif written:
                     self.outbox.put(&self.in_peers[i], written)
+            first = last
         if self.forwarding is not None and self.forwarding.ports.refused_count:
             self.forwarding.give_up_refused(now)
         self.outbox.flush()

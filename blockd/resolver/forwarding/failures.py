@@ -126,7 +126,8 @@ def rcode_text(rcode: int) -> str:
 
 def seconds_text(seconds: float) -> str:
     """Return a time as in `4 s` or `0.5 s`."""
-    return f"{max(seconds, 0.0):.1f}".removesuffix(".0") + " s"
+    tenths = round(min(max(seconds, 0.0), 1e8) * 10.0)
+    return f"{tenths // 10}.{tenths % 10}".removesuffix(".0") + " s"
 
 
 def joined(sentences: Iterable[str]) -> str:

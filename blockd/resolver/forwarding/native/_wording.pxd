@@ -1,8 +1,8 @@
 # What a failure is said to be: the octets of an Extended DNS Error (RFC 8914), as `failures.py` writes it.
 
+from libc.math cimport rint
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
-from libc.stdio cimport snprintf
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
@@ -68,17 +68,23 @@ cdef inline void add_word(Text *text, const char *word) noexcept nogil:
 
 
 cdef inline void add_number(Text *text, int number) noexcept nogil:
-    cdef char digits[16]
-    add(text, digits, <uint32_t>snprintf(digits, 16, b"%d", number))
+    """Add a number that is not below 0."""
+    cdef char digits[12]
+    cdef int at = sizeof(digits)
+    while at == sizeof(digits) or number > 0:
+        at -= 1
+        digits[at] = <char>(48 + number % 10)
+        number //= 10
+    add(text, digits + at, <uint32_t>(sizeof(digits) - at))
 
 
 cdef inline void add_seconds(Text *text, double seconds) noexcept nogil:
-    """Add a time as in `4 s` or `0.5 s`."""
-    cdef char digits[32]
-    cdef int size = snprintf(digits, 32, b"%.1f", seconds if seconds > 0 else 0.0)
-    if size > 2 and digits[size - 1] == 48 and digits[size - 2] == 46:
-        size -= 2
-    add(text, digits, <uint32_t>size)
+    """Add a time as in `4 s` or `0.5 s`, rounded as `seconds_text` does."""
+    cdef int tenths = <int>rint(min(max(seconds, 0.0), 1e8) * 10.0)
+    add_number(text, tenths // 10)
+    if tenths % 10:
+        add_word(text, b".")
+        add_number(text, tenths % 10)
     add_word(text, b" s")
 
 
