@@ -47,6 +47,7 @@ from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
+from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
 from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
@@ -120,6 +121,7 @@ class Supervisor:
         with contextlib.suppress(OSError):  # a full disk: the counters' places are found anew after the next start
             self._slots.save()
         self._gate.check()
+        installed_suffixes()  # read once for all workers
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):

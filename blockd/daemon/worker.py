@@ -19,6 +19,8 @@ from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
 from blockd.feeds.transfer.notify import Notified
+from blockd.names import key_from_text
+from blockd.names.suffixes import PublicSuffixes
 from blockd.resolver import (
     CACHE_SEED,
     CacheOptions,
@@ -29,8 +31,11 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
+from blockd.resolver.forwarding.floods import FloodLimit
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
+from blockd.ruleset.gate.lists import installed_suffixes
+from blockd.settings.model import Forwarding
 from blockd.transports import TcpServer, UdpServer
 
 log = logging.getLogger(__name__)
@@ -151,6 +156,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         mixed_case=settings.upstream.mixed_case,
         cookies=settings.upstream.cookies,
         avoid_ports=settings.upstream.avoid_ports,
+        floods=_flood_limit(settings.upstream),
         cookie_for=shared.loop_token.cookie_for,
     )
     return Resolver(
@@ -169,6 +175,11 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         options,
         instruments,
     )
+
+
+def _flood_limit(settings: Forwarding) -> FloodLimit:
+    suffixes = installed_suffixes() if settings.flood_limit else PublicSuffixes.none()
+    return FloodLimit(settings.flood_limit, frozenset(map(key_from_text, settings.flood_exempt)), suffixes)
 
 
 async def _enforce(

@@ -23,7 +23,7 @@ FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disco
 _STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
 _LOOPED = _FAILURES + len(FAILURES)
 FIELDS = _LOOPED + 1
-_HEAD = 4  # before the slots: which upstreams they are for, and the load
+_HEAD = 5  # before the slots: which upstreams they are for, and the load
 _ROW = _HEAD + MAX_SLOTS * FIELDS
 _USED = 1 << 63  # in the field of the state: the worker uses this slot
 
@@ -47,11 +47,15 @@ class UpstreamFigures:
 
 
 class Load(NamedTuple):
-    """What forwarding is busy with: questions in flight, those listened for though given up, failures remembered."""
+    """What forwarding is busy with: questions in flight, those listened for though given up, failures remembered.
+
+    `held_back` is how many questions got SERVFAIL since most new names below their domains fail.
+    """
 
     flights: int
     late: int
     failures: int
+    held_back: int = 0
 
 
 class UpstreamRow:
@@ -208,7 +212,7 @@ class UpstreamsSample:
         )  # fmt: skip
         for name in self.left_out:
             left_out.add_metric([name], 1)
-        flights = [
+        flights: list[GaugeMetricFamily | CounterMetricFamily] = [
             GaugeMetricFamily("blockd_flights", "Questions that upstreams are asked now."),
             GaugeMetricFamily(
                 "blockd_late_flights", "Questions that have been given up, whose answers are still listened for."
@@ -216,8 +220,12 @@ class UpstreamsSample:
             GaugeMetricFamily(
                 "blockd_remembered_failures", "Questions that failed, and are not asked again for some time (RFC 9520)."
             ),
+            CounterMetricFamily(
+                "blockd_held_back_questions",
+                "Questions that got SERVFAIL, since most new names below their domains fail (`upstream.flood_limit`).",
+            ),
         ]
-        for family, count in zip(flights, self.table.load() if self.table else Load(0, 0, 0), strict=True):
+        for family, count in zip(flights, self.table.load() if self.table else Load(0, 0, 0, 0), strict=True):
             family.add_metric([], count)
         yield from (usable, left_out, *flights)
 

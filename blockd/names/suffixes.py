@@ -21,6 +21,11 @@ class PublicSuffixes:
     wild: frozenset[bytes]
     exceptions: frozenset[bytes]
 
+    @classmethod
+    def none(cls) -> PublicSuffixes:
+        """Return an empty list."""
+        return cls(frozenset(), frozenset(), frozenset())
+
 
 def parse_suffixes(text: str) -> PublicSuffixes:
     """Parse the list: one rule a line, prefixes `*.` and `!` as the list defines them, comments after `//`.

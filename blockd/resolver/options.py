@@ -10,6 +10,7 @@ from blockd.dns import types
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
+from blockd.resolver.forwarding.floods import NO_LIMIT, FloodLimit
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.resolver.selftest_key import SelfTestIdentity
@@ -78,6 +79,7 @@ class UpstreamOptions:
     mixed_case: bool = True
     cookies: bool = True
     avoid_ports: tuple[range, ...] = ()
+    floods: FloodLimit = NO_LIMIT
     cookie_for: Callable[[Upstream], bytes] = lambda _: b""  # its client cookie; empty for a random one
 
 

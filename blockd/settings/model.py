@@ -16,7 +16,7 @@ from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
-from blockd.settings.values import Nat64Prefix, Workers, size_or_auto, size_within, time_or_off, time_within
+from blockd.settings.values import Nat64Prefix, Workers, ZoneName, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
@@ -107,6 +107,16 @@ class Forwarding(Section):
     cookies: Flag = setting(True, "Exchange DNS cookies with upstreams that know them (RFC 7873); harder to forge.")
     avoid_ports: Annotated[tuple[range, ...], PlainValidator(avoided_ports_from_value)] = setting(
         (), "Ports that no question is sent from, such as 5060 or 6000-6063, beside those that the kernel reserves."
+    )
+    flood_limit: Whole = setting(
+        100,
+        "How many new names a second may fail below one domain in each worker; above, one in ten of them is asked. "
+        "0 for no limit.",
+        ge=0,
+        le=1_000_000,
+    )
+    flood_exempt: tuple[ZoneName, ...] = setting(
+        (), "Domains that this does not apply to, such as a blocklist that mail servers ask.", max_length=MAX_ZONES
     )
 
 

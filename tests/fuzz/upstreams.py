@@ -9,6 +9,7 @@ import time
 from typing import cast
 
 from blockd.resolver.engine._engine import NativeEngine
+from blockd.resolver.forwarding.floods import FloodLimit, Floods
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
 
@@ -16,6 +17,7 @@ SOCKETS = 8
 TIMEOUTS = (0.01, 0.05, 0.25)  # seconds: the last is twice the least patience, so that more than one upstream is asked
 ATTEMPTS = (3, 2, 3, 1, 3)
 PATIENCES = (0.0, 0.1, 0.005, 10.0, 0.0, 0.005, 0.05)  # seconds until what has expired is given
+FLOOD_RATE = 200.0  # names a second: some are held back, and not most
 STREAMED = 2  # the place of the upstream that is asked over a stream only
 GROUPS: tuple[list[tuple[bytes, list[int]]], ...] = (
     [(b"", [0, 1, STREAMED])],
@@ -37,6 +39,7 @@ class Upstreams:
         self.given_back = self.numbered = self.settlements = self.failures = self.launched = 0
         self.streams_answered = self.streams_failed = self.probes_answered = self.probes_failed = self.late = 0
         self.waiting: set[int] = set()
+        self.floods = Floods(FloodLimit(FLOOD_RATE), lambda _: None)
         self._layouts, self._timeouts = itertools.cycle(GROUPS), itertools.cycle(TIMEOUTS)
         self._attempts, self._patiences = itertools.cycle(ATTEMPTS), itertools.cycle(PATIENCES)
         self.change()
@@ -89,6 +92,7 @@ class Upstreams:
             chance.random() < 0.5,
             SOCKETS,
             frozenset(),
+            self.floods,
         )
         self.engine.stale_after = next(self._patiences)
         before = self.engine.forwarding
@@ -161,6 +165,7 @@ class Upstreams:
     def end_flights(self) -> None:
         """Ask nothing more until the next change; a change alone would take the flights with it."""
         self.given_back += len(self.engine.stop_forwarding())
+        self.floods = Floods(FloodLimit(FLOOD_RATE), lambda _: None)
         assert not self.waiting, "nobody told a question's end"
 
     def close(self) -> None:

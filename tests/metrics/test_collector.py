@@ -54,6 +54,7 @@ NAMES = {
     "blockd_flights": set(),
     "blockd_late_flights": set(),
     "blockd_remembered_failures": set(),
+    "blockd_held_back_questions_total": set(),
     "blockd_ruleset_names": set(),
     "blockd_ruleset_networks": set(),
     "blockd_ruleset_pinned": set(),

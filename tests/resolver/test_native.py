@@ -15,6 +15,7 @@ import dns.rcode
 import pytest
 
 from blockd.resolver import engine_name
+from blockd.resolver.forwarding.floods import NO_LIMIT, Floods
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.limits import MAX_IN_FLIGHT, SOCKETS
 from blockd.resolver.forwarding.source_ports import LOWEST_PORT
@@ -279,11 +280,9 @@ class Sink:
         engine = rig.resolver.engine
         assert isinstance(engine, NativeEngine)
         self.engine = engine
-        self.options = ForwardingOptions(
-            **{"timeout": LONG, "attempts": 1, "mixed_case": True, "cookies": True, "sockets": 4}
-            | {"avoid_ports": frozenset()}
-            | given
-        )
+        chosen: dict[str, Any] = {"timeout": LONG, "attempts": 1, "mixed_case": True, "cookies": True, "sockets": 4}
+        floods = Floods(NO_LIMIT, lambda _: None)
+        self.options = ForwardingOptions(**chosen | {"avoid_ports": frozenset(), "floods": floods} | given)
         self.served, self.client, self.upstream = (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(3)
         )

@@ -24,6 +24,7 @@ class Flight:
         "group",
         "is_about_name",
         "is_done",
+        "is_doubted",
         "is_gone",
         "is_resolved",
         "key",
@@ -49,6 +50,7 @@ class Flight:
         self.servfail: Response | None = None  # as the first upstream said it that gave a reason
         self.is_about_name = False  # whether some upstream failed for this question, and not for every one
         self.outcome: Response | Failure | None = None
+        self.is_doubted = False  # it counts among those that fail below its domain
         self.is_done = False  # nobody waits any more; it is listened to for late answers
         self.is_resolved = False  # an answer has come
         self.is_gone = False  # nothing is listened to
@@ -58,6 +60,11 @@ class Flight:
     def open_tries(self) -> list[Try]:
         """The tries whose answers may still come."""
         return [made for made in self.tries if made.is_open]
+
+    @property
+    def fails_alone(self) -> bool:
+        """Whether it is this question that fails, and not all that its upstreams are asked."""
+        return self.is_about_name or any(made.link.health.is_heard_since(made.sent) for made in self.open_tries)
 
     def tell(self, outcome: Response | Failure) -> None:
         """Tell those who wait and have not given up."""

@@ -6,16 +6,17 @@ Nothing here waits: what arrives and what is due calls back, so that thousands o
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
 from blockd.dns import types
 from blockd.errors import cause_of
 from blockd.resolver.cache import CacheKey
+from blockd.resolver.forwarding.agenda import SLACK, Agenda
 from blockd.resolver.forwarding.failures import About, Failure, Failures, joined, seconds_text, silence_of
 from blockd.resolver.forwarding.flight import Flight
+from blockd.resolver.forwarding.floods import Floods
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import SERVFAILING, SILENT, UNREACHABLE, choose
 from blockd.resolver.forwarding.judging import Judgement, Meaning, judge
@@ -24,9 +25,9 @@ from blockd.resolver.forwarding.tries import Try
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response
 
-SLACK = 0.001  # seconds by which a timer may come early
+log = logging.getLogger(__name__)
+
 ALL = 0xFFFFFFFF  # a bit for each upstream of a group
-DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
 
 Keep = Callable[[CacheKey, Response], object]
 """Keeps a response that nobody waits for any more."""
@@ -45,11 +46,9 @@ class Flights:
         self._flights: dict[CacheKey, Flight] = {}
         self._landed: dict[CacheKey, Flight] = {}  # answered in this turn of the loop
         self._late: OrderedDict[Flight, None] = OrderedDict()  # in the order in which they ended
-        self._due: list[tuple[float, int, Flight]] = []  # a heap; what a flight no longer waits for stays in it
-        self._numbers = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+        self._agenda = Agenda(now, self._look_at)
         self.failures = Failures()
+        self._floods = Floods(options.floods, log.warning)
         self.keep: Keep = lambda _key, _response: None  # where there is no cache
 
     def __len__(self) -> int:
@@ -73,6 +72,11 @@ class Flights:
         """Return the failure that a question is answered with at once; None if it is to be asked."""
         return self.failures.get(key, self._clock())
 
+    @property
+    def held_back(self) -> int:
+        """How many new names were not asked, since most below their domains fail."""
+        return self._floods.held_back
+
     def launch(self, key: CacheKey, group: LinkGroup) -> Flight:
         """Ask a question; return its flight, which may have failed already."""
         now = self._now()
@@ -80,6 +84,10 @@ class Flights:
         if group.is_down:
             since = max((health.since for health in group.healths), default=now)
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
+            return flight
+        why = self._floods.refusal(key[0], now)
+        if why is not None:
+            flight.tell(Failure(types.EDE_OTHER, why.decode()))
             return flight
         if len(self._flights) >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
             self._fail(next(iter(self._flights.values())), is_remembered=False)
@@ -89,13 +97,10 @@ class Flights:
 
     def close(self) -> None:
         """Tell who waits, and listen to nothing any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         for flight in self.take_all():
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, "blockd is stopping"))
         self._landed.clear()
-        self._due.clear()
+        self._agenda.clear()
 
     def take_all(self) -> list[Flight]:
         """Return the flights that somebody waits for; nothing that was asked is listened to any more."""
@@ -174,6 +179,8 @@ class Flights:
     def _ask(self, flight: Flight, index: int, *, is_plain: bool = False) -> bool:
         """Ask one upstream of the group; return whether that was possible."""
         link, now = flight.group.links[index], self._now()
+        if flight.asked and flight.fails_alone:
+            self._doubt(flight, now)
         flight.asked += 1
         flight.tried |= 1 << index
         flight.again = -1
@@ -209,31 +216,7 @@ class Flights:
 
     def _plan(self, flight: Flight, due: float) -> None:
         """Look at a flight again when something is due, at the latest when its time is over."""
-        flight.due = due if flight.is_done else min(due, flight.started + self._timeout)
-        heapq.heappush(self._due, (flight.due, next(self._numbers), flight))
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        if not self._due:
-            return
-        due = self._due[0][0]
-        if self._timer is not None:
-            if self._timer_due <= due + SLACK:
-                return
-            self._timer.cancel()
-        self._timer_due = due
-        self._timer = asyncio.get_running_loop().call_later(max(due - self._now(), 0.0), self._run_due)
-
-    def _run_due(self) -> None:
-        self._timer = None
-        now = self._now() + SLACK
-        for _ in range(DUE_AT_ONCE):
-            if not self._due or self._due[0][0] > now:
-                break
-            due, _, flight = heapq.heappop(self._due)
-            if flight.due == due and not flight.is_gone:
-                self._look_at(flight)
-        self._set_timer()
+        self._agenda.plan(flight, due if flight.is_done else min(due, flight.started + self._timeout))
 
     def _look_at(self, flight: Flight) -> None:
         """Do what is due."""
@@ -284,6 +267,11 @@ class Flights:
         else:
             self.failures.forget(flight.key)
         flight.is_resolved = True
+        if response.rcode == types.NXDOMAIN:
+            self._doubt(flight, self._now())
+        elif flight.is_doubted:
+            flight.is_doubted = False
+            self._floods.take_back(flight.key[0])
         if not flight.is_done:
             self._end(flight, response)
             return
@@ -306,12 +294,12 @@ class Flights:
             else:
                 is_silent = False
             sentences.append(said)
-        is_about_name = flight.is_about_name
+        is_about_name = flight.fails_alone
+        if is_about_name:
+            self._doubt(flight, now)
         for made in flight.open_tries:
             made.link.stop_doubting(made)
-            if made.link.health.is_heard_since(made.sent):
-                is_about_name = True  # it is this name that is slow
-            else:
+            if not made.link.health.is_heard_since(made.sent):
                 made.link.health.note_failure(SILENT, now)
         code = types.EDE_NO_REACHABLE_AUTHORITY if is_silent else types.EDE_NETWORK_ERROR
         outcome = flight.servfail or Failure(code, joined(sentences) or "no upstream can be asked")
@@ -319,6 +307,12 @@ class Flights:
             about = None if is_about_name else About(group, now, is_silent)
             self.failures.note(flight.key, outcome, self._clock(), about)
         self._end(flight, outcome)
+
+    def _doubt(self, flight: Flight, now: float) -> None:
+        """Count a flight among those that fail below its domain, once."""
+        if not flight.is_doubted:
+            flight.is_doubted = True
+            self._floods.note_failure(flight.key[0], now)
 
     def _end(self, flight: Flight, outcome: Response | Failure) -> None:
         """Tell those who wait; answers that come later are still heard."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -32,6 +33,15 @@ POPULAR_SHIPPED = Path(__file__).with_name("popular.txt")
 Parsed = TypeVar("Parsed")
 
 _INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
+
+
+@functools.cache
+def installed_suffixes() -> PublicSuffixes:
+    """Return the public suffixes of the list installed with blockd, none if it cannot be read."""
+    try:
+        return parse_suffixes(_INSTALLED.read_text(encoding="utf-8"))
+    except OSError:
+        return PublicSuffixes.none()
 
 
 def gate_of(settings: GateSettings, feeds: Sequence[Feed] = (), own: OwnNetworks | None = None) -> Gate:

@@ -48,7 +48,7 @@ class Seen:
 
     def note(self) -> None:
         for notes, healths in zip(self.notes, self.healths, strict=True):
-            notes.note(healths, self.looped, Load(3, 2, 1))
+            notes.note(healths, self.looped, Load(3, 2, 1, 5))
 
     def fail(self, upstream: int) -> None:
         for worker in range(len(self.healths)):
@@ -92,7 +92,7 @@ def test_status_tells_how_each_upstream_is() -> None:
     [first, second] = [one.to_json() for one in seen.report.status(seen.resolution)]
     assert (first["zones"], first["state"], first["since"], first["heard"]) == (["."], "up", at, at)
     assert (second["zones"], second["failures"], second["heard"]) == (["corp.example"], {**_none(), "silent": 2}, None)
-    assert seen.table.load() == (6, 4, 2)
+    assert seen.table.load() == (6, 4, 2, 10)
 
 
 def _none() -> dict[str, int]:

@@ -87,7 +87,7 @@ class Air:
         """Set the clock of flights to so many seconds after the start, and do what is due."""
         await asyncio.sleep(0)
         self.flight_clock.now = start + moment
-        self.forwarder._flights._run_due()
+        self.forwarder._flights._agenda.run()
         await asyncio.sleep(0)
 
 

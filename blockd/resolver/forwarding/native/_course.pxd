@@ -1,6 +1,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from blockd.resolver._zone_table cimport NativeZoneTable
+from blockd.resolver.forwarding.floods cimport Floods
 from blockd.resolver.forwarding.native._flights cimport MAX_MEMBERS, Flight, Try
 from blockd.resolver.forwarding.native._links cimport Links
 
@@ -15,10 +16,13 @@ cdef class Course(Links):
     cdef Group *groups
     cdef double timeout
     cdef int attempts
+    cdef Floods floods
 
     cdef int answer_stale(self, Flight *flight, double now) except -1
     cdef int run_due(self, double now) except -1
     cdef int _group_of(self, const uint8_t *key, uint32_t size) noexcept nogil
+    cdef bint fails_alone(self, const Flight *flight) except *
+    cdef int doubt(self, Flight *flight, double now) except -1
     cdef int go_on(self, Flight *flight, double now) except -1
     cdef bint _ask(self, Flight *flight, int member, bint is_plain, double now) except *
     cdef Try *_new_try(self, Flight *flight, int upstream, int member, bint is_plain) noexcept nogil

@@ -35,6 +35,7 @@ cdef class Course(Links):
         Links.__init__(self, upstreams, options, ask_stream)
         self.timeout = options.timeout
         self.attempts = min(options.attempts, MAX_ASKED)
+        self.floods = options.floods
         self.groups = <Group *>calloc(len(groups) + 1, sizeof(Group))
         if self.groups == NULL:
             raise MemoryError
@@ -67,6 +68,25 @@ cdef class Course(Links):
         """Return the group with the longest zone that a name is at or under."""
         return self.zones.find_key(key, size)
 
+    cdef bint fails_alone(self, const Flight *flight) except *:
+        """Return whether it is this question that fails, and not all that its upstreams are asked."""
+        cdef const Try *one
+        cdef int i
+        if flight.is_about_name:
+            return True
+        for i in range(flight.tries_made):
+            one = &flight.tries[i]
+            if one.is_open and (<Health>self.healths[one.upstream]).is_heard_since(one.sent):
+                return True
+        return False
+
+    cdef int doubt(self, Flight *flight, double now) except -1:
+        """Count a flight among those that fail below its domain, once."""
+        if not flight.is_doubted and self.floods.rate > 0:
+            flight.is_doubted = True
+            self.floods.note_failure(flight.key[:flight.key_size], now)
+        return 0
+
     # What is asked next.
 
     cdef int go_on(self, Flight *flight, double now) except -1:
@@ -92,6 +112,8 @@ cdef class Course(Links):
         """Ask one upstream of the group; return whether that was possible."""
         cdef int upstream = self.groups[flight.group].members[member]
         cdef Health health = <Health>self.healths[upstream]
+        if flight.tries_made and not flight.is_doubted and self.floods.rate > 0 and self.fails_alone(flight):
+            self.doubt(flight, now)
         flight.tried |= <uint32_t>1 << member
         flight.again = NOWHERE
         flight.is_struck = False

@@ -95,6 +95,7 @@ cdef struct Flight:
     bint is_probe
     bint is_resolved  # it has been answered
     bint is_struck  # a try came to nothing, and it is to be gone on with
+    bint is_doubted  # it counts among those that fail below its domain
     bint is_about_name  # some upstream failed for this question, and not for every one
     int again  # the member that is asked again at `next`, NOWHERE if patience ends then
     uint8_t *errors  # what an upstream said about its SERVFAIL, NULL if none did

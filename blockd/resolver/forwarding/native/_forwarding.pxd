@@ -29,6 +29,7 @@ cdef class Forwarding(Course):
     cdef int probe_answered(self, int upstream, double now, double seconds, bint resolves) except -1
     cdef int probe_failed(self, int upstream, double now) except -1
     cdef bint _is_down(self, int group, double now) except *
+    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, double now) except *
     cdef bint _remembered(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) except *
     cdef bint _is_over(self, const Failure *failure) except *
     cdef Entry *_read(self, Flight *flight, const uint8_t *message, uint32_t size, Reading *reading) noexcept nogil

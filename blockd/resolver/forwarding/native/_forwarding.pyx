@@ -143,7 +143,7 @@ cdef class Forwarding(Course):
         if self.failures.count and self._remembered(hashed, key, size, qtype, do_, cd):
             return ASKED_FAILED
         group = self._group_of(key, size)
-        if self._is_down(group, now):
+        if self._is_down(group, now) or self._is_flooded(key, size, now):
             return ASKED_FAILED
         if self.flights.count >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
             self.fail(<Flight *>self.flights.ages.oldest, False, now)
@@ -183,6 +183,21 @@ cdef class Forwarding(Course):
                 )
         self.is_said = False
         self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
+        return True
+
+    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, double now) except *:
+        """Return whether most names below this one's domain fail, and set `said` to that if it is not asked."""
+        cdef bytes why
+        cdef Text text
+        if now > self.floods.flooded_until:
+            return False
+        why = self.floods.refusal(key[:size], now)
+        if why is None:
+            return False
+        text.size = 0
+        add(&text, <const char *>why, <uint32_t>len(why))
+        self.is_said = False
+        self.said_size = write_error(self.said, types.EDE_OTHER, &text)
         return True
 
     cdef bint _remembered(
@@ -369,6 +384,11 @@ cdef class Forwarding(Course):
             free(entry)
             return self.go_on(flight, now)  # another upstream was faster
         flight.is_resolved = True
+        if entry.rcode == types.NXDOMAIN:
+            self.doubt(flight, now)
+        elif flight.is_doubted:
+            flight.is_doubted = False
+            self.floods.take_back(flight.key[:flight.key_size])
         if self.failures.count and entry.rcode != types.YXDOMAIN:
             failure = self.failures.find(
                 flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd
@@ -394,6 +414,9 @@ cdef class Forwarding(Course):
         cdef int i, about = ABOUT_UPSTREAMS
         cdef Try *one
         cdef Health health
+        if self.fails_alone(flight):
+            flight.is_about_name = True  # it is this name that is slow
+            self.doubt(flight, now)
         self.is_said = flight.errors != NULL
         self.said_size = explain(flight, self.remotes, now, &is_silent, self.said)
         if self.is_said:
@@ -404,9 +427,7 @@ cdef class Forwarding(Course):
             if one.is_open:
                 self.stop_doubting(one, now)
                 health = <Health>self.healths[one.upstream]
-                if health.is_heard_since(one.sent):
-                    flight.is_about_name = True  # it is this name that is slow
-                else:
+                if not health.is_heard_since(one.sent):
                     health.note_failure(_SILENT, now)
         if is_remembered:
             if flight.is_about_name:

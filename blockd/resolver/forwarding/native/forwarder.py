@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarding.failures import failure_text
+from blockd.resolver.forwarding.floods import Floods
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
@@ -28,6 +30,8 @@ from blockd.resolver.options import CacheOptions, UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.resolver.streams import FailureKind, Stream
 from blockd.settings import Upstream
+
+log = logging.getLogger(__name__)
 
 PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only, has this part of the size
 LOOK = 0.25  # seconds between two looks at which upstreams are to be probed
@@ -64,6 +68,7 @@ class ForwardingOptions:
     cookies: bool
     sockets: int
     avoid_ports: frozenset[int]
+    floods: Floods
     client_cookies: tuple[bytes, ...] = ()  # of the upstreams, in their order; random if there are none
 
 
@@ -88,6 +93,7 @@ class NativeForwarder:
 
     def __init__(self, groups: Sequence[Group], options: UpstreamOptions) -> None:
         self._options = options
+        self._floods = Floods(options.floods, log.warning)
         self._engine: NativeEngine | None = None
         self._groups = list(groups)
         self._upstreams: list[Upstream] = []
@@ -130,6 +136,7 @@ class NativeForwarder:
             self._options.cookies,
             sockets_each(len(told)),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
+            self._floods,
             tuple(map(self._options.cookie_for, self._upstreams)),
         )
         given_back = engine.forward(told, members, options, self)
@@ -181,7 +188,7 @@ class NativeForwarder:
     def load(self) -> Load:
         """What it is busy with."""
         forwarding = self._engine_in_use.forwarding
-        return Load(forwarding.flights.count, forwarding.flights.late, len(forwarding.failures))
+        return Load(forwarding.flights.count, forwarding.flights.late, len(forwarding.failures), self._floods.held_back)
 
     @property
     def in_flight(self) -> int:
@@ -248,7 +255,9 @@ class NativeForwarder:
         loop.add_reader(self._reader, self._read)
 
     def _read(self) -> None:
-        self._answer_later(self._engine_in_use.drain_upstreams())
+        given_back = self._engine_in_use.drain_upstreams()
+        if given_back:
+            self._answer_later(given_back)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,185 @@
+# cython: annotation_typing=False
+"""Floods of new names below one domain that fail: few of them are asked, so that they cost upstreams and others little.
+
+Both engines share this; `floods.pxd` has the types with which it is compiled. An attacker who asks for ever new names
+below a domain passes the cache, and each of them is a flight. Those that fail are counted by registered domain, never
+those that are answered, since the domains of clouds are large. All moments are seconds of the monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from blockd.names import DomainName
+from blockd.names.suffixes import PublicSuffixes
+from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT
+
+ASKED = 10  # of the new names below a domain in a flood, one in so many is asked, so that its end is seen
+WINDOW = 2.0  # seconds for which a domain may fail at the rate of the limit at once
+CALM = 3.0  # seconds that a domain needs to count as calm again once nothing below it fails
+MAX_RULE = 16  # labels of a public suffix; a longer one is as if it were not in the list
+MAX_DOMAINS = 4096  # domains counted; the one that was counted first is forgotten first
+SPARED = 16  # domains in a flood that are passed over for that
+TOLD = 60.0  # seconds for which no further flood is told of, after ...
+TOLD_AT_ONCE = 8  # ... so many
+
+_IN_ADDR = b"\4arpa\7in-addr"
+_IP6 = b"\4arpa\3ip6"
+_IN_ADDR_LABELS = 2  # of a reverse name below in-addr.arpa: networks of 16 bits
+_IP6_LABELS = 8  # the same below ip6.arpa: networks of 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class FloodLimit:
+    """How many names a second may fail below one domain, 0 for no limit, and what it does not apply to, as keys."""
+
+    rate: float = 0.0
+    exempt: frozenset[bytes] = frozenset()
+    suffixes: PublicSuffixes = field(default=PublicSuffixes.none(), repr=False)
+
+
+NO_LIMIT = FloodLimit()
+
+
+class Domain:
+    """What is counted of one registered domain."""
+
+    def __init__(self, now: float) -> None:
+        self.level = 0.0  # failures that are above the rate
+        self.moment = now  # when `level` was that
+        self.held_back = 0  # names not asked since one was
+        self.said = b""  # why, if it has been in a flood
+
+
+class Floods:
+    """The domains of one worker below which names have failed."""
+
+    def __init__(self, limit: FloodLimit, tell: Callable[[str], None]) -> None:
+        """`tell` gets a sentence when a flood begins."""
+        suffixes = limit.suffixes
+        self.rate = limit.rate
+        self.threshold = limit.rate * WINDOW
+        self.most = limit.rate * (WINDOW + CALM)
+        self.held_back = 0  # names that were not asked, in all
+        self.flooded_until = -1.0  # no domain is in a flood after this moment
+        self._exempt = limit.exempt
+        self._names = suffixes.names
+        self._wild = suffixes.wild
+        self._exceptions = suffixes.exceptions
+        self._tell = tell
+        self._told = 0
+        self._telling_since = -TOLD
+        self._domains: dict[bytes, Domain] = {}
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    def refusal(self, key: bytes, now: float) -> bytes | None:
+        """Return why a new name is not asked, as a sentence in UTF-8; None if it is to be asked."""
+        if now > self.flooded_until:
+            return None
+        domain = self._domains.get(self.domain_of(key))
+        if domain is None or domain.level - (now - domain.moment) * self.rate <= self.threshold:
+            return None
+        if self._is_exempt(key):
+            return None
+        domain.held_back += 1
+        if domain.held_back >= ASKED:
+            domain.held_back = 0
+            return None
+        self.held_back += 1
+        return domain.said
+
+    def note_failure(self, key: bytes, now: float) -> None:
+        """Note that a name failed, or takes long."""
+        if self.rate <= 0 or self._is_exempt(key):
+            return
+        name = self.domain_of(key)
+        domain = self._domains.get(name)
+        if domain is None:
+            if len(self._domains) >= MAX_DOMAINS:
+                self._make_room(now)
+            domain = self._domains[name] = Domain(now)
+        domain.level = min(max(domain.level - (now - domain.moment) * self.rate, 0.0) + 1.0, self.most)
+        domain.moment = now
+        if domain.level > self.threshold:
+            if self.flooded_until < now + CALM:
+                self.flooded_until = now + CALM
+            if not domain.said:
+                self._begin(domain, name, now)
+
+    def take_back(self, key: bytes) -> None:
+        """Note that a name that took long was answered after all."""
+        domain = self._domains.get(self.domain_of(key))
+        if domain is not None:
+            domain.level = max(domain.level - 1.0, 0.0)
+
+    def domain_of(self, key: bytes) -> bytes:
+        """Return the key of a name's registered domain, or of a reverse name's network.
+
+        The rules are those of publicsuffix.org/list: the longest one counts, and `*` where there is none. A name that
+        is a rule stands for itself; top-level names that are none share the empty key, since few of them exist.
+        """
+        size = len(key)
+        if key.startswith(_IN_ADDR):
+            return _cut(key, len(_IN_ADDR), _IN_ADDR_LABELS)
+        if key.startswith(_IP6):
+            return _cut(key, len(_IP6), _IP6_LABELS)
+        end = labels = 0
+        suffix = 1 + key[0] if size else 0
+        is_listed = is_wild = False
+        while end < size and labels < MAX_RULE:
+            end += 1 + key[end]
+            labels += 1
+            name = key[:end]
+            if is_wild:
+                if name in self._exceptions:
+                    return name
+                suffix, is_listed = end, True
+            if name in self._names:
+                suffix, is_listed = end, True
+            is_wild = name in self._wild
+        if suffix >= size:
+            return key if is_listed else b""
+        return key[: suffix + 1 + key[suffix]]
+
+    def _make_room(self, now: float) -> None:
+        """Forget the domain that was counted first, but look whether others can be spared before one in a flood."""
+        for _ in range(SPARED):
+            name = next(iter(self._domains))
+            domain = self._domains.pop(name)
+            if domain.level - (now - domain.moment) * self.rate <= self.threshold:
+                return
+            self._domains[name] = domain
+        del self._domains[next(iter(self._domains))]
+
+    def _is_exempt(self, key: bytes) -> bool:
+        end = 0
+        while end < len(key) and self._exempt:
+            end += 1 + key[end]
+            if key[:end] in self._exempt:
+                return True
+        return False
+
+    def _begin(self, domain: Domain, name: bytes, now: float) -> None:
+        text = f"below {DomainName(name).text}" if name else "without a dot"
+        domain.said = f"most new names {text} fail: one in {ASKED} is asked".encode()[:MAX_FAILURE_TEXT]
+        if now - self._telling_since >= TOLD:
+            self._told = 0
+            self._telling_since = now
+        self._told += 1
+        if self._told <= TOLD_AT_ONCE:
+            self._tell(
+                f"More than {self.rate:g} new names a second {text} fail. Of new ones, one in {ASKED} is asked until "
+                "that ends; the others get SERVFAIL. What is cached is answered as before."
+            )
+
+
+def _cut(key: bytes, end: int, labels: int) -> bytes:
+    """Return a key up to so many labels after `end`."""
+    size = len(key)
+    while labels > 0 and end < size:
+        end += 1 + key[end]
+        labels -= 1
+    return key[:end]

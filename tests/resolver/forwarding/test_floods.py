@@ -1,0 +1,219 @@
+"""Floods of new names that fail: what is counted, who is held back, and who is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blockd.names import DomainName, key_from_text
+from blockd.names.suffixes import parse_suffixes
+from blockd.resolver.forwarding.floods import (
+    ASKED,
+    CALM,
+    MAX_DOMAINS,
+    SPARED,
+    TOLD,
+    TOLD_AT_ONCE,
+    WINDOW,
+    FloodLimit,
+    Floods,
+)
+from blockd.ruleset.gate.lists import installed_suffixes
+from tests.resolver.forwarding.scene import SHORT, Scene, play
+from tests.upstream import Fault, UpstreamSimulator
+
+RATE = 100.0
+RULES = parse_suffixes("com\nid\nco.id\n*.ck\n!www.ck\ngithub.io\nio\narpa\nin-addr.arpa\nip6.arpa\n")
+LIMIT = FloodLimit(RATE, suffixes=RULES)
+NEVER_CALM = FloodLimit(0.1)  # one failure is a flood
+
+
+def floods(limit: FloodLimit = LIMIT) -> tuple[Floods, list[str]]:
+    told: list[str] = []
+    return Floods(limit, told.append), told
+
+
+def flood(counted: Floods, domain: str, now: float, count: int = int(RATE * WINDOW) + 1) -> None:
+    for number in range(count):
+        counted.note_failure(key_from_text(f"n{number}.{domain}"), now)
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [
+        ("a.b.example.com", "example.com"),
+        ("example.com", "example.com"),
+        ("a.example.co.id", "example.co.id"),
+        ("a.b.github.io", "b.github.io"),
+        ("github.io", "github.io"),
+        ("com", "com"),
+        ("a.b.c.ck", "b.c.ck"),
+        ("c.ck", "c.ck"),
+        ("a.www.ck", "www.ck"),
+        ("a.b.unlisted", "b.unlisted"),
+        ("unlisted", ""),
+        ("4.3.2.1.in-addr.arpa", "2.1.in-addr.arpa"),
+        ("in-addr.arpa", "in-addr.arpa"),
+        (".".join("fedcba9876543210") + ".ip6.arpa", "7.6.5.4.3.2.1.0.ip6.arpa"),
+        ("0.ip6.arpa", "0.ip6.arpa"),
+    ],
+)
+def test_names_are_counted_by_the_domain_that_somebody_registered(name: str, domain: str) -> None:
+    counted, _ = floods()
+    found = counted.domain_of(key_from_text(name))
+    assert (DomainName(found).text if found else "") == domain
+
+
+def test_the_root_and_the_longest_name_have_a_domain() -> None:
+    counted, _ = floods()
+    longest = b"\3com" + b"\1a" * 125
+    assert counted.domain_of(b"") == b""
+    assert counted.domain_of(longest) == b"\3com\1a"
+
+
+def test_the_list_that_is_installed_is_used() -> None:
+    counted, _ = floods(FloodLimit(RATE, suffixes=installed_suffixes()))
+    assert counted.domain_of(key_from_text("www.example.sch.id")) == key_from_text("example.sch.id")
+
+
+def test_one_in_ten_is_asked_until_nothing_fails_any_more() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 5.0, int(RATE * WINDOW))
+    assert counted.refusal(key_from_text("x.example.com"), 5.0) is None
+    counted.note_failure(key_from_text("y.example.com"), 5.0)
+    refused = [counted.refusal(key_from_text("x.example.com"), 5.001) for _ in range(10 * ASKED)]
+    assert refused.count(None) == 10
+    assert counted.held_back == 9 * ASKED + ASKED - 10
+    why = f"most new names below example.com fail: one in {ASKED} is asked"
+    assert set(refused) == {None, why.encode()}
+    assert counted.refusal(key_from_text("x.example.com"), 5.0 + CALM + 0.1) is None
+
+
+def test_a_flood_lasts_while_names_fail_faster_than_the_limit() -> None:
+    counted, _ = floods()
+    moment = 0.0
+    flood(counted, "example.com", moment, 10_000)
+    for _ in range(1000):
+        moment += 1 / (2 * RATE)
+        counted.note_failure(key_from_text("more.example.com"), moment)
+    assert {counted.refusal(key_from_text("x.example.com"), moment) is None for _ in range(ASKED)} == {True, False}
+    for _ in range(1000):
+        moment += 2 / RATE
+        counted.note_failure(key_from_text("more.example.com"), moment)
+    assert counted.refusal(key_from_text("x.example.com"), moment) is None
+
+
+def test_a_flood_holds_no_other_domain_back() -> None:
+    counted, _ = floods()
+    flood(counted, "bad.github.io", 0.0)
+    for name in ("good.github.io", "github.io", "example.com", "xgithub.io", "io"):
+        assert counted.refusal(key_from_text(name), 0.0) is None
+    assert counted.refusal(key_from_text("bad.github.io"), 0.0) is not None
+
+
+def test_names_that_are_answered_after_all_do_not_count() -> None:
+    counted, _ = floods()
+    for _ in range(10_000):
+        counted.note_failure(key_from_text("slow.example.com"), 0.0)
+        counted.take_back(key_from_text("slow.example.com"))
+    assert counted.refusal(key_from_text("x.example.com"), 0.0) is None
+
+
+def test_what_is_exempt_is_never_held_back() -> None:
+    counted, _ = floods(FloodLimit(RATE, frozenset([key_from_text("list.example.com")]), RULES))
+    flood(counted, "list.example.com", 0.0, 10_000)
+    assert counted.refusal(key_from_text("n.list.example.com"), 0.0) is None
+    flood(counted, "example.com", 0.0)
+    assert counted.refusal(key_from_text("n.example.com"), 0.0) is not None
+    assert counted.refusal(key_from_text("n.list.example.com"), 0.0) is None
+
+
+def test_without_a_limit_nothing_is_counted() -> None:
+    counted, told = floods(FloodLimit(0.0))
+    flood(counted, "example.com", 0.0, 10_000)
+    assert (len(counted), told, counted.refusal(key_from_text("x.example.com"), 0.0)) == (0, [], None)
+
+
+def test_no_more_domains_are_counted_than_there_is_room_for() -> None:
+    counted, _ = floods()
+    for number in range(MAX_DOMAINS + 100):
+        counted.note_failure(key_from_text(f"n.{number}.com"), 0.0)
+    assert len(counted) == MAX_DOMAINS
+
+
+def test_a_flood_is_not_forgotten_for_domains_that_fail_once() -> None:
+    counted, _ = floods()
+    for number in range(SPARED):
+        flood(counted, f"bad{number}.com", 0.0)
+    for number in range(3 * MAX_DOMAINS):
+        counted.note_failure(key_from_text(f"n.{number}.com"), 0.0)
+    assert counted.refusal(key_from_text("n.bad0.com"), 0.0) is not None
+    for number in range(MAX_DOMAINS):
+        flood(counted, f"{number}.id", 0.0)
+    assert len(counted) == MAX_DOMAINS
+
+
+def test_floods_are_told_of_and_many_floods_are_not_many_lines() -> None:
+    counted, told = floods()
+    flood(counted, "example.com", 0.0)
+    flood(counted, "example.com", 0.0)
+    assert "".join(told) == (
+        "More than 100 new names a second below example.com fail. Of new ones, one in 10 is asked until that ends; the "
+        "others get SERVFAIL. What is cached is answered as before."
+    )
+    for number in range(100):
+        flood(counted, f"{number}.com", 1.0)
+    assert len(told) == TOLD_AT_ONCE
+    flood(counted, "next.com", TOLD + 1)
+    assert len(told) == TOLD_AT_ONCE + 1
+
+
+def test_a_domain_whose_name_is_long_and_odd_is_told_of_in_a_line() -> None:
+    counted, told = floods()
+    key = b"\3com\x3f" + b"\n" * 63
+    for number in range(1000):
+        counted.note_failure(key + b"\4%04d" % number, 0.0)
+    said = counted.refusal(key + b"\1x", 0.0)
+    assert said is not None
+    assert len(said) == 200
+    assert "\n" not in told[0]
+    assert b"\n" not in said
+
+
+@pytest.mark.parametrize("faults", [set(), {Fault.SERVFAIL}], ids=["NXDOMAIN", "SERVFAIL"])
+def test_new_names_below_a_domain_that_fails_are_held_back(
+    tmp_path: Path, upstream: UpstreamSimulator, faults: set[Fault]
+) -> None:
+    upstream.plan("www.good.example", "A", "www.good.example. 300 IN A 198.51.100.1")
+    upstream.plan("www.bad.example", "A", "www.bad.example. 300 IN A 198.51.100.1")
+
+    async def test(scene: Scene) -> None:
+        assert (await scene.ask("www.bad.example")).rcode == "NOERROR"
+        upstream.faults = faults
+        held_back = []
+        for number in range(100):
+            answer = await scene.ask(f"n{number}.bad.example")
+            if answer.error and answer.error[0] == 0:
+                assert answer.error[1] == "most new names below bad.example fail: one in 10 is asked"
+                assert answer.rcode == "SERVFAIL"
+                held_back.append(f"n{number}.bad.example")
+        assert held_back
+        assert not set(held_back) & {seen.name for seen in upstream.seen}
+        assert scene.rig.resolver.load.held_back == len(held_back)
+        assert (await scene.ask("www.bad.example")).rcode == "NOERROR", "it is cached"
+        upstream.faults = set()
+        assert (await scene.ask("www.good.example")).rcode == "NOERROR"
+
+    play(tmp_path, [upstream.upstream], test, floods=NEVER_CALM)
+
+
+def test_an_upstream_that_is_silent_for_all_is_no_flood(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    upstream.faults = {Fault.SILENCE}
+
+    async def test(scene: Scene) -> None:
+        answers = await scene.ask_all([f"n{number}.example" for number in range(20)])
+        assert {answer.error and answer.error[0] for answer in answers} == {22}
+        assert scene.rig.resolver.load.held_back == 0
+
+    play(tmp_path, [upstream.upstream], test, timeout=SHORT, floods=NEVER_CALM)
