@@ -48,7 +48,7 @@ class Flights:
         self._late: OrderedDict[Flight, None] = OrderedDict()  # in the order in which they ended
         self._agenda = Agenda(now, self._look_at)
         self.failures = Failures()
-        self._floods = Floods(options.floods, log.warning)
+        self.floods = Floods(options.floods, log.warning)
         self.keep: Keep = lambda _key, _response: None  # where there is no cache
 
     def __len__(self) -> int:
@@ -72,11 +72,6 @@ class Flights:
         """Return the failure that a question is answered with at once; None if it is to be asked."""
         return self.failures.get(key, self._clock())
 
-    @property
-    def held_back(self) -> int:
-        """How many new names were not asked, since most below their domains fail."""
-        return self._floods.held_back
-
     def launch(self, key: CacheKey, group: LinkGroup) -> Flight:
         """Ask a question; return its flight, which may have failed already."""
         now = self._now()
@@ -85,7 +80,7 @@ class Flights:
             since = max((health.since for health in group.healths), default=now)
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
             return flight
-        why = self._floods.refusal(key[0], now)
+        why = self.floods.refusal(key[0], now)
         if why is not None:
             flight.tell(Failure(types.EDE_OTHER, why.decode()))
             return flight
@@ -225,6 +220,9 @@ class Flights:
             self._forget(flight)
         elif now + SLACK >= flight.started + self._timeout:
             self._fail(flight)
+        elif flight.again >= 0 and self._is_in_flood(flight, now):
+            flight.again = -1
+            self._plan(flight, flight.started + self._timeout)
         elif flight.again >= 0:
             fresh = choose(flight.group.healths, flight.tried)
             self._ask_or_go_on(flight, fresh if fresh >= 0 else self._doubt_no_more(flight))
@@ -232,6 +230,12 @@ class Flights:
             self._go_on(flight)
         else:
             self._wait(flight)
+
+    def _is_in_flood(self, flight: Flight, now: float) -> bool:
+        """Return whether a question that has not been answered is not worth another one."""
+        if flight.fails_alone:
+            self._doubt(flight, now)
+        return self.floods.is_flooded(flight.key[0], now)
 
     def _doubt_no_more(self, flight: Flight) -> int:
         """Return the upstream that is asked again; if it was asked over TCP because of a doubt, that did not help."""
@@ -271,7 +275,7 @@ class Flights:
             self._doubt(flight, self._now())
         elif flight.is_doubted:
             flight.is_doubted = False
-            self._floods.take_back(flight.key[0])
+            self.floods.take_back(flight.key[0])
         if not flight.is_done:
             self._end(flight, response)
             return
@@ -312,7 +316,7 @@ class Flights:
         """Count a flight among those that fail below its domain, once."""
         if not flight.is_doubted:
             flight.is_doubted = True
-            self._floods.note_failure(flight.key[0], now)
+            self.floods.note_failure(flight.key[0], now)
 
     def _end(self, flight: Flight, outcome: Response | Failure) -> None:
         """Tell those who wait; answers that come later are still heard."""

@@ -3,7 +3,6 @@
 cimport cython
 
 
-
 cdef class Domain:
     cdef double level
     cdef double moment
@@ -29,6 +28,8 @@ cdef class Floods:
     @cython.locals(domain=Domain)
     cpdef bytes refusal(self, bytes key, double now)
 
+    cpdef bint is_flooded(self, bytes key, double now) except *
+
     @cython.locals(domain=Domain, name=bytes)
     cpdef note_failure(self, bytes key, double now)
 
@@ -37,6 +38,9 @@ cdef class Floods:
 
     @cython.locals(size=Py_ssize_t, end=Py_ssize_t, suffix=Py_ssize_t, labels=int, is_wild=bint, is_listed=bint, name=bytes)
     cpdef bytes domain_of(self, bytes key)
+
+    @cython.locals(domain=Domain)
+    cdef Domain _flooded(self, bytes key, double now)
 
     @cython.locals(domain=Domain, name=bytes)
     cdef _make_room(self, double now)

@@ -77,12 +77,8 @@ class Floods:
 
     def refusal(self, key: bytes, now: float) -> bytes | None:
         """Return why a new name is not asked, as a sentence in UTF-8; None if it is to be asked."""
-        if now > self.flooded_until:
-            return None
-        domain = self._domains.get(self.domain_of(key))
-        if domain is None or domain.level - (now - domain.moment) * self.rate <= self.threshold:
-            return None
-        if self._is_exempt(key):
+        domain = self._flooded(key, now)
+        if domain is None:
             return None
         domain.held_back += 1
         if domain.held_back >= ASKED:
@@ -90,6 +86,10 @@ class Floods:
             return None
         self.held_back += 1
         return domain.said
+
+    def is_flooded(self, key: bytes, now: float) -> bool:
+        """Return whether most new names below a name's domain fail: then none is asked twice."""
+        return self._flooded(key, now) is not None
 
     def note_failure(self, key: bytes, now: float) -> None:
         """Note that a name failed, or takes long."""
@@ -143,6 +143,15 @@ class Floods:
         if suffix >= size:
             return key if is_listed else b""
         return key[: suffix + 1 + key[suffix]]
+
+    def _flooded(self, key: bytes, now: float) -> Domain | None:
+        """Return a name's domain if most new names below it fail."""
+        if now > self.flooded_until:
+            return None
+        domain = self._domains.get(self.domain_of(key))
+        if domain is None or domain.level - (now - domain.moment) * self.rate <= self.threshold:
+            return None
+        return None if self._is_exempt(key) else domain
 
     def _make_room(self, now: float) -> None:
         """Forget the domain that was counted first, but look whether others can be spared before one in a flood."""

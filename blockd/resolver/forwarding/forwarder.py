@@ -90,7 +90,7 @@ class Forwarder:
     @property
     def load(self) -> Load:
         """What it is busy with."""
-        return Load(len(self._flights), self._flights.late, len(self._flights.failures), self._flights.held_back)
+        return Load(len(self._flights), self._flights.late, len(self._flights.failures), self._flights.floods.held_back)
 
     @property
     def in_flight(self) -> int:

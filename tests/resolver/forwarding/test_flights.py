@@ -17,6 +17,7 @@ from blockd.names import key_from_text
 from blockd.resolver import Instruments, UpstreamOptions
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.forwarding import flights
+from blockd.resolver.forwarding.floods import FloodLimit
 from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.health import DOWN, UP, failure_kept
 from blockd.resolver.forwarding.upstream_groups import Group
@@ -293,3 +294,23 @@ def test_a_question_is_a_whole_message_with_its_own_id() -> None:
         await asked
 
     fly(test)
+
+
+def test_a_name_in_a_flood_is_asked_once() -> None:
+    async def test(air: Air) -> None:
+        (server,) = air.servers
+        doomed = [air.ask("n1.bad.example"), air.ask("n2.bad.example")]
+        await server.hear(2)
+        await air.pass_time(0.5)
+        beside = air.ask("www.example.net")
+        await server.hear()
+        server.answer()
+        await beside
+        await air.pass_time(1.1)
+        assert not server.is_asked, "the first of them counts as a failure, since something else was answered"
+        await air.pass_time(4.0)
+        for one in doomed:
+            assert (await failure_of(one))[0] == 22
+        assert not server.is_asked
+
+    fly(test, floods=FloodLimit(0.1))

@@ -30,6 +30,7 @@ cdef class Course(Links):
     cdef int _plan(self, Flight *flight, double due) noexcept nogil
     cdef int _strike(self, Flight *flight, double now) noexcept nogil
     cdef int _look_at(self, Flight *flight, double now) except -1
+    cdef bint _is_in_flood(self, Flight *flight, double now) except *
     cdef int _doubt_no_more(self, Flight *flight, double now) except -1
     cdef bint _may_ask_another(self, Flight *flight, double now) except *
     cdef int fail(self, Flight *flight, bint is_remembered, double now) except -1

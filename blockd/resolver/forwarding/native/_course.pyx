@@ -112,7 +112,7 @@ cdef class Course(Links):
         """Ask one upstream of the group; return whether that was possible."""
         cdef int upstream = self.groups[flight.group].members[member]
         cdef Health health = <Health>self.healths[upstream]
-        if flight.tries_made and not flight.is_doubted and self.floods.rate > 0 and self.fails_alone(flight):
+        if flight.tries_made and self.fails_alone(flight):
             self.doubt(flight, now)
         flight.tried |= <uint32_t>1 << member
         flight.again = NOWHERE
@@ -202,6 +202,9 @@ cdef class Course(Links):
             return self.go_on(flight, now)
         if now < flight.next:
             self._plan(flight, flight.next)
+        elif flight.again >= 0 and self._is_in_flood(flight, now):
+            flight.again = NOWHERE
+            self._plan(flight, flight.deadline)
         elif flight.again >= 0:
             fresh = choose(<list>self.group_healths[flight.group], flight.tried)
             if fresh < 0:
@@ -214,6 +217,14 @@ cdef class Course(Links):
         else:
             return self._wait(flight, now)
         return 0
+
+    cdef bint _is_in_flood(self, Flight *flight, double now) except *:
+        """Return whether a question that has not been answered is not worth another one."""
+        if self.floods.rate <= 0:
+            return False
+        if self.fails_alone(flight):
+            self.doubt(flight, now)
+        return now <= self.floods.flooded_until and self.floods.is_flooded(flight.key[:flight.key_size], now)
 
     cdef int _doubt_no_more(self, Flight *flight, double now) except -1:
         """If the upstream that is asked again was asked over TCP because of a doubt, that did not help."""
