@@ -8,7 +8,7 @@ and a cut between them would cost calls for each question.
 import math
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
@@ -23,18 +23,19 @@ from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.resolver.engine._answering cimport (
     ANSWERED, DECLINED, FLOWN, FROM_UPSTREAM, STALE, Answering, Passed, Result,
 )
-from blockd.resolver.engine._cache cimport Entry, NativeCache
+from blockd.resolver.engine._cache cimport Entry, NativeCache, copy_of
 from blockd.resolver.engine._message cimport Question, read_question, write_answer
 from blockd.resolver._numbers cimport MAX_REFRESHES
 from blockd.resolver.engine._outbox cimport Outbox, Peer
 from blockd.resolver.engine._peers cimport address_of, ancillary_of
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
 from blockd.resolver.forwarding.native._failures cimport Failure
-from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
+from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Flights, Waiter
 from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, ASKED_FULL, Asked, Forwarding
 from blockd.ruleset._parties cimport Decision, undecided
 
 cdef bytes TOO_MANY = error_option(types.EDE_NETWORK_ERROR, TOO_MANY_TEXT)
+cdef double TURN_BUDGET = 0.003  # seconds
 cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _CACHE_REFRESHES_AT = layout._CACHE_REFRESHES
 
@@ -48,7 +49,7 @@ cdef class EngineForwarding(Forwarding):
         return self.engine._land(flight, entry, lifetime, message, size, now)
 
     cdef int settle_failed(self, Flight *flight, double now) except -1:
-        return self.engine._fail(flight, now)
+        return self.engine._fail(self.flights, flight, now)
 
     cdef int answer_stale(self, Flight *flight, double now) except -1:
         return self.engine._give_stale(flight, now)
@@ -75,6 +76,19 @@ cdef class Asking(Answering):
         cache.note_size_in(instruments.row.numbers)
         self.outbox = Outbox()
         self.stale_after = math.inf
+        self.turn_budget = TURN_BUDGET
+        self.leaving = []
+
+    def __dealloc__(self):
+        cdef Owed *owed
+        cdef Waiter *waiter
+        while self.owed != NULL:
+            owed, self.owed = self.owed, self.owed.next
+            while owed.first != NULL:
+                waiter, owed.first = owed.first, owed.first.next
+                free(waiter)
+            free(owed.entry)
+            free(owed)
 
     def forward(self, upstreams, groups, options, forwarder):
         """Ask these upstreams from now on (see `Forwarding`); return what is given back of those who wait.
@@ -88,48 +102,103 @@ cdef class Asking(Answering):
         self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
         self.forwarding.engine = self
         if before is not None:
-            self.second = begun_second()
-            self._carry_over(before, monotonic())
-            before.stop()
-            self.outbox.flush()
+            self.forwarding.is_started = before.is_started
+            self.owing += before.flights.waiting
+            self.leaving.append(before)
+        self.second = begun_second()
+        self._begin_turn(False)
+        self._go_on(monotonic())
+        self._end_turn()
         return self._deferred
 
-    cdef int _carry_over(self, Forwarding before, double now) except -1:
-        """Ask the questions that somebody waits for; if that fails at once, they are answered with it."""
+    @property
+    def is_behind(self):
+        """Whether something is left for the next turns of the event loop (`drain_upstreams`)."""
+        return self.owed != NULL or len(self.leaving) > 0 or self.unread > 0 or self.forwarding.is_awake
+
+    cdef int _begin_turn(self, bint is_first) except -1:
+        """Begin a turn of the event loop; one call of several in it does not, if somebody is left without an answer."""
+        if is_first or self.owed == NULL:
+            self.forwarding.turn_ends = monotonic() + self.turn_budget
+        return 0
+
+    cdef int _go_on(self, double now) except -1:
+        """Go on with what earlier turns had no time for."""
+        self._pay()
+        self._work_off()
+        if self.owed == NULL and self.leaving:
+            self._carry_over(now)
+        return 0
+
+    cdef int _end_turn(self) except -1:
+        """Send what was answered, and have what is left gone on with in the next turn."""
+        self.outbox.flush()
+        if self.owed != NULL or self.leaving or self.unread:
+            self.forwarding.go_on_soon()
+        return 0
+
+    cdef int _work_off(self) except -1:
+        """Go on with the messages of clients that were read; a subclass reads them."""
+        return 0
+
+    cdef int _carry_over(self, double now) except -1:
+        """Ask the questions that somebody waits for of others, in this turn or the next ones, then close the ports."""
+        cdef Forwarding before
+        cdef int place
+        while self.leaving:
+            before = <Forwarding>self.leaving[0]
+            while before.flights.ages.oldest != NULL:
+                self._carry_one(before.flights, <Flight *>before.flights.ages.oldest, now)
+                if self.forwarding.is_over():
+                    return 0
+            while before.flights.late_ages.oldest != NULL:
+                before.flights.release(<Flight *>before.flights.late_ages.oldest)
+                if self.forwarding.is_over():
+                    return 0
+            for place in range(before.ports.count):
+                if before.ports.ports[place].descriptor >= 0:
+                    before.ports.shut(place)
+                    if self.forwarding.is_over():
+                        return 0
+            del self.leaving[0]
+        return 0
+
+    cdef int _carry_one(self, Flights flights, Flight *flight, double now) except -1:
+        """Ask a question again for those who wait for it; if that fails at once, they are answered with it."""
         cdef Forwarding forwarding = self.forwarding
-        cdef Flight *flight = <Flight *>before.flights.ages.oldest
-        cdef Waiter *waiter
+        cdef int count = flight.waiters
+        cdef Flight *found
         cdef Asked asked
-        cdef int count
-        while flight != NULL:
-            count = flight.waiters
-            if count:
-                asked = forwarding.ask(
-                    flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
-                )
-                if asked == ASKED_FLYING:
-                    waiter = flight.first
-                    while waiter != NULL:
-                        forwarding.flights.join(
-                            forwarding.found, &waiter.peer, waiter.descriptor, waiter.packet, waiter.size, waiter.number
-                        )
-                        waiter = waiter.next
-                    before.flights.dismiss(flight)
+        self.owing -= count
+        if count:
+            asked = forwarding.ask(flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now)
+            if asked == ASKED_FLYING:
+                found = forwarding.found
+                if found.last != NULL:
+                    found.last.next = flight.first
                 else:
-                    if asked != ASKED_FAILED:
-                        forwarding.is_said = False
-                        forwarding.said_size = len(TOO_MANY)
-                        memcpy(forwarding.said, <const char *>TOO_MANY, len(TOO_MANY))
-                    self._fail(flight, now)
-                    forwarding.flights.waiting += count  # `_fail` has taken them for its own
-                    before.flights.waiting -= count
-            flight = <Flight *>flight.age.newer
+                    found.first = flight.first
+                found.last = flight.last
+                found.waiters += count
+                forwarding.flights.waiting += count
+                flights.waiting -= count
+                flight.first = flight.last = NULL
+                flight.waiters = 0
+            else:
+                if asked != ASKED_FAILED:
+                    forwarding.is_said = False
+                    forwarding.said_size = len(TOO_MANY)
+                    memcpy(forwarding.said, <const char *>TOO_MANY, len(TOO_MANY))
+                self._fail(flights, flight, now)
+        flights.release(flight)
         return 0
 
     def stop_forwarding(self):
         """Answer all who wait for upstreams, and close the sockets to these; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self.forwarding.is_started = False  # no turn follows
+        self._go_on(monotonic())
         self.forwarding.stop()
         self.outbox.flush()
         return self._deferred
@@ -165,16 +234,18 @@ cdef class Asking(Answering):
         """Take a message that came over an upstream's stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self._begin_turn(False)
         self.forwarding.land(upstream, message)
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     def stream_failed(self, int upstream, ids, bytes why):
         """Take word that some questions will not be answered over a stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self._begin_turn(False)
         self.forwarding.stream_failed(upstream, ids, why)
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     def send(self, answer, deferred):
@@ -186,8 +257,10 @@ cdef class Asking(Answering):
         self._deferred = []
         self.second = begun_second()
         self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
+        self._begin_turn(True)
+        self._go_on(monotonic())
         self.forwarding.drain(monotonic())
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     cdef Result _ask(
@@ -210,7 +283,7 @@ cdef class Asking(Answering):
         cdef bint is_selftest = self.is_selftest
         if is_unusual:
             return DECLINED
-        if forwarding.flights.waiting < MAX_WAITING:
+        if forwarding.flights.waiting + self.owing < MAX_WAITING:
             asked = forwarding.ask(hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
             self.is_selftest = is_selftest  # another flight may have ended for this one
         if self.cache.stale > 0:
@@ -235,6 +308,7 @@ cdef class Asking(Answering):
         cdef Waiter *waiter
         cdef Waiter *before = NULL
         cdef Entry *stale
+        cdef double due = now
         now = self.forwarding.moment()
         stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
@@ -256,6 +330,9 @@ cdef class Asking(Answering):
                 self._answer_waiter(waiter, stale, STALE, now)
             finally:
                 self.forwarding.flights.free_waiter(waiter)
+            if self.forwarding.is_over():
+                flight.stale_at = due  # the others in the next turn
+                break
         return 0
 
     cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1:
@@ -318,7 +395,6 @@ cdef class Asking(Answering):
         self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now
     ) except -1:
         """Keep an upstream's response and answer those who wait for it."""
-        cdef Waiter *waiter = flight.first
         cdef bint kept = False
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
@@ -327,37 +403,128 @@ cdef class Asking(Answering):
             now = self.forwarding.moment()
         kept = self.cache.keep(entry, lifetime, now)  # also if those who wait in Python have given up
         try:
-            while waiter != NULL:
-                if waiter.descriptor == NUMBERED:
-                    self._forwarder.settled(waiter.number, <bytes>message[:size])
-                else:
-                    self._answer_waiter(waiter, entry, FROM_UPSTREAM, now)
-                waiter = waiter.next
+            self._tell_all(self.forwarding.flights, flight, entry, FROM_UPSTREAM, message, size, now)
         finally:
-            self.forwarding.flights.dismiss(flight)
             if not kept:
                 free(entry)
         return 0
 
-    cdef int _fail(self, Flight *flight, double now) except -1:
+    cdef int _fail(self, Flights flights, Flight *flight, double now) except -1:
         """Answer those who wait for a flight with what has expired, else with SERVFAIL."""
-        cdef Waiter *waiter = flight.first
-        cdef Forwarding forwarding = self.forwarding
         cdef Entry *stale
         self.is_selftest = False
-        now = forwarding.moment()
+        now = self.forwarding.moment()
         stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
         )
+        return self._tell_all(flights, flight, stale, STALE, NULL, 0, now)
+
+    # Who waits is answered in this turn of the event loop or, if it has no time for all, in the next ones.
+
+    cdef int _tell_all(
+        self, Flights flights, Flight *flight, Entry *entry, int origin, const uint8_t *message, uint32_t size, double now
+    ) except -1:
+        """Answer those who wait for a flight with an entry, NULL for its failure, and those in Python with a message."""
+        cdef Waiter *waiter
         try:
-            while waiter != NULL:
+            while flight.first != NULL:
+                waiter = flight.first
                 if waiter.descriptor == NUMBERED:
-                    self._forwarder.failed(waiter.number, forwarding.said[:forwarding.said_size], forwarding.is_said)
+                    self._tell_numbered(waiter, message, size)
                 else:
-                    self._answer_waiter(waiter, stale, STALE, now)
-                waiter = waiter.next
+                    self._answer_waiter(waiter, entry, origin, now)
+                flight.first = waiter.next
+                flight.waiters -= 1
+                flights.waiting -= 1
+                flights.free_waiter(waiter)
+                if flight.first != NULL and self.forwarding.is_over() and self._owe(flights, flight, entry, origin, message, size):
+                    break
         finally:
-            forwarding.flights.dismiss(flight)
+            flights.dismiss(flight)
+        return 0
+
+    cdef int _tell_numbered(self, const Waiter *waiter, const uint8_t *message, uint32_t size) except -1:
+        """Tell one who waits in Python what came of a question: a message, NULL for a failure."""
+        cdef Forwarding forwarding = self.forwarding
+        if message != NULL:
+            self._forwarder.settled(waiter.number, <bytes>message[:size])
+        else:
+            self._forwarder.failed(waiter.number, forwarding.said[:forwarding.said_size], forwarding.is_said)
+        return 0
+
+    cdef bint _owe(
+        self, Flights flights, Flight *flight, Entry *entry, int origin, const uint8_t *message, uint32_t size
+    ) except *:
+        """Leave those who still wait for a flight to the next turns; False if that cannot be.
+
+        Who waits in Python is told at once: of equal questions there is one of theirs.
+        """
+        cdef Waiter *waiter
+        cdef Waiter **place = &flight.first
+        cdef Forwarding forwarding = self.forwarding
+        cdef Owed *owed = <Owed *>malloc(sizeof(Owed))
+        if owed == NULL:
+            return False
+        owed.next = NULL
+        owed.entry = NULL
+        if entry != NULL:
+            owed.entry = copy_of(entry)  # it may leave the cache before all are answered
+            if owed.entry == NULL:
+                free(owed)
+                return False
+        owed.origin = origin
+        owed.is_said, owed.said_size = forwarding.is_said, forwarding.said_size
+        memcpy(owed.said, forwarding.said, forwarding.said_size)
+        while place[0] != NULL:
+            waiter = place[0]
+            if waiter.descriptor != NUMBERED:
+                place = &waiter.next
+                continue
+            place[0] = waiter.next
+            flight.waiters -= 1
+            flights.waiting -= 1
+            try:
+                self._tell_numbered(waiter, message, size)
+            finally:
+                flights.free_waiter(waiter)
+        owed.first = flight.first
+        self.owing += flight.waiters
+        flights.waiting -= flight.waiters
+        flight.first = flight.last = NULL
+        flight.waiters = 0
+        if self.owed == NULL:
+            self.owed = owed
+        else:
+            self.last_owed.next = owed
+        self.last_owed = owed
+        return True
+
+    cdef int _pay(self) except -1:
+        """Answer those whom earlier turns had no time for, in this turn or the next ones."""
+        cdef Forwarding forwarding = self.forwarding
+        cdef double now = forwarding.moment()
+        cdef Owed *owed
+        cdef Waiter *waiter
+        self.is_selftest = False
+        while self.owed != NULL:
+            owed = self.owed
+            forwarding.is_said, forwarding.said_size = owed.is_said, owed.said_size
+            memcpy(forwarding.said, owed.said, owed.said_size)
+            while owed.first != NULL:
+                waiter = owed.first
+                owed.first = waiter.next
+                self.owing -= 1
+                try:
+                    self._answer_waiter(waiter, owed.entry, owed.origin, now)
+                finally:
+                    forwarding.flights.free_waiter(waiter)
+                if owed.first != NULL and forwarding.is_over():
+                    return 0
+            self.owed = owed.next
+            free(owed.entry)
+            free(owed)
+            if forwarding.is_over():
+                break
         return 0
 
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size):
