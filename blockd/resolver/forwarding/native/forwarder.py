@@ -27,6 +27,7 @@ from blockd.resolver.forwarding.upstream_groups import Group, probed_zones
 from blockd.resolver.options import CacheOptions, UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.resolver.streams import FailureKind, Stream
+from blockd.resolver.waiting import Turns
 from blockd.settings import Upstream
 
 PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only, has this part of the size
@@ -96,6 +97,7 @@ class NativeForwarder:
         self._to_ask: list[tuple[int, bytes]] = []
         self._waiting: dict[int, asyncio.Future[bytes | tuple[bytes, bool]]] = {}
         self._numbers = itertools.count()
+        self._turns = Turns()
         self._answer_later: Callable[[Iterable[Deferred]], None] = _drop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -173,6 +175,7 @@ class NativeForwarder:
             outcome = await waiter
         finally:
             self._waiting.pop(number, None)
+        await self._turns.take()
         if isinstance(outcome, bytes):
             return parse(outcome, len(key[0]) + 5, do=key[2])
         return _given(*outcome)
