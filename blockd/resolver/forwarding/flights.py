@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from blockd.dns import types
 from blockd.errors import cause_of
@@ -26,7 +26,7 @@ from blockd.resolver.response import Response
 
 SLACK = 0.001  # seconds by which a timer may come early
 ALL = 0xFFFFFFFF  # a bit for each upstream of a group
-DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
+BUDGET = 0.003  # seconds for which flights are gone on with before others get their turn
 
 Keep = Callable[[CacheKey, Response], object]
 """Keeps a response that nobody waits for any more."""
@@ -87,12 +87,12 @@ class Flights:
         self._go_on(flight)
         return flight
 
-    def close(self) -> None:
-        """Tell who waits, and listen to nothing any more."""
+    def close(self, left: Iterable[Flight] = ()) -> None:
+        """Tell who waits for these flights or for those that are `left`, and listen to nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for flight in self.take_all():
+        for flight in (*left, *self.take_all()):
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, "blockd is stopping"))
         self._landed.clear()
         self._due.clear()
@@ -226,13 +226,14 @@ class Flights:
 
     def _run_due(self) -> None:
         self._timer = None
-        now = self._now() + SLACK
-        for _ in range(DUE_AT_ONCE):
-            if not self._due or self._due[0][0] > now:
-                break
+        begun = self._now()
+        now = begun + SLACK
+        while self._due and self._due[0][0] <= now:
             due, _, flight = heapq.heappop(self._due)
             if flight.due == due and not flight.is_gone:
                 self._look_at(flight)
+            if self._now() >= begun + BUDGET:
+                break
         self._set_timer()
 
     def _look_at(self, flight: Flight) -> None:

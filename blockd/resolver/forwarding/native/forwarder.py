@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from blockd.dns import types
@@ -191,12 +191,13 @@ class NativeForwarder:
         """How many questions are waiting for upstreams."""
         return self._engine_in_use.forwarding.flights.count
 
-    def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
-        """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
-        return [
-            RememberedFailure((key, qtype, do, cd), until, failure_text(errors))
-            for key, qtype, do, cd, until, errors in self._engine_in_use.forwarding.remembered(name, below=below)
-        ]
+    def failures(self, name: bytes, *, below: bool) -> Iterator[list[RememberedFailure]]:
+        """Yield the remembered failures of a name's questions, and with `below` of those under it, in parts."""
+        for part in self._engine_in_use.forwarding.remembered(name, below=below):
+            yield [
+                RememberedFailure((key, qtype, do, cd), until, failure_text(errors))
+                for key, qtype, do, cd, until, errors in part
+            ]
 
     def forget(self, key: CacheKey) -> None:
         """Forget a failure, so that the question is asked again."""
