@@ -100,7 +100,7 @@ def test_messages_are_taken_for_as_long_as_there_is_time(tmp_path: Path, upstrea
         descriptor = engine.attach(served)
         for _ in range(MANY):
             client.send(question("version.bind", flags=0).to_wire())
-        heard = []
+        heard = list[bytes]()
         clock.step = twin.BUDGET / 4
         while len(heard) < MANY:
             engine.drain(descriptor)
