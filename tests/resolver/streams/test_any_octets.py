@@ -1,4 +1,7 @@
-"""Whatever octets an upstream sends: no error escapes, every question has at most one end, and nothing piles up."""
+"""Whatever octets an upstream sends: no error escapes, every question has at most one end, and nothing piles up.
+
+Much at once is done in several turns of the event loop.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from h2.connection import H2Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.resolver.streams import FailureKind, StreamOptions
+from blockd.resolver.streams import FailureKind, Stream, StreamOptions
 from blockd.resolver.streams.connection import BUDGET, PART, StreamQuestion, UpstreamConnection
 from blockd.resolver.streams.framed import FramedConnection
 from blockd.resolver.streams.http2 import Http2Connection
+from blockd.resolver.streams.listener import StreamListener
 from blockd.resolver.streams.options import StreamCounts
 from blockd.settings import Upstream
 from tests.resolver.streams.doh import GOOD, frame
@@ -35,7 +39,7 @@ class Owner:
         self.ends: list[bytes] = []
         self.over_with = 0
 
-    def took(self, question: StreamQuestion, _answer: bytes) -> None:
+    def took(self, question: StreamQuestion, answer: bytes) -> None:
         self.ends.append(question.id)
 
     def lost(self, questions: Sequence[StreamQuestion], _kind: FailureKind, _why: str, *, unread: bool) -> None:
@@ -162,23 +166,22 @@ def test_responses_with_wrong_octets_in_them(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, BUDGET])
 def test_many_answers_at_once_are_taken_in_several_turns_if_they_take_long(seconds: float) -> None:
-    owner, wire, now = Owner(), Wire(), 0.0
+    wire, now = Wire(), 0.0
+
+    class Slow(Owner):
+        def took(self, question: StreamQuestion, answer: bytes) -> None:
+            nonlocal now
+            now += seconds
+            super().took(question, answer)
+
+    owner = Slow()
     connection = FramedConnection(owner, StreamOptions(), None, lambda: now)
     ends: list[int] = []
 
     async def main() -> None:
-        nonlocal now
         connection.connection_made(cast(asyncio.Transport, wire))
         for number in range(MANY):
             connection.send(StreamQuestion(question(number), number.to_bytes(2), 0.0))
-        took = owner.took
-
-        def slowly(one: StreamQuestion, message: bytes) -> None:
-            nonlocal now
-            now += seconds
-            took(one, message)
-
-        owner.took = slowly  # type: ignore[method-assign]
         connection.data_received(b"".join(framed(answer(question(number))) for number in range(MANY)))
         ends.append(len(owner.ends))
         while len(owner.ends) < MANY:
@@ -192,3 +195,31 @@ def test_many_answers_at_once_are_taken_in_several_turns_if_they_take_long(secon
     assert (len(ends) == 1) is (seconds == 0)
     steps = [after - before for before, after in itertools.pairwise([0, *ends])]
     assert seconds == 0 or max(steps) <= PART // len(framed(answer(question(0)))) + 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, BUDGET / 3.5])
+def test_many_questions_that_wait_are_sent_in_several_turns_if_they_take_long(seconds: float) -> None:
+    now, sent = 0.0, list[int]()
+
+    class Slow(FramedConnection):
+        def send(self, question: StreamQuestion) -> None:
+            nonlocal now
+            now += seconds
+            super().send(question)
+
+    async def main() -> None:
+        stream = Stream(UPSTREAM, cast(StreamListener, None), clock=lambda: now)
+        connection = Slow(Owner(), StreamOptions(), None, lambda: now)
+        connection.connection_made(cast(asyncio.Transport, Wire()))
+        stream._connections.append(connection)
+        for number in range(MANY):
+            stream.ask(question(number))
+        while len(connection.questions) < MANY:
+            before = len(connection.questions)
+            await asyncio.sleep(0)
+            sent.append(len(connection.questions) - before)
+        assert [one.id for one in connection.questions.values()] == [number.to_bytes(2) for number in range(MANY)]
+        stream.close()
+
+    asyncio.run(main())
+    assert max(sent) == (4 if seconds else MANY)
