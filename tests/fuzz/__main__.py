@@ -25,6 +25,7 @@ TESTS = (
     "tests/feeds/transfer/test_records.py",
     "tests/resolver/local/test_local_twins.py",
     "tests/resolver/test_native.py",
+    "tests/resolver/test_native_turns.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",
     "tests/ruleset/building/test_buckets.py",

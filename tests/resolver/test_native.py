@@ -6,17 +6,13 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
 
 import dns.message
-import dns.rcode
 import pytest
 
 from blockd.resolver import engine_name
-from blockd.resolver.forwarding.floods import NO_LIMIT, Floods
-from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.limits import MAX_IN_FLIGHT, SOCKETS
 from blockd.resolver.forwarding.source_ports import LOWEST_PORT
 from blockd.resolver.response import parse
@@ -28,11 +24,9 @@ from tests.upstream import Fault, UpstreamSimulator, closed_port
 if engine_name() != "native":
     pytest.skip("the native engine does not run here", allow_module_level=True)
 
-from blockd.resolver.engine._engine import NativeEngine
-from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
+from tests.resolver.sink import LONG, Sink
 
 PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
-LONG = 60.0  # seconds, longer than any test lasts
 MAX_WAITERS = 1000  # of one question, as `_flights.pxd` has it
 RENEWED = 10  # ports that are new after all were used
 NAME = "www.example"
@@ -263,62 +257,6 @@ def test_a_name_that_is_answered_late_costs_one_question_and_is_kept(make: Make,
 
     run(rig, test)
     assert len(upstream.seen) == 1
-
-
-class Nobody:
-    """Stands where the forwarder does, if nobody waits in Python and no stream is asked."""
-
-    def ask_stream(self, place: int, message: bytes) -> None:
-        """Fail: nothing is truncated."""
-        raise AssertionError((place, message))
-
-
-class Sink:
-    """The engine alone between a client and an upstream that says nothing."""
-
-    def __init__(self, rig: Rig, **given: Any) -> None:
-        engine = rig.resolver.engine
-        assert isinstance(engine, NativeEngine)
-        self.engine = engine
-        chosen: dict[str, Any] = {"timeout": LONG, "attempts": 1, "mixed_case": True, "cookies": True, "sockets": 4}
-        floods = Floods(NO_LIMIT, lambda _: None)
-        self.options = ForwardingOptions(**chosen | {"avoid_ports": frozenset(), "floods": floods} | given)
-        self.served, self.client, self.upstream = (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(3)
-        )
-
-    def __enter__(self) -> Sink:
-        for sock in (self.served, self.upstream):
-            sock.bind(("127.0.0.1", 0))
-        self.client.connect(self.served.getsockname())
-        self.descriptor = self.engine.attach(self.served)
-        told = [("sink", (*self.upstream.getsockname(), 0), Health(time.monotonic()))]
-        self.engine.forward(told, [(b"", [0])], self.options, cast(NativeForwarder, Nobody()))
-        self.engine.forwarding.is_started = True
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.engine.stop_forwarding()
-        for sock in (self.served, self.client, self.upstream):
-            sock.close()
-
-    def ask(self, names: Iterable[str]) -> int:
-        """Ask; return how many of the questions are answered at once, all with SERVFAIL."""
-        failed = 0
-        for name in names:
-            self.client.send(question(name).to_wire())
-            assert self.engine.drain(self.descriptor) == []
-            failed += self.hear()
-        return failed
-
-    def hear(self) -> int:
-        """Return how many clients are told that their questions failed."""
-        failed = 0
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                assert dns.message.from_wire(self.client.recv(65535)).rcode() == dns.rcode.SERVFAIL
-                failed += 1
-        return failed
 
 
 def test_one_question_more_than_may_be_in_flight_ends_the_oldest(make: Make) -> None:

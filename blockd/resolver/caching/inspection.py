@@ -37,10 +37,10 @@ class SearchableCache(Protocol):
 
 
 class FailureMemory(Protocol):
-    """The memory of failures (RFC 9520), which is small enough to be searched at once."""
+    """The memory of failures (RFC 9520)."""
 
-    def failures(self, name: bytes, /, *, below: bool) -> list[RememberedFailure]:
-        """Return the failures of a name's questions, and with `below` of those under it."""
+    def failures(self, name: bytes, /, *, below: bool) -> Iterator[list[RememberedFailure]]:
+        """Yield the failures of a name's questions, and with `below` of those under it, a part of the memory each."""
 
     def forget(self, key: CacheKey, /) -> None:
         """Forget a failure, so that the question is asked again."""
@@ -78,11 +78,14 @@ class CacheInspector:
                 for key in keys:
                     removed += cache.remove(key)
                 await asyncio.sleep(0)
-        failures = self._memory.failures(name, below=below)
-        for failure in failures:
-            self._memory.forget(failure.key)
+        forgotten = 0
+        for failures in self._memory.failures(name, below=below):
+            for failure in failures:
+                self._memory.forget(failure.key)
+            forgotten += len(failures)
+            await asyncio.sleep(0)
         self._row.cache_flushed(removed)
-        return Flushed(removed, len(failures))
+        return Flushed(removed, forgotten)
 
     async def cached(self, name: bytes) -> NameCached:
         """Return what is cached of a name, by its key."""
@@ -95,5 +98,8 @@ class CacheInspector:
                         entries.setdefault(key, entry)
                 await asyncio.sleep(0)
         found = tuple(sorted(entries.items(), key=lambda item: item[0]))
-        failures = sorted(self._memory.failures(name, below=False), key=lambda failure: failure.key)
-        return NameCached(found, tuple(failures))
+        failures: list[RememberedFailure] = []
+        for part in self._memory.failures(name, below=False):
+            failures += part
+            await asyncio.sleep(0)
+        return NameCached(found, tuple(sorted(failures, key=lambda failure: failure.key)))

@@ -31,6 +31,7 @@ cdef struct Passed:
 cdef class Answering:
     cdef bint refuse_unready
     cdef bint is_selftest  # the message that is being answered is a self-test's
+    cdef bint is_costly  # the message in hand took much longer than most do
     cdef bint knows_selftest
     cdef uint8_t secret[SECRET]  # that a self-test's questions end with
     cdef Table table

@@ -407,6 +407,7 @@ cdef class Answering:
                 acting |= (<uint64_t>passed.rule.order + 1) << 16
         if entry.judged_by == moment and entry.judged_for == acting:
             return
+        self.is_costly = True
         self._begin_judging(q, passed)
         entry.decision = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_NAME, LEAD_ADDRESS)
         entry.extras = undecided()

@@ -1,8 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Upstreams asked for the engine: questions that the cache does not answer, and what becomes of those who wait.
 
-It is one module, and longer than others may be: whatever ends a flight answers the same waiters in the engine's buffers,
-and a cut between them would cost calls for each question.
+It is one module, and longer than others may be: whoever asks, and whatever ends a flight, goes by the same flights.
 """
 
 import math
@@ -12,30 +11,23 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
-from blockd.metrics.counters import Transport
-from blockd.resolver.engine.twin import Deferred, send
-from blockd.resolver.query_context import Outcome
+from blockd.resolver.engine.twin import send
 from blockd.resolver.records import error_option
 from blockd.resolver.waiting import TOO_MANY as TOO_MANY_TEXT
 
 from blockd.dns cimport _types as types
-from blockd.metrics._numbers cimport TRANSPORT_UDP
-from blockd.resolver.engine._answering cimport (
-    ANSWERED, DECLINED, FLOWN, FROM_UPSTREAM, STALE, Answering, Passed, Result,
-)
+from blockd.resolver.engine._answering cimport DECLINED, FLOWN, FROM_UPSTREAM, STALE, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
-from blockd.resolver.engine._message cimport Question, read_question, write_answer
+from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_REFRESHES
-from blockd.resolver.engine._outbox cimport Outbox, Peer
-from blockd.resolver.engine._peers cimport address_of, ancillary_of
+from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
 from blockd.resolver.forwarding.native._failures cimport Failure
-from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Waiter
+from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Flights, Waiter
 from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, ASKED_FULL, Asked, Forwarding
-from blockd.ruleset._parties cimport Decision, undecided
 
 cdef bytes TOO_MANY = error_option(types.EDE_NETWORK_ERROR, TOO_MANY_TEXT)
-cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
+cdef double TURN_BUDGET = 0.003  # seconds
 cdef int _CACHE_REFRESHES_AT = layout._CACHE_REFRESHES
 
 
@@ -48,7 +40,7 @@ cdef class EngineForwarding(Forwarding):
         return self.engine._land(flight, entry, lifetime, message, size, now)
 
     cdef int settle_failed(self, Flight *flight, double now) except -1:
-        return self.engine._fail(flight, now)
+        return self.engine._fail(self.flights, flight, now)
 
     cdef int answer_stale(self, Flight *flight, double now) except -1:
         return self.engine._give_stale(flight, now)
@@ -62,19 +54,17 @@ cdef class EngineForwarding(Forwarding):
         return 0
 
 
-cdef class Asking(Answering):
-    """Asks upstreams for those who wait, in C or in Python, and answers them; the rest goes to `pipeline`."""
+cdef class Asking(Telling):
+    """Asks upstreams for those who wait, in C or in Python; the rest goes to `pipeline`."""
 
     def __init__(self, pipeline, NativeCache cache, service, instruments):
-        Answering.__init__(self, service, instruments.row.numbers)
-        self._pipeline = pipeline
+        Telling.__init__(self, pipeline, service, instruments.row.numbers)
         self._clock = instruments.clock
-        self._sockets = {}
-        self._deferred = []
         self.cache = cache
         cache.note_size_in(instruments.row.numbers)
-        self.outbox = Outbox()
         self.stale_after = math.inf
+        self.turn_budget = TURN_BUDGET
+        self.leaving = []
 
     def forward(self, upstreams, groups, options, forwarder):
         """Ask these upstreams from now on (see `Forwarding`); return what is given back of those who wait.
@@ -83,53 +73,110 @@ cdef class Asking(Answering):
         number, and of probes.
         """
         cdef Forwarding before = self.forwarding
+        cdef EngineForwarding forwarding
         self._deferred = []
         self._forwarder = forwarder
-        self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
-        self.forwarding.engine = self
+        forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
+        forwarding.engine = self
+        self.forwarding = forwarding
         if before is not None:
-            self.second = begun_second()
-            self._carry_over(before, monotonic())
-            before.stop()
-            self.outbox.flush()
+            self.forwarding.is_started = before.is_started
+            self.owing += before.flights.waiting
+            self.leaving.append(before)
+        self.second = begun_second()
+        self._begin_turn(False)
+        self._go_on(monotonic())
+        self._end_turn()
         return self._deferred
 
-    cdef int _carry_over(self, Forwarding before, double now) except -1:
-        """Ask the questions that somebody waits for; if that fails at once, they are answered with it."""
+    @property
+    def is_behind(self):
+        """Whether something is left for the next turns of the event loop (`drain_upstreams`)."""
+        return self.owed != NULL or len(self.leaving) > 0 or self.unread > 0 or self.forwarding.is_awake
+
+    cdef int _begin_turn(self, bint is_first) except -1:
+        """Begin a turn of the event loop; one call of several in it does not, if somebody is left without an answer."""
+        if is_first or self.owed == NULL:
+            self.forwarding.turn_ends = monotonic() + self.turn_budget
+        return 0
+
+    cdef int _go_on(self, double now) except -1:
+        """Go on with what earlier turns had no time for."""
+        self._pay()
+        self._work_off()
+        if self.owed == NULL and self.leaving:
+            self._carry_over(now)
+        return 0
+
+    cdef int _end_turn(self) except -1:
+        """Send what was answered, and have what is left gone on with in the next turn."""
+        self.outbox.flush()
+        if self.owed != NULL or self.leaving or self.unread:
+            self.forwarding.go_on_soon()
+        return 0
+
+    cdef int _work_off(self) except -1:
+        """Go on with the messages of clients that were read; a subclass reads them."""
+        return 0
+
+    cdef int _carry_over(self, double now) except -1:
+        """Ask the questions that somebody waits for of others, in this turn or the next ones, then close the ports."""
+        cdef Forwarding before
+        cdef int place
+        while self.leaving:
+            before = <Forwarding>self.leaving[0]
+            while before.flights.ages.oldest != NULL:
+                self._carry_one(before.flights, <Flight *>before.flights.ages.oldest, now)
+                if self.forwarding.is_over():
+                    return 0
+            while before.flights.late_ages.oldest != NULL:
+                before.flights.release(<Flight *>before.flights.late_ages.oldest)
+                if self.forwarding.is_over():
+                    return 0
+            for place in range(before.ports.count):
+                if before.ports.ports[place].descriptor >= 0:
+                    before.ports.shut(place)
+                    if self.forwarding.is_over():
+                        return 0
+            del self.leaving[0]
+        return 0
+
+    cdef int _carry_one(self, Flights flights, Flight *flight, double now) except -1:
+        """Ask a question again for those who wait for it; if that fails at once, they are answered with it."""
         cdef Forwarding forwarding = self.forwarding
-        cdef Flight *flight = <Flight *>before.flights.ages.oldest
-        cdef Waiter *waiter
+        cdef int count = flight.waiters
+        cdef Flight *found
         cdef Asked asked
-        cdef int count
-        while flight != NULL:
-            count = flight.waiters
-            if count:
-                asked = forwarding.ask(
-                    flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
-                )
-                if asked == ASKED_FLYING:
-                    waiter = flight.first
-                    while waiter != NULL:
-                        forwarding.flights.join(
-                            forwarding.found, &waiter.peer, waiter.descriptor, waiter.packet, waiter.size, waiter.number
-                        )
-                        waiter = waiter.next
-                    before.flights.dismiss(flight)
+        self.owing -= count
+        if count:
+            asked = forwarding.ask(flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now)
+            if asked == ASKED_FLYING:
+                found = forwarding.found
+                if found.last != NULL:
+                    found.last.next = flight.first
                 else:
-                    if asked != ASKED_FAILED:
-                        forwarding.is_said = False
-                        forwarding.said_size = len(TOO_MANY)
-                        memcpy(forwarding.said, <const char *>TOO_MANY, len(TOO_MANY))
-                    self._fail(flight, now)
-                    forwarding.flights.waiting += count  # `_fail` has taken them for its own
-                    before.flights.waiting -= count
-            flight = <Flight *>flight.age.newer
+                    found.first = flight.first
+                found.last = flight.last
+                found.waiters += count
+                forwarding.flights.waiting += count
+                flights.waiting -= count
+                flight.first = flight.last = NULL
+                flight.waiters = 0
+            else:
+                if asked != ASKED_FAILED:
+                    forwarding.is_said = False
+                    forwarding.said_size = len(TOO_MANY)
+                    memcpy(forwarding.said, <const char *>TOO_MANY, len(TOO_MANY))
+                self._fail(flights, flight, now)
+        flights.release(flight)
         return 0
 
     def stop_forwarding(self):
         """Answer all who wait for upstreams, and close the sockets to these; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self.forwarding.is_started = False  # no turn follows
+        self._go_on(monotonic())
         self.forwarding.stop()
         self.outbox.flush()
         return self._deferred
@@ -165,16 +212,18 @@ cdef class Asking(Answering):
         """Take a message that came over an upstream's stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self._begin_turn(False)
         self.forwarding.land(upstream, message)
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     def stream_failed(self, int upstream, ids, bytes why):
         """Take word that some questions will not be answered over a stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
+        self._begin_turn(False)
         self.forwarding.stream_failed(upstream, ids, why)
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     def send(self, answer, deferred):
@@ -186,8 +235,10 @@ cdef class Asking(Answering):
         self._deferred = []
         self.second = begun_second()
         self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
+        self._begin_turn(True)
+        self._go_on(monotonic())
         self.forwarding.drain(monotonic())
-        self.outbox.flush()
+        self._end_turn()
         return self._deferred
 
     cdef Result _ask(
@@ -210,7 +261,7 @@ cdef class Asking(Answering):
         cdef bint is_selftest = self.is_selftest
         if is_unusual:
             return DECLINED
-        if forwarding.flights.waiting < MAX_WAITING:
+        if forwarding.flights.waiting + self.owing < MAX_WAITING:
             asked = forwarding.ask(hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
             self.is_selftest = is_selftest  # another flight may have ended for this one
         if self.cache.stale > 0:
@@ -235,6 +286,7 @@ cdef class Asking(Answering):
         cdef Waiter *waiter
         cdef Waiter *before = NULL
         cdef Entry *stale
+        cdef double due = now
         now = self.forwarding.moment()
         stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
@@ -256,69 +308,15 @@ cdef class Asking(Answering):
                 self._answer_waiter(waiter, stale, STALE, now)
             finally:
                 self.forwarding.flights.free_waiter(waiter)
+            if self.forwarding.is_over():
+                flight.stale_at = due  # the others in the next turn
+                break
         return 0
-
-    cdef int _answer_waiter(self, Waiter *waiter, Entry *entry, int origin, double now) except -1:
-        """Answer one who waits with an entry, or by its failure if that is NULL, by the ruleset in force now."""
-        cdef Question q
-        cdef Forwarding forwarding = self.forwarding
-        cdef const sockaddr *client = <const sockaddr *>&waiter.peer.address
-        cdef uint8_t *out = self.outbox.room(waiter.descriptor)
-        cdef uint32_t written = 0
-        cdef Result result = DECLINED
-        if read_question(waiter.packet, waiter.size, True, &q):
-            if entry != NULL:
-                result = self._late_answer(&q, entry, client, origin, out, &written, now)
-            else:
-                result = self._late_failure(&q, client, forwarding.said, forwarding.said_size, out, &written)
-        if result == DECLINED:
-            self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
-        elif written:
-            self.outbox.put(&waiter.peer, written)
-        return 0
-
-    cdef bint _is_decided_late(
-        self, const Question *q, const sockaddr *client, uint8_t *out, uint32_t *written, Result *result, Passed *passed
-    ) noexcept nogil:
-        """Answer a client that waited if the ruleset in force now decides its question (see `_is_decided`)."""
-        cdef Decision name = undecided()
-        if self.table is not None:
-            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        return self._is_decided(q, client, name, TRANSPORT_UDP, out, written, result, passed)
-
-    cdef Result _late_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
-        double now,
-    ) noexcept nogil:
-        """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
-        cdef Result result
-        cdef Passed passed
-        if not self._is_decided_late(q, client, out, written, &result, &passed):
-            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, origin, out, written, now)
-        if result != DECLINED:  # else the pipeline counts it
-            self.row[_CACHE_MISSES_AT] += 1
-        return result
-
-    cdef Result _late_failure(
-        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size,
-        uint8_t *out, uint32_t *written,
-    ) noexcept nogil:
-        """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
-        cdef Result result
-        cdef Passed passed
-        if not self._is_decided_late(q, client, out, written, &result, &passed):
-            written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
-            self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
-            result = ANSWERED
-        if result != DECLINED and not self.is_selftest:  # else the pipeline counts it
-            self.row[_CACHE_MISSES_AT] += 1
-        return result
 
     cdef int _land(
         self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now
     ) except -1:
         """Keep an upstream's response and answer those who wait for it."""
-        cdef Waiter *waiter = flight.first
         cdef bint kept = False
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
@@ -327,50 +325,21 @@ cdef class Asking(Answering):
             now = self.forwarding.moment()
         kept = self.cache.keep(entry, lifetime, now)  # also if those who wait in Python have given up
         try:
-            while waiter != NULL:
-                if waiter.descriptor == NUMBERED:
-                    self._forwarder.settled(waiter.number, <bytes>message[:size])
-                else:
-                    self._answer_waiter(waiter, entry, FROM_UPSTREAM, now)
-                waiter = waiter.next
+            self._tell_all(self.forwarding.flights, flight, entry, FROM_UPSTREAM, message, size, now)
         finally:
-            self.forwarding.flights.dismiss(flight)
             if not kept:
                 free(entry)
         return 0
 
-    cdef int _fail(self, Flight *flight, double now) except -1:
+    cdef int _fail(self, Flights flights, Flight *flight, double now) except -1:
         """Answer those who wait for a flight with what has expired, else with SERVFAIL."""
-        cdef Waiter *waiter = flight.first
-        cdef Forwarding forwarding = self.forwarding
         cdef Entry *stale
         self.is_selftest = False
-        now = forwarding.moment()
+        now = self.forwarding.moment()
         stale = self.cache.find_stale(
             flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now
         )
-        try:
-            while waiter != NULL:
-                if waiter.descriptor == NUMBERED:
-                    self._forwarder.failed(waiter.number, forwarding.said[:forwarding.said_size], forwarding.is_said)
-                else:
-                    self._answer_waiter(waiter, stale, STALE, now)
-                waiter = waiter.next
-        finally:
-            forwarding.flights.dismiss(flight)
-        return 0
-
-    cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size):
-        """Have the pipeline answer a message; note it if that must wait."""
-        host, address = address_of(peer)
-        begun = self._pipeline.begin(<bytes>packet[:size], host, Transport.UDP)
-        if begun is Outcome.SILENCE:
-            return
-        ancillary = ancillary_of(peer)
-        if isinstance(begun, bytes):
-            send(self._sockets[descriptor], begun, address, ancillary)
-        else:
-            self._deferred.append(Deferred(begun, address, ancillary, descriptor))
+        return self._tell_all(flights, flight, stale, STALE, NULL, 0, now)
 
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil:
         """Ask for an entry that is used often anew, for nobody, unless too many questions are in flight."""

@@ -45,6 +45,7 @@ cdef struct Entry:
 cdef Entry *new_entry(
     uint32_t key_size, uint32_t records_size, uint32_t ttl_count, uint32_t errors_size, uint32_t leads_size
 ) noexcept nogil
+cdef Entry *copy_of(const Entry *entry) noexcept nogil
 
 
 cdef class NativeCache:

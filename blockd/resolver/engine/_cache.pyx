@@ -62,6 +62,21 @@ cdef Entry *new_entry(
     return entry
 
 
+cdef Entry *copy_of(const Entry *entry) noexcept nogil:
+    """Return a copy of an entry that belongs to no cache, and is to be freed; NULL if there is no memory."""
+    cdef Entry *copy = <Entry *>malloc(entry.size)
+    cdef uint8_t *octets = <uint8_t *>copy
+    if copy == NULL:
+        return NULL
+    memcpy(copy, entry, entry.size)
+    copy.ttls = <uint32_t *>(octets + (<uint8_t *>entry.ttls - <uint8_t *>entry))
+    copy.key = octets + (entry.key - <uint8_t *>entry)
+    copy.records = octets + (entry.records - <uint8_t *>entry)
+    copy.errors = octets + (entry.errors - <uint8_t *>entry)
+    copy.leads = octets + (entry.leads - <uint8_t *>entry)
+    return copy
+
+
 cdef class NativeCache:
     """Entries by question, with the arguments of `Cache`; `seed` is 16 unpredictable octets."""
 

@@ -34,7 +34,10 @@ cdef class NativeEngine(Asking):
     cdef uint8_t in_buffers[IN_BATCH][MAX_DATAGRAM]
     cdef Looked ahead[AHEAD]
 
-    cdef int _drain_batch(self, int descriptor, double *begun) except -1
+    cdef int batch  # how many messages were read last
+    cdef int batch_descriptor  # of the socket that they came from
+
+    cdef int _drain_batch(self, int descriptor) except -1
     cdef void _look_ahead(self, int first, int last) noexcept nogil
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil

@@ -34,8 +34,6 @@ cdef enum:
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
 
-cdef double BUDGET = 0.003  # seconds that one call may take before it begins another batch
-
 
 cdef class NativeEngine(Asking):
     """One worker's engine.
@@ -102,38 +100,45 @@ cdef class NativeEngine(Asking):
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
         cdef int _turn
-        cdef double begun = 0
         self._deferred = []
+        self._begin_turn(True)
+        self._work_off()
         for _turn in range(TURNS):
-            if self._drain_batch(descriptor, &begun) < BUSY:
+            if self.unread or self._drain_batch(descriptor) < BUSY or self.forwarding.is_over():
                 break
+        self._end_turn()
         return self._deferred
 
-    cdef int _drain_batch(self, int descriptor, double *begun) except -1:
-        """Answer at most one batch of a socket's messages; return how many there were, 0 if the time is over.
+    cdef int _drain_batch(self, int descriptor) except -1:
+        """Take one batch of a socket's messages, and answer as many as there is time for; return how many were taken."""
+        cdef int i
+        for i in range(IN_BATCH):
+            self.in_headers[i].msg_hdr.msg_namelen = sizeof(self.in_peers[i].address)
+            self.in_headers[i].msg_hdr.msg_controllen = CONTROL_SIZE
+        self.batch = max(recvmmsg(descriptor, self.in_headers, IN_BATCH, MSG_DONTWAIT, NULL), 0)
+        self.batch_descriptor = descriptor
+        self.unread = self.batch
+        self._work_off()
+        return self.batch
 
-        `begun` is when the first batch was, 0 before.
-        """
-        cdef int i, count, first, last
+    cdef int _work_off(self) except -1:
+        """Answer what was read, as much as there is time for in this turn of the event loop."""
+        cdef int i, first, last, descriptor = self.batch_descriptor
         cdef uint32_t written
         cdef double now
         cdef uint8_t *out
         cdef Result result
-        for i in range(IN_BATCH):
-            self.in_headers[i].msg_hdr.msg_namelen = sizeof(self.in_peers[i].address)
-            self.in_headers[i].msg_hdr.msg_controllen = CONTROL_SIZE
-        count = recvmmsg(descriptor, self.in_headers, IN_BATCH, MSG_DONTWAIT, NULL)
-        if count <= 0:
+        if self.unread == 0:
             return 0
         now = monotonic()
-        if begun[0] == 0:
-            begun[0] = now
         self.second = begun_second()
-        first = 0
-        while first < count:  # a range with such a step would be one of Python's objects
-            last = first + AHEAD if first + AHEAD < count else count
+        while self.unread:
+            first = self.batch - self.unread
+            last = first + AHEAD if first + AHEAD < self.batch else self.batch
             self._look_ahead(first, last)
             for i in range(first, last):
+                self.unread -= 1
+                self.is_costly = False
                 self.in_peers[i].address_size = self.in_headers[i].msg_hdr.msg_namelen
                 self.in_peers[i].control_size = <uint32_t>self.in_headers[i].msg_hdr.msg_controllen
                 out = self.outbox.room(descriptor)
@@ -148,13 +153,17 @@ cdef class NativeEngine(Asking):
                     )
                 if result == DECLINED:
                     self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
+                    self.is_costly = True
                 elif written:
                     self.outbox.put(&self.in_peers[i], written)
-            first = last
-        if self.forwarding is not None and self.forwarding.ports.refused_count:
+                if self.is_costly and self.forwarding.is_over():
+                    break
+            if self.forwarding.is_over():
+                break
+        if self.forwarding.ports.refused_count:
             self.forwarding.give_up_refused(now)
         self.outbox.flush()
-        return count if now < begun[0] + BUDGET else 0
+        return 0
 
     cdef void _look_ahead(self, int first, int last) noexcept nogil:
         """Parse some of the messages read, and prefetch the memory that their answers need, all at once."""

@@ -6,6 +6,8 @@ Called from the event loop's reader callback, so that a worker is one thread and
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +20,8 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
 from blockd.ruleset.leading import LeadJudge, where_it_leads
 
-BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
+BATCH = 64  # messages taken in one call at most, so that other sockets and timers get their turn
+BUDGET = 0.003  # seconds after which no more of them are taken
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -38,8 +41,9 @@ class Deferred:
 class Engine:
     """Drains the UDP sockets attached to it."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Callable[[], float] = time.monotonic) -> None:
         self._pipeline = pipeline
+        self._clock = clock
         self._sockets: dict[int, socket.socket] = {}
 
     def attach(self, sock: socket.socket) -> int:
@@ -49,8 +53,9 @@ class Engine:
         return sock.fileno()
 
     def drain(self, descriptor: int) -> list[Deferred]:
-        """Answer at most BATCH messages of a socket in place; return those that must wait for an upstream."""
+        """Answer messages of a socket in place, for BUDGET seconds; return those that must wait for an upstream."""
         sock = self._sockets[descriptor]
+        end = self._clock() + BUDGET
         begin = self._pipeline.begin
         deferred = []
         for _ in range(BATCH):
@@ -66,6 +71,8 @@ class Engine:
             elif begun is not Outcome.SILENCE:
                 assert isinstance(begun, QueryContext)  # noqa: S101 - begin returns nothing else
                 deferred.append(Deferred(begun, address, ancillary, descriptor))
+            if self._clock() >= end:
+                break
         return deferred
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from blockd.resolver.forwarding.flight import Flight
 
 SLACK = 0.001  # seconds by which a timer may come early
-DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
+BUDGET = 0.003  # seconds for which flights are gone on with before others get their turn
 
 
 class Agenda:
@@ -34,13 +34,14 @@ class Agenda:
     def run(self) -> None:
         """Look at the flights that are due."""
         self._timer = None
-        now = self._now() + SLACK
-        for _ in range(DUE_AT_ONCE):
-            if not self._due or self._due[0][0] > now:
-                break
+        begun = self._now()
+        now = begun + SLACK
+        while self._due and self._due[0][0] <= now:
             due, _, flight = heapq.heappop(self._due)
             if flight.due == due and not flight.is_gone:
                 self._look_at(flight)
+            if self._now() >= begun + BUDGET:
+                break
         self._set_timer()
 
     def clear(self) -> None:

@@ -7,7 +7,7 @@ upstream could be asked is no fact about the name: it is forgotten as soon as on
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from blockd.resolver.cache import CacheKey
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import failure_kept
-from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT, MAX_FAILURES
+from blockd.resolver.forwarding.limits import FAILURES_PER_TURN, MAX_FAILURE_TEXT, MAX_FAILURES
 from blockd.resolver.reading.extended_errors import errors_text
 from blockd.resolver.response import Response
 
@@ -71,13 +71,19 @@ class Failures:
         self._entries.move_to_end(key)
         return entry.outcome if _holds(entry, now) else None
 
-    def of(self, name: bytes, now: float, *, below: bool) -> list[RememberedFailure]:
-        """Return those of a name's questions that still hold, and with `below` of those under it."""
-        return [
-            RememberedFailure(key, entry.until, _why(entry.outcome))
-            for key, entry in self._entries.items()
-            if (key[0].startswith(name) if below else key[0] == name) and _holds(entry, now)
-        ]
+    def of(self, name: bytes, now: float, *, below: bool) -> Iterator[list[RememberedFailure]]:
+        """Yield those of a name's questions that still hold, and with `below` of those under it, in parts.
+
+        They may change in between.
+        """
+        keys = tuple(self._entries)
+        for first in range(0, len(keys), FAILURES_PER_TURN):
+            found = [(key, self._entries.get(key)) for key in keys[first : first + FAILURES_PER_TURN]]
+            yield [
+                RememberedFailure(key, entry.until, _why(entry.outcome))
+                for key, entry in found
+                if entry is not None and (key[0].startswith(name) if below else key[0] == name) and _holds(entry, now)
+            ]
 
     def note(self, key: CacheKey, outcome: Response | Failure, now: float, about: About | None = None) -> None:
         """Remember a failure of the name, or one `about` its upstreams."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from blockd.dns import types
 from blockd.errors import cause_of
@@ -90,9 +90,9 @@ class Flights:
         self._go_on(flight)
         return flight
 
-    def close(self) -> None:
-        """Tell who waits, and listen to nothing any more."""
-        for flight in self.take_all():
+    def close(self, left: Iterable[Flight] = ()) -> None:
+        """Tell who waits for these flights or for those that are `left`, and listen to nothing any more."""
+        for flight in (*left, *self.take_all()):
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, "blockd is stopping"))
         self._landed.clear()
         self._agenda.clear()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
 from blockd.errors import UpstreamFailure
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.caching.inspection import RememberedFailure
+from blockd.resolver.forwarding.agenda import BUDGET
 from blockd.resolver.forwarding.failures import Failure
+from blockd.resolver.forwarding.flight import Flight
 from blockd.resolver.forwarding.flights import Flights, Keep
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import Health
@@ -43,8 +46,10 @@ class Forwarder:
         self._ports = SourcePorts(options.avoid_ports, options.randomness)
         self._flights = Flights(options, instruments, flight_clock)
         self._ticker: asyncio.TimerHandle | None = None
+        self._turn_ends: float | None = None  # when this turn of the event loop has taken its time
         self._is_started = False
         self._links: dict[Upstream, Link] = {}
+        self._left: deque[Flight] = deque()  # to be asked anew, of others
         self._retired: list[Link] = []  # upstreams that are asked no more, and may still answer
         self.use(groups)
 
@@ -53,7 +58,7 @@ class Forwarder:
 
         What is known of upstreams that stay is kept. What somebody waits for is asked anew.
         """
-        flying = self._flights.take_all()
+        self._left.extend(self._flights.take_all())
         before, self._links = self._links, {}
         self._flights.failures.clear()
         for upstream, zone in probed_zones(groups).items():
@@ -70,12 +75,22 @@ class Forwarder:
             link.resize(sockets_each(len(links)))
         places = [[links.index(link) for link in group.links] for group in self._groups]
         self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
-        for flight in flying:
+        self._ask_anew()
+
+    def _ask_anew(self) -> None:
+        """Ask what somebody waited for when upstreams changed, in this turn of the event loop or the next ones."""
+        end = self._now() + BUDGET
+        while self._left:
+            flight = self._left.popleft()
             again = self._flights.find(flight.key) or self._flights.launch(flight.key, self._group_of(flight.key))
             if again.outcome is None:
                 again.waiters += flight.waiters
             else:
                 flight.tell(again.outcome)
+            if self._now() >= end:
+                break
+        if self._left:
+            asyncio.get_running_loop().call_soon(self._ask_anew)
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
@@ -90,19 +105,20 @@ class Forwarder:
     @property
     def load(self) -> Load:
         """What it is busy with."""
-        return Load(len(self._flights), self._flights.late, len(self._flights.failures), self._flights.floods.held_back)
+        flights = self._flights
+        return Load(self.in_flight, flights.late, len(flights.failures), flights.floods.held_back)
 
     @property
     def in_flight(self) -> int:
         """How many questions are waiting for upstreams."""
-        return len(self._flights)
+        return len(self._flights) + len(self._left)
 
     def keep_late_answers(self, keep: Keep) -> None:
         """Have answers kept that come when nobody waits for them any more."""
         self._flights.keep = keep
 
-    def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
-        """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
+    def failures(self, name: bytes, *, below: bool) -> Iterator[list[RememberedFailure]]:
+        """Yield the remembered failures of a name's questions, and with `below` of those under it, in parts."""
         return self._flights.failures.of(name, self._flights.cache_now, below=below)
 
     def forget(self, key: CacheKey) -> None:
@@ -121,7 +137,8 @@ class Forwarder:
             self._ticker.cancel()
             self._ticker = None
         self._is_started = False
-        self._flights.close()
+        self._flights.close([*self._left])
+        self._left.clear()
         for link in (*self._links.values(), *self._retired):
             link.shut()
         self._retired.clear()
@@ -141,6 +158,17 @@ class Forwarder:
         return _given(await waiter)
 
     # What links tell of tries.
+
+    def has_time(self) -> bool:
+        """Whether one more message may be taken in this turn of the event loop; the others stay in their sockets."""
+        now = self._now()
+        if self._turn_ends is None:
+            self._turn_ends = now + BUDGET
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        return now < self._turn_ends
+
+    def _end_turn(self) -> None:
+        self._turn_ends = None
 
     def answered(self, made: Try, message: bytes) -> None:
         """Take an answer, early or late."""

@@ -7,6 +7,7 @@ MAX_ASKED = 3  # questions to upstreams for one question of clients, RFC 9520 se
 MAX_IN_FLIGHT = 8_192
 MAX_LATE = 8_192  # flights that have ended and are listened to for late answers; the oldest go first
 LATE = 10.0  # seconds after its last question for which a flight is listened to
+FAILURES_PER_TURN = 200  # looked at by a search before other work gets its turn
 MAX_FAILURES = 16_384  # failures remembered, the least recently used forgotten first
 MAX_STRAYS = 32  # messages on a socket that fit none of its questions, before it is given up: somebody is guessing
 SOCKETS = 256  # UDP sockets to one upstream: with the ID 24 unpredictable bits, beside ports that keep changing

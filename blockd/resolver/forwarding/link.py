@@ -40,6 +40,9 @@ IMITATED = "seems to be imitated by somebody: too many messages came that do not
 class LinkListener(Protocol):
     """What comes of tries, each told once."""
 
+    def has_time(self) -> bool:
+        """Whether one more message may be taken now; if not, the event loop comes back to it."""
+
     def answered(self, made: Try, message: bytes) -> None:
         """`message` answers the question, whatever it says; if it is truncated over TCP too, it says TC."""
 
@@ -194,6 +197,8 @@ class Link:
 
     def _read(self, one: UdpSocket) -> None:
         for _ in range(READ_AT_ONCE):
+            if not self._listener.has_time():
+                return
             try:
                 message = one.sock.recv(types.MAX_TCP)
             except OSError as error:

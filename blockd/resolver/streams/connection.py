@@ -15,6 +15,8 @@ from blockd.resolver.streams.tls import UpstreamProof
 
 MAX_STRAYS = 64  # messages that answer no question, beyond those that were answered since
 PIECE = 1 << 16  # octets that wait in the transport before it takes no more
+PART = 1 << 10  # octets that are taken before the time is looked at: twenty answers or so
+BUDGET = 0.003  # seconds for which octets are taken in one turn of the event loop
 QR = types.QR >> 8
 
 
@@ -70,6 +72,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._proof = proof
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
+        self._is_behind = False  # reading is paused, until what has come is taken
+        self._unread = bytearray()
         self._is_kept = False  # its TLS session
         self._strays = 0
 
@@ -147,9 +151,28 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take octets; none after the end."""
-        if self._transport is not None:
-            self.receive(data)
+        is_behind = bool(self._unread)
+        self._unread += data
+        if not is_behind:
+            self._read()
+
+    def _read(self) -> None:
+        """Take what has come, in this turn of the event loop or the next ones: it may be a thousand answers."""
+        end = self._clock() + BUDGET
+        transport = self._transport
+        while self._unread and self._transport is not None:
+            part = bytes(self._unread[:PART])
+            del self._unread[:PART]
+            self.receive(part)
             self.end_if_done()
+            if self._unread and self._transport is not None and self._clock() >= end:
+                self._transport.pause_reading()
+                asyncio.get_running_loop().call_soon(self._read)
+                self._is_behind = True
+                return
+        if self._is_behind and transport is not None and self._transport is transport:
+            transport.resume_reading()
+        self._is_behind = False
 
     def pause_writing(self) -> None:
         """Take no more questions: the upstream reads too slowly."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from blockd.dns import types
 from blockd.resolver.streams.connecting import NotConnected, connect
-from blockd.resolver.streams.connection import StreamQuestion, UpstreamConnection
+from blockd.resolver.streams.connection import BUDGET, StreamQuestion, UpstreamConnection
 from blockd.resolver.streams.listener import FailureKind, StreamListener
 from blockd.resolver.streams.options import StreamCounts, StreamOptions
 from blockd.resolver.streams.padding import padded
@@ -155,14 +155,21 @@ class Stream:
             self._timer = self._loop.call_later(self._options.tick, self._tick)
 
     def _send(self) -> None:
+        """Send what waits, as much as there is time for in one turn of the event loop."""
+        end = self._clock() + BUDGET
+        has_time = True
         for connection in list(self._connections):
             room = connection.room() if self._waiting else 0
-            while room > 0 and self._waiting:
+            while room > 0 and self._waiting and has_time:
                 question = self._waiting.popleft()
                 self._waiting_octets -= len(question.message)
                 connection.send(question)
                 room = connection.room()
+                has_time = self._clock() < end
             connection.push()
+        if not has_time and self._waiting:
+            self._come_back()
+            return
         if self._waiting and self._connecting is None and self._make_place():
             self._connecting = self._loop.create_task(self._connect())
 

@@ -5,13 +5,14 @@ import pytest
 from blockd.resolver.forwarding import failures
 from blockd.resolver.forwarding.failures import About, Failure, Failures, joined, rcode_text, seconds_text
 from blockd.resolver.forwarding.groups import LinkGroup
+from blockd.resolver.forwarding.limits import FAILURES_PER_TURN
 
 WHY = Failure(23, "192.0.2.1 answered REFUSED")
 KEY = b"\7example", 1, False, False
 
 
 def key(number: int) -> tuple[bytes, int, bool, bool]:
-    return b"\7example" + bytes((1, number)), 1, False, False
+    return b"\7example\2" + number.to_bytes(2), 1, False, False
 
 
 def kept(memory: Failures, now: float) -> float:
@@ -93,6 +94,21 @@ def test_those_of_a_name_and_of_the_names_under_it_are_shown() -> None:
     memory = Failures()
     memory.note(KEY, WHY, 0.0)
     memory.note(key(7), WHY, 3.0)
-    assert [one.key for one in memory.of(KEY[0], 4.0, below=False)] == [KEY]
-    assert [(one.until, one.why) for one in memory.of(KEY[0], 4.0, below=True)] == [(5.0, WHY.text), (8.0, WHY.text)]
-    assert [one.key for one in memory.of(KEY[0], 6.0, below=True)] == [key(7)]
+    (exact,) = memory.of(KEY[0], 4.0, below=False)
+    (both,) = memory.of(KEY[0], 4.0, below=True)
+    (later,) = memory.of(KEY[0], 6.0, below=True)
+    assert [one.key for one in exact] == [KEY]
+    assert [(one.until, one.why) for one in both] == [(5.0, WHY.text), (8.0, WHY.text)]
+    assert [one.key for one in later] == [key(7)]
+
+
+def test_a_search_is_done_in_parts_and_bears_changes_meanwhile() -> None:
+    memory = Failures()
+    for number in range(2 * FAILURES_PER_TURN + 1):
+        memory.note(key(number), WHY, 0.0)
+    found = memory.of(b"", 1.0, below=True)
+    first = next(found)
+    for one in first:
+        memory.forget(one.key)
+    memory.forget(key(FAILURES_PER_TURN))
+    assert [len(part) for part in (first, *found)] == [FAILURES_PER_TURN, FAILURES_PER_TURN - 1, 1]

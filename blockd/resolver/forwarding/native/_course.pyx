@@ -13,7 +13,7 @@ from blockd.resolver.forwarding.health import SILENT, UNREACHABLE
 from blockd.resolver.forwarding.native._flights cimport DOUBT_CASE, DOUBT_COOKIE, NOWHERE
 
 cdef enum:
-    DUE_AT_ONCE = 512  # flights gone on with in one turn
+    DUE_AT_ONCE = 512  # flights gone on with in one turn, if it has time for them
 
 cdef int _SILENT = SILENT
 cdef int _UNREACHABLE = UNREACHABLE
@@ -169,12 +169,15 @@ cdef class Course(Links):
         return 0
 
     cdef int run_due(self, double now) except -1:
-        """Go on with the flights that are due."""
+        """Go on with the flights that are due, in this turn or the next ones."""
         cdef int _i
         for _i in range(DUE_AT_ONCE):
             if self.flights.heap_size == 0 or self.flights.heap[0].due > now:
-                break
+                return 0
             self._look_at(self.flights.heap[0], now)
+            if self.is_over():
+                break
+        self.go_on_soon()
         return 0
 
     cdef int tick(self, double now) except -1:

@@ -22,8 +22,8 @@ from blockd.resolver.engine._cache cimport Entry
 from blockd.resolver.engine._options cimport Errors
 from blockd.resolver.engine._reading cimport SAID_FAILURE, SAID_TOO_FAR, Reading, read_response
 from blockd.resolver.engine._sockets cimport monotonic
-from blockd.resolver._numbers cimport MAX_ASKED, MAX_IN_FLIGHT
-from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS
+from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_IN_FLIGHT
+from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS, FAILURE_PLACES
 from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT
 from blockd.resolver.forwarding.native._wording cimport Text, add, add_seconds, add_word, explain, write_error
 from blockd.resolver.forwarding.health cimport Health, failure_kept
@@ -111,22 +111,31 @@ cdef class Forwarding(Course):
         return 0
 
     def remembered(self, bytes name, *, bint below):
-        """Return the failures of a name's questions, and with `below` of those under it, that still hold.
+        """Yield the failures of a name's questions, and with `below` of those under it, that still hold, in parts.
 
-        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options); the last used one last.
+        Each as (key, type, DO, CD, the moment of the cache's clock at which it ends, EDE options). They may change in between.
         """
-        cdef Failure *failure = <Failure *>self.failures.ages.oldest
+        cdef int first
+        for first in range(0, FAILURE_PLACES, FAILURES_PER_TURN):
+            yield self._found(name, below, first)
+
+    cdef list _found(self, bytes name, bint below, int first):
+        """Return the failures that a search finds in FAILURES_PER_TURN places, of which each has one at most on average."""
+        cdef Failure *failure
         cdef double now = self.moment()
         cdef list found = []
-        while failure != NULL:
-            key = failure.key[:failure.key_size]
-            if (key.startswith(name) if below else key == name) and now < failure.until:
-                if not self._is_over(failure):
-                    found.append((
-                        key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
-                        failure.errors[:failure.errors_size],
-                    ))
-            failure = <Failure *>failure.age.newer
+        cdef int place
+        for place in range(first, min(first + FAILURES_PER_TURN, <int>FAILURE_PLACES)):
+            failure = self.failures.places[place]
+            while failure != NULL:
+                key = failure.key[:failure.key_size]
+                if (key.startswith(name) if below else key == name) and now < failure.until:
+                    if not self._is_over(failure):
+                        found.append((
+                            key, failure.qtype, bool(failure.do_), bool(failure.cd), failure.until,
+                            failure.errors[:failure.errors_size],
+                        ))
+                failure = failure.chain
         return found
 
     # How a question is asked.

@@ -3,10 +3,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from blockd.resolver.forwarding.native._flights cimport Flights, Try
 from blockd.resolver.forwarding.native._ports cimport Ports
 from blockd.resolver.forwarding.native._replies cimport Extras, Fit
+from blockd.resolver.forwarding.native._system cimport epoll_event
 from blockd.resolver.forwarding.native._wording cimport Remote
 
 cdef enum:
     BUFFER = 65536
+    READY = 128  # sockets that are noted as ready at once, of which one message each is read
 
 
 cdef class Links:
@@ -16,6 +18,11 @@ cdef class Links:
     cdef public bint is_started  # somebody reads `epoll` all the time
     cdef int timer
     cdef bint is_fast  # the timer
+    cdef bint is_awake  # the timer goes off at once, since something is left to be done
+    cdef double turn_ends  # when what is left is for the next turn
+    cdef epoll_event events[READY]
+    cdef int ready  # of these
+    cdef int taken  # how many of these have been read
     cdef double busy  # when something was in flight last
     cdef double next_renewal
     cdef list healths  # of the upstreams
@@ -45,3 +52,5 @@ cdef class Links:
     cdef bint _learn(self, Try *one, const Extras *extras) noexcept nogil
     cdef int _fail_with(self, Try *one, int kind, const char *text, double now) except -1
     cdef void hurry(self) noexcept nogil
+    cdef bint is_over(self) noexcept nogil
+    cdef void go_on_soon(self) noexcept nogil

@@ -28,14 +28,13 @@ from blockd.resolver.forwarding.native._replies cimport (
     FITS_ALONE, FITS_BUT_FOR_CASE, FITS_NOT, extras_of, fit_of, is_letter,
 )
 from blockd.resolver.forwarding.native._system cimport (
-    CLOCK_MONOTONIC, EPOLL_CLOEXEC, TFD_CLOEXEC, TFD_NONBLOCK, blockd_set_timer, blockd_watch, close, epoll_create1,
-    epoll_event, epoll_wait, read as read_timer, timerfd_create,
+    CLOCK_MONOTONIC, EPOLL_CLOEXEC, TFD_CLOEXEC, TFD_NONBLOCK, blockd_set_timer, blockd_set_timer_off, blockd_watch,
+    close, epoll_create1, epoll_wait, read as read_timer, timerfd_create,
 )
 from blockd.resolver.forwarding.health cimport Health
 from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE
 
 cdef enum:
-    READY = 128  # sockets read in one call, one message each, so that clients get their turn
     TIMER = 0xFFFFFFFF  # the timer's place among what is watched
     MAX_MESSAGE = types.HEADER_SIZE + 264 + types.OPT_SIZE + 4 + CLIENT_COOKIE + MAX_SERVER_COOKIE
     FAST = 10_000_000  # nanoseconds between two looks at flights
@@ -132,6 +131,15 @@ cdef class Links:
         if not self.is_fast and blockd_set_timer(self.timer, FAST) == 0:
             self.is_fast = True
 
+    cdef bint is_over(self) noexcept nogil:
+        """Return whether this turn of the event loop has taken its time, so that what is left is for the next one."""
+        return self.is_started and monotonic() >= self.turn_ends
+
+    cdef void go_on_soon(self) noexcept nogil:
+        """Have `drain` called in the next turn of the event loop, behind other sockets."""
+        if not self.is_awake and blockd_set_timer_off(self.timer, FAST) == 0:
+            self.is_awake = self.is_fast = True
+
     # What leaves.
 
     cdef bint send(self, Try *one, double now) except *:
@@ -216,17 +224,22 @@ cdef class Links:
     # What arrives.
 
     cdef int drain(self, double now) except -1:
-        """Take what upstreams sent, one message from each socket, and do what is due by the time."""
-        cdef epoll_event events[READY]
-        cdef int ready, i
+        """Take what upstreams sent, one message from each socket, and do what is due by the time.
+
+        If this turn has no time for all of it, the next one begins with the sockets that are left: these stay ready.
+        """
         cdef uint32_t place
         cdef uint64_t _times
         cdef ssize_t size
         cdef bint is_due = False
-        ready = epoll_wait(self.epoll, events, READY, 0)
-        for i in range(ready):
-            place = events[i].data.u32
+        if self.taken == self.ready:
+            self.taken = 0
+            self.ready = max(epoll_wait(self.epoll, self.events, READY, 0), 0)
+        while self.taken < self.ready:
+            place = self.events[self.taken].data.u32
+            self.taken += 1
             if place == TIMER:
+                self.is_awake = False
                 is_due = read_timer(self.timer, &_times, sizeof(_times)) > 0
                 continue
             if self.ports.ports[place].descriptor < 0:
@@ -236,6 +249,8 @@ cdef class Links:
                 self._take(<int>place, self.buffer, <uint32_t>size, now)
             elif errno != EAGAIN:
                 self.ports.refuse(<int>place, errno)
+            if self.is_over():
+                break
         if self.ports.refused_count:
             self.give_up_refused(now)
         if is_due:
@@ -328,20 +343,23 @@ cdef class Links:
         return 0
 
     cdef int give_up_refused(self, double now) except -1:
-        """Abandon the tries that the network says did not arrive."""
+        """Abandon the tries that the network says did not arrive, in this turn or the next ones."""
         cdef Port *port
         cdef Ear *ear
         while self.ports.refused_count:
-            self.ports.refused_count -= 1
-            port = &self.ports.ports[self.ports.refused[self.ports.refused_count]]
-            port.is_refused = False
+            port = &self.ports.ports[self.ports.refused[self.ports.refused_count - 1]]
             ear = <Ear *>port.first
-            while ear != NULL:
-                self.flights.leave(ear)
-                if not ear.of.stream.is_open:
-                    ear.of.said, ear.of.rcode = SAID_UNREACHABLE, <uint16_t>port.error
-                    self.failed(ear.of, _UNREACHABLE, now)
-                ear = <Ear *>port.first
+            if ear == NULL:
+                port.is_refused = False
+                self.ports.refused_count -= 1
+                continue
+            self.flights.leave(ear)
+            if not ear.of.stream.is_open:
+                ear.of.said, ear.of.rcode = SAID_UNREACHABLE, <uint16_t>port.error
+                self.failed(ear.of, _UNREACHABLE, now)
+            if self.is_over():
+                self.go_on_soon()
+                break
         return 0
 
     cdef int _fail_with(self, Try *one, int kind, const char *text, double now) except -1:

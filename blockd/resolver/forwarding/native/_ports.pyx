@@ -94,7 +94,7 @@ cdef class Ports:
         start = <int>(random % <uint32_t>self.each)
         for i in range(self.each):
             place = first + (start + i) % self.each
-            if self.ports[place].is_leaving:
+            if self.ports[place].is_leaving or self.ports[place].is_refused:
                 continue
             if self.ports[place].descriptor < 0:
                 self.ports[place].descriptor = self._opened(upstream)

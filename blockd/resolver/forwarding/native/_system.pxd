@@ -32,9 +32,19 @@ cdef extern from *:
         times.it_interval.tv_nsec = times.it_value.tv_nsec = nanoseconds % 1000000000;
         return timerfd_settime(timer, 0, &times, 0);
     }
+
+    static int blockd_set_timer_off(int timer, long nanoseconds) {
+        struct itimerspec times;
+        times.it_interval.tv_sec = nanoseconds / 1000000000;
+        times.it_interval.tv_nsec = nanoseconds % 1000000000;
+        times.it_value.tv_sec = 0;
+        times.it_value.tv_nsec = 1;
+        return timerfd_settime(timer, 0, &times, 0);
+    }
     """
     int blockd_watch(int epoll, int descriptor, uint32_t number) nogil
     int blockd_set_timer(int timer, long nanoseconds) nogil
+    int blockd_set_timer_off(int timer, long nanoseconds) nogil  # now, and then again and again
 
 cdef extern from "<sys/socket.h>" nogil:
     int SOCK_DGRAM

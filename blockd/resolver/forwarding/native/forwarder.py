@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from blockd.dns import types
@@ -29,6 +29,7 @@ from blockd.resolver.forwarding.upstream_groups import Group, probed_zones
 from blockd.resolver.options import CacheOptions, UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.resolver.streams import FailureKind, Stream
+from blockd.resolver.waiting import Turns
 from blockd.settings import Upstream
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class NativeForwarder:
         self._to_ask: list[tuple[int, bytes]] = []
         self._waiting: dict[int, asyncio.Future[bytes | tuple[bytes, bool]]] = {}
         self._numbers = itertools.count()
+        self._turns = Turns()
         self._answer_later: Callable[[Iterable[Deferred]], None] = _drop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,6 +182,7 @@ class NativeForwarder:
             outcome = await waiter
         finally:
             self._waiting.pop(number, None)
+        await self._turns.take()
         if isinstance(outcome, bytes):
             return parse(outcome, len(key[0]) + 5, do=key[2])
         return _given(*outcome)
@@ -195,12 +198,13 @@ class NativeForwarder:
         """How many questions are waiting for upstreams."""
         return self._engine_in_use.forwarding.flights.count
 
-    def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
-        """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
-        return [
-            RememberedFailure((key, qtype, do, cd), until, failure_text(errors))
-            for key, qtype, do, cd, until, errors in self._engine_in_use.forwarding.remembered(name, below=below)
-        ]
+    def failures(self, name: bytes, *, below: bool) -> Iterator[list[RememberedFailure]]:
+        """Yield the remembered failures of a name's questions, and with `below` of those under it, in parts."""
+        for part in self._engine_in_use.forwarding.remembered(name, below=below):
+            yield [
+                RememberedFailure((key, qtype, do, cd), until, failure_text(errors))
+                for key, qtype, do, cd, until, errors in part
+            ]
 
     def forget(self, key: CacheKey) -> None:
         """Forget a failure, so that the question is asked again."""
