@@ -15,7 +15,7 @@ MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has
 
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
-_COOKIE = types.COOKIE_OPTION.to_bytes(2)
+_MARKED = (types.COOKIE_OPTION.to_bytes(2), types.OWN_OPTION.to_bytes(2))
 _COOKIE_SIZE = 12  # octets of the option's head and the client cookie
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -24,8 +24,8 @@ class Query:
     """One question.
 
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
-    longest answer in octets that it allows. `cookie` is the client cookie if COOKIE is its first option, else empty.
-    Octets behind its last record are ignored, as BIND and Unbound do.
+    longest answer in octets that it allows. `cookie` is the client cookie, or what marks a question of blockd's own, if
+    its first option has one, else empty. Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Query:
                 self.do = bool(ttl & types.EDNS_DO)
                 payload = klass
                 data = packet[position - size : position]
-                if size >= _COOKIE_SIZE and data[:2] == _COOKIE:
+                if size >= _COOKIE_SIZE and data[:2] in _MARKED:
                     self.cookie = data[4:_COOKIE_SIZE]
         if position > len(packet):
             raise BadMessage(types.FORMERR, "it ends within a record")

@@ -102,8 +102,11 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
 
 cdef inline bint has_cookie_of(const Question *q, const uint8_t *cookies, uint32_t count) noexcept nogil:
     """Return whether the first EDNS option of a question has one of some client cookies, of 8 octets each."""
-    cdef uint32_t i
-    if q.options_size < 12 or q.options[0] != 0 or q.options[1] != types.COOKIE_OPTION:
+    cdef uint32_t i, code
+    if q.options_size < 12:
+        return False
+    code = q.options[0] << 8 | q.options[1]
+    if code != types.COOKIE_OPTION and code != types.OWN_OPTION:
         return False
     for i in range(count):
         if memcmp(q.options + 4, cookies + 8 * i, 8) == 0:
