@@ -78,7 +78,7 @@ class Flights:
         now = self._now()
         flight = Flight(key, group, now)
         if group.is_down:
-            since = max((health.since for health in group.healths), default=now)
+            since = max((health.silent_since() for health in group.healths), default=now)
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
             return flight
         if len(self._flights) >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone

@@ -25,7 +25,7 @@ COOKIE = dns.edns.OptionType.COOKIE
 
 
 def with_cookie(name: str, cookie: bytes, *before: dns.edns.Option, code: int = COOKIE) -> bytes:
-    options = [*before, dns.edns.GenericOption(code, cookie)]
+    options = [*before, dns.edns.GenericOption(dns.edns.OptionType.make(code), cookie)]
     return question(name, "A", use_edns=0, options=options).to_wire()
 
 

@@ -168,7 +168,7 @@ cdef class Forwarding(Course):
         for health in <list>self.group_healths[group]:
             if health.state != _DOWN:
                 return False
-            since = max(since, health.since)
+            since = max(since, health.silent_since())
         text.size = 0
         if self.groups[group].count == 0:
             add_word(&text, b"no upstream is known")

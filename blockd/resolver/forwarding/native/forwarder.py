@@ -14,6 +14,7 @@ from blockd.errors import UpstreamFailure
 from blockd.metrics import Row
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import Cache, Cached, CacheKey
+from blockd.resolver.caching.caching_forwarder import nothing
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
@@ -158,8 +159,11 @@ class NativeForwarder:
             self._loop.remove_reader(self._reader)
         self._loop = None
 
-    async def resolve(self, key: CacheKey) -> Response:
-        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on.
+
+        `begun` is called unless that is known at once.
+        """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._run_in(loop)
@@ -167,6 +171,7 @@ class NativeForwarder:
         failed = self._engine_in_use.resolve(*key, number)
         if failed is not None:
             return _given(*failed)
+        begun()
         waiter: asyncio.Future[bytes | tuple[bytes, bool]] = loop.create_future()
         self._waiting[number] = waiter
         try:
