@@ -70,8 +70,8 @@ def test_a_question_that_comes_back_is_answered_at_once(
     "packet",
     [
         with_cookie("a.example", os.urandom(8)),
-        with_cookie("a.example", b"short"),
-        with_cookie("a.example", b""),
+        with_cookie("a.example", b"short", code=OWN_OPTION),
+        with_cookie("a.example", b"", code=OWN_OPTION),
         with_cookie("a.example", os.urandom(8), code=OWN_OPTION),
         with_cookie("a.example", TOKEN.cookie_for(Upstream("192.0.2.7", 53)), code=OWN_OPTION - 1),
         with_cookie("a.example", os.urandom(40), dns.edns.GenericOption(dns.edns.OptionType.PADDING, b"x")),
