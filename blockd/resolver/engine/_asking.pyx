@@ -87,6 +87,8 @@ cdef class Asking(Answering):
         self._forwarder = forwarder
         self.forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
         self.forwarding.engine = self
+        for place, (label, _, _) in enumerate(upstreams):
+            self.forwarding.remotes[<int>place].source = self.cache.source_of(label)
         if before is not None:
             self.second = begun_second()
             self._carry_over(before, monotonic())
@@ -329,7 +331,7 @@ cdef class Asking(Answering):
         try:
             while waiter != NULL:
                 if waiter.descriptor == NUMBERED:
-                    self._forwarder.settled(waiter.number, <bytes>message[:size])
+                    self._forwarder.settled(waiter.number, <bytes>message[:size], self.cache.sources[entry.source])
                 else:
                     self._answer_waiter(waiter, entry, FROM_UPSTREAM, now)
                 waiter = waiter.next

@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from blockd.dns import types
 from blockd.errors import cause_of
@@ -120,7 +121,7 @@ class Flights:
             if made.is_plain:
                 link.ask_without_edns()
             link.health.note_resolved(now)
-            self._resolve(flight, judged.response)
+            self._resolve(flight, replace(judged.response, source=link.upstream.label))
             return
         flight.said[made.index] = f"{link.upstream.label} {judged.said}"
         if judged.meaning is Meaning.WITHOUT_EDNS and not flight.is_done and flight.asked < MAX_ASKED:

@@ -231,6 +231,7 @@ cdef class Forwarding(Course):
             if one.is_plain:
                 self.remotes[one.upstream].opt_off = now + WITHOUT_EDNS
             health.note_resolved(now)
+            entry.source = self.remotes[one.upstream].source
             return self._resolve(flight, entry, reading.lifetime, message, size, now)
         if reading.said == SAID_FAILURE:
             return self._take_error(one, reading.rcode, &reading.errors, False, now)

@@ -30,6 +30,7 @@ cdef struct Remote:
     uint8_t cookie[COOKIE_SIZE]
     const uint8_t *text
     uint32_t text_size
+    uint8_t source  # the number by which cache entries name it
 
 
 cdef inline const char *rcode_name(int rcode) noexcept nogil:
