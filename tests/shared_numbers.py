@@ -68,7 +68,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES", "FAILURES_PER_TURN"),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
-        of(query, "MAX_DATAGRAM"),
+        of(query, "MAX_DATAGRAM", "MAX_OPTIONS"),
         of(source_ports, "LOWEST_PORT"),
         of(response, "MAX_RECORDS"),
         of(names, "MAX_POINTERS", "REACH"),

@@ -26,7 +26,7 @@ from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult, AcceptService
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
-from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, gate_with_releases
+from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.process_name import name_process
 from blockd.daemon.report.banner import banner, progress
@@ -42,6 +42,7 @@ from blockd.daemon.sinkhole import SinkholeService
 from blockd.daemon.switching import ControlChannel, Store, WorkerLink
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import resolving
 from blockd.daemon.update.updater import Updater
@@ -54,6 +55,8 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.resolver import engine_name
+from blockd.resolver.own_networks import own_networks
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
@@ -111,16 +114,19 @@ class ControlProcess:
         self._clock_watch = ClockWatch(timing.clock)
         self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
-        releasing_gate, trouble = gate_with_releases(gate, state.folder)
-        compiling = Compiling(releasing_gate, state.folder / "compiled", environment.compiler, state.room)
+        released, trouble = released_keys(state.folder)
+        self._gate = CurrentGate(gate, released)
+        self._gate.stand_on(own_networks(settings, context.resolution.observation))
+        compiling = Compiling(self._gate, state.folder / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
+        self._upstreams.listen(self._stand_on)
         operator = settings.operator.name
         self._overrides = OverrideService(
             own.path, operator or UNNAMED_OPERATOR, self._recorder, self._updater, self._switcher, gate.guard,
             timing.clock,
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
-        self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock, trouble)
+        self._releases = ReleaseService(state.folder, self._gate, self._recorder, self._updater, timing.clock, trouble)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
@@ -287,6 +293,12 @@ class ControlProcess:
             self._feeds.notify.heard(message["refused_notify"])
         else:
             self._workers.heard(message)
+
+    def _stand_on(self, resolution: Resolution) -> None:
+        """Have no list block the upstreams of now, if they are others."""
+        if self._gate.stand_on(own_networks(self._settings, resolution.observation)):
+            log.info("Other upstreams are asked: no list may block their addresses from the next ruleset on.")
+            self._updater.note_gate()
 
     async def _forget_traffic(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blockd.resolver.machine.observation import Observation
 from blockd.resolver.own_networks import own_networks
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -14,6 +15,5 @@ def enforced_gate(settings: Settings) -> Gate:
 
     Raises ConfigError if one of its lists cannot be used, CommandError if the file of releases is damaged.
     """
-    return gate_of(settings.gate, settings.feeds, own_networks(settings)).releasing(
-        release.key for release in read_releases(settings.state_dir)
-    )
+    gate = gate_of(settings.gate, settings.feeds).standing_on(own_networks(settings, Observation.of(settings)))
+    return gate.releasing(release.key for release in read_releases(settings.state_dir))

@@ -16,23 +16,22 @@ from blockd.daemon.process_name import name_process
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
-from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import Feed, GateSettings
 
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
 
 
 class SharedGate:
-    """The gate that `settings` describe, with those of `feeds`; no list may block `own`.
+    """The gate that `settings` describe, with those of `feeds`.
 
     Reading starts at once, in the background.
     """
 
-    def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = (), own: OwnNetworks | None = None) -> None:
+    def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = ()) -> None:
         self._descriptor = os.memfd_create("blockd-gate", os.MFD_CLOEXEC)
         self._pid = os.fork()
         if self._pid == 0:
-            _write_and_exit(settings, feeds, own, self._descriptor)
+            _write_and_exit(settings, feeds, self._descriptor)
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once."""
@@ -52,14 +51,14 @@ class SharedGate:
         return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 1)
 
 
-def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], own: OwnNetworks | None, descriptor: int) -> None:
+def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], descriptor: int) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
         name_process("gate")
         with open(descriptor, "wb", closefd=False) as file:
             try:
-                gate = gate_of(settings, feeds, own)
+                gate = gate_of(settings, feeds)
             except BlockdError as error:
                 file.write(_ERROR + pickle.dumps(error))
             else:

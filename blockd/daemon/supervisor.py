@@ -45,7 +45,6 @@ from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.machine.observation import Observation
-from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
@@ -90,7 +89,7 @@ class Supervisor:
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
-        self._gate = SharedGate(settings.gate, settings.feeds, own_networks(settings))
+        self._gate = SharedGate(settings.gate, settings.feeds)
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()

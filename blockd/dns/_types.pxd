@@ -48,6 +48,7 @@ cdef enum:
     EDNS_DO = 32768
     COOKIE_OPTION = 10
     EDE_OPTION = 15
+    OWN_OPTION = 65003
     EDE_CODE_ONLY = 6
     OPT_SIZE = 11
     EDE_OTHER = 0

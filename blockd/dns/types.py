@@ -63,6 +63,7 @@ RCODE = 0x000F
 EDNS_DO = 0x8000
 COOKIE_OPTION = 10  # RFC 7873 section 4
 EDE_OPTION = 15  # RFC 8914 section 2
+OWN_OPTION = 65003  # marks blockd's own questions; the third code for local use, RFC 6891 section 9
 EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options
 

@@ -9,13 +9,15 @@ from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.names import MAX_KEY, MAX_LABEL
+from blockd.resolver.forwarding.edns import COOKIE_SIZES
 
 MAX_DATAGRAM = 1472  # octets of a question over UDP; a longer packet is cut when received
+MAX_OPTIONS = 64  # of EDNS in a question: clients send a few, and each costs time here
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has no others
 
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
-_COOKIE = types.COOKIE_OPTION.to_bytes(2)
+_MARKED = (types.COOKIE_OPTION.to_bytes(2), types.OWN_OPTION.to_bytes(2))
 _COOKIE_SIZE = 12  # octets of the option's head and the client cookie
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -24,8 +26,8 @@ class Query:
     """One question.
 
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
-    longest answer in octets that it allows. `cookie` is the client cookie if COOKIE is its first option, else empty.
-    Octets behind its last record are ignored, as BIND and Unbound do.
+    longest answer in octets that it allows. `cookie` is the client cookie, or what marks a question of blockd's own, if
+    its first option has one, else empty. Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
     __slots__ = (
@@ -91,11 +93,33 @@ class Query:
                 self.do = bool(ttl & types.EDNS_DO)
                 payload = klass
                 data = packet[position - size : position]
-                if size >= _COOKIE_SIZE and data[:2] == _COOKIE:
+                if not self.version and not _are_sound(data):
+                    raise BadMessage(types.FORMERR, "an EDNS option is malformed")
+                if size >= _COOKIE_SIZE and data[:2] in _MARKED:
                     self.cookie = data[4:_COOKIE_SIZE]
         if position > len(packet):
             raise BadMessage(types.FORMERR, "it ends within a record")
         return payload
+
+
+def _are_sound(options: bytes) -> bool:
+    """Return whether EDNS options end where their record does, and the first COOKIE has a size that one may have.
+
+    More than MAX_OPTIONS are not read, and count as malformed. RFC 7873 section 5.2 has FORMERR for other sizes, and
+    further COOKIE options ignored.
+    """
+    position, end, has_cookie, left = 0, len(options), False, MAX_OPTIONS
+    while position < end:
+        behind = position + 4 + int.from_bytes(options[position + 2 : position + 4])
+        left -= 1
+        if behind > end or left < 0:
+            return False
+        if not has_cookie and options[position : position + 2] == _MARKED[0]:
+            has_cookie = True
+            if behind - position - 4 not in COOKIE_SIZES:
+                return False
+        position = behind
+    return True
 
 
 def type_rcode(qtype: int) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blockd.dns import types
 from blockd.errors import BadMessage
@@ -65,6 +65,7 @@ class Response:
     extras: tuple[bytes, ...]
     errors: bytes  # the EDE options that it carried, as `reading/extended_errors.py` keeps them
     extra_addresses: tuple[bytes, ...] = ()
+    source: str = field(default="", compare=False)  # the upstream, as sentences name it; empty if it is not known
 
     @property
     def failed(self) -> bool:

@@ -14,6 +14,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.update.compile_child import Compiling, Job
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.updater import Updater
 from blockd.daemon.workers import Workers
@@ -73,7 +74,7 @@ class Node:
             Store(self.state, slots, RETENTION), WorkerLink(self.workers, self.channel), self.feeds, self.tests,
             self.recorder, timing,
         )  # fmt: skip
-        compiling = Compiling(GATE, self.folder / "compiled", _Compiler(self.time))
+        compiling = Compiling(CurrentGate(GATE), self.folder / "compiled", _Compiler(self.time))
         self.updater = Updater(self.feeds, compiling, self.switcher, self.recorder, timing)
         self.overrides = OverrideService(
             own.path, "Operator", self.recorder, self.updater, self.switcher, Guard(), self.time.clock

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blockd.cli.cache.show import _lines
 from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.cache.record_text import MAX_RECORDS, MAX_TEXT, UNREADABLE, record_texts
 from blockd.daemon.cache.service import SECONDS, CacheService
@@ -56,7 +58,7 @@ def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
     return Rig(tmp_path, upstream.upstream, stale=86_400, attempts=1, timeout=HASTY)
 
 
-def test_what_is_cached_is_shown_with_its_times(rig: Rig) -> None:
+def test_what_is_cached_is_shown_with_its_times(rig: Rig, upstream: UpstreamSimulator) -> None:
     rig.answer(NAME)
     rig.answer(NAME, "TXT")
     rig.clock.now += 10
@@ -75,6 +77,7 @@ def test_what_is_cached_is_shown_with_its_times(rig: Rig) -> None:
         "name": NAME, "type": "A", "dnssec": False, "checking_disabled": False, "rcode": "NOERROR", "state": "fresh",
         "negative": False, "stored": "2027-01-15T07:59:50Z", "expires": "2027-01-15T08:00:50Z", "ttl": 50, "uses": 1,
         "records": ["www.example. 50 IN CNAME cdn.example.", "cdn.example. 50 IN A 198.51.100.1"], "more_records": 0,
+        "upstream": upstream.upstream.label,
     }  # fmt: skip
     assert (negative["type"], negative["negative"], negative["rcode"]) == ("TXT", True, "NOERROR")
 
@@ -89,6 +92,42 @@ def test_what_has_expired_and_failures_are_shown(rig: Rig, upstream: UpstreamSim
     assert (entry["state"], entry["ttl"], entry["expires"]) == ("stale", 0, "2027-01-15T08:00:00Z")
     assert (failure["name"], failure["type"], failure["until"][:16]) == (NAME, "A", "2027-01-15T08:00")
     assert failure["why"]
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+def test_an_answer_is_shown_with_the_upstream_that_it_is_from(
+    tmp_path: Path, upstream: UpstreamSimulator, transport: Transport
+) -> None:
+    over_tcp = replace(upstream.upstream, over_tcp=True)
+    rig = Rig(tmp_path, over_tcp)
+    rig.answer(NAME, transport=transport)
+    (worker,) = asyncio.run(Office({0: rig}).service.show(NAME)).workers
+    assert [entry["upstream"] for entry in worker["entries"]] == [f"tcp://{upstream.upstream.label}"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("M\u00dcNCHEN.example.", "xn--mnchen-3ya.example"),
+        (r"a\.b.example", r"a\046b.example"),
+        (r"a\032b.example", r"a\032b.example"),
+        (r"a\000\255.example", r"a\000\255.example"),
+        ("*.star.example", r"\042.star.example"),
+    ],
+)
+def test_names_with_odd_octets_are_found_and_shown_as_text(
+    tmp_path: Path, upstream: UpstreamSimulator, asked: str, shown: str
+) -> None:
+    name = "xn--mnchen-3ya.example" if "NCHEN" in asked else asked
+    upstream.plan(name, "TXT", f'{name}. 60 IN TXT "\\027[31mred\\010"')
+    rig = Rig(tmp_path, upstream.upstream)
+    rig.answer(name, "TXT")
+    told = asyncio.run(Office({0: rig}).service.show(asked)).to_json()
+    assert told["name"] == shown
+    lines = [*_lines(told)]
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+    assert lines[-1].endswith(r'. 60 IN TXT "\027[31mred\010"')
 
 
 def test_a_blocked_name_is_said_to_be_blocked_whatever_is_cached(rig: Rig, tmp_path: Path) -> None:

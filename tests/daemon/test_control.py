@@ -27,7 +27,7 @@ from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
-from blockd.names import key_from_text
+from blockd.names import Network, key_from_text
 from blockd.orders import Reason, Verdict
 from blockd.resolver import SelfTestKey
 from blockd.resolver.machine.loop_token import LoopToken
@@ -83,6 +83,8 @@ class Channel:
     def send(self, message: Message, /) -> None:
         self.sent.append(message)
         assert self.control is not None
+        if "enforce" not in message:
+            return
         for index in range(2):
             self.control.heard({"worker": index, "pid": 10 + index, "enforcing": message["enforce"]})
 
@@ -130,6 +132,44 @@ class Node:
         """Have the feed's new content looked at and enforced."""
         self.sources["national"].give(*names)
         return await self.control.refresh(None)
+
+
+PUBLIC = ("9.9.9.9", "149.112.112.112", "1.1.1.1")  # addresses that no registry has for special purposes
+
+
+def test_no_list_blocks_the_resolvers_that_the_machine_names_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolv_conf = tmp_path / "resolv.conf"
+    monkeypatch.setattr("blockd.resolver.machine.system.RESOLV_CONF", resolv_conf)
+    resolv_conf.write_text(f"nameserver {PUBLIC[0]}\n", "ascii")
+    feeds = [{"name": "national", "type": "addresses", "path": "/lists/national"}]
+
+    def blocked(node: Node) -> list[str]:
+        enforced = node.control._enforced
+        assert enforced is not None
+        return [text for text in PUBLIC if enforced.ruleset.claims(Network.from_text(text).key)]
+
+    async def check(node: Node) -> None:
+        await node.give(*PUBLIC)
+        assert blocked(node) == [PUBLIC[1], PUBLIC[2]]
+        resolv_conf.write_text(f"nameserver {PUBLIC[1]}\n", "ascii")
+        await node.control._upstreams._watch.look()
+        await node.control.refresh(None)
+        assert blocked(node) == [PUBLIC[0], PUBLIC[2]], "with nothing new of the list"
+        assert node.control._updater.maker.gate == node.control._gate.now
+        await node.control.held("release", {"name": PUBLIC[1], "reason": "it is theirs"})
+        assert blocked(node) == [*PUBLIC]
+        resolv_conf.unlink()
+        await node.control._upstreams._watch.look()
+        await node.give(*PUBLIC, "8.8.8.8")
+        assert blocked(node) == [*PUBLIC], "the resolvers named last stay, and so does what was released"
+        resolv_conf.write_text(f"nameserver {PUBLIC[2]}\n", "ascii")
+        await node.control._upstreams._watch.look()
+        await node.give(*PUBLIC)
+        assert blocked(node) == [PUBLIC[0], PUBLIC[1]]
+
+    asyncio.run(_checked(Node(tmp_path, feeds=feeds, upstreams=["system"]), check))
 
 
 Run = Callable[[Callable[[Node], Awaitable[None]]], None]

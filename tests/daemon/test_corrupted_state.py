@@ -26,6 +26,7 @@ from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _compiled
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.feed_state import FeedState
@@ -201,7 +202,7 @@ async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSw
         tests = SelfTests(settings, SelfTestKey.make(os.urandom))
         enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, recorder, timing)
         await enforcing.begin(version)
-        updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, recorder, timing)
+        updater = Updater(feeds, Compiling(CurrentGate(gate), state.folder / "compiled"), enforcing, recorder, timing)
         yield enforcing, updater
         await enforcing.close()
     finally:

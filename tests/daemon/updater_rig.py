@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from blockd.compile.news import News
 from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.updater import GATHERING, Updater
 from blockd.errors import RulesetError
@@ -76,7 +77,8 @@ class Rig:
         self.rulesets = Rulesets(folder)
         self.feeds = feed_set(folder, feeds, self.time, self.sources)
         self.recorder, self.log = recorded(folder, feeds, self.time)
-        compiling = Compiling(Gate(), folder / "compiled", self.compiler)
+        self.gate = CurrentGate(Gate())
+        compiling = Compiling(self.gate, folder / "compiled", self.compiler)
         self.updater = Updater(self.feeds, compiling, self.rulesets, self.recorder, self.time.timing)
 
     @contextlib.asynccontextmanager
@@ -92,7 +94,7 @@ class Rig:
 
     def use_room(self, room: DiskRoom) -> None:
         """Have an updater that asks `room` what may be kept."""
-        compiling = Compiling(Gate(), self.folder / "compiled", self.compiler, room)
+        compiling = Compiling(self.gate, self.folder / "compiled", self.compiler, room)
         self.updater = Updater(self.feeds, compiling, self.rulesets, self.recorder, self.time.timing)
 
     async def compiled(self) -> None:

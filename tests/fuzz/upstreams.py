@@ -53,7 +53,7 @@ class Upstreams:
         """Take a question for a stream."""
         self.on_streams.append((place, message))
 
-    def settled(self, number: int, message: bytes) -> None:
+    def settled(self, number: int, message: bytes, source: str) -> None:
         """Take what answers a question of Python's."""
         self.waiting.remove(number)
         assert len(message) >= 12, "no message answers a question"

@@ -207,6 +207,8 @@ def _ways() -> Iterator[dict[str, object]]:
 def _odd_questions() -> Iterator[bytes]:
     """Return questions that are not ordinary, and messages that are not questions."""
     plain = question("sinkhole.example", "A")
+    for options in (b"\0", b"\0\x0a\0\4four", b"\xff\0\0\5four", b"\0\x0a\0\x088octets!\0\x0a\0\0", b"\xff\0\xff\xff"):
+        yield plain[:11] + b"\1" + plain[12:] + OPT[:-2] + len(options).to_bytes(2) + options
     for kind in (0, 41, 46, 127, 128, 200, 249, 250, 251, 252, 253, 254, 255, 256, 65535):
         for name in ("sinkhole.example", "open.example"):
             yield question(name, f"TYPE{kind}")

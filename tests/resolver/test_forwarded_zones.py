@@ -106,5 +106,6 @@ def test_no_list_may_block_the_upstreams_of_a_zone(tmp_path: Path) -> None:
     config = {"forward": [{"zone": "a.example", "upstreams": ["192.0.2.53", "system"]}], "upstreams": ["192.0.2.54"]}
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text("nameserver 192.0.2.9\n")
-    found = own_networks(Settings.model_validate(config, context={"folder": None}), resolv_conf)
+    settings = Settings.model_validate(config, context={"folder": None})
+    found = own_networks(settings, Observation.of(settings, System(resolv_conf)))
     assert {network.text for network in found.upstreams} == {"192.0.2.9", "192.0.2.53", "192.0.2.54"}

@@ -14,14 +14,21 @@ import pytest
 
 from blockd.metrics import Counters
 from blockd.metrics.counters import _CACHE_REFRESHES
+from blockd.names import DomainName
+from blockd.orders import Action
+from blockd.resolver import SelfTestKey
 from blockd.resolver.cache import Cache, CacheKey
 from blockd.resolver.caching import caching_forwarder as caching
 from blockd.resolver.response import Response, parse
-from tests.resolver.rig import Rig, question
+from blockd.resolver.selftest_key import SelfTestIdentity
+from tests.resolver.rig import Rig, order, question
 from tests.upstream import Fault, UpstreamSimulator
 
 NAME = "www.example"
 KEY: CacheKey = (b"\7example\3www", 1, False, False)
+QUERY = question(NAME).to_wire()
+RECORD = b"\xc0\x0c\0\1\0\1\0\0\0\x64\0\4\xc6\x33\x64\1"
+RESPONSE = parse(QUERY[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + QUERY[12:] + RECORD, len(QUERY) - 12)
 Story = Callable[[Rig], Awaitable[None]]
 
 
@@ -119,36 +126,89 @@ def test_short_lives_and_the_setting_are_heeded(
     assert refreshes(run(tmp_path, upstream, story, **given)) == 0
 
 
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_both_engines_renew_and_count_the_same(
+    tmp_path: Path, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr("tests.resolver.rig.engine_name", lambda: engine)
+    for name in (NAME, "listed.example", "landing.example"):
+        upstream.plan(name, "A", f"{name}. 1000 IN A 198.51.100.1")
+    key = SelfTestKey(bytes(16))
+    seen: list[tuple[int, int]] = []  # refreshes counted, questions asked
+
+    async def story(rig: Rig) -> None:
+        rig.enforce([(order(action=Action.CNAME, cname="landing.example"), ["listed.example"])])
+
+        async def note(*packets: bytes) -> None:
+            for packet in packets:
+                assert await rig.resolve(packet) is not None
+            await asyncio.sleep(0)
+            asked = int(rig.row.numbers[_CACHE_REFRESHES])
+            await until(lambda: len(upstream.seen) >= 2 + asked)
+            seen.append((refreshes(rig), len(upstream.seen)))
+
+        plain, listed = question(NAME).to_wire(), question("listed.example").to_wire()
+        selftest = key.question(DomainName.from_text(NAME), 1)
+        await note(plain, plain, plain, listed, listed, listed)
+        rig.clock.now += 950
+        await note(selftest, selftest)  # nobody's question: it renews nothing
+        await note(plain)
+        await note(listed)  # what an order's alias leads to
+        await until(lambda: all(health.in_flight == 0 for health in rig.resolver.healths.values()))
+        rig.clock.now += 950
+        for health in rig.resolver.healths.values():
+            for _ in range(3):
+                health.note_probe_silence(time.monotonic())
+        await note(plain, plain, plain, listed, listed, listed)  # nobody is up: nothing is asked, and nothing counted
+
+    run(tmp_path, upstream, story, selftest=SelfTestIdentity(key, 0))
+    assert seen == [(0, 2), (0, 2), (1, 3), (2, 4), (2, 4)]
+
+
 class Silent:
     """Upstreams that never answer."""
 
-    async def resolve(self, key: CacheKey) -> Response:
+    in_flight = 0
+
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = caching.nothing) -> Response:
         """Wait for ever."""
+        begun()
         await asyncio.Event().wait()
         raise AssertionError
 
 
-def test_only_so_many_are_renewed_at_once_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("others", "most"), [(0, 3), (2, 3), (3, 0)])
+def test_only_so_many_are_renewed_at_once_and_none_twice(
+    monkeypatch: pytest.MonkeyPatch, others: int, most: int
+) -> None:
     monkeypatch.setattr(caching, "MAX_REFRESHES", 3)
-    counters = Counters(1)
+    counters, cache = Counters(1), Cache(1 << 20, 86_400, 3600, prefetch=True)
+    keys: list[CacheKey] = [(bytes([1, number]), 1, False, False) for number in range(10)]
+    now = [0.0]
 
     async def story() -> None:
-        forwarder = caching.CachingForwarder(Silent(), Cache(1 << 20, 100, 100), time.monotonic, counters.row(0))
-        for number in range(10):
+        silent = Silent()
+        silent.in_flight = others  # clients' own questions come first
+        forwarder = caching.CachingForwarder(silent, cache, lambda: now[0], counters.row(0))
+        for key in keys:
+            cache.put(key, RESPONSE, 0)
             for _ in range(2):
-                forwarder.refresh((bytes([1, number]), 1, False, False))
-        assert len(asyncio.all_tasks()) == 1 + 3
+                assert forwarder.get(key) is not None
+        now[0] = 95.0
+        for key in keys * 2:
+            assert forwarder.get(key) is not None
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1 + most
+        silent.in_flight = 0
+        assert sum(cache.claims_refresh(entry, now[0]) for key in keys if (entry := cache.peek(key))) == 10 - most
 
     asyncio.run(story())
-    assert counters.cache_refreshes() == 3
+    assert counters.cache_refreshes() == most
 
 
 def test_each_entry_is_claimed_once() -> None:
     cache = Cache(1 << 20, 86_400, 3600, prefetch=True)
-    query = question(NAME).to_wire()
-    record = b"\xc0\x0c\0\1\0\1\0\0\0\x64\0\4\xc6\x33\x64\1"
-    response = parse(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + record, len(query) - 12)
-    entry = cache.put(KEY, response, 0)
+    entry = cache.put(KEY, RESPONSE, 0)
     assert entry.refresh_at == 90
     for now in (1, 2):
         assert cache.get(KEY, now) is entry
@@ -156,5 +216,5 @@ def test_each_entry_is_claimed_once() -> None:
     assert not cache.claims_refresh(entry, 89.9)
     assert cache.claims_refresh(entry, 90)
     assert not cache.claims_refresh(entry, 90)
-    assert cache.put(KEY, response, 95).refresh_at == 185
-    assert Cache(1 << 20, 86_400, 3600).put(KEY, response, 0).refresh_at == math.inf
+    assert cache.put(KEY, RESPONSE, 95).refresh_at == 185
+    assert Cache(1 << 20, 86_400, 3600).put(KEY, RESPONSE, 0).refresh_at == math.inf

@@ -43,9 +43,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 def _entry(entry: dict[str, Any]) -> Iterator[str]:
     kind = "negative, " if entry["negative"] else ""
     until = f"expired at {entry['expires']}" if entry["state"] == "stale" else f"{entry['ttl']} s left"
+    by = f", from {entry['upstream']}" if entry["upstream"] else ""
     yield (
         f"  {_question(entry)}: {entry['rcode']}, {kind}{entry['state']}, {until}, stored at {entry['stored']}, "
-        f"used {entry['uses']:,} times"
+        f"used {entry['uses']:,} times{by}"
     )
     for record in entry["records"]:
         yield f"    {record}"

@@ -87,6 +87,7 @@ class CacheDesk:
             "expires": self._time(entry.expires),
             "ttl": most,
             "uses": entry.uses,
+            "upstream": response.source or None,
             "octets": entry.size,
             "records": texts,
             "more_records": more,

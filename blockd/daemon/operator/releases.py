@@ -15,8 +15,8 @@ from typing import Protocol
 
 from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.errors import CommandError, cause_of
-from blockd.ruleset import Gate
 from blockd.ruleset.gate.release import Release, held_again, read_releases, released, write_releases
 from blockd.times import time_text
 
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 class GateUser(Protocol):
     """What compiles with a gate, see `blockd.daemon.update.updater.Updater`."""
 
-    async def change_gate(self, gate: Gate, /) -> FeedOutcome:
-        """Compile what was accepted with another gate, and enforce it."""
+    async def gate_changed(self) -> FeedOutcome:
+        """Compile what was accepted with the gate of now, and enforce it."""
 
     @property
     def version(self) -> int | None:
@@ -60,13 +60,13 @@ def release_json(release: Release) -> dict[str, object]:
 
 
 class ReleaseService:
-    """The releases in the state folder; `gate` is the one without them, and `user` enforces it with them.
+    """The releases in the state folder; `gate` lets them through, and `user` enforces it.
 
     `trouble` says why what the file lets through is held back all the same, empty if it is not.
     """
 
     def __init__(
-        self, folder: Path, gate: Gate, recorder: AuditRecorder, user: GateUser, clock: Callable[[], float],
+        self, folder: Path, gate: CurrentGate, recorder: AuditRecorder, user: GateUser, clock: Callable[[], float],
         trouble: str = "",
     ) -> None:  # fmt: skip
         self._folder = folder
@@ -99,18 +99,19 @@ class ReleaseService:
         except OSError as error:
             raise CommandError(f"{self._folder} cannot be written: {cause_of(error)}; nothing was changed.") from error
         self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})})
-        outcome = await self._user.change_gate(self._gate.releasing(one.key for one in releases))
+        self._gate.release(one.key for one in releases)
+        outcome = await self._user.gate_changed()
         self.trouble = ""  # the file was whole again, and all of it is let through
         return ReleaseResult(changed, ended, outcome, self._user.version)
 
 
-def gate_with_releases(gate: Gate, folder: Path) -> tuple[Gate, str]:
-    """Return the gate that lets through what the state folder's file says, and why it does not, empty if it does.
+def released_keys(folder: Path) -> tuple[frozenset[bytes], str]:
+    """Return the keys of what the state folder's file lets through, and why it does not, empty if it does.
 
     A damaged file lets nothing through.
     """
     try:
-        return gate.releasing(release.key for release in read_releases(folder)), ""
+        return frozenset(release.key for release in read_releases(folder)), ""
     except CommandError as error:
         log.error("%s Until then nothing of it is let through.", error)
-        return gate, str(error)
+        return frozenset(), str(error)

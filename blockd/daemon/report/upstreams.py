@@ -13,6 +13,7 @@ from blockd.resolver.resolution import Resolution
 from blockd.times import time_text
 
 FAILING = STATES.index("failing")
+DOWN = STATES.index("down")
 LOOPS_KEPT = 600.0  # seconds for which a question that came back is an alarm
 MAX_SHOWN = 32  # upstreams shown to people; JSON has all
 
@@ -132,12 +133,15 @@ class UpstreamReport:
 def _of_failing(status: UpstreamStatus, *, has_others: bool) -> Alarm:
     seen = status.figures
     since = f" since {time_text(seen.since)}" if seen is not None else ""
+    silent = ""
+    if seen is not None and seen.state == DOWN:
+        silent = f"; it was last heard at {time_text(seen.heard)}" if seen.heard else "; it was never heard"
     word = STATES[seen.state] if seen is not None else "failing"
     failures = zip(FAILURES, seen.failures, strict=True) if seen is not None else ()
     counted = ", ".join(f"{count:,} {kind}" for kind, count in failures if count)
     return Alarm(
         "BlockdUpstreamFailing", "warning", "",
-        f"The upstream {status.upstream} is {word}{since}{f' ({counted})' if counted else ''}.",
+        f"The upstream {status.upstream} is {word}{since}{f' ({counted})' if counted else ''}{silent}.",
         "all of it; the other upstreams are asked, and this one is probed" if has_others
         else "blocks, the cache and local names; it is probed, and asked again once it answers",
         "`blockd doctor` says what is wrong with it; ask who runs it.",

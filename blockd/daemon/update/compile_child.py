@@ -20,6 +20,7 @@ from blockd.compile.build import Built, build, read_alone
 from blockd.compile.spending import Spending
 from blockd.daemon.process_name import name_process
 from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
+from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
@@ -190,7 +191,7 @@ class RulesetCompiler(Protocol):
 class Compiling:
     """How a ruleset is made: by which gate and compiler, to which file, and with what room for it."""
 
-    gate: Gate
+    gate: CurrentGate
     path: Path
     compiler: RulesetCompiler = field(default_factory=Compiler)
     room: DiskRoom | None = None  # on the disk of that file

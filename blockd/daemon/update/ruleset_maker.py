@@ -22,6 +22,7 @@ from blockd.errors import BlockdError, FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.kinds import kind_of
+from blockd.ruleset import Gate
 
 PATIENCE = 0.5  # seconds that urgent news wait for a compile in progress before the ruleset in force is amended
 LARGE = 16 << 20  # octets of other news, before which urgent ones are compiled first where nothing is enforced yet
@@ -36,7 +37,7 @@ class RulesetMaker:
 
     def __init__(self, compiling: Compiling, enforcement: Enforcement, taker: ContentTaker, timing: Timing) -> None:
         self.feeds = taker.feeds
-        self.gate = compiling.gate
+        self._gate = compiling.gate
         self._compiled = compiling.path
         self._compiler = compiling.compiler
         self._enforcement = enforcement
@@ -48,6 +49,11 @@ class RulesetMaker:
         self._begun: float | None = None  # when the job in progress began, by the monotonic clock
         self._changing = asyncio.Lock()  # held by what has the ruleset in force replaced
         self._spare = SpareRuleset(compiling.path.parent, compiling.room)
+
+    @property
+    def gate(self) -> Gate:
+        """The gate of what is compiled next."""
+        return self._gate.now
 
     @property
     def seconds(self) -> float:

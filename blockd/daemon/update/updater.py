@@ -23,7 +23,6 @@ from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.update.ruleset_maker import RulesetMaker
 from blockd.errors import FeedRefused
 from blockd.feeds.fetched import Fetched
-from blockd.ruleset import Gate
 
 ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
@@ -121,10 +120,12 @@ class Updater:
         """The version in force."""
         return self._enforcement.version
 
-    async def change_gate(self, gate: Gate) -> FeedOutcome:
-        """Compile what was accepted with another gate, and have it enforced; a pinned version stays as it is."""
-        async with self._building:
-            self.maker.gate = gate
+    def note_gate(self) -> None:
+        """Have compiled soon what was accepted, since the gate is another; a pinned version stays as it is."""
+        self._news.set()
+
+    async def gate_changed(self) -> FeedOutcome:
+        """Compile what was accepted with the gate of now, and have it enforced; a pinned version stays as it is."""
         if self._enforcement.is_held:
             return FeedOutcome("waiting", f"version {self.version} is pinned, and stays as it is until it is released")
         self._news.set()
@@ -133,7 +134,7 @@ class Updater:
         if catalogue is None:
             return FeedOutcome("unchanged", "nothing is enforced yet")
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
-        if catalogue.made_from == fingerprint(candidates, gate):
+        if catalogue.made_from == fingerprint(candidates, self.maker.gate):
             return FeedOutcome("enforced")
         return FeedOutcome("refused", "a new ruleset could not be made, which is tried again; the log says why")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from blockd.daemon.contexts import SharedContext
 from blockd.daemon.report.alarms import Alarm
@@ -42,6 +42,10 @@ class UpstreamService:
     def for_all_names(self) -> Sequence[Upstream]:
         """Return the upstreams for all names."""
         return self.resolution().groups[ALL_NAMES].upstreams
+
+    def listen(self, changed: Callable[[Resolution], None]) -> None:
+        """Have `changed` called whenever names are resolved in another way."""
+        self._watch.listen(changed)
 
     def follow(self, feeds: FeedSet) -> None:
         """Have feeds look up the names of their servers at the upstreams of now."""

@@ -13,6 +13,8 @@ from blockd.formats.line import BOM, MAX_LINE
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.tokens import tokens_of, ttl_of
 
+TINY = 8  # octets of a record's text over all its lines, up to which it may be known from before
+MAX_TINY = 1 << 16  # of these are remembered: some ten megabytes
 MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
 _OTHER_CLASSES = (b"CH", b"CS", b"HS", b"ANY", b"NONE")
 _IN = (b"IN", b"CLASS1")  # CLASS1 by RFC 3597 section 5
@@ -33,6 +35,8 @@ class RecordText:
         self._start = 0  # the number of its first line
         self._shown = b""
         self._size = 0
+        self._text = b""  # all of its lines; empty if it is not tiny
+        self._breaks: dict[bytes, str] = {}  # tiny beginnings of records that cannot go on, and why
 
     def read(self, blocks: Iterable[bytes], source: str) -> None:
         """Read blocks of whole lines; raises FeedRefused("cut") if a record is not complete at the end."""
@@ -67,8 +71,15 @@ class RecordText:
         """
         raise NotImplementedError
 
-    def note_rejected(self, line: bytes, reason: str) -> None:
-        """Note that a record or directive that is a whole line was rejected."""
+    def take_known(self, text: bytes, number: int, shown: bytes) -> bool:
+        """Take or reject a record or directive of at most TINY octets as it was before; return whether it is known.
+
+        `text` is all of its lines, the first of which is `shown`.
+        """
+        return False
+
+    def note_rejected(self, text: bytes, reason: str, *, was_taken: bool) -> None:
+        """Note that a record or directive of at most TINY octets was rejected, by `take` or before."""
 
     def _read_line(self, line: bytes, number: int) -> None:
         """Parse a line, which is a part of a record, or all of it."""
@@ -77,6 +88,14 @@ class RecordText:
             self._words = []
             self._is_blank = line[:1] in (b" ", b"\t")
             self._start, self._shown, self._size, self._broken = number, line, 0, False
+            self._text = line if len(line) <= TINY else b""
+        elif self._text:
+            self._text = b"%b\n%b" % (self._text, line) if len(self._text) + len(line) < TINY else b""
+            if self._text in self._breaks:
+                self._rejects.add(self._breaks[self._text], self._start, self._shown)
+                self._broken, self._words, self._text = True, [], b""
+                return
+        was_taken = False
         try:
             if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
                 raise BadName("too long")
@@ -87,14 +106,18 @@ class RecordText:
                     raise BadName("too long")
                 self._words += words
             if self._words and not self._depth:
+                if not is_whole and self._text and self.take_known(self._text, self._start, self._shown):
+                    return
+                was_taken = True
                 self.take(self._words, self._start, self._shown, is_blank=self._is_blank)
         except BadName as error:
             if not self._broken:
                 self._rejects.add(error.reason, self._start, self._shown)
-                if is_whole and not self._depth:
-                    self.note_rejected(line, error.reason)
-            self._broken = True
-            self._words = []
+                if self._text and not self._depth:
+                    self.note_rejected(self._text, error.reason, was_taken=was_taken)
+                elif self._text and len(self._breaks) < MAX_TINY:
+                    self._breaks[self._text] = error.reason
+            self._broken, self._words, self._text = True, [], b""
 
 
 def _has_nothing(line: bytes) -> bool:

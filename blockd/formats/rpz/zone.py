@@ -12,7 +12,7 @@ import re
 from blockd.errors import BadName
 from blockd.formats.line import MAX_LINE
 from blockd.formats.rpz.data import origin_wire, parsed_data, plain_data, type_of
-from blockd.formats.rpz.record_text import RecordText, typed_words
+from blockd.formats.rpz.record_text import MAX_TINY, TINY, RecordText, typed_words
 from blockd.formats.rpz.rules import CNAME, NOT_LOCAL, SOA, RpzRules
 from blockd.formats.rpz.sorted_rules import MAX_ANSWERS
 from blockd.formats.rpz.tokens import name_key, name_wire, ttl_of
@@ -28,10 +28,7 @@ PLAIN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LENGTH = {length: bytes((length,)) for length in range(1, MAX_LABEL + 1)}
-_TINY = 8  # octets; the shortest line that is plain has one more
-_MAX_TINY = 1 << 16  # lines remembered: some ten megabytes
 _BLANKS = b" \t"
-_DOLLAR = b"$"[0]
 _DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE is not expanded"}
 
 
@@ -55,15 +52,16 @@ class ZoneText(RecordText):
         self._small: dict[bytes, tuple[bytes, int, int | None, bytes]] = {}  # tiny lines that are records
         self._long: dict[tuple[int, tuple[bytes, ...]], bytes] = {}  # data that took long
         self._long_count = 0
-        self._tiny: dict[bytes, tuple[str, bytes | None]] = {}  # lines that were rejected: why, the owner behind them
+        # Tiny records that were rejected: why, whether they leave the owner as it is, and else the owner behind them.
+        self._tiny: dict[bytes, tuple[str, bool, bytes | None]] = {}
         self._origin_is_known = zone is not None  # else it is a guess
         if zone is not None:
             self._settle()
 
     def take_plain(self, line: bytes, number: int) -> bool:
         """Take a line that is plainly an owner and a CNAME; return whether it was."""
-        if len(line) <= _TINY:
-            return self._take_known(line, number)
+        if len(line) <= TINY:  # the shortest line that is plain has one octet more
+            return self.take_known(line, number, line)
         match = PLAIN.fullmatch(line)
         if match is None or self._below is None or (len(line) > MAX_LINE and b";" in line):
             return False
@@ -86,26 +84,26 @@ class ZoneText(RecordText):
         self._rules.add(key, CNAME, 0, data, number, line)
         return True
 
-    def _take_known(self, line: bytes, number: int) -> bool:
-        """Take or reject a tiny line as it was before; return whether it is known."""
-        is_blank = line[0] in _BLANKS
-        known = self._tiny.get(self._known_by(line) if is_blank else line)
+    def take_known(self, text: bytes, number: int, shown: bytes) -> bool:
+        """Take or reject a tiny record as it was before; return whether it is known."""
+        known = self._tiny.get(self._known_by(text) if text[0] in _BLANKS else text)
         if known is None:
-            record = self._small.get(line)
+            record = self._small.get(text)
             if record is None:
                 return False
-            self._add(*record, number, line)
+            self._add(*record, number, shown)
             return True
-        reason, owner = known
-        if not is_blank and line[0] != _DOLLAR:
+        reason, keeps_owner, owner = known
+        if not keeps_owner:
             self._owner = owner
-        self._rejects.add(reason, number, line)
+        self._rejects.add(reason, number, shown)
         return True
 
-    def note_rejected(self, line: bytes, reason: str) -> None:
-        """Remember why a tiny line is rejected, and what it leaves as the owner."""
-        if line and len(line) <= _TINY and self._zone is not None and len(self._tiny) < _MAX_TINY:
-            self._tiny[self._known_by(line) if line[0] in _BLANKS else line] = reason, self._owner
+    def note_rejected(self, text: bytes, reason: str, *, was_taken: bool) -> None:
+        """Remember why a tiny record is rejected, and what it leaves as the owner."""
+        if self._zone is not None and len(self._tiny) < MAX_TINY:
+            keeps_owner = not was_taken or self._is_blank or self._words[0][:1] == b"$"
+            self._tiny[self._known_by(text) if text[0] in _BLANKS else text] = reason, keeps_owner, self._owner
 
     def _known_by(self, line: bytes) -> bytes:
         """Return what a line that begins with a blank is known by: the line, and what there is of an owner."""
@@ -147,7 +145,7 @@ class ZoneText(RecordText):
             self._owner = owner
             raise BadName("type not allowed as local data")
         data = self._data(rtype, words[1:])
-        if len(shown) <= _TINY and len(self._small) < _MAX_TINY and not is_blank and b"(" not in shown:
+        if len(shown) <= TINY and len(self._small) < MAX_TINY and not is_blank and b"(" not in shown:
             self._small[shown] = owner, rtype, ttl, data
         self._add(owner, rtype, ttl, data, number, shown)
 

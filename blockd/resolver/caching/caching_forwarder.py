@@ -10,14 +10,25 @@ from blockd.metrics import Row
 from blockd.resolver.cache import Cache, Cached, CacheKey
 from blockd.resolver.response import Response
 
-MAX_REFRESHES = 1024  # at once, an eighth of the questions that may be asked at once: clients' own come first
+MAX_REFRESHES = 1024  # questions in flight from which on none is added, an eighth of the most: clients' come first
+
+
+def nothing() -> None:
+    """Do nothing: nobody needs to know."""
 
 
 class UpstreamAsker(Protocol):
     """Asks upstreams, see `Forwarder`."""
 
-    async def resolve(self, key: CacheKey) -> Response:
-        """Return the upstreams' response; raises UpstreamFailure."""
+    @property
+    def in_flight(self) -> int:
+        """How many questions are waiting for upstreams."""
+
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
+        """Return the upstreams' response; raises UpstreamFailure.
+
+        `begun` is called if it is asked or waited for, and not known already that there is none.
+        """
 
 
 class CachingForwarder:
@@ -29,14 +40,13 @@ class CachingForwarder:
         self._clock = clock
         self._row = row
         self._asking: dict[CacheKey, tuple[asyncio.Task[Cached], float]] = {}  # with the loop's time of their start
-        self._refreshing: set[CacheKey] = set()
 
-    def get(self, key: CacheKey) -> Cached | None:
-        """Return the entry that is fresh, None if there is none; ask for it anew if that is due."""
+    def get(self, key: CacheKey, *, refreshes: bool = True) -> Cached | None:
+        """Return the entry that is fresh, None if there is none; ask for it anew if that is due and `refreshes`."""
         now = self._clock()
         entry = self._cache.get(key, now)
-        if entry is not None and self._cache.claims_refresh(entry, now):
-            self.refresh(key)
+        if entry is not None and refreshes and not self._is_busy and self._cache.claims_refresh(entry, now):
+            self._refresh(key)
         return entry
 
     async def resolve(self, key: CacheKey, patience: float | None = None) -> Cached | None:
@@ -52,28 +62,28 @@ class CachingForwarder:
         done, _ = await asyncio.wait((task,), timeout=max(left, 0))
         return task.result() if done else None
 
-    def refresh(self, key: CacheKey) -> None:
-        """Ask for an entry anew, for nobody; do nothing if that is being done, or too much of it."""
-        if key in self._asking or len(self._refreshing) >= MAX_REFRESHES:
-            return
-        self._row.cache_refresh()
-        self._refreshing.add(key)
-        self._asked(key)
+    @property
+    def _is_busy(self) -> bool:
+        return max(len(self._asking), self._forwarder.in_flight) >= MAX_REFRESHES
 
-    def _asked(self, key: CacheKey) -> tuple[asyncio.Task[Cached], float]:
+    def _refresh(self, key: CacheKey) -> None:
+        """Ask for an entry anew, for nobody; do nothing if that is being done."""
+        if key not in self._asking:
+            self._asked(key, self._row.cache_refresh)
+
+    def _asked(self, key: CacheKey, begun: Callable[[], object] = nothing) -> tuple[asyncio.Task[Cached], float]:
         asked = self._asking.get(key)
         if asked is None:
-            task = asyncio.create_task(self._ask(key))
+            task = asyncio.create_task(self._ask(key, begun))
             asked = self._asking[key] = task, asyncio.get_running_loop().time()
             task.add_done_callback(lambda done: self._ended(key, done))
         return asked
 
-    async def _ask(self, key: CacheKey) -> Cached:
-        response = await self._forwarder.resolve(key)
+    async def _ask(self, key: CacheKey, begun: Callable[[], object]) -> Cached:
+        response = await self._forwarder.resolve(key, begun)
         return self._cache.put(key, response, self._clock())
 
     def _ended(self, key: CacheKey, task: asyncio.Task[Cached]) -> None:
         del self._asking[key]
-        self._refreshing.discard(key)
         if not task.cancelled():
             task.exception()  # retrieved here, as perhaps nobody waits for it

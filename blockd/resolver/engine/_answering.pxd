@@ -73,6 +73,7 @@ cdef class Answering:
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef void _refresh(self, Entry *entry, double now) noexcept nogil
     cdef bint _is_local(self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil

@@ -270,7 +270,12 @@ cdef class Answering:
         if not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
         self._count(transport, order, -1, entry.rcode)
+        if now >= entry.refresh_at and not self.is_selftest:
+            self._refresh(entry, now)
         return ANSWERED
+
+    cdef void _refresh(self, Entry *entry, double now) noexcept nogil:
+        """Ask for an entry that is used often anew; nothing here asks upstreams."""
 
     cdef bint _is_local(
         self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,

@@ -17,7 +17,6 @@ cdef class EngineForwarding(Forwarding):
 
 cdef class Asking(Telling):
     cdef object _clock
-    cdef readonly NativeCache cache
     cdef public double stale_after  # seconds for which a client waits before it gets what has expired
     cdef public double turn_budget  # seconds that one turn of the event loop may take before the rest is for the next one
     cdef list leaving  # what asked before, whose flights are to be asked anew

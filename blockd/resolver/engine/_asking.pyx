@@ -78,6 +78,8 @@ cdef class Asking(Telling):
         self._forwarder = forwarder
         forwarding = EngineForwarding(self, upstreams, groups, options, forwarder.ask_stream, self._clock)
         forwarding.engine = self
+        for place, (label, _, _) in enumerate(upstreams):
+            forwarding.remotes[<int>place].source = self.cache.source_of(label)
         self.forwarding = forwarding
         if before is not None:
             self.forwarding.is_started = before.is_started

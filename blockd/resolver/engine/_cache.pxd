@@ -31,6 +31,7 @@ cdef struct Entry:
     uint8_t rcode
     uint8_t authentic
     uint8_t negative  # no record of the type asked is at the end of its chain
+    uint8_t source  # which upstream it is from: a place in the cache's `sources`
     uint64_t judged_by  # the table's number and the epoch that the decisions belong to, 0 for none
     uint64_t judged_for  # who acts in them, as `Answering._judge` writes it
     Decision decision  # about what the response leads to
@@ -63,6 +64,8 @@ cdef class NativeCache:
     cdef bint prefetch
     cdef uint64_t[::1] row  # the counters of the process, which note how much it holds
     cdef bint has_row
+    cdef list sources  # upstreams that entries are from, as sentences name them; the first is empty: not known
+    cpdef uint8_t source_of(self, str upstream)
 
     cdef uint64_t hash_of(self, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef void call_bucket(self, uint64_t hashed) noexcept nogil

@@ -29,6 +29,7 @@ from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 cdef enum:
     OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each
     MIN_BUCKETS = 1024
+    MAX_SOURCES = 256  # what one octet tells apart
 
 cdef int _CACHE_ENTRIES_AT = layout._CACHE_ENTRIES
 cdef int _CACHE_OCTETS_AT = layout._CACHE_OCTETS
@@ -94,6 +95,7 @@ cdef class NativeCache:
             raise MemoryError
         self.mask = buckets - 1
         self.limit = size
+        self.sources = [""]
         self.max_ttl = max_ttl
         self.max_negative_ttl = max_negative_ttl
         self.stale = stale
@@ -122,6 +124,14 @@ cdef class NativeCache:
         row[_CACHE_ENTRIES_AT] += self.count
         row[_CACHE_OCTETS_AT] += self.size
 
+    cpdef uint8_t source_of(self, str upstream):
+        """Return the number by which entries name an upstream; 0 if there have been too many."""
+        if upstream not in self.sources:
+            if len(self.sources) >= MAX_SOURCES:
+                return 0
+            self.sources.append(upstream)
+        return <uint8_t>self.sources.index(upstream)
+
     def put(self, bytes key, uint16_t qtype, bint do_, bint cd, response, double now):
         """Keep a `blockd.resolver.response.Response` that the pipeline received."""
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
@@ -148,6 +158,7 @@ cdef class NativeCache:
         entry.counts[0], entry.counts[1], entry.counts[2] = answers, authorities, additional
         entry.qtype, entry.do_, entry.cd = qtype, do_, cd
         entry.rcode, entry.authentic, entry.negative = response.rcode, response.authentic, response.negative
+        entry.source = self.source_of(response.source)
         entry.hash = self.hash_of(entry.key, entry.key_size, qtype, do_, cd)
         if not self.keep(entry, response.lifetime, now):
             free(entry)
@@ -257,7 +268,7 @@ cdef class NativeCache:
     def peek(self, tuple question):
         """Return the entry of a question as `Cache.peek` does; without the verdict on what it leads to."""
         cdef Entry *entry = self._asked_for(question)
-        return None if entry == NULL else _cached(entry)
+        return None if entry == NULL else _cached(entry, self.sources)
 
     def get_stale(self, tuple question, double now):
         """Return the entry that has expired and may still be given, as `Cache.get_stale` does."""
@@ -265,7 +276,7 @@ cdef class NativeCache:
         if entry == NULL or now < entry.expires or now >= entry.expires + self.stale:
             return None
         make_newest(&self.ages, &entry.age)
-        return _cached(entry)
+        return _cached(entry, self.sources)
 
     def remove(self, tuple question):
         """Remove an entry; return whether there was one."""
@@ -323,7 +334,7 @@ cdef class NativeCache:
             self.row[_CACHE_OCTETS_AT] += octets
 
 
-cdef object _cached(const Entry *entry):
+cdef object _cached(const Entry *entry, list sources):
     """Return an entry as the pipeline has it."""
     cdef uint32_t i, at = 0
     leads = ([], [], [], [])  # by LeadKind
@@ -344,6 +355,7 @@ cdef object _cached(const Entry *entry):
         extras=tuple(leads[LEAD_EXTRA]),
         errors=<bytes>entry.errors[:entry.errors_size],
         extra_addresses=tuple(leads[LEAD_EXTRA_ADDRESS]),
+        source=sources[entry.source],
     )
     return Cached(
         response, entry.stored, entry.expires, entry.ceiling, entry.size, refresh_at=entry.refresh_at, uses=entry.uses

@@ -8,7 +8,7 @@ from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport (
     Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8, write_u16, write_u32,
 )
-from blockd.resolver._numbers cimport FIXED, MAX_AUTHORITIES
+from blockd.resolver._numbers cimport CLIENT_COOKIE, FIXED, MAX_AUTHORITIES, MAX_OPTIONS, MAX_SERVER_COOKIE, MIN_SERVER_COOKIE
 
 cdef struct Question:
     const uint8_t *section  # the question section in the packet, case kept
@@ -89,6 +89,8 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
         q.options = take(&c, q.options_size)
         if c.failed or kind != types.OPT or (ttl >> 16) & 0xFF:
             return False
+        if q.options_size and not are_sound(q.options, q.options_size):
+            return False
         q.edns = True
         q.do_ = (ttl & types.EDNS_DO) != 0
     if over_udp:
@@ -100,10 +102,37 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     return True
 
 
+cdef inline bint is_cookie_size(uint32_t size) noexcept nogil:
+    """Return whether a COOKIE option may have content of a size; `COOKIE_SIZES` in C."""
+    return size == CLIENT_COOKIE or CLIENT_COOKIE + MIN_SERVER_COOKIE <= size <= CLIENT_COOKIE + MAX_SERVER_COOKIE
+
+
+cdef inline bint are_sound(const uint8_t *options, uint32_t size) noexcept nogil:
+    """Return whether EDNS options end where their record does, and the first COOKIE has a size that one may have."""
+    cdef uint32_t place = 0, length, left = MAX_OPTIONS
+    cdef bint has_cookie = False
+    while place < size:
+        if place + 4 > size or left == 0:
+            return False
+        length = options[place + 2] << 8 | options[place + 3]
+        if place + 4 + length > size:
+            return False
+        if not has_cookie and options[place] == 0 and options[place + 1] == types.COOKIE_OPTION:
+            has_cookie = True
+            if not is_cookie_size(length):
+                return False
+        place += 4 + length
+        left -= 1
+    return True
+
+
 cdef inline bint has_cookie_of(const Question *q, const uint8_t *cookies, uint32_t count) noexcept nogil:
     """Return whether the first EDNS option of a question has one of some client cookies, of 8 octets each."""
-    cdef uint32_t i
-    if q.options_size < 12 or q.options[0] != 0 or q.options[1] != types.COOKIE_OPTION:
+    cdef uint32_t i, code
+    if q.options_size < 12:
+        return False
+    code = q.options[0] << 8 | q.options[1]
+    if code != types.COOKIE_OPTION and code != types.OWN_OPTION:
         return False
     for i in range(count):
         if memcmp(q.options + 4, cookies + 8 * i, 8) == 0:

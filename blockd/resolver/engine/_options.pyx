@@ -8,9 +8,7 @@ from blockd.resolver.reading.extended_errors import sane_error
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport Cursor, cursor_over, take, take_u16, write_u16
 from blockd.resolver._numbers cimport MAX_ERROR_TEXT, MAX_ERRORS
-
-cdef enum:
-    COOKIE = 10
+from blockd.resolver.engine._message cimport is_cookie_size
 
 
 cdef bint read_options(const uint8_t *data, uint32_t size, Errors *errors) noexcept nogil:
@@ -26,7 +24,7 @@ cdef bint read_options(const uint8_t *data, uint32_t size, Errors *errors) noexc
         take(&c, length)
         if c.failed or (code == types.EDE_OPTION and length < 2):
             return False
-        if code == COOKIE and length != 8 and not 16 <= length <= 40:
+        if code == types.COOKIE_OPTION and not is_cookie_size(length):
             return False
         if code == types.EDE_OPTION and kept < MAX_ERRORS:
             kept += 1

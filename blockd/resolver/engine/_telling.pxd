@@ -1,7 +1,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from blockd.resolver.engine._answering cimport Answering, Passed, Result
-from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver.engine._outbox cimport Outbox, Peer
 from blockd.resolver.engine._sockets cimport sockaddr
@@ -24,6 +24,7 @@ cdef class Telling(Answering):
     cdef object _pipeline
     cdef object _sockets
     cdef object _deferred
+    cdef readonly NativeCache cache
     cdef readonly Forwarding forwarding
     cdef object _forwarder
     cdef Outbox outbox
@@ -39,4 +40,4 @@ cdef class Telling(Answering):
     cdef int _pay(self) except -1
     cdef bint _owe(self, Flights flights, Flight *flight, Entry *entry, int origin, const uint8_t *message, uint32_t size) except *
     cdef int _tell_all(self, Flights flights, Flight *flight, Entry *entry, int origin, const uint8_t *message, uint32_t size, double now) except -1
-    cdef int _tell_numbered(self, const Waiter *waiter, const uint8_t *message, uint32_t size) except -1
+    cdef int _tell_numbered(self, const Waiter *waiter, const Entry *entry, const uint8_t *message, uint32_t size) except -1

@@ -55,7 +55,7 @@ cdef class Telling(Answering):
             while flight.first != NULL:
                 waiter = flight.first
                 if waiter.descriptor == NUMBERED:
-                    self._tell_numbered(waiter, message, size)
+                    self._tell_numbered(waiter, entry, message, size)
                 else:
                     self._answer_waiter(waiter, entry, origin, now)
                 flight.first = waiter.next
@@ -68,11 +68,13 @@ cdef class Telling(Answering):
             flights.dismiss(flight)
         return 0
 
-    cdef int _tell_numbered(self, const Waiter *waiter, const uint8_t *message, uint32_t size) except -1:
-        """Tell one who waits in Python what came of a question: a message, NULL for a failure."""
+    cdef int _tell_numbered(
+        self, const Waiter *waiter, const Entry *entry, const uint8_t *message, uint32_t size
+    ) except -1:
+        """Tell one who waits in Python what came of a question: a message and its entry, NULL for a failure."""
         cdef Forwarding forwarding = self.forwarding
         if message != NULL:
-            self._forwarder.settled(waiter.number, <bytes>message[:size])
+            self._forwarder.settled(waiter.number, <bytes>message[:size], self.cache.sources[entry.source])
         else:
             self._forwarder.failed(waiter.number, forwarding.said[:forwarding.said_size], forwarding.is_said)
         return 0
@@ -109,7 +111,7 @@ cdef class Telling(Answering):
             flight.waiters -= 1
             flights.waiting -= 1
             try:
-                self._tell_numbered(waiter, message, size)
+                self._tell_numbered(waiter, entry, message, size)
             finally:
                 flights.free_waiter(waiter)
         owed.first = flight.first

@@ -11,7 +11,11 @@ class Cookies:
     """The client cookie for one upstream, and the server cookie that it sent last."""
 
     def __init__(self, randomness: Callable[[int], int], client: bytes = b"") -> None:
-        """Without `client`, the client cookie is random."""
+        """Without `client`, the client cookie is random.
+
+        With it, it is also the `mark` of questions without a cookie, by which they are known if they come back.
+        """
+        self.mark = client
         self._client = client or randomness(1 << 8 * CLIENT_COOKIE).to_bytes(CLIENT_COOKIE)
         self._server = b""
 

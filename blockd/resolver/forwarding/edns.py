@@ -12,6 +12,9 @@ from blockd.errors import BadMessage
 CLIENT_COOKIE = 8  # octets, RFC 7873 section 4.1
 MIN_SERVER_COOKIE = 8  # octets, RFC 7873 section 4.2
 MAX_SERVER_COOKIE = 32
+COOKIE_SIZES = frozenset(  # octets of a COOKIE option's content
+    (CLIENT_COOKIE, *range(CLIENT_COOKIE + MIN_SERVER_COOKIE, CLIENT_COOKIE + MAX_SERVER_COOKIE + 1))
+)
 
 _RECORD = struct.Struct(">HHIH")
 

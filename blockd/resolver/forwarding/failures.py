@@ -151,7 +151,7 @@ def joined(sentences: Iterable[str]) -> str:
 
 
 def silence_of(group: LinkGroup, seconds: float) -> str:
-    """Say that no upstream of a group has answered for so many seconds."""
+    """Say that no upstream of a group has answered for so many seconds, since the last answer that was heard."""
     if not group.links:
         return "no upstream is known"
     names = ", ".join(link.upstream.label for link in group.links)

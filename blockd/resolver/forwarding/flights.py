@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from blockd.dns import types
 from blockd.errors import cause_of
@@ -77,7 +78,7 @@ class Flights:
         now = self._now()
         flight = Flight(key, group, now)
         if group.is_down:
-            since = max((health.since for health in group.healths), default=now)
+            since = max((health.silent_since() for health in group.healths), default=now)
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
             return flight
         why = self.floods.refusal(key[0], now)
@@ -120,7 +121,7 @@ class Flights:
             if made.is_plain:
                 link.ask_without_edns()
             link.health.note_resolved(now)
-            self._resolve(flight, judged.response)
+            self._resolve(flight, replace(judged.response, source=link.upstream.label))
             return
         flight.said[made.index] = f"{link.upstream.label} {judged.said}"
         if judged.meaning is Meaning.WITHOUT_EDNS and not flight.is_done and flight.asked < MAX_ASKED:

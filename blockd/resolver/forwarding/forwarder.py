@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from blockd.errors import UpstreamFailure
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import CacheKey
+from blockd.resolver.caching.caching_forwarder import nothing
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.agenda import BUDGET
 from blockd.resolver.forwarding.failures import Failure
@@ -143,8 +144,11 @@ class Forwarder:
             link.shut()
         self._retired.clear()
 
-    async def resolve(self, key: CacheKey) -> Response:
-        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on.
+
+        `begun` is called unless that is known at once.
+        """
         flight = self._flights.find(key)
         if flight is None:
             remembered = self._flights.remembered(key)
@@ -153,6 +157,7 @@ class Forwarder:
             flight = self._flights.launch(key, self._group_of(key))
         if flight.outcome is not None:
             return _given(flight.outcome)
+        begun()
         waiter: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
         flight.waiters.append(waiter)
         return _given(await waiter)

@@ -9,6 +9,7 @@ cdef double FAILURE_KEPT, MAX_FAILURE_KEPT
 
 cdef class Health:
     cdef readonly int state
+    cdef readonly double begun
     cdef readonly double since
     cdef readonly double smoothed
     cdef readonly double deviation
@@ -34,6 +35,7 @@ cdef class Health:
     cpdef void note_probe_silence(self, double now) noexcept
     cpdef bint is_probe_due(self, double now, bint is_urgent=*) noexcept
     cpdef bint is_heard_since(self, double moment) noexcept
+    cpdef double silent_since(self) noexcept
     cpdef double patience(self) noexcept
     cpdef double patience_alone(self, int tries) noexcept
     cpdef bint take_hedge(self) noexcept

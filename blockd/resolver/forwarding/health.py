@@ -45,6 +45,7 @@ class Health:
 
     def __init__(self, now: float) -> None:
         self.state = UNKNOWN
+        self.begun = now  # when it was first to be asked
         self.since = now  # when `state` began
         self.smoothed = NEVER_HEARD  # seconds, the round trip of clients' questions
         self.deviation = 0.0  # seconds
@@ -136,6 +137,10 @@ class Health:
     def is_heard_since(self, moment: float) -> bool:
         """Whether anything of it came after a moment: if so, it is a name that is slow, not the upstream."""
         return self.heard > moment
+
+    def silent_since(self) -> float:
+        """Return since when nothing of it has come: since it is known, if nothing ever has."""
+        return self.begun if self.heard < 0 else self.heard
 
     def patience(self) -> float:
         """Return for how many seconds a question waits until another upstream is asked as well."""

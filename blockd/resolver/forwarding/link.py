@@ -167,8 +167,7 @@ class Link:
         """Send a question from a random socket with a random ID; raises OSError if the network cannot be reached."""
         one = self._sockets.draw()
         made.identifier = self._free_identifier(one.tries)
-        cookie = self.cookies.shown if made.has_cookie else b""
-        made.message = message_of(made.key, made.identifier, made.question, with_opt=made.has_opt, cookie=cookie)
+        made.message = self._message(made, made.identifier)
         made.socket = one
         try:
             one.sock.send(made.message)
@@ -177,6 +176,10 @@ class Link:
                 asyncio.get_running_loop().call_soon(self._unreachable, one, error, list(one.tries.values()))
                 one.sock.send(made.message)
         one.tries[made.identifier] = made
+
+    def _message(self, made: Try, identifier: int) -> bytes:
+        shown, mark = self.cookies.shown if made.has_cookie else b"", self.cookies.mark
+        return message_of(made.key, identifier, made.question, with_opt=made.has_opt, cookie=shown, mark=mark)
 
     def _free_identifier(self, taken: dict[int, Try]) -> int:
         if len(taken) >= MAX_ON_STREAM:
@@ -192,7 +195,7 @@ class Link:
         made.stream_identifier = self._free_identifier(self._streamed)
         self._streamed[made.stream_identifier] = made
         if not made.message:
-            made.message = message_of(made.key, made.stream_identifier, made.question, with_opt=made.has_opt)
+            made.message = self._message(made, made.stream_identifier)
         self._stream.ask(made.stream_identifier.to_bytes(2) + made.message[2:])
 
     def _read(self, one: UdpSocket) -> None:

@@ -29,14 +29,21 @@ class Fit(Enum):
     WHOLE = "octet for octet"
 
 
-def message_of(key: CacheKey, identifier: int, question: bytes, *, with_opt: bool, cookie: bytes = b"") -> bytes:
-    """Return the message with which an upstream is asked; `cookie` is the content of the COOKIE option, if any."""
+def message_of(
+    key: CacheKey, identifier: int, question: bytes, *, with_opt: bool, cookie: bytes = b"", mark: bytes = b""
+) -> bytes:
+    """Return the message with which an upstream is asked.
+
+    `cookie` is the content of the COOKIE option, if any; without one, `mark` tells by another option whose question it
+    is. No other option stands before either.
+    """
     _, _, do, cd = key
     flags = types.RD | types.AD | (types.CD if cd else 0)
     message = _HEADER.pack(identifier, flags, 1, 0, 0, int(with_opt)) + question
     if not with_opt:
         return message
-    options = _OPTION.pack(types.COOKIE_OPTION, len(cookie)) + cookie if cookie else b""
+    code, content = (types.COOKIE_OPTION, cookie) if cookie else (types.OWN_OPTION, mark)
+    options = _OPTION.pack(code, len(content)) + content if content else b""
     return message + _OPT.pack(0, types.OPT, types.MAX_UDP, 0, 0, types.EDNS_DO if do else 0, len(options)) + options
 
 

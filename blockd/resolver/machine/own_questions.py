@@ -1,7 +1,8 @@
 """Questions of blockd's own that come back as a client's: known by the client cookie that an upstream was shown.
 
 A client cookie is for one upstream (RFC 7873 section 4.1), and the same in all workers of a daemon, since the question
-may come back to another one.
+may come back to another one. Where no cookies are exchanged, as over TCP, TLS and HTTPS, another EDNS option shows its
+octets, which servers that do not know it ignore (RFC 6891 section 6.1.2).
 """
 
 from __future__ import annotations

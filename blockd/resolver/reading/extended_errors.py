@@ -5,11 +5,10 @@ from __future__ import annotations
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.printable import unproved
+from blockd.resolver.forwarding.edns import COOKIE_SIZES
 from blockd.resolver.records import MAX_ERROR_TEXT, error_option
 
 MAX_ERRORS = 3  # of one message; resolvers send one, or one for each of the keys that they tried
-_COOKIE = 10
-_COOKIE_SIZES = (8, *range(16, 41))  # octets, RFC 7873 section 4.2
 
 
 def kept_errors(message: bytes, position: int, end: int) -> bytes:
@@ -24,7 +23,11 @@ def kept_errors(message: bytes, position: int, end: int) -> bytes:
         code = int.from_bytes(message[position : position + 2])
         size = int.from_bytes(message[position + 2 : position + 4])
         behind = position + 4 + size
-        if behind > end or (code == types.EDE_OPTION and size < 2) or (code == _COOKIE and size not in _COOKIE_SIZES):
+        if (
+            behind > end
+            or (code == types.EDE_OPTION and size < 2)
+            or (code == types.COOKIE_OPTION and size not in COOKIE_SIZES)
+        ):
             raise BadMessage(types.SERVFAIL, "an EDNS option is truncated")
         if code == types.EDE_OPTION and len(kept) < MAX_ERRORS:
             kept.append(sane_error(message[position:behind]))

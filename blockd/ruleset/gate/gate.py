@@ -11,6 +11,7 @@ from blockd.errors import FeedRefused, GateRefused
 from blockd.ruleset.catalogue import FeedRecord
 from blockd.ruleset.counts import several_of
 from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import ZONE_TYPES, Feed
 
 GROWTH_FLOOR = 10_000  # entries; up to so many a list may come from any size: it has only just begun
@@ -62,6 +63,11 @@ class Gate:
     def guards(self) -> dict[str, Guard]:
         """Return the guards of the feeds that have one of their own, by feed."""
         return {name: gate.guard for name, gate in self.feeds.items() if gate.guard.digest != self.guard.digest}
+
+    def standing_on(self, own: OwnNetworks) -> Gate:
+        """Return the gate by which no list may block what is this resolver's own."""
+        feeds = {name: replace(gate, guard=gate.guard.standing_on(own)) for name, gate in self.feeds.items()}
+        return replace(self, guard=self.guard.standing_on(own), feeds=feeds)
 
     def releasing(self, keys: Iterable[bytes]) -> Gate:
         """Return the gate that lets through the entries with these keys, of every feed."""

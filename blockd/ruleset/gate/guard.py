@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from blockd.names import MAX_LABEL, is_network_key
 from blockd.names.suffixes import PublicSuffixes, ancestors, parent
 from blockd.orders import Action, Scope
-from blockd.ruleset.gate.network_guard import SPECIAL, NetworkGuard
+from blockd.ruleset.gate.network_guard import SPECIAL, NetworkGuard, OwnNetworks
 from blockd.ruleset.gate.shared_networks import NONE_SHARED, SharedNetworks
 
 TOP_LEVEL, PUBLIC_SUFFIX, PROTECTED, POPULAR = "top-level name", "public suffix", "protected", "popular"
@@ -37,12 +37,12 @@ class GuardVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What must not be blocked. `digest` identifies all that it was made of, and is empty without any."""
+    """What must not be blocked. `lists` identifies the lists that it was made of, and is empty without any."""
 
     marks: Mapping[bytes, int] = field(default_factory=dict)  # by key
     wild: frozenset[bytes] = frozenset()  # keys of names whose every child is a suffix: empty is the root's
     exceptions: frozenset[bytes] = frozenset()
-    digest: str = ""
+    lists: str = ""
     under: frozenset[bytes] = frozenset()  # keys of names under which every name is protected
     networks: NetworkGuard = field(default_factory=NetworkGuard)
     shared_networks: SharedNetworks = NONE_SHARED
@@ -55,7 +55,7 @@ class Guard:
         suffixes: PublicSuffixes | None,
         protected: Iterable[bytes],
         popular: Iterable[bytes],
-        digest: str,
+        lists: str,
         shared_networks: SharedNetworks = NONE_SHARED,
         *,
         under: Iterable[bytes] = (),
@@ -79,7 +79,7 @@ class Guard:
                     marks[higher] = marks.get(higher, 0) | above
         wild = (suffixes.wild if suffixes else frozenset[bytes]()) | {_ROOT}
         exceptions = suffixes.exceptions if suffixes else frozenset[bytes]()
-        return cls(marks, wild, exceptions, digest, under, networks or NetworkGuard(), shared_networks, reports_popular)
+        return cls(marks, wild, exceptions, lists, under, networks or NetworkGuard(), shared_networks, reports_popular)
 
     def __bool__(self) -> bool:
         """Return whether anything is guarded."""
@@ -93,12 +93,21 @@ class Guard:
     def releasing(self, keys: Iterable[bytes]) -> Guard:
         """Return the guard that lets these entries through too; its digest differs if there is any."""
         released = self.released | frozenset(keys)
-        if released == self.released:
-            return self
-        digest = hashlib.sha256(self.digest.encode())
-        for key in sorted(released):
+        return self if released == self.released else replace(self, released=released)
+
+    def standing_on(self, own: OwnNetworks) -> Guard:
+        """Return the guard for what is this resolver's own."""
+        return replace(self, networks=self.networks.standing_on(own))
+
+    @property
+    def digest(self) -> str:
+        """What identifies the guard: it is the same for equal ones only, and empty if nothing is guarded."""
+        if not (self.lists or self.networks or self.released):
+            return ""
+        digest = hashlib.sha256(self.lists.encode() + b"\0" + self.networks.digest)
+        for key in sorted(self.released):
             digest.update(len(key).to_bytes(2) + key)
-        return replace(self, released=released, digest=digest.hexdigest())
+        return digest.hexdigest()
 
     def network_reason(self, key: bytes) -> str:
         """Return why a network that is blocked is to be held back or reported; empty if it is neither."""

@@ -44,25 +44,25 @@ def installed_suffixes() -> PublicSuffixes:
         return PublicSuffixes.none()
 
 
-def gate_of(settings: GateSettings, feeds: Sequence[Feed] = (), own: OwnNetworks | None = None) -> Gate:
+def gate_of(settings: GateSettings, feeds: Sequence[Feed] = ()) -> Gate:
     """Return the gate that the settings describe, with those of the `feeds` that have keys of their own.
 
-    `own` is what this resolver stands on, which no list may block. Raises ConfigError if one of its lists cannot be
-    used.
+    It does not know yet what the resolver stands on, see `Gate.standing_on`. Raises ConfigError if one of its lists
+    cannot be used.
     """
-    guards = {_lists(settings): guard_of(settings, own)}  # one object for all feeds with the same lists
+    guards = {_lists(settings): guard_of(settings)}  # one object for all feeds with the same lists
     gates: dict[str, Gate] = {}
     for feed in feeds:
         if feed.gate is None or not feed.gate.model_fields_set:
             continue
         merged = settings.overridden_by(feed.gate)
         if _lists(merged) not in guards:
-            guards[_lists(merged)] = guard_of(merged, own)
+            guards[_lists(merged)] = guard_of(merged)
         gates[feed.name] = _gate(merged, guards[_lists(merged)], frozenset(feed.gate.model_fields_set))
     return replace(_gate(settings, guards[_lists(settings)], frozenset()), feeds=gates)
 
 
-def guard_of(settings: GateSettings, own: OwnNetworks | None = None) -> Guard:
+def guard_of(settings: GateSettings) -> Guard:
     """Return the guard that the settings describe; raises ConfigError if one of its lists cannot be used."""
     digest = hashlib.sha256()
     suffixes = _suffixes(settings.public_suffixes, digest)
@@ -76,8 +76,7 @@ def guard_of(settings: GateSettings, own: OwnNetworks | None = None) -> Guard:
         text = _text(path_of_popular, "gate.popular", digest)
         popular = _popular(text, path_of_popular, settings.popular_count)
         digest.update(b"%d %b" % (settings.popular_count, settings.popular_mode.encode()))
-    networks = NetworkGuard.of(settings.min_prefix_ipv4, settings.min_prefix_ipv6, own or OwnNetworks())
-    digest.update(networks.digest)
+    networks = NetworkGuard.of(settings.min_prefix_ipv4, settings.min_prefix_ipv6, OwnNetworks())
     shared: list[Network] = []
     for number, path in enumerate(settings.shared_networks):
         shared += _networks(_text(path, f"gate.shared_networks[{number}]", digest), path)

@@ -66,6 +66,10 @@ class NetworkGuard:
         starts = frozenset(prefix.packed[:_START] for prefix in own.translations)
         return cls(min_ipv4, min_ipv6, holding, own.translations, starts)
 
+    def standing_on(self, own: OwnNetworks) -> NetworkGuard:
+        """Return the guard with the same limits for what is this resolver's own."""
+        return NetworkGuard.of(self.min_ipv4, self.min_ipv6, own)
+
     def __bool__(self) -> bool:
         """Return whether there is any limit."""
         return bool(self.min_ipv4 or self.min_ipv6 or self.holding)

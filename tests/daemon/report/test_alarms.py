@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from blockd.daemon.operator.releases import gate_with_releases
+from blockd.daemon.operator.releases import released_keys
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
 from blockd.daemon.update.disk_room import DiskRoom
@@ -16,7 +16,7 @@ from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.update.ruleset_maker import SLOW
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
-from blockd.ruleset import Enforced, Gate
+from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
 from blockd.selftest.client import ClientOutcome
 from blockd.selftest.runner import Result
@@ -116,14 +116,13 @@ def test_feed_that_has_never_given_anything_is_given_time(subject: Enforced) -> 
 
 def test_releases_that_cannot_be_used_are_told(subject: Enforced, tmp_path: Path) -> None:
     (tmp_path / "releases.json").write_text("{", encoding="ascii")
-    gate = Gate()
-    without, trouble = gate_with_releases(gate, tmp_path)
-    assert without is gate
+    released, trouble = released_keys(tmp_path)
+    assert not released
     [alarm] = told(subject, releases=trouble)
     assert (alarm.name, alarm.severity) == ("BlockdReleasesFailed", "warning")
     assert f"The file of releases {tmp_path / 'releases.json'} cannot be used: " in alarm.what
     (tmp_path / "releases.json").unlink()
-    assert gate_with_releases(gate, tmp_path)[1] == ""
+    assert released_keys(tmp_path) == (frozenset(), "")
 
 
 def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:

@@ -14,7 +14,7 @@ from blockd.daemon.report.upstreams import LOOPS_KEPT, UpstreamReport, upstream_
 from blockd.daemon.upstreams.notes import UpstreamNotes
 from blockd.daemon.upstreams.state_log import SELDOM, StateLog
 from blockd.metrics.upstreams import Load, UpstreamTable
-from blockd.resolver.forwarding.health import SILENT, Health
+from blockd.resolver.forwarding.health import PROBES_TO_DOWN, SILENT, Health
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
@@ -221,3 +221,20 @@ def test_many_upstreams_are_counted(count: int) -> None:
     seen = Seen(1, "192.0.2.200", forward=zones)
     assert any("more upstreams" in line for line in seen.lines()) == (count > 32)
     assert replace(seen.report.sample(seen.resolution)).names[0] == "192.0.2.200:53"
+
+
+def test_an_alarm_says_since_when_an_upstream_is_down_and_when_it_was_last_heard() -> None:
+    seen = Seen(2, "192.0.2.1", "192.0.2.2")
+    seen.answer(0)
+    seen.now += 60
+    for upstream in range(2):
+        seen.fail(upstream)
+        for worker in range(2):
+            for _ in range(PROBES_TO_DOWN):
+                seen.health(upstream, worker).note_probe_silence(seen.now)
+    seen.now += 60
+    down, heard = time_text(WALL + 160.0), time_text(WALL + 100.0)
+    assert [alarm.what for alarm in seen.alarms() if alarm.name == "BlockdUpstreamFailing"] == [
+        f"The upstream 192.0.2.1:53 is down since {down} (2 silent); it was last heard at {heard}.",
+        f"The upstream 192.0.2.2:53 is down since {down} (2 silent); it was never heard.",
+    ]

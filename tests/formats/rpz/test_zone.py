@@ -518,6 +518,40 @@ def test_the_quick_way_gives_what_the_careful_one_gives(monkeypatch: pytest.Monk
     assert len(told(quick)) > 300
 
 
+# Lines of zones that are nothing but tiny records, many of which are rejected; some are the parts of one.
+TINY_LINES = (
+    "a (", ")", " a(", "(", "a", '"', 'a "', "($a)", "$x", "$x(", "a A", "b A ::", " A ::", "b NS .", "b TXT 1",
+    "\\", "a\\", " (", ";", "", "(a", "(A)", "a)", "( A", "@ NS .", "c.", "c. A",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(TINY_LINES), max_size=25))
+def test_tiny_records_are_read_as_if_they_were_new(lines: list[str]) -> None:
+    text = HEAD + "b A 192.0.2.1\n" + "".join(f"{line}\nc A 192.0.2.2\n{line}\n A 192.0.2.3\n" for line in lines)
+    found = []
+    for is_careful in (False, True):
+        with pytest.MonkeyPatch.context() as patched:
+            if is_careful:
+                patched.setattr("blockd.formats.rpz.zone.MAX_TINY", 0)
+                patched.setattr("blockd.formats.rpz.record_text.MAX_TINY", 0)
+            try:
+                rules = read(text)
+                found.append((told(rules), rejected(rules), rules.rejects.counts))
+            except FeedRefused as refused:
+                found.append(({}, {refused.reason: []}, {}))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("line", ['a "', "($x)", "a (\n)", " a(\n)", "(\n$x)", 'a(\n"\n)'])
+def test_a_rejected_record_leaves_the_owner_that_it_left_at_first(line: str) -> None:
+    text = f"b A 192.0.2.1\n{line}\nc A 192.0.2.2\n{line}\n A 192.0.2.3\n"
+    rules = read(HEAD + text)
+    alone = read(HEAD + text.replace(f"{line}\n", "", 1))
+    entry = ("c", "exact")
+    assert told(rules).get(entry) == told(alone).get(entry)
+    assert rules.rejects.rejected == alone.rejects.rejected + 1
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="the real policy zone is not on this machine")
 def test_a_real_zone_is_read() -> None:
     rejects = RejectReport()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from blockd.resolver.forwarding.health import PROBES_TO_DOWN
 from tests.resolver.forwarding.scene import SHORT, Scene, play
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
@@ -206,3 +209,21 @@ def test_while_no_upstream_answers_questions_fail_at_once_and_a_probe_finds_the_
             number += 1
 
     play(tmp_path, [upstream.upstream], test, timeout=SHORT)
+
+
+def test_clients_are_told_for_how_long_nobody_was_heard(tmp_path: Path) -> None:
+    gone = closed_port()
+
+    async def test(scene: Scene) -> None:
+        health = scene.rig.resolver.healths[gone]
+        now = time.monotonic()
+        health.note_probe_answer(now - 1000, 0.01, True)
+        for _ in range(PROBES_TO_DOWN):
+            health.note_probe_silence(now - 10)
+        answer = await scene.ask(NAME)
+        assert answer.error is not None
+        code, text = answer.error
+        assert code == 22
+        assert re.fullmatch(rf"no upstream has answered for 1\d\d\d(\.\d)? s: {gone.label}", text), text
+
+    play(tmp_path, [gone], test)

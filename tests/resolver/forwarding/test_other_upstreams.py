@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.names import key_from_text
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.resolution import Resolution
-from blockd.settings import Settings
+from blockd.settings import Settings, Upstream
 from tests.resolver.forwarding.scene import Scene, play, until
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
@@ -68,6 +68,30 @@ def test_what_is_known_of_upstreams_that_stay_is_kept(tmp_path: Path, upstream: 
             assert set(resolver.healths) == {upstream.upstream, other.upstream}
             await scene.ask("www.corp.example")
             assert "www.corp.example" in {one.name.rstrip(".") for one in other.seen}
+
+        play(tmp_path, [upstream.upstream], test)
+
+
+def test_what_is_cached_names_its_upstream_also_when_others_are_asked(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    planned(upstream, "192.0.2.1")
+    with UpstreamSimulator() as other:
+        planned(other, "192.0.2.9")
+
+        async def test(scene: Scene) -> None:
+            def source(name: str) -> str:
+                return str(scene.rig.cache.peek((key_from_text(name), 1, False, False)).response.source)
+
+            await scene.ask(NAMES[0])
+            scene.rig.resolver.use([Group(b"", (other.upstream,))])
+            await scene.ask(NAMES[1])
+            assert source(NAMES[1]) == other.upstream.label
+            for number in range(1, 300):  # more than are told apart
+                scene.rig.resolver.use([Group(b"", (Upstream("127.0.0.1", number),))])
+            scene.rig.resolver.use([Group(b"", (upstream.upstream, other.upstream))])
+            await scene.ask(NAMES[2])
+            assert [source(name) for name in NAMES[:3:2]] == [upstream.upstream.label] * 2
 
         play(tmp_path, [upstream.upstream], test)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import dns.rdatatype
 import dns.reversename
 import pytest
 
+from blockd.resolver.local.defaults import DEFAULT_ZONES, REVERSE
 from tests.daemon.harness import free_port
 from tests.peers import forward_to, named, running, unbound
 from tests.resolver.local.conftest import Make
@@ -88,6 +90,21 @@ def test_bind_says_the_same_of_a_zone(tmp_path: Path, upstream: UpstreamSimulato
                 if theirs != ours:
                     differ[name, kind] = theirs, ours
     assert not differ, "\n".join(f"{question}: {one}" for question, one in differ.items())
+
+
+@pytest.mark.skipif(shutil.which("named") is None, reason="named (Debian: bind9) is not installed")
+def test_bind_serves_the_same_empty_zones(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    port = free_port()
+    command = ["-g" if word == "-f" else word for word in named(tmp_path, port, upstream.port)]  # logs to stderr
+    config = tmp_path / "named.conf"  # whoever forwards all names and resolves none has no empty zones
+    config.write_text(config.read_text().replace("forward only;", "forward first;"))
+    with server(tmp_path, command, port):
+        log = (tmp_path / "log").read_text()
+    theirs = set(re.findall(r"automatic empty zone: (?:view \S+: )?(\S+)", log.lower()))
+    reverse = {zone.name for zone in DEFAULT_ZONES if zone.group.startswith(REVERSE)}
+    assert len(reverse) > 90
+    # The zone that sinks what is led there by DNAME (RFC 7535) is in no registry of locally served ones.
+    assert theirs - {"empty.as112.arpa"} == {*reverse, "home.arpa", "resolver.arpa"}
 
 
 @pytest.mark.skipif(shutil.which("unbound") is None, reason="unbound is not installed")

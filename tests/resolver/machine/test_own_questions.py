@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import dns.edns
 import dns.message
 import pytest
 
+from blockd.dns.types import OWN_OPTION
 from blockd.metrics import Transport
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.machine.loop_token import LoopToken
@@ -22,8 +24,8 @@ TOKEN = LoopToken.make(os.urandom)
 COOKIE = dns.edns.OptionType.COOKIE
 
 
-def with_cookie(name: str, cookie: bytes, *before: dns.edns.Option) -> bytes:
-    options = [*before, dns.edns.GenericOption(COOKIE, cookie)]
+def with_cookie(name: str, cookie: bytes, *before: dns.edns.Option, code: int = COOKIE) -> bytes:
+    options = [*before, dns.edns.GenericOption(dns.edns.OptionType.make(code), cookie)]
     return question(name, "A", use_edns=0, options=options).to_wire()
 
 
@@ -41,13 +43,19 @@ def test_a_client_cookie_is_of_one_upstream_and_one_daemon() -> None:
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
-@pytest.mark.parametrize("server", [b"", bytes(8), bytes(32)])
-def test_a_question_that_comes_back_is_answered_at_once(tmp_path: Path, transport: Transport, server: bytes) -> None:
+@pytest.mark.parametrize(
+    ("code", "server"),
+    [(COOKIE, b""), (COOKIE, bytes(8)), (COOKIE, bytes(32)), (OWN_OPTION, b"")],
+    ids=["cookie", "shortest", "longest", "mark"],
+)
+def test_a_question_that_comes_back_is_answered_at_once(
+    tmp_path: Path, transport: Transport, code: int, server: bytes
+) -> None:
     with UpstreamSimulator() as upstream:
         own = OwnQuestions(TOKEN, [upstream.upstream])
         rig = Rig(tmp_path, upstream.upstream, own=own)
         cookie = TOKEN.cookie_for(upstream.upstream)
-        answer = rig.resolver.begin(with_cookie("a.example", cookie + server), "127.0.0.1", transport)
+        answer = rig.resolver.begin(with_cookie("a.example", cookie + server, code=code), "127.0.0.1", transport)
         assert isinstance(answer, bytes)
         told = dns.message.from_wire(answer)
         assert told.rcode() == dns.rcode.SERVFAIL
@@ -62,12 +70,14 @@ def test_a_question_that_comes_back_is_answered_at_once(tmp_path: Path, transpor
     "packet",
     [
         with_cookie("a.example", os.urandom(8)),
-        with_cookie("a.example", b"short"),
-        with_cookie("a.example", b""),
+        with_cookie("a.example", b"short", code=OWN_OPTION),
+        with_cookie("a.example", b"", code=OWN_OPTION),
+        with_cookie("a.example", os.urandom(8), code=OWN_OPTION),
+        with_cookie("a.example", TOKEN.cookie_for(Upstream("192.0.2.7", 53)), code=OWN_OPTION - 1),
         with_cookie("a.example", os.urandom(40), dns.edns.GenericOption(dns.edns.OptionType.PADDING, b"x")),
         question("a.example", "A").to_wire(),
     ],
-    ids=["another", "short", "empty", "long", "none"],
+    ids=["another", "short", "empty", "another mark", "another option", "long", "none"],
 )
 def test_questions_of_others_are_answered_as_ever(tmp_path: Path, packet: bytes) -> None:
     with UpstreamSimulator() as upstream:
@@ -91,7 +101,23 @@ def test_what_upstreams_are_shown_is_what_is_known(tmp_path: Path, upstream: Ups
     play(tmp_path, [upstream.upstream], test, own=own, cookies=True, cookie_for=TOKEN.cookie_for)
 
 
-def test_a_real_loop_ends_at_its_first_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("transport", "cookies"), [("udp", False), ("tcp", False), ("tcp", True)])
+def test_without_a_cookie_another_option_marks_them(
+    tmp_path: Path, upstream: UpstreamSimulator, transport: str, cookies: bool
+) -> None:
+    asked = replace(upstream.upstream, over_tcp=transport == "tcp")
+    upstream.plan("a.example", "A", "a.example. 300 IN A 192.0.2.1")
+
+    async def test(scene: Scene) -> None:
+        assert (await scene.ask("a.example")).rcode == "NOERROR"
+        (mark,) = upstream.seen[0].message.options
+        assert (mark.otype, mark.to_wire()) == (OWN_OPTION, TOKEN.cookie_for(asked))
+
+    play(tmp_path, [asked], test, own=OwnQuestions(TOKEN, [asked]), cookies=cookies, cookie_for=TOKEN.cookie_for)
+
+
+@pytest.mark.parametrize("cookies", [True, False])
+def test_a_real_loop_ends_at_its_first_turn(tmp_path: Path, cookies: bool) -> None:
     """What blockd sends comes back to its own client socket, from an address that nobody knew of."""
     own = OwnQuestions(TOKEN, [])
 
@@ -105,4 +131,4 @@ def test_a_real_loop_ends_at_its_first_turn(tmp_path: Path) -> None:
         assert 1 <= own.counts[here.text] <= 4, "a question and the probes of a start"
         assert scene.rig.resolver.looped == own.counts
 
-    play(tmp_path, [], test, own=own, cookies=True, cookie_for=TOKEN.cookie_for)
+    play(tmp_path, [], test, own=own, cookies=cookies, cookie_for=TOKEN.cookie_for)

@@ -177,7 +177,7 @@ cdef class Forwarding(Course):
         for health in <list>self.group_healths[group]:
             if health.state != _DOWN:
                 return False
-            since = max(since, health.since)
+            since = max(since, health.silent_since())
         text.size = 0
         if self.groups[group].count == 0:
             add_word(&text, b"no upstream is known")
@@ -255,6 +255,7 @@ cdef class Forwarding(Course):
             if one.is_plain:
                 self.remotes[one.upstream].opt_off = now + WITHOUT_EDNS
             health.note_resolved(now)
+            entry.source = self.remotes[one.upstream].source
             return self._resolve(flight, entry, reading.lifetime, message, size, now)
         if reading.said == SAID_FAILURE:
             return self._take_error(one, reading.rcode, &reading.errors, False, now)

@@ -87,6 +87,7 @@ cdef class Links:
                 raise ValueError("a client cookie is too short or too long")
             memcpy(self.remotes[i].cookie, <const char *>cookie, CLIENT_COOKIE)
             self.remotes[i].cookie_size = CLIENT_COOKIE
+            self.remotes[i].has_mark = bool(options.client_cookies and options.client_cookies[i])
 
     def __dealloc__(self):
         free(self.remotes)
@@ -195,7 +196,7 @@ cdef class Links:
         cdef const Remote *remote = &self.remotes[one.upstream]
         cdef uint8_t *name = message + types.HEADER_SIZE
         cdef uint8_t *p = name + one.flight.question_size
-        cdef uint32_t i
+        cdef uint32_t i, content = 0
         memset(message, 0, types.HEADER_SIZE)
         write_u16(message, id)
         write_u16(message + 2, types.RD | types.AD | (types.CD if one.flight.cd else 0))
@@ -212,13 +213,17 @@ cdef class Links:
         write_u16(p + 1, types.OPT)
         write_u16(p + 3, types.MAX_UDP)
         write_u32(p + 5, types.EDNS_DO if one.flight.do_ else 0)
-        write_u16(p + 9, 4 + remote.cookie_size if one.has_cookie else 0)
-        p += types.OPT_SIZE
         if one.has_cookie:
-            write_u16(p, types.COOKIE_OPTION)
-            write_u16(p + 2, remote.cookie_size)
-            memcpy(p + 4, remote.cookie, remote.cookie_size)
-            p += 4 + remote.cookie_size
+            content = remote.cookie_size
+        elif remote.has_mark:
+            content = CLIENT_COOKIE
+        write_u16(p + 9, 4 + content if content else 0)
+        p += types.OPT_SIZE
+        if content:
+            write_u16(p, types.COOKIE_OPTION if one.has_cookie else types.OWN_OPTION)
+            write_u16(p + 2, content)
+            memcpy(p + 4, remote.cookie, content)
+            p += 4 + content
         return <uint32_t>(p - message)
 
     # What arrives.

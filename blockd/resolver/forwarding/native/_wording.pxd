@@ -22,6 +22,7 @@ cdef enum:
 cdef struct Remote:
     # An upstream, and what it was found to support.
     bint is_stream  # never asked over UDP
+    bint has_mark  # whether the client's cookie marks questions without a cookie as blockd's own
     double case_off  # until when its names are not in mixed case
     double cookies_off  # until when it is shown no cookie
     double opt_off  # until when it is asked without EDNS
@@ -29,6 +30,7 @@ cdef struct Remote:
     uint8_t cookie[COOKIE_SIZE]
     const uint8_t *text
     uint32_t text_size
+    uint8_t source  # the number by which cache entries name it
 
 
 cdef inline const char *rcode_name(int rcode) noexcept nogil:

@@ -8,13 +8,14 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.metrics import Row
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import Cache, Cached, CacheKey
+from blockd.resolver.caching.caching_forwarder import nothing
 from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
@@ -59,6 +60,10 @@ class FeedingCache(Cache):
         return self._native.get_stale(key, now)
 
 
+_Outcome = tuple[bytes, str] | tuple[bytes, bool]
+"""A response with its upstream; or EDE options, and whether an upstream said so with SERVFAIL."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardingOptions:
     """What `Forwarding` is told: seconds, tries for one question, sockets for each upstream, ports not sent from."""
@@ -101,7 +106,7 @@ class NativeForwarder:
         self._zones: list[bytes] = []  # what each upstream is probed for
         self._streams: dict[int, Stream] = {}
         self._to_ask: list[tuple[int, bytes]] = []
-        self._waiting: dict[int, asyncio.Future[bytes | tuple[bytes, bool]]] = {}
+        self._waiting: dict[int, asyncio.Future[_Outcome]] = {}
         self._numbers = itertools.count()
         self._turns = Turns()
         self._answer_later: Callable[[Iterable[Deferred]], None] = _drop
@@ -167,8 +172,11 @@ class NativeForwarder:
             self._loop.remove_reader(self._reader)
         self._loop = None
 
-    async def resolve(self, key: CacheKey) -> Response:
-        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
+        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on.
+
+        `begun` is called unless that is known at once.
+        """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._run_in(loop)
@@ -176,16 +184,18 @@ class NativeForwarder:
         failed = self._engine_in_use.resolve(*key, number)
         if failed is not None:
             return _given(*failed)
-        waiter: asyncio.Future[bytes | tuple[bytes, bool]] = loop.create_future()
+        begun()
+        waiter: asyncio.Future[_Outcome] = loop.create_future()
         self._waiting[number] = waiter
         try:
             outcome = await waiter
         finally:
             self._waiting.pop(number, None)
         await self._turns.take()
-        if isinstance(outcome, bytes):
-            return parse(outcome, len(key[0]) + 5, do=key[2])
-        return _given(*outcome)
+        told, source = outcome
+        if isinstance(source, str):
+            return replace(parse(told, len(key[0]) + 5, do=key[2]), source=source)
+        return _given(told, source)
 
     @property
     def load(self) -> Load:
@@ -218,9 +228,9 @@ class NativeForwarder:
             self._loop.call_soon(self._ask_streams)
         self._to_ask.append((place, message))
 
-    def settled(self, number: int, message: bytes) -> None:
-        """Tell who waits here the response."""
-        self._tell(number, message)
+    def settled(self, number: int, message: bytes, source: str) -> None:
+        """Tell who waits here the response, and from which upstream it is."""
+        self._tell(number, (message, source))
 
     def failed(self, number: int, errors: bytes, is_said: bool) -> None:
         """Tell who waits here that there is no answer: EDE options, and whether an upstream said so with SERVFAIL."""
@@ -274,7 +284,7 @@ class NativeForwarder:
         if not self._engine_in_use.forwarding.probe(place, key, qtype):
             raise OSError("the upstream cannot be reached")
 
-    def _tell(self, number: int, outcome: bytes | tuple[bytes, bool]) -> None:
+    def _tell(self, number: int, outcome: _Outcome) -> None:
         waiter = self._waiting.pop(number, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
