@@ -169,11 +169,11 @@ cdef class Asking(Answering):
         self.outbox.flush()
         return self._deferred
 
-    def stream_failed(self, int upstream, ids, bytes why):
+    def stream_failed(self, int upstream, ids, int kind, bytes why):
         """Take word that some questions will not be answered over a stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
-        self.forwarding.stream_failed(upstream, ids, why)
+        self.forwarding.stream_failed(upstream, ids, kind, why)
         self.outbox.flush()
         return self._deferred
 

@@ -18,7 +18,7 @@ from blockd.resolver.cache import CacheKey, question_of
 from blockd.resolver.forwarding.cookies import Cookies
 from blockd.resolver.forwarding.edns import read_opt
 from blockd.resolver.forwarding.flight import Flight
-from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE, Health
+from blockd.resolver.forwarding.health import MALFORMED, OF_STREAM, UNREACHABLE, Health
 from blockd.resolver.forwarding.limits import MAX_PROBES, MAX_STRAYS, OFF, SOCKETS, WITHOUT_EDNS
 from blockd.resolver.forwarding.questions import Fit, fit, is_error_alone, message_of, mixed
 from blockd.resolver.forwarding.source_ports import SourcePorts
@@ -321,7 +321,7 @@ class Link:
             elif made.doubt is Doubt.IMITATED:
                 self._fail(made, MALFORMED, IMITATED)
             else:
-                self._listener.failed(made, DISCONNECTED, why)
+                self._listener.failed(made, OF_STREAM[kind], why)
 
     def _fail(self, made: Try, kind: int, what: str) -> None:
         self._listener.failed(made, kind, f"{self.upstream.label} {what}")

@@ -32,7 +32,7 @@ from blockd.resolver.forwarding.native._system cimport (
     epoll_event, epoll_wait, read as read_timer, timerfd_create,
 )
 from blockd.resolver.forwarding.health cimport Health
-from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE
+from blockd.resolver.forwarding.health import MALFORMED, UNREACHABLE
 
 cdef enum:
     READY = 128  # sockets read in one call, one message each, so that clients get their turn
@@ -47,7 +47,6 @@ cdef double OFF = 3600.0  # seconds for which an upstream is asked without what 
 cdef const char *IMITATED = (
     b"seems to be imitated by somebody: too many messages came that do not fit the question"
 )
-cdef int _DISCONNECTED = DISCONNECTED
 cdef int _MALFORMED = MALFORMED
 cdef int _UNREACHABLE = UNREACHABLE
 
@@ -386,7 +385,7 @@ cdef class Links:
         else:
             self.answered(one, octets, size, fit == FITS_ALONE, now)
 
-    def stream_failed(self, int upstream, ids, bytes why):
+    def stream_failed(self, int upstream, ids, int kind, bytes why):
         """Take word that some questions will not be answered over an upstream's stream, and why, in a sentence."""
         cdef double now = monotonic()
         cdef Try *one
@@ -403,7 +402,7 @@ cdef class Links:
             if self.stop_doubting(one, now):
                 self.undone(one, now)
             else:
-                self.failed(one, _DISCONNECTED, now)
+                self.failed(one, kind, now)
 
     cdef bint stop_doubting(self, Try *one, double now) except *:
         """Ask without what a doubt was about, which TCP could not settle; return whether there was such a doubt."""

@@ -19,7 +19,7 @@ from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarding.failures import failure_text
-from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.health import OF_STREAM, Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
 from blockd.resolver.forwarding.udp_sockets import sockets_each
@@ -80,7 +80,7 @@ class _Listener:
 
     def failed(self, stream: Stream, ids: Sequence[int], kind: FailureKind, why: str) -> None:
         """Take word of questions that will not be answered."""
-        self._forwarder.stream_failed(self._place, ids, why)
+        self._forwarder.stream_failed(self._place, ids, OF_STREAM[kind], why)
 
 
 class NativeForwarder:
@@ -231,9 +231,9 @@ class NativeForwarder:
         """Take a message that came over a stream."""
         self._answer_later(self._engine_in_use.land(place, message))
 
-    def stream_failed(self, place: int, ids: Sequence[int], why: str) -> None:
-        """Take word of questions that will not be answered over a stream."""
-        self._answer_later(self._engine_in_use.stream_failed(place, ids, why.encode()))
+    def stream_failed(self, place: int, ids: Sequence[int], kind: int, why: str) -> None:
+        """Take word of questions that will not be answered over a stream; `kind` is one of `health`."""
+        self._answer_later(self._engine_in_use.stream_failed(place, ids, kind, why.encode()))
 
     @property
     def _engine_in_use(self) -> NativeEngine:
