@@ -27,7 +27,7 @@ class NativeEngine:
     def attach(self, sock: socket.socket) -> int: ...
     def forward(
         self,
-        upstreams: Sequence[tuple[str, tuple[str, int, int] | None, Health]],
+        upstreams: Sequence[tuple[str, tuple[str, int, str] | None, Health]],
         groups: Sequence[tuple[bytes, Sequence[int]]],
         options: ForwardingOptions,
         forwarder: NativeForwarder,

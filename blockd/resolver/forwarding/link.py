@@ -163,17 +163,24 @@ class Link:
     def _send(self, made: Try) -> None:
         """Send a question from a random socket with a random ID; raises OSError if the network cannot be reached."""
         one = self._sockets.draw()
-        made.identifier = self._free_identifier(one.tries)
-        cookie = self.cookies.shown if made.has_cookie else b""
-        made.message = message_of(made.key, made.identifier, made.question, with_opt=made.has_opt, cookie=cookie)
-        made.socket = one
+        self._write_for(one, made)
         try:
             one.sock.send(made.message)
         except OSError as error:
-            if error.errno not in _LOST:  # a report about an earlier question, which is made only once
+            if error.errno not in _LOST:  # perhaps a report about an earlier question, which is made only once
                 asyncio.get_running_loop().call_soon(self._unreachable, one, error, list(one.tries.values()))
+                if error.errno != errno.ECONNREFUSED:  # an address or interface that it is bound to may have gone
+                    self._sockets.shut_idle()
+                one = self._sockets.draw()
+                self._write_for(one, made)
                 one.sock.send(made.message)
+        made.socket = one
         one.tries[made.identifier] = made
+
+    def _write_for(self, one: UdpSocket, made: Try) -> None:
+        made.identifier = self._free_identifier(one.tries)
+        cookie = self.cookies.shown if made.has_cookie else b""
+        made.message = message_of(made.key, made.identifier, made.question, with_opt=made.has_opt, cookie=cookie)
 
     def _free_identifier(self, taken: dict[int, Try]) -> int:
         if len(taken) >= MAX_ON_STREAM:

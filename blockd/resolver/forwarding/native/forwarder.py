@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -109,20 +108,17 @@ class NativeForwarder:
         self.use(self._groups)
 
     def use(self, groups: Sequence[Group]) -> None:
-        """Ask these upstreams from the next question on; what is known of those that stay is kept."""
-        engine = self._engine_in_use
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.remove_reader(engine.forwarding.epoll)
-        self._close_streams()
-        self._groups = list(groups)
+        """Ask these upstreams from the next question on; what is known of those that stay is kept.
+
+        Raises OSError if a file that it needs cannot be opened; then those before stay in use.
+        """
+        engine, loop = self._engine_in_use, self._loop
         zones = probed_zones(groups)
-        self._upstreams, self._zones = list(zones), list(zones.values())
         now = time.monotonic()
-        self.healths = {one: self.healths.get(one) or Health(now) for one in self._upstreams}
-        places = {one: place for place, one in enumerate(self._upstreams)}
-        members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in self._groups]
-        told = [(one.label, _address(one), health) for one, health in self.healths.items()]
+        healths = {one: self.healths.get(one) or Health(now) for one in zones}
+        places = {one: place for place, one in enumerate(zones)}
+        members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in groups]
+        told = [(one.label, _address(one), health) for one, health in healths.items()]
         options = ForwardingOptions(
             self._options.timeout,
             self._options.attempts,
@@ -130,10 +126,23 @@ class NativeForwarder:
             self._options.cookies,
             sockets_each(len(told)),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
-            tuple(map(self._options.cookie_for, self._upstreams)),
+            tuple(map(self._options.cookie_for, zones)),
         )
-        given_back = engine.forward(told, members, options, self)
-        self._prober = Prober(list(self.healths.values()), [group for _, group in members], self._send_probe)
+        if loop is not None:
+            loop.remove_reader(self._reader)
+            self._loop = None  # what is asked over streams waits until these are made anew
+        before = self._upstreams, self._zones, self.healths
+        self._upstreams, self._zones, self.healths = list(zones), list(zones.values()), healths
+        self._close_streams()
+        try:
+            given_back = engine.forward(told, members, options, self)
+        except OSError:
+            self._upstreams, self._zones, self.healths = before
+            if loop is not None:
+                self._run_in(loop)
+            raise
+        self._groups = list(groups)
+        self._prober = Prober(list(healths.values()), [group for _, group in members], self._send_probe)
         if loop is not None:
             self._run_in(loop)
         self._answer_later(given_back)
@@ -142,6 +151,7 @@ class NativeForwarder:
         """Ask and probe upstreams in the running event loop; `answer_later` gets what the engine gives back."""
         self._answer_later = answer_later
         self._is_started = True
+        self._close_streams()
         self._run_in(asyncio.get_running_loop())
         self._look()
 
@@ -162,6 +172,7 @@ class NativeForwarder:
         """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
+            self._close_streams()  # they belong to the loop before
             self._run_in(loop)
         number = next(self._numbers)
         failed = self._engine_in_use.resolve(*key, number)
@@ -241,8 +252,10 @@ class NativeForwarder:
         return self._engine
 
     def _run_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._close_streams()
+        """Read sockets in this loop; what is to be asked over streams is asked in its next turn."""
         self._loop = loop
+        if self._to_ask:
+            loop.call_soon(self._ask_streams)
         self._engine_in_use.forwarding.is_started = self._is_started
         self._reader = self._engine_in_use.forwarding.epoll
         loop.add_reader(self._reader, self._read)
@@ -285,12 +298,12 @@ def _drop(given_back: Iterable[Deferred]) -> None:
     """Lose what is given back: no client waits, since no socket of theirs is served."""
 
 
-def _address(upstream: Upstream) -> tuple[str, int, int] | None:
-    """Return host, port and scope of an upstream that is asked over UDP."""
+def _address(upstream: Upstream) -> tuple[str, int, str] | None:
+    """Return host, port and zone of an upstream that is asked over UDP."""
     if upstream.transport != "udp":
         return None
     host, _, zone = upstream.host.partition("%")
-    return host, upstream.port, socket.if_nametoindex(zone) if zone else 0
+    return host, upstream.port, zone
 
 
 def _given(errors: bytes, is_said: bool) -> Response:
