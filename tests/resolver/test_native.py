@@ -293,7 +293,7 @@ class Sink:
             sock.bind(("127.0.0.1", 0))
         self.client.connect(self.served.getsockname())
         self.descriptor = self.engine.attach(self.served)
-        told = [("sink", (*self.upstream.getsockname(), 0), Health(time.monotonic()))]
+        told = [("sink", (*self.upstream.getsockname(), ""), Health(time.monotonic()))]
         self.engine.forward(told, [(b"", [0])], self.options, cast(NativeForwarder, Nobody()))
         self.engine.forwarding.is_started = True
         return self
