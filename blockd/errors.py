@@ -163,12 +163,16 @@ class BadMessage(BlockdError):
 
 
 class UpstreamFailure(BlockdError):
-    """No upstream gave a usable answer; `code` is the Extended DNS Error for the client (RFC 8914 section 4)."""
+    """No upstream gave a usable answer; `code` is the Extended DNS Error for the client (RFC 8914 section 4).
+
+    `kind` is the `FailureKind` of a stream that failed, and empty otherwise.
+    """
 
     effect = Effect.COUNTED
 
-    def __init__(self, code: int, sentence: str) -> None:
+    def __init__(self, code: int, sentence: str, kind: str = "") -> None:
         self.code = code
+        self.kind = kind
         super().__init__(sentence)
 
 

@@ -7,6 +7,7 @@ import asyncio
 from blockd.dns import types
 from blockd.errors import UpstreamFailure, cause_of
 from blockd.resolver.forwarding.limits import MAX_STRAYS
+from blockd.resolver.forwarding.questions import is_error_alone
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.forwarding.udp_sockets import connected
 from blockd.resolver.options import Randomness
@@ -33,11 +34,16 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
         raise UpstreamFailure(
             types.EDE_NETWORK_ERROR, f"{upstream.label} cannot be reached: {cause_of(error)}"
         ) from error
-    if not matches(message, query, question_size):
-        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} answered another question")
+    if not is_answer(message, query, question_size):
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} answered another question", "malformed")
     if message[2] & types.TC >> 8:
-        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} truncated its answer over TCP")
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.label} truncated its answer over TCP", "malformed")
     return message
+
+
+def is_answer(message: bytes, query: bytes, question_size: int) -> bool:
+    """Return whether a message answers `query`, with the question or as an error without it, as forwarding takes it."""
+    return matches(message, query, question_size) or is_error_alone(message, query)
 
 
 async def _over_udp(upstream: Upstream, query: bytes, question_size: int, randomness: Randomness) -> bytes:
@@ -58,7 +64,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             except OSError as error:
                 arrived.set_exception(error)
                 return
-            if matches(message, query, question_size):
+            if is_answer(message, query, question_size):
                 arrived.set_result(message)
             elif (strays := strays + 1) > MAX_STRAYS:
                 arrived.set_exception(ConnectionAbortedError("too many packets that do not match the question"))

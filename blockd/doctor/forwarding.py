@@ -13,6 +13,13 @@ from blockd.resolver.machine.system import STUB
 from blockd.resolver.resolution import Resolution
 
 SLOW = 1.0  # seconds for an answer that a resolver has in its cache
+_NOT_HEARD = "Check that it is running and that no firewall is in between."
+_TO_CHECK = {  # by what failed; else, or if nothing was heard, the above
+    "tls": "Check the port, the name and the pins behind `#`, and this machine's clock; ask whoever runs it.",
+    "http": "Check the port and the path, and whether a portal or a proxy is in between.",
+    "closed": "Ask whoever runs it why it ends connections of this machine.",
+    "malformed": "Ask whoever runs it, or use another resolver: blockd passes no such answer on.",
+}
 _REFUSALS = {types.SERVFAIL: "SERVFAIL", types.REFUSED: "REFUSED", types.NOTIMP: "NOTIMP", types.FORMERR: "FORMERR"}
 
 
@@ -66,7 +73,7 @@ def _finding(question: UpstreamQuestion, one: Asked, timeout: float, grade: Grad
     name = question.upstream.label
     milliseconds, limit = one.seconds * 1000, timeout * 1000
     if one.failure:
-        return Finding(grade, one.failure, "Check that it is running and that no firewall is in between.")
+        return Finding(grade, one.failure, _TO_CHECK.get(one.kind, _NOT_HEARD))
     if one.rcode in _REFUSALS:
         about = f" for {question.about}" if question.zone else ""
         return Finding(

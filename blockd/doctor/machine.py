@@ -20,14 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.dns import types
-from blockd.doctor.exchange import ask
+from blockd.doctor.exchange import ask, is_answer
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.doctor.upstream_question import UpstreamQuestion
-from blockd.errors import UpstreamFailure
+from blockd.errors import BadMessage, UpstreamFailure
 from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.forwarding.questions import is_error_alone
 from blockd.resolver.machine.system import System
-from blockd.resolver.response import matches
+from blockd.resolver.response import parse, refusal_text
 from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets
@@ -42,12 +43,16 @@ _OPT = struct.pack(">BHHHHH", 0, types.OPT, types.MAX_UDP, 0, types.EDNS_DO, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Result of one question to an upstream; `failure` is empty if an answer came."""
+    """Result of one question to an upstream; `failure` is empty if an answer came.
+
+    `kind` is how a connection to it failed, or "malformed": a `FailureKind`. It is empty if nothing was heard.
+    """
 
     seconds: float = 0.0
     rcode: int = types.NOERROR
     recurses: bool = True  # RA: it resolves for this machine
     failure: str = ""
+    kind: str = ""
 
 
 class Machine(System):
@@ -196,9 +201,14 @@ async def _ask(asked: UpstreamQuestion, seconds: float) -> Asked:
         else:
             answer = await ask_over_stream(upstream, question, seconds)
     except UpstreamFailure as error:
-        return Asked(failure=str(error))
-    if not matches(answer, question, len(section)):
-        return Asked(failure=f"{upstream.label} answered another question")
+        return Asked(failure=str(error), kind=error.kind)
+    if not is_answer(answer, question, len(section)):
+        return Asked(failure=f"{upstream.label} answered another question", kind="malformed")
+    if not is_error_alone(answer, question):
+        try:
+            parse(answer, len(section))
+        except BadMessage as error:
+            return Asked(failure=f"{upstream.label} {refusal_text(error)}", kind="malformed")
     flags = int.from_bytes(answer[2:4])
     return Asked(time.monotonic() - started, flags & types.RCODE, bool(flags & types.RA))
 

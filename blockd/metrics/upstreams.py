@@ -17,8 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 MAX_SLOTS = 128  # upstreams that are told apart; further ones are asked, but not counted one by one
 # What `blockd.resolver.forwarding.health` numbers from 0.
-STATES = ("up", "unknown", "failing", "down")
-FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disconnected")
+STATES = ("up", "unknown", "doubtful", "failing", "down")
+FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disconnected", "unproven")
 
 _STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
 _LOOPED = _FAILURES + len(FAILURES)
@@ -169,7 +169,7 @@ def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
     since, heard, round_trip, distance = (micro / 1e6 for micro in fields[_SINCE : _DISTANCE + 1])
     in_flight, asked, answered, late, hedged, *failures, looped = fields[_IN_FLIGHT:]
     return UpstreamFigures(
-        state=fields[_STATE] & 3,
+        state=fields[_STATE] & ~_USED,
         since=since,
         heard=heard,
         round_trip=round_trip,
@@ -188,7 +188,7 @@ def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
 class UpstreamsSample:
     """What the control process knows of upstreams at the moment of a scrape; `names` are in the order of their slots.
 
-    `usable` is how many upstreams of a zone are up or unknown; `left_out` are those that lead back to blockd.
+    `usable` is how many upstreams of a zone are neither failing nor down; `left_out` are those that lead back here.
     """
 
     table: UpstreamTable | None = None
@@ -201,7 +201,7 @@ class UpstreamsSample:
         yield from upstream_metrics(self.table or UpstreamTable(1), self.names)
         usable = GaugeMetricFamily(
             "blockd_upstreams_usable",
-            "How many upstreams of a zone, `.` for all names, are up or not yet known; if 0, its names get SERVFAIL.",
+            "How many upstreams of a zone, `.` for all names, neither fail nor are down; if 0, its names get SERVFAIL.",
             labels=["zone"],
         )
         for zone, count in self.usable.items():
@@ -234,11 +234,11 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
     """Yield the families of the upstreams, whose texts `names` are in the order of their slots."""
     state = GaugeMetricFamily(
         "blockd_upstream_state",
-        "How many workers see the upstream so: up, unknown before its first answer, failing, or down: then it is only "
-        "probed.",
+        "How many workers see the upstream so: up, unknown before its first answer, doubtful while only what clients "
+        "ask it fails, failing if probes fail as well, or down: then it is only probed.",
         labels=["upstream", "state"],
     )
-    up = _gauge("up", "1 if the upstream is asked as others are, 0 if it is failing or down for all workers.")
+    up = _gauge("up", "0 if the upstream is failing or down for all workers, else 1.")
     gauges = [
         _gauge("round_trip_seconds", "How long the upstream takes for clients' questions, smoothed; 0 if unknown."),
         _gauge("probe_seconds", "How long the upstream takes for blockd's own probes, smoothed; 0 if unknown."),
@@ -253,9 +253,9 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
     ]
     failures = CounterMetricFamily(
         "blockd_upstream_failures",
-        "What else came of questions: nothing (silent), the network's word that nobody is there (unreachable), a "
-        "message that no resolver may send (malformed), REFUSED and the like (refusing), SERVFAIL, or the end of a "
-        "connection.",
+        "What else came of questions: nothing (silent), nobody could be reached (unreachable), what no resolver may "
+        "send (malformed), REFUSED and the like (refusing), SERVFAIL, the end of a connection (disconnected), or a "
+        "failed TLS handshake or the wrong certificate (unproven).",
         labels=["upstream", "kind"],
     )
     for slot, name in enumerate(names):
@@ -263,7 +263,7 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         for number, word in enumerate(STATES):
             state.add_metric([name, word], seen.count(number))
         figures = table.figures(slot)
-        up.add_metric([name], figures is None or STATES[figures.state] in ("up", "unknown"))
+        up.add_metric([name], figures is None or figures.state < STATES.index("failing"))
         if figures is None:
             continue
         for gauge, value in zip(gauges, (figures.round_trip, figures.distance, figures.in_flight), strict=True):

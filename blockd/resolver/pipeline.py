@@ -12,26 +12,24 @@ from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
 from blockd.resolver.answers import BlockAnswers, Policy, answer, authoritative, error, time_left
-from blockd.resolver.cache import Cache, Cached
+from blockd.resolver.cache import Cache
 from blockd.resolver.caching.caching_forwarder import CachingForwarder, UpstreamAsker
 from blockd.resolver.caching.stale import as_given
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
-from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
+from blockd.resolver.local.local_answer import LocalAnswer, as_cached, behind_aliases, local_answer
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
-from blockd.resolver.response import parse
 from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
-
 
 Stage = Callable[[QueryContext], bytes | Outcome]
 
@@ -58,12 +56,11 @@ class Pipeline:
 
     def stages(self) -> Sequence[Stage]:
         """Return the stages in their order."""
-        admission = self._admission
         return (
-            admission.serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
-            admission.check_edns,  # before any answer in an EDNS version that the client does not support
-            admission.refuse_own,  # before anything is asked for it again
-            admission.check_kind,  # before policy, which applies to class IN and ordinary types only
+            self._admission.serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
+            self._admission.check_edns,  # before any answer in an EDNS version that the client does not support
+            self._admission.refuse_own,  # before anything is asked for it again
+            self._admission.check_kind,  # before policy, which applies to class IN and ordinary types only
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
             self._ask_cache,  # before upstreams: it is faster
@@ -78,8 +75,7 @@ class Pipeline:
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers, judge: LeadJudge) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
-        old = self._policy
-        self._policy = Policy(enforced, answers, judge)
+        old, self._policy = self._policy, Policy(enforced, answers, judge)
         if old is not None:
             old.enforced.close()
 
@@ -201,10 +197,9 @@ class Pipeline:
         return Outcome.PASS
 
     def _answer_locally(self, context: QueryContext) -> bytes | Outcome:
-        zones = self._service.local
+        zones, lookup = self._service.local, context.lookup
         if zones is None or context.cached or context.aliases:
             return Outcome.PASS
-        lookup = context.lookup
         left = self._time_left(context) if context.target is None else self._service.client_ttl
         found = local_answer(zones, lookup[0], context.query.qtype, left)
         if found is None:
@@ -213,14 +208,20 @@ class Pipeline:
             context.aliases = found.aliases
             context.stage = self._stages.index(self._ask_cache) - 1
             return Outcome.PASS
-        context.local = found.zone
         if context.target is not None:  # a CNAME action leads here
-            response = parse(message_of(lookup, found), len(lookup[0]) + 5)
-            now = self._clock()
-            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            context.cached, context.local = as_cached(lookup, found, self._clock()), found.zone
             return Outcome.PASS
-        answered = answer(context.query, found.rcode, found.counts, found.records, errors=found.zone.errors)
-        return authoritative(answered)
+        verdict, policy = context.verdict, self._policy
+        if (found.names or found.addresses) and policy is not None and verdict.tiers_left and not context.is_unjudged:
+            leads = policy.judge(found.names, found.addresses, verdict.tiers_left, verdict.passing)
+            context.cached = as_cached(lookup, LocalAnswer(found.zone), self._clock())  # none of its records is given
+            outcome = self._apply(context, policy, leads)
+            if outcome is not Outcome.PASS or context.target is not None:
+                return outcome
+            context.cached = None
+            found = local_answer(zones, lookup[0], context.query.qtype, self._time_left(context)) or found
+        context.local = found.zone
+        return authoritative(answer(context.query, found.rcode, found.counts, found.records, errors=found.zone.errors))
 
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
         if context.cached or context.failure:
@@ -273,8 +274,8 @@ class Pipeline:
 
     def _judge_extras(self, context: QueryContext, verdict: Verdict) -> None:
         """Note whether the answer is given without its additional section, and else until when it may be given."""
-        is_tcp_only = verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP
-        context.leaves_extras_out = verdict.touches and not is_tcp_only
+        is_over_tcp = context.query.transport is not Transport.UDP
+        context.leaves_extras_out = verdict.touches and not (is_over_tcp and verdict.action is Action.TCP_ONLY)
         if not context.leaves_extras_out:
             context.until = min(context.until, verdict.until)
 

@@ -32,6 +32,7 @@ def test_an_upstream_is_asked_over_the_transport_that_it_names(tmp_path: Path) -
             assert [one.failure for one in asked[:3]] == ["", "", ""]
             assert all(0 < one.seconds < 10 for one in asked[:3])
             assert asked[3].failure.endswith(f" has a key that is not pinned ({certificate.pin_text})")
+            assert asked[3].kind == "tls"
             assert [len(server.messages) for server in (plain, encrypted, web)] == [1, 1, 1]
 
     run("asyncio", body)

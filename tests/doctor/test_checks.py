@@ -478,6 +478,24 @@ def test_upstream_that_does_not_serve(examined: Examined, answer: Asked, grade: 
     examined.assert_finds("upstreams", grade, words)
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("", "Check that it is running and that no firewall is in between."),
+        ("connect", "Check that it is running and that no firewall is in between."),
+        ("tls", "the name and the pins"),
+        ("http", "the path"),
+        ("closed", "ends connections"),
+        ("malformed", "passes no such answer on"),
+    ],
+)
+def test_advice_is_about_what_failed(examined: Examined, kind: str, advice: str) -> None:
+    """Of one that has answered it must not be doubted that it is running."""
+    examined.machine.answers["10.0.0.1"] = Asked(failure="10.0.0.1:53 failed", kind=kind)
+    [finding] = examined.find("upstreams")
+    assert advice in finding.advice
+
+
 def test_one_upstream_of_two_that_is_down_is_a_warning(examined: Examined) -> None:
     examined.settings["upstreams"] = ["10.0.0.1", "10.0.0.2"]
     examined.machine.answers["10.0.0.2"] = Asked(failure="10.0.0.2:53 did not answer")
@@ -773,6 +791,17 @@ class TestThisMachine:
         upstream.faults.add(Fault.REFUSED)
         (asked,) = Machine().ask([UpstreamQuestion(upstream.upstream)], 30.0)
         assert asked.rcode == types.REFUSED
+
+    def test_a_refusal_without_the_question_is_an_answer(self, upstream: UpstreamSimulator) -> None:
+        upstream.faults.update((Fault.REFUSED, Fault.HEADER_ONLY))
+        (asked,) = Machine().ask([UpstreamQuestion(upstream.upstream)], 30.0)
+        assert (asked.rcode, asked.failure) == (types.REFUSED, "")
+
+    def test_an_answer_that_forwarding_refuses_is_no_answer(self, upstream: UpstreamSimulator) -> None:
+        upstream.plan(".", "NS", ". 60 IN NS a.root-servers.net.")
+        upstream.faults.add(Fault.MALFORMED)
+        (asked,) = Machine().ask([UpstreamQuestion(upstream.upstream)], 30.0)
+        assert (asked.failure, asked.kind) == (f"{upstream.upstream.label} sent a malformed answer", "malformed")
 
 
 def test_tables_of_the_kernel_are_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.forwarding.floods import FloodLimit, Floods
-from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.health import DISCONNECTED, Health
 from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
 
 SOCKETS = 8
@@ -85,7 +85,7 @@ class Upstreams:
             self.bound = [bound_socket(), bound_socket()]
         if self.engine.forwarding is not None:
             self.launched += self.engine.forwarding.flights.launched
-        addresses = [(*sock.getsockname(), 0) for sock in self.bound]
+        addresses = [(*sock.getsockname(), "") for sock in self.bound]
         healths = [Health(time.monotonic()) for _ in range(3)] if is_new else self.healths
         told = [(f"upstream {place}", where, healths[place]) for place, where in enumerate((*addresses, None))]
         options = ForwardingOptions(
@@ -135,7 +135,7 @@ class Upstreams:
             kind = self.chance.randrange(8)
             if kind == 0:
                 ids = [int.from_bytes(message[:2]), self.chance.randrange(1 << 16)]
-                self.given_back += len(self.engine.stream_failed(place, ids, b"the connection ended"))
+                self.given_back += len(self.engine.stream_failed(place, ids, DISCONNECTED, b"the connection ended"))
                 self.streams_failed += 1
             elif kind == 1 and len(self.on_streams) < 1000:
                 self.on_streams.append((place, message))

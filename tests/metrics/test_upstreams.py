@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamTable, upstream_metrics
 from blockd.resolver.forwarding import health
 
-SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 40, 38, 2, 1, (1, 0, 0, 0, 1, 0))
+SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 40, 38, 2, 1, (1, 0, 0, 0, 1, 0, 0))
 
 
 def value(families: list[Metric], name: str, **labels: str) -> float:
@@ -21,10 +21,13 @@ def value(families: list[Metric], name: str, **labels: str) -> float:
 
 
 def test_the_words_are_those_of_the_numbers_in_health() -> None:
-    assert [STATES[number] for number in (health.UP, health.UNKNOWN, health.FAILING, health.DOWN)] == list(STATES)
+    assert [STATES[number] for number in (health.UP, health.UNKNOWN, health.DOUBTFUL, health.FAILING, health.DOWN)] == [
+        *STATES
+    ]
     assert len(FAILURES) == health.KINDS
     words = {"silent": health.SILENT, "unreachable": health.UNREACHABLE, "malformed": health.MALFORMED}
     words |= {"refusing": health.REFUSING, "servfail": health.SERVFAILING, "disconnected": health.DISCONNECTED}
+    words |= {"unproven": health.UNPROVEN}
     assert {word: FAILURES.index(word) for word in FAILURES} == words
 
 
@@ -38,10 +41,10 @@ def test_figures_come_back_as_they_were_noted() -> None:
 def test_workers_are_added_up_and_the_best_state_counts() -> None:
     table = UpstreamTable(3)
     table.row(0).note(0, SEEN)
-    table.row(2).note(0, dataclasses.replace(SEEN, state=3, since=50.0, round_trip=0.0))
+    table.row(2).note(0, dataclasses.replace(SEEN, state=4, since=50.0, round_trip=0.0))
     both = table.figures(0)
     assert both is not None
-    assert (both.state, both.since, both.asked, both.failures) == (0, 100.5, 80, (2, 0, 0, 0, 2, 0))
+    assert (both.state, both.since, both.asked, both.failures) == (0, 100.5, 80, (2, 0, 0, 0, 2, 0, 0))
     assert both.round_trip == SEEN.round_trip, "a worker that knows none does not count"
 
 
@@ -63,7 +66,7 @@ def test_a_cleared_row_has_no_upstream() -> None:
 def test_series_are_by_upstream() -> None:
     table = UpstreamTable(2)
     table.row(0).note(0, SEEN)
-    table.row(1).note(0, dataclasses.replace(SEEN, state=2))
+    table.row(1).note(0, dataclasses.replace(SEEN, state=STATES.index("failing")))
     families = list(upstream_metrics(table, ["192.0.2.1", "192.0.2.2"]))
     assert value(families, "state", upstream="192.0.2.1", state="up") == 1
     assert value(families, "state", upstream="192.0.2.1", state="failing") == 1

@@ -63,7 +63,7 @@ class Sink:
 
     def forward(self) -> None:
         """Have the upstream asked from now on that `upstream` is the socket of."""
-        told = [("sink", (*self.upstream.getsockname(), 0), Health(time.monotonic()))]
+        told = [("sink", (*self.upstream.getsockname(), ""), Health(time.monotonic()))]
         self.engine.forward(told, [(b"", [0])], self.options, cast(NativeForwarder, Nobody()))
 
     def ask(self, names: Iterable[str]) -> int:

@@ -155,7 +155,7 @@ def upstream_lines(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if "since" not in one:
             yield f"upstream {one['upstream']}{of}: nothing is known of it yet"
             continue
-        state = one["state"] if one["state"] in ("up", "unknown") else one["state"].upper()
+        state = one["state"].upper() if one["state"] in ("failing", "down") else one["state"]
         trip = f", {one['round_trip_seconds'] * 1000:.1f} ms" if one["round_trip_seconds"] else ""
         yield (
             f"upstream {one['upstream']}{of}: {state} since {one['since']}{trip}, {one['asked']:,} asked, "

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.upstreams.notes import UpstreamNotes
+from blockd.errors import cause_of
 from blockd.resolver import Resolver
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
 INTERVAL = 1.0  # seconds between two notes of how upstreams are
+RETRY = 1.0  # seconds until what could not be followed is tried again
+
+log = logging.getLogger(__name__)
 
 
 class ResolutionFollower:
@@ -43,7 +48,18 @@ class ResolutionFollower:
 
     async def _follow(self) -> None:
         while True:
-            await self.follow(await self._seen.get())
+            seen = await self._seen.get()
+            while True:
+                try:
+                    await self.follow(seen)
+                    break
+                except OSError as error:  # files are short: what is asked now stays so
+                    log.error(
+                        "Other upstreams cannot be asked yet: %s; those before are. It is tried again.", cause_of(error)
+                    )
+                await asyncio.sleep(RETRY)
+                while not self._seen.empty():
+                    seen = self._seen.get_nowait()
 
     async def follow(self, seen: Observation) -> None:
         """Resolve by what was seen; zones are made in a thread, so that no question waits for them."""
@@ -51,9 +67,9 @@ class ResolutionFollower:
         if seen == before.observation:
             return
         now = await asyncio.to_thread(Resolution.by, shared.settings, seen)
-        self._resolution = now
         local = None if now.defaults == before.defaults else shared.loop_token.with_zone(now.local)
         self._resolver.use(now.groups, local)
+        self._resolution = now
         self._notes.use(now.upstreams)
         if local is not None:
             await self._forget(before.local, now.local)

@@ -13,14 +13,16 @@ from blockd.settings import Upstream
 
 SELDOM = 30.0  # seconds between two lines about one upstream
 LOOPS_SELDOM = 60.0  # the same for questions that came back
-UP, UNKNOWN, FAILING, DOWN = range(len(STATES))
+UP, FAILING, DOWN = (STATES.index(word) for word in ("up", "failing", "down"))
 
 _WORDS = {
     "silent": "unanswered",
-    "unreachable": "refused by the network",
+    "unreachable": "for which it could not be reached",
     "malformed": "answered with what no resolver may send",
     "refusing": "refused",
+    "servfail": "answered with SERVFAIL",
     "disconnected": "lost with their connection",
+    "unproven": "not sent, since TLS failed or the certificate was wrong",
 }
 
 log = logging.getLogger(__name__)
@@ -39,13 +41,21 @@ class _Told:
     looped_at: float = float("-inf")
 
 
+@dataclass(slots=True)
+class _ToldOfGroup:
+    """What was said of a group last, and when: whether it is without an upstream that is up."""
+
+    is_down: bool = False
+    at: float = float("-inf")
+
+
 class StateLog:
     """What was said of the upstreams of a resolution."""
 
     def __init__(self, table: UpstreamTable) -> None:
         self._table = table
         self._told: dict[Upstream, _Told] = {}
-        self._down: set[bytes] = set()  # groups without an upstream that is up, by their zone
+        self._groups: dict[bytes, _ToldOfGroup] = {}  # by their zone
 
     def tell(self, resolution: Resolution, now: float) -> None:
         """Log what is another than before, at `now` by a monotonic clock."""
@@ -56,23 +66,30 @@ class StateLog:
         """Yield the levels and sentences."""
         upstreams = resolution.upstreams[:MAX_SLOTS]
         self._told = {upstream: self._told.get(upstream) or _Told() for upstream in upstreams}
+        self._groups = {group.zone: self._groups.get(group.zone) or _ToldOfGroup() for group in resolution.groups}
         states: dict[Upstream, int] = {}
+        beside = {upstream for group in resolution.groups if len(group.upstreams) > 1 for upstream in group.upstreams}
         for slot, upstream in enumerate(upstreams):
             figures = self._table.figures(slot)
             if figures is not None:
                 states[upstream] = figures.state
-                yield from self._of(upstream, self._told[upstream], figures, now)
+                yield from self._of(upstream, figures, now, has_others=upstream in beside)
         for group in resolution.groups:
             known = [states[upstream] for upstream in group.upstreams if upstream in states]
-            is_down = bool(known) and min(known) >= FAILING
-            if is_down and group.zone not in self._down:
+            said = self._groups[group.zone]
+            is_down = min(known) >= FAILING if known else said.is_down
+            if is_down == said.is_down or now - said.at < SELDOM:
+                continue
+            said.is_down, said.at = is_down, now
+            if is_down:
                 yield logging.ERROR, f"No upstream {names_of(group.zone)} is up: what is not cached gets SERVFAIL."
-            elif group.zone in self._down and known and not is_down:
+            else:
                 yield logging.INFO, f"An upstream {names_of(group.zone)} is up again."
-            if known:
-                (self._down.add if is_down else self._down.discard)(group.zone)
 
-    def _of(self, upstream: Upstream, told: _Told, figures: UpstreamFigures, now: float) -> Iterator[tuple[int, str]]:
+    def _of(
+        self, upstream: Upstream, figures: UpstreamFigures, now: float, *, has_others: bool
+    ) -> Iterator[tuple[int, str]]:
+        told = self._told[upstream]
         if figures.looped > told.looped and now - told.looped_at >= LOOPS_SELDOM:
             count, told.looped, told.looped_at = figures.looped - told.looped, figures.looped, now
             came = f"{count:,} question{'s' * (count > 1)} to the upstream {upstream.label} came back to blockd"
@@ -80,21 +97,25 @@ class StateLog:
         is_failing = figures.state >= FAILING
         is_news = is_failing != told.is_failing or (is_failing and figures.state > told.state)
         if is_news and now - told.at >= SELDOM:
-            yield self._changed(upstream, told, figures, is_failing=is_failing)
+            yield (
+                _recovered(upstream, told, figures) if not is_failing else _failing(upstream, told, figures, has_others)
+            )
             told.is_failing, told.state, told.at = is_failing, figures.state, now
         if not is_failing:
             told.good = figures
 
-    def _changed(
-        self, upstream: Upstream, told: _Told, figures: UpstreamFigures, *, is_failing: bool
-    ) -> tuple[int, str]:
-        if not is_failing:
-            seconds = max(figures.since - told.began, 0.0)
-            return logging.INFO, f"The upstream {upstream.label} answers again, after {seconds:,.0f} s."
-        if not told.is_failing:
-            told.began = figures.since
-        how = "is down, and is only probed" if figures.state == DOWN else "is failing; others are asked first"
-        return logging.WARNING, f"The upstream {upstream.label} {how}: {why(figures, told.good)}."
+
+def _recovered(upstream: Upstream, told: _Told, figures: UpstreamFigures) -> tuple[int, str]:
+    seconds = max(figures.since - told.began, 0.0)
+    return logging.INFO, f"The upstream {upstream.label} answers again, after {seconds:,.0f} s."
+
+
+def _failing(upstream: Upstream, told: _Told, figures: UpstreamFigures, has_others: bool) -> tuple[int, str]:
+    if not told.is_failing:
+        told.began = figures.since
+    how = "is down, and is only probed" if figures.state == DOWN else "is failing"
+    others = "; others are asked first" if has_others and figures.state != DOWN else ""
+    return logging.WARNING, f"The upstream {upstream.label} {how}{others}: {why(figures, told.good)}."
 
 
 def why(figures: UpstreamFigures, before: UpstreamFigures | None) -> str:

@@ -285,6 +285,7 @@ cdef class Answering:
         Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
         """
         cdef LocalFound found
+        cdef Decision decision
         cdef const LocalSet *held
         cdef Where where
         cdef uint8_t records[2 + MAX_SOA]
@@ -301,6 +302,12 @@ cdef class Answering:
         left = self._left(passed.until)
         if where == HELD:
             held = found.held
+            if self.table is not None and passed.tiers and held.leads_size:
+                self._begin_judging(q, passed)
+                decision = judge_leads(self.table, held.leads, held.leads_size, LEAD_NAME, LEAD_ADDRESS)
+                if decision.ruling != RULED_NONE:
+                    return True  # the pipeline acts on it
+                left = self._left(decision.until if decision.until < passed.until else passed.until)
             written[0] = write_answer(
                 out, q, found.rcode, held.count, 0, 0, held.records, held.size, found.zone.errors,
                 found.zone.errors_size, False, False,

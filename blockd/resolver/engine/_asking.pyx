@@ -219,12 +219,12 @@ cdef class Asking(Telling):
         self._end_turn()
         return self._deferred
 
-    def stream_failed(self, int upstream, ids, bytes why):
+    def stream_failed(self, int upstream, ids, int kind, bytes why):
         """Take word that some questions will not be answered over a stream; return what is given back."""
         self._deferred = []
         self.second = begun_second()
         self._begin_turn(False)
-        self.forwarding.stream_failed(upstream, ids, why)
+        self.forwarding.stream_failed(upstream, ids, kind, why)
         self._end_turn()
         return self._deferred
 

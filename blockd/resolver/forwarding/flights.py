@@ -152,7 +152,7 @@ class Flights:
         flight.is_about_name |= judged.is_about_name
         response = judged.response
         if judged.failure == SERVFAILING and response is not None:
-            health.note_resolved(now)  # it tried: that it failed is about the name
+            health.note_tried(now)
             if response.errors and flight.servfail is None:
                 flight.servfail = response
 

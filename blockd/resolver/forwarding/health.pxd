@@ -30,6 +30,7 @@ cdef class Health:
     cpdef void note_asked(self) noexcept
     cpdef void note_answer(self, double now, double seconds) noexcept
     cpdef void note_resolved(self, double now) noexcept
+    cpdef void note_tried(self, double now) noexcept
     cpdef note_failure(self, int kind, double now)
     cpdef void note_probe_answer(self, double now, double seconds, bint resolves) noexcept
     cpdef void note_probe_silence(self, double now) noexcept
@@ -39,7 +40,7 @@ cdef class Health:
     cpdef double patience(self) noexcept
     cpdef double patience_alone(self, int tries) noexcept
     cpdef bint take_hedge(self) noexcept
-    cdef void _fail(self, double now) noexcept
+    cdef void _worsen(self, int state, double now) noexcept
     cdef void _become(self, int state, double now) noexcept
 
 

@@ -6,20 +6,33 @@
 
 from __future__ import annotations
 
-# How an upstream is. The first three are asked, in this order of preference; one that is down is only probed.
+# How an upstream is. All but the last are asked, in this order of preference; one that is down is only probed.
 UP = 0
 UNKNOWN = 1  # nothing has been heard of it yet
-FAILING = 2  # what it was asked last went unanswered, or it refuses what it is asked
-DOWN = 3  # and so did PROBES_TO_DOWN probes
+DOUBTFUL = 2  # what clients asked it last went unanswered, or was refused: that may be about what they ask
+FAILING = 3  # and so was a probe, which says that it is the upstream
+DOWN = 4  # PROBES_TO_DOWN probes went unanswered
 
 # What came of a question, besides an answer.
 SILENT = 0  # nothing was heard of the upstream until patience ended
-UNREACHABLE = 1  # the network says that nobody is there
+UNREACHABLE = 1  # the network says that nobody is there, or no connection could be made
 MALFORMED = 2  # the message was not one that a resolver may send
 REFUSING = 3  # REFUSED, FORMERR, NOTIMP, NOTAUTH and the like: it does not resolve this for us
 SERVFAILING = 4  # it tried, and failed
-DISCONNECTED = 5  # a connection ended, could not be made, or showed the wrong certificate
-KINDS = 6
+DISCONNECTED = 5  # a connection ended, or took no more questions
+UNPROVEN = 6  # the TLS handshake failed, or the upstream did not prove who it is: no question was sent
+KINDS = 7
+
+# What a stream says came of a question.
+OF_STREAM = {
+    "full": DISCONNECTED,
+    "connect": UNREACHABLE,
+    "tls": UNPROVEN,
+    "http": MALFORMED,
+    "closed": DISCONNECTED,
+    "silent": SILENT,
+    "malformed": MALFORMED,
+}
 
 SMOOTHING = 0.125  # weight of a new round trip in the average, RFC 6298 section 2
 DEVIATION_SMOOTHING = 0.25  # the same for its variation
@@ -30,7 +43,7 @@ MAX_PATIENCE = 2.0  # seconds
 ALONE = 1.0  # seconds before the same upstream is asked again (RFC 6298 section 2.1): the datagram may be lost
 HEDGING_SHARE = 0.03  # of the questions to an upstream that is heard, so many may go to another one as well
 MAX_ALLOWANCE = 10.0  # hedges at once
-REFUSALS = 3  # in a row, after which an upstream counts as failing
+REFUSALS = 3  # in a row, after which an upstream counts as doubtful
 PROBES_TO_DOWN = 3
 FIRST_PROBE = 1.0  # seconds between the probes of one that is not up, doubling ...
 LAST_PROBE = 5.0  # ... up to this
@@ -80,10 +93,16 @@ class Health:
         self.heard = now
 
     def note_resolved(self, now: float) -> None:
-        """Note that an answer was one: NOERROR, NXDOMAIN, or SERVFAIL, which is about the name."""
+        """Note that an answer was one: NOERROR or NXDOMAIN."""
         self.refusals = 0
         self.probes = 0
         self._become(UP, now)
+
+    def note_tried(self, now: float) -> None:
+        """Note SERVFAIL, which is about the name, unless probes fail as well: then it resolves nothing."""
+        self.refusals = 0
+        self.probes = 0
+        self._become(FAILING if self.state >= FAILING else UP, now)
 
     def note_failure(self, kind: int, now: float) -> None:
         """Note what else came of a question."""
@@ -91,12 +110,15 @@ class Health:
         if kind in (REFUSING, MALFORMED):
             self.refusals += 1
             if self.refusals >= REFUSALS:
-                self._fail(now)
+                self._worsen(DOUBTFUL, now)
         elif kind != SERVFAILING:
-            self._fail(now)
+            self._worsen(DOUBTFUL, now)
 
     def note_probe_answer(self, now: float, seconds: float, resolves: bool) -> None:
-        """Note a probe's answer; `resolves` if it is NOERROR or NXDOMAIN."""
+        """Note a probe's answer; `resolves` if it is NOERROR or NXDOMAIN.
+
+        One that was down is asked again in either case: it may resolve other names than that of the probe.
+        """
         self.heard = now
         if self.distance < 0:
             self.distance = seconds
@@ -110,15 +132,13 @@ class Health:
             self.refusals = 0
             self._become(UP, now)
         else:
-            self._fail(now)
+            self._worsen(FAILING, now)
+            self._become(FAILING, now)
 
     def note_probe_silence(self, now: float) -> None:
         """Note a probe that went unanswered, or could not be sent."""
         self.probes += 1
-        if self.probes >= PROBES_TO_DOWN:
-            self._become(DOWN, now)
-        else:
-            self._fail(now)
+        self._worsen(DOWN if self.probes >= PROBES_TO_DOWN else FAILING, now)
 
     def is_probe_due(self, now: float, is_urgent: bool = False) -> bool:
         """Whether it is to be probed now; if so, the next probe is due some seconds later.
@@ -160,11 +180,12 @@ class Health:
         self.hedged += 1
         return True
 
-    def _fail(self, now: float) -> None:
-        """Count as failing, unless it is down already; a probe is due at once."""
-        if self.state == UP or self.state == UNKNOWN:
-            self._become(FAILING, now)
+    def _worsen(self, state: int, now: float) -> None:
+        """Become that unless it is worse already; if it was none of these before, a probe is due at once."""
+        if self.state < DOUBTFUL:
             self.next_probe = now
+        if self.state < state:
+            self._become(state, now)
 
     def _become(self, state: int, now: float) -> None:
         if self.state != state:

@@ -18,7 +18,7 @@ from blockd.resolver.cache import CacheKey, question_of
 from blockd.resolver.forwarding.cookies import Cookies
 from blockd.resolver.forwarding.edns import read_opt
 from blockd.resolver.forwarding.flight import Flight
-from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE, Health
+from blockd.resolver.forwarding.health import MALFORMED, OF_STREAM, UNREACHABLE, Health
 from blockd.resolver.forwarding.limits import MAX_PROBES, MAX_STRAYS, OFF, SOCKETS, WITHOUT_EDNS
 from blockd.resolver.forwarding.questions import Fit, fit, is_error_alone, message_of, mixed
 from blockd.resolver.forwarding.source_ports import SourcePorts
@@ -166,16 +166,23 @@ class Link:
     def _send(self, made: Try) -> None:
         """Send a question from a random socket with a random ID; raises OSError if the network cannot be reached."""
         one = self._sockets.draw()
-        made.identifier = self._free_identifier(one.tries)
-        made.message = self._message(made, made.identifier)
-        made.socket = one
+        self._write_for(one, made)
         try:
             one.sock.send(made.message)
         except OSError as error:
-            if error.errno not in _LOST:  # a report about an earlier question, which is made only once
+            if error.errno not in _LOST:  # perhaps a report about an earlier question, which is made only once
                 asyncio.get_running_loop().call_soon(self._unreachable, one, error, list(one.tries.values()))
+                if error.errno != errno.ECONNREFUSED:  # an address or interface that it is bound to may have gone
+                    self._sockets.shut_idle()
+                one = self._sockets.draw()
+                self._write_for(one, made)
                 one.sock.send(made.message)
+        made.socket = one
         one.tries[made.identifier] = made
+
+    def _write_for(self, one: UdpSocket, made: Try) -> None:
+        made.identifier = self._free_identifier(one.tries)
+        made.message = self._message(made, made.identifier)
 
     def _message(self, made: Try, identifier: int) -> bytes:
         shown, mark = self.cookies.shown if made.has_cookie else b"", self.cookies.mark
@@ -329,7 +336,7 @@ class Link:
             elif made.doubt is Doubt.IMITATED:
                 self._fail(made, MALFORMED, IMITATED)
             else:
-                self._listener.failed(made, DISCONNECTED, why)
+                self._listener.failed(made, OF_STREAM[kind], why)
 
     def _fail(self, made: Try, kind: int, what: str) -> None:
         self._listener.failed(made, kind, f"{self.upstream.label} {what}")

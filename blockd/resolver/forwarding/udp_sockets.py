@@ -5,6 +5,7 @@ Both engines open theirs here. A connected socket hears nobody but its upstream,
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from blockd.resolver.forwarding.limits import MAX_RETIRED, MIN_SOCKETS, SOCKETS
 from blockd.resolver.forwarding.source_ports import SourcePorts
 from blockd.resolver.options import Randomness
-from blockd.resolver.streams import socket_address
+from blockd.resolver.streams import NoSuchInterface, socket_address
 from blockd.settings import Upstream
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def connected(upstream: Upstream, ports: SourcePorts) -> socket.socket:
     try:
         ports.bind(sock)
         sock.connect(address)
-    except OSError:
+    except OSError as error:
         sock.close()
+        if error.errno == errno.ENODEV and "%" in upstream.host:
+            raise NoSuchInterface(upstream.host.partition("%")[2]) from None
         raise
     return sock
 
@@ -119,6 +122,13 @@ class UdpSockets:
                 self._sockets[index] = self._open()
                 self._retire(one)
                 return
+
+    def shut_idle(self) -> None:
+        """Close those that nothing is in the air on: the way to the upstream is another than before."""
+        for index, one in enumerate(self._sockets):
+            if one is not None and not one.tries:
+                self._sockets[index] = None
+                self._close(one)
 
     def give_up(self, one: UdpSocket) -> None:
         """Close a socket at once; another one is opened when it is drawn again."""

@@ -17,6 +17,8 @@ cdef struct LocalSet:
     uint32_t size
     uint32_t ttl  # seconds, of each
     const uint8_t *records  # each owned by the question's name
+    const uint8_t *leads  # what they lead to: as in an entry of the cache
+    uint32_t leads_size
 
 cdef struct LocalNode:
     int32_t zone  # its place among the zones, -1 if it is forwarded

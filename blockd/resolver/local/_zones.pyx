@@ -9,6 +9,8 @@ from libc.stdlib cimport calloc, free
 
 from blockd.dns cimport _types as types
 from blockd.resolver._zone_table cimport NativeZoneTable
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_NAME
+from blockd.resolver.local.leading import leads_of
 
 _OWNER = (types.POINTER << 8 | types.HEADER_SIZE).to_bytes(2, "big")
 
@@ -18,7 +20,7 @@ cdef class NativeLocalZones:
 
     def __init__(self, local):
         cdef int32_t place, number = 0
-        cdef bytes soa, errors, records
+        cdef bytes soa, errors, records, leads
         if self.nodes != NULL:
             raise ValueError("the zones were given before")
         nodes, zones = local.nodes, local.zones
@@ -51,9 +53,13 @@ cdef class NativeLocalZones:
             for rrset in node.rrsets.values():
                 head = rrset.type.to_bytes(2, "big") + b"\0\1" + rrset.ttl.to_bytes(4, "big")
                 records = b"".join(_OWNER + head + len(data).to_bytes(2, "big") + data for data in rrset.data)
-                self._kept.append(records)
+                names, addresses = leads_of(zone, rrset)
+                leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in names)
+                leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in addresses)
+                self._kept += [records, leads]
                 self.sets[number] = LocalSet(
-                    rrset.type, len(rrset.data), len(records), rrset.ttl, <const uint8_t *><const char *>records
+                    rrset.type, len(rrset.data), len(records), rrset.ttl, <const uint8_t *><const char *>records,
+                    <const uint8_t *><const char *>leads, len(leads),
                 )
                 number += 1
 

@@ -10,6 +10,7 @@ from blockd.dns import types
 from blockd.names import DomainName, key_from_wire
 from blockd.resolver.cache import Cached, CacheKey, aged, question_of
 from blockd.resolver.composing.moving import moving
+from blockd.resolver.local.leading import leads_of
 from blockd.resolver.local.local_zones import Found, LocalZones
 from blockd.resolver.local.zone import LocalZoneData, RRset
 from blockd.resolver.query import Query
@@ -25,8 +26,9 @@ Alias = tuple[bytes, int]
 class LocalAnswer:
     """The answer from the zone that the question's name is in.
 
-    `records` are in wire format, for a question at octet 12 of the message. If an alias leads out of all local zones,
-    there are no records, and `aliases` has the way, its end last.
+    `records` are in wire format, for a question at octet 12 of the message; `names` and `addresses` are what they lead
+    to, about which lists decide. If an alias leads out of all local zones, there are no records, and `aliases` has the
+    way, its end last.
     """
 
     zone: LocalZoneData
@@ -34,6 +36,8 @@ class LocalAnswer:
     counts: tuple[int, int, int] = (0, 0, 0)
     records: bytes = b""
     aliases: tuple[Alias, ...] = ()
+    names: tuple[bytes, ...] = ()
+    addresses: tuple[bytes, ...] = ()
 
 
 def local_answer(zones: LocalZones, key: bytes, qtype: int, most: int) -> LocalAnswer | None:
@@ -61,9 +65,12 @@ def local_answer(zones: LocalZones, key: bytes, qtype: int, most: int) -> LocalA
     rrset = _asked(found, qtype)
     if rrset is not None:
         records += _written(key, name, rrset, most)
-        return LocalAnswer(zone, types.NOERROR, (len(records), 0, 0), b"".join(records))
+        names, addresses = leads_of(found.zone, rrset)
+        names = (*(target for target, _ in aliases), *names)
+        return LocalAnswer(zone, types.NOERROR, (len(records), 0, 0), b"".join(records), (), names, addresses)
+    names = tuple(target for target, _ in aliases)
     soa = _owner(key, found.zone.key) + capped(found.zone.soa, most)
-    return LocalAnswer(zone, found.rcode, (len(records), 1, 0), b"".join((*records, soa)))
+    return LocalAnswer(zone, found.rcode, (len(records), 1, 0), b"".join((*records, soa)), names=names)
 
 
 def is_answered_here(zones: LocalZones | None, lookup: CacheKey) -> bool:
@@ -79,11 +86,13 @@ def capped(soa: bytes, most: int) -> bytes:
     return soa[:4] + most.to_bytes(4) + soa[8:-4] + most.to_bytes(4)
 
 
-def message_of(lookup: CacheKey, answer: LocalAnswer) -> bytes:
-    """Return an answer as an upstream would send it for a question that blockd asks itself."""
+def as_cached(lookup: CacheKey, answer: LocalAnswer, now: float) -> Cached:
+    """Return an answer as if an upstream had sent it at `now`, for who judges it or asks for it on another's behalf."""
     counts = b"".join(number.to_bytes(2) for number in (1, *answer.counts))
     flags = (types.QR | types.RD | types.RA | answer.rcode).to_bytes(2)
-    return b"\0\0" + flags + counts + question_of(lookup) + answer.records
+    question = question_of(lookup)
+    message = b"\0\0" + flags + counts + question + answer.records
+    return Cached(parse(message, len(question)), now, now, types.MAX_TTL, 0)
 
 
 def behind_aliases(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from blockd.settings import Upstream
@@ -10,8 +11,11 @@ from blockd.settings import Upstream
 class NoSuchInterface(OSError):
     """The zone of a link-local address names an interface that the machine does not have; its text is a clause."""
 
+    def __init__(self, zone: str) -> None:
+        super().__init__(errno.ENODEV, f"the machine has no interface {zone}")
+
     def __str__(self) -> str:
-        return str(self.args[0])
+        return str(self.strerror)
 
 
 def socket_address(upstream: Upstream) -> tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]:
@@ -31,4 +35,4 @@ def _number(zone: str) -> int:
     except OSError:
         if zone.isascii() and zone.isdigit() and 0 < int(zone) < 1 << 32:
             return int(zone)
-        raise NoSuchInterface(f"the machine has no interface {zone}") from None
+        raise NoSuchInterface(zone) from None

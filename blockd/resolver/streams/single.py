@@ -23,9 +23,9 @@ class _Waiting:
         if not self.answer.done():
             self.answer.set_result(message)
 
-    def failed(self, _stream: Stream, _ids: Sequence[int], _kind: FailureKind, why: str) -> None:
+    def failed(self, _stream: Stream, _ids: Sequence[int], kind: FailureKind, why: str) -> None:
         if not self.answer.done():
-            self.answer.set_exception(UpstreamFailure(types.EDE_NETWORK_ERROR, why))
+            self.answer.set_exception(UpstreamFailure(types.EDE_NETWORK_ERROR, why, kind))
 
 
 async def ask_over_stream(
@@ -33,7 +33,7 @@ async def ask_over_stream(
 ) -> bytes:
     """Return the answer of an upstream to one message, over TCP, TLS or HTTPS; its question is not compared.
 
-    Raises UpstreamFailure: 22 if nothing came in `seconds`, 23 with what failed.
+    Raises UpstreamFailure: 22 if nothing came in `seconds`, 23 with what failed, and its kind.
     """
     waiting = _Waiting()
     stream = Stream(upstream, waiting, options or StreamOptions())

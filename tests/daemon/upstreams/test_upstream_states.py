@@ -13,8 +13,18 @@ from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.report.upstreams import LOOPS_KEPT, UpstreamReport, upstream_lines
 from blockd.daemon.upstreams.notes import UpstreamNotes
 from blockd.daemon.upstreams.state_log import SELDOM, StateLog
-from blockd.metrics.upstreams import Load, UpstreamTable
-from blockd.resolver.forwarding.health import PROBES_TO_DOWN, SILENT, Health
+from blockd.metrics.upstreams import FAILURES, Load, UpstreamTable
+from blockd.resolver.forwarding.health import (
+    DISCONNECTED,
+    MALFORMED,
+    PROBES_TO_DOWN,
+    REFUSING,
+    SERVFAILING,
+    SILENT,
+    UNPROVEN,
+    UNREACHABLE,
+    Health,
+)
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
@@ -51,8 +61,13 @@ class Seen:
             notes.note(healths, self.looped, Load(3, 2, 1, 5))
 
     def fail(self, upstream: int) -> None:
+        """Have clients' questions and a probe of each worker go unanswered."""
         for worker in range(len(self.healths)):
-            self.health(upstream, worker).note_failure(SILENT, self.now)
+            self.doubt(upstream, worker)
+            self.health(upstream, worker).note_probe_silence(self.now)
+
+    def doubt(self, upstream: int, worker: int = 0) -> None:
+        self.health(upstream, worker).note_failure(SILENT, self.now)
 
     def answer(self, upstream: int) -> None:
         for worker in range(len(self.healths)):
@@ -96,7 +111,7 @@ def test_status_tells_how_each_upstream_is() -> None:
 
 
 def _none() -> dict[str, int]:
-    return dict.fromkeys(("silent", "unreachable", "malformed", "refusing", "servfail", "disconnected"), 0)
+    return dict.fromkeys(FAILURES, 0)
 
 
 def test_counts_go_on_when_a_worker_is_started_again() -> None:
@@ -138,7 +153,7 @@ def test_a_change_is_logged_once_for_all_workers_with_the_reason() -> None:
     seen.answer(0)
     seen.answer(1)
     assert seen.told() == [], "that it works is no news at a start"
-    seen.health(0, 0).note_failure(SILENT, seen.now)
+    seen.health(0, 0).note_probe_silence(seen.now)
     assert seen.told() == [], "one worker alone"
     seen.fail(0)
     [(level, sentence)] = seen.told()
@@ -186,7 +201,68 @@ def test_no_upstream_of_a_group_is_an_error_and_a_critical_alarm() -> None:
     assert [alarm.in_force for alarm in seen.alarms()] == [
         "all of it; the other upstreams are asked, and this one is probed"
     ]
+    seen.now += SELDOM
     assert (logging.INFO, "An upstream for the zone corp.example is up again.") in seen.told()
+
+
+def test_names_that_fail_are_no_alarm_while_probes_are_answered() -> None:
+    """A client that asks for names of a broken zone must not have the operator told that nothing is resolved."""
+    seen = Seen(1, "192.0.2.1")
+    seen.answer(0)
+    assert seen.told() == []
+    for _ in range(100):
+        seen.now += 1
+        for kind in (REFUSING, REFUSING, REFUSING, MALFORMED, UNREACHABLE, DISCONNECTED, UNPROVEN, SILENT):
+            seen.health(0).note_failure(kind, seen.now)
+        assert seen.told() == []
+        assert seen.alarms() == []
+        assert seen.report.sample(seen.resolution).usable == {".": 1}
+        [line, _] = seen.lines()
+        assert line.startswith("upstream 192.0.2.1:53: doubtful since ")
+        seen.health(0).note_probe_answer(seen.now, 0.01, True)
+
+
+def test_one_that_answers_servfail_to_everything_is_failing_all_the_time() -> None:
+    seen = Seen(1, "192.0.2.1")
+    seen.answer(0)
+    lines = seen.told()
+    for _ in range(100):
+        seen.now += 1
+        seen.health(0).note_failure(SERVFAILING, seen.now)
+        seen.health(0).note_tried(seen.now)
+        seen.health(0).note_probe_answer(seen.now, 0.01, False)
+        seen.health(0).note_failure(SERVFAILING, seen.now)
+        seen.health(0).note_tried(seen.now)
+        lines += seen.told()
+        assert seen.alarms()[0].name == "BlockdNoUpstream"
+    assert [sentence for _, sentence in lines] == [
+        "The upstream 192.0.2.1:53 is failing: of the last questions 2 answered with SERVFAIL.",
+        "No upstream for all names is up: what is not cached gets SERVFAIL.",
+    ]
+
+
+def test_a_group_that_comes_and_goes_is_logged_seldom() -> None:
+    seen = Seen(1, "192.0.2.1")
+    seen.answer(0)
+    lines = 0
+    for _ in range(100):
+        seen.now += 1
+        seen.fail(0)
+        lines += sum("for all names" in sentence for _, sentence in seen.told())
+        seen.answer(0)
+        lines += sum("for all names" in sentence for _, sentence in seen.told())
+    assert 2 <= lines <= 100 / SELDOM + 2
+
+
+def test_only_one_that_has_others_beside_it_has_others_asked_first() -> None:
+    seen = Seen(1, "192.0.2.1", forward=[{"zone": "corp.example", "upstreams": ["192.0.2.9", "192.0.2.8"]}])
+    for upstream in range(2):
+        seen.answer(upstream)
+        seen.fail(upstream)
+    assert [sentence for level, sentence in seen.told() if level == logging.WARNING] == [
+        "The upstream 192.0.2.1:53 is failing: of the last questions 1 unanswered.",
+        "The upstream 192.0.2.9:53 is failing; others are asked first: of the last questions 1 unanswered.",
+    ]
 
 
 def test_an_upstream_that_is_left_out_and_questions_that_came_back_are_alarms() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 from blockd.names import key_from_text
-from blockd.resolver.forwarding.health import DOWN, FAILING, UP, Health
+from blockd.resolver.forwarding.health import DOUBTFUL, DOWN, FAILING, SILENT, UP, Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 
 
@@ -68,6 +68,51 @@ def test_one_that_cannot_be_sent_counts_as_unanswered() -> None:
     assert probes.healths[0].state == FAILING
     probes.run(10.0)
     assert probes.healths[0].state == DOWN
+
+
+def test_one_that_was_down_and_refuses_its_probes_is_asked_again() -> None:
+    """It may resolve other names, as it would be asked for had it never been down."""
+    probes = Probes([0])
+    probes.run(10.0)
+    assert probes.healths[0].state == DOWN
+    probes.prober.note_answer(probes.healths[0], 10.0, 0.01, False)
+    assert probes.healths[0].state == FAILING
+    probes.healths[0].note_resolved(10.0)
+    assert probes.healths[0].state == UP
+
+
+def test_what_clients_ask_makes_an_upstream_doubtful_and_a_probe_decides() -> None:
+    for resolves, state in ((True, UP), (False, FAILING)):
+        health = Health(0.0)
+        health.note_resolved(0.0)
+        health.is_probe_due(0.0)
+        health.note_failure(SILENT, 1.0)
+        assert health.state == DOUBTFUL
+        assert health.is_probe_due(1.0), "at once"
+        health.note_probe_answer(1.01, 0.01, resolves)
+        assert health.state == state
+
+
+def test_servfail_lifts_a_doubt_but_not_what_probes_say() -> None:
+    health = Health(0.0)
+    health.note_failure(SILENT, 0.0)
+    health.note_tried(0.1)
+    assert health.state == UP
+    health.note_probe_answer(0.2, 0.01, False)
+    health.note_tried(0.3)
+    assert health.state == FAILING
+    for _ in range(3):
+        health.note_probe_silence(0.4)
+    health.note_tried(0.5)
+    assert health.state == FAILING, "it is heard, so that it is asked again"
+
+
+def test_the_probe_after_a_refused_one_does_not_wait_long() -> None:
+    health = Health(0.0)
+    health.note_probe_answer(0.0, 0.01, True)
+    assert health.is_probe_due(1.0)
+    health.note_probe_answer(1.01, 0.01, False)
+    assert health.is_probe_due(1.01)
 
 
 def test_a_late_answer_counts() -> None:

@@ -68,6 +68,18 @@ def test_one_that_is_replaced_is_read_until_nothing_is_in_the_air(sockets: UdpSo
     assert one not in opened
 
 
+def test_where_the_way_is_another_idle_ones_are_closed(sockets: UdpSockets, opened: list[UdpSocket]) -> None:
+    """They are bound to an address or interface of before; on the others an answer may still come."""
+    for _ in range(200):
+        sockets.draw()
+    one = busy(sockets.draw())
+    sockets.shut_idle()
+    assert opened == [one]
+    drawn = {id(sockets.draw()) for _ in range(200)}
+    assert id(one) in drawn
+    assert len(drawn) == len(opened) == 8
+
+
 def test_those_that_are_replaced_are_bounded(sockets: UdpSockets) -> None:
     busy(sockets.draw())
     for _ in range(200):

@@ -328,3 +328,77 @@ def test_what_is_wholly_here_needs_no_recursion(
     assert answer.rcode == rcode
     assert bool(answer.message.flags & dns.flags.AA) == (rcode != "REFUSED")
     assert len(upstream.seen) == before
+
+
+@pytest.mark.parametrize(
+    ("action", "rcode", "records"),
+    [
+        (Action.SINKHOLE, "NOERROR", ["60 192.0.2.80"]),
+        (Action.NXDOMAIN, "NXDOMAIN", []),
+        (Action.REFUSED, "REFUSED", []),
+        (
+            Action.MONITOR,
+            "NOERROR",
+            ["3600 alias.corp.example.", "3600 www.corp.example.", "300 192.0.2.1", "300 192.0.2.2"],
+        ),
+    ],
+)
+def test_an_alias_to_a_listed_local_name_is_no_way_round_a_block(
+    rig: Rig, action: Action, rcode: str, records: list[str]
+) -> None:
+    """`blockd lookup` said that it is blocked, and clients got the address."""
+    rig.enforce([(order(action=action), ["www.corp.example"])])
+    for _ in range(2):
+        answer = rig.answer("twice.corp.example", use_edns=0)
+        assert (answer.rcode, answer.records) == (rcode, records)
+        assert (answer.error is None) == (action is Action.MONITOR)
+    assert rig.counters.hits(1)[0] == 2
+    assert rig.answer("twice.corp.example", "CNAME").records == ["3600 alias.corp.example."], "that is not followed"
+    assert rig.answer("dead.corp.example").rcode == "NXDOMAIN", "another name"
+
+
+def test_a_cname_action_is_followed_from_where_a_local_alias_leads(rig: Rig) -> None:
+    rig.enforce([(order(action=Action.CNAME, cname="www.example.net"), ["www.corp.example"])])
+    answer = rig.answer("alias.corp.example", use_edns=0)
+    assert answer.records == ["60 www.example.net.", "300 198.51.100.1"]
+    assert answer.error is not None
+    assert rig.counters.hits(1)[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["A", "HTTPS", "AAAA"])
+def test_a_listed_address_in_a_local_zone_is_blocked_as_an_upstreams_is(
+    tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make, kind: str
+) -> None:
+    records = [
+        "www 300 A 93.184.216.34",
+        "www AAAA 2606:2800::1",
+        "www HTTPS 1 . ipv4hint=93.184.216.34",
+        "ok A 10.0.0.1",
+    ]
+    local = {"zones": [{"zone": "corp.example", "records": records}], "names": {"nas.lan": "93.184.216.35"}}
+    rig = Rig(tmp_path, upstream.upstream, local=zones_of(local=local))
+    free = rig.answer("www.corp.example", kind).records
+    assert free
+    rig.enforce([(order(), ["93.184.216.0/24", "2606:2800::/32"])])
+    for name in ("www.corp.example", "nas.lan") if kind == "A" else ("www.corp.example",):
+        answer = rig.answer(name, kind, use_edns=0)
+        assert answer.error is not None
+        assert answer.records != free
+        assert not answer.has(dns.flags.AA)
+    assert rig.counters.hits(1)[0] == (2 if kind == "A" else 1)
+    assert rig.answer("ok.corp.example").records == ["3600 10.0.0.1"]
+    assert rig.answer("localhost").records == ["3600 127.0.0.1"]
+    rig.enforce([(order(action=Action.MONITOR), ["93.184.216.0/24", "2606:2800::/32"])])
+    assert rig.answer("www.corp.example", kind).records == free
+
+
+def test_many_addresses_in_a_local_zone_are_answered(
+    tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make
+) -> None:
+    """More than an upstream's answer may have, and behind an alias."""
+    records = [f"www A 10.0.{number >> 8}.{number & 255}" for number in range(300)]
+    zones = zones_of(local={"zones": [{"zone": "corp.example", "records": [*records, "alias CNAME www"]}]})
+    rig = Rig(tmp_path, upstream.upstream, local=zones)
+    rig.enforce([(order(), ["93.184.216.0/24"])])
+    for name, count in (("www.corp.example", 300), ("alias.corp.example", 301)):
+        assert len(rig.answer(name, transport=Transport.TCP).records) == count

@@ -34,6 +34,7 @@ cdef enum Said:
     SAID_TEXT = 2  # what is wrong in words, behind the upstream's name
     SAID_SENTENCE = 3  # the same in a whole sentence
     SAID_UNREACHABLE = 4  # `rcode` is the errno
+    SAID_NO_INTERFACE = 5  # the machine does not have that of a link-local address
 
 # Why a question that was answered over UDP is asked again over TCP.
 cdef enum Doubt:

@@ -78,9 +78,9 @@ cdef class Forwarding(Course):
         Course.land(self, upstream, message)
         self.run_due(monotonic())
 
-    def stream_failed(self, int upstream, ids, bytes why):
+    def stream_failed(self, int upstream, ids, int kind, bytes why):
         """Take word that some questions will not be answered over an upstream's stream, and why, in a sentence."""
-        Course.stream_failed(self, upstream, ids, why)
+        Course.stream_failed(self, upstream, ids, kind, why)
         self.run_due(monotonic())
 
     cdef double moment(self) except? -1:
@@ -300,7 +300,7 @@ cdef class Forwarding(Course):
         health.note_failure(_SERVFAILING if rcode == types.SERVFAIL else _REFUSING, now)
         flight.is_about_name |= not is_alone
         if rcode == types.SERVFAIL and not is_alone:
-            health.note_resolved(now)  # it tried: that it failed is about the name
+            health.note_tried(now)
             if size and flight.errors == NULL:
                 flight.errors = <uint8_t *>malloc(size)
                 if flight.errors != NULL:

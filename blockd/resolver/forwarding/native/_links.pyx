@@ -8,7 +8,7 @@ It is one module, and longer than others may be: what leaves and what arrives ar
 
 import secrets
 
-from libc.errno cimport EAGAIN, ENOBUFS, errno
+from libc.errno cimport EAGAIN, ECONNREFUSED, ENOBUFS, ENODEV, errno
 from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -20,8 +20,8 @@ from blockd.resolver._numbers cimport CLIENT_COOKIE, MAX_SERVER_COOKIE, MAX_STRA
 from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, monotonic, recv
 from blockd.resolver.engine._sockets cimport send as send_now
 from blockd.resolver.forwarding.native._flights cimport (
-    DOUBT_CASE, DOUBT_COOKIE, DOUBT_IMITATED, DOUBT_TRUNCATED, NO_DOUBT, NOWHERE, SAID_SENTENCE, SAID_TEXT,
-    SAID_UNREACHABLE, Ear,
+    DOUBT_CASE, DOUBT_COOKIE, DOUBT_IMITATED, DOUBT_TRUNCATED, NO_DOUBT, NOWHERE, SAID_NO_INTERFACE, SAID_SENTENCE,
+    SAID_TEXT, SAID_UNREACHABLE, Ear,
 )
 from blockd.resolver.forwarding.native._ports cimport Port
 from blockd.resolver.forwarding.native._replies cimport (
@@ -32,7 +32,7 @@ from blockd.resolver.forwarding.native._system cimport (
     close, epoll_create1, epoll_wait, read as read_timer, timerfd_create,
 )
 from blockd.resolver.forwarding.health cimport Health
-from blockd.resolver.forwarding.health import DISCONNECTED, MALFORMED, UNREACHABLE
+from blockd.resolver.forwarding.health import MALFORMED, UNREACHABLE
 
 cdef enum:
     TIMER = 0xFFFFFFFF  # the timer's place among what is watched
@@ -46,7 +46,6 @@ cdef double OFF = 3600.0  # seconds for which an upstream is asked without what 
 cdef const char *IMITATED = (
     b"seems to be imitated by somebody: too many messages came that do not fit the question"
 )
-cdef int _DISCONNECTED = DISCONNECTED
 cdef int _MALFORMED = MALFORMED
 cdef int _UNREACHABLE = UNREACHABLE
 
@@ -159,12 +158,13 @@ cdef class Links:
         """Send a try from a random port with a random ID; False if the network says that it cannot be."""
         cdef uint8_t message[MAX_MESSAGE]
         cdef uint32_t size
-        cdef int place, _try
+        cdef int place, error, _try
         for _try in range(2):
             place = self.ports.choose(one.upstream)
             if place == NOWHERE or not self.flights.listen(&one.port, one, place):
                 one.rcode = <uint16_t>errno
-                break
+                one.said = SAID_NO_INTERFACE if place == NOWHERE and errno == ENODEV else SAID_UNREACHABLE
+                return False
             size = self._write(one, one.port.id, message)
             if send_now(self.ports.ports[place].descriptor, message, size, MSG_DONTWAIT) >= 0:
                 self.flights.open(one)
@@ -172,9 +172,12 @@ cdef class Links:
             if errno == EAGAIN or errno == ENOBUFS:
                 self.flights.open(one)
                 return True  # the kernel has no room: as if lost on the way
-            one.rcode = <uint16_t>errno
-            self.ports.refuse(place, errno)  # perhaps about an earlier message: it is reported only once
+            error = errno
+            one.rcode = <uint16_t>error
+            self.ports.refuse(place, error)  # perhaps about an earlier message: it is reported only once
             self.flights.leave(&one.port)
+            if error != ECONNREFUSED:  # an address or an interface that the socket is bound to may have gone
+                self.ports.shut_idle(one.upstream)
         one.said = SAID_UNREACHABLE
         return False
 
@@ -409,7 +412,7 @@ cdef class Links:
         else:
             self.answered(one, octets, size, fit == FITS_ALONE, now)
 
-    def stream_failed(self, int upstream, ids, bytes why):
+    def stream_failed(self, int upstream, ids, int kind, bytes why):
         """Take word that some questions will not be answered over an upstream's stream, and why, in a sentence."""
         cdef double now = monotonic()
         cdef Try *one
@@ -426,7 +429,7 @@ cdef class Links:
             if self.stop_doubting(one, now):
                 self.undone(one, now)
             else:
-                self.failed(one, _DISCONNECTED, now)
+                self.failed(one, kind, now)
 
     cdef bint stop_doubting(self, Try *one, double now) except *:
         """Ask without what a doubt was about, which TCP could not settle; return whether there was such a doubt."""

@@ -25,6 +25,7 @@ cdef class Ports:
     cdef readonly int open  # sockets
     cdef int epoll
     cdef sockaddr_storage *addresses  # of the upstreams
+    cdef char *zones  # of the addresses, IF_NAMESIZE octets each: the interface of a link-local one, else empty
     cdef socklen_t *sizes  # of the addresses; 0 for an upstream that is not asked over UDP
     cdef int upstreams
     cdef int *refused  # places of ports that are `is_refused`
@@ -36,7 +37,9 @@ cdef class Ports:
 
     cdef int choose(self, int upstream) noexcept nogil
     cdef int _opened(self, int upstream) noexcept nogil
+    cdef bint _find_interface(self, int upstream) noexcept nogil
     cdef void shut(self, int place) noexcept nogil
     cdef void shut_all(self) noexcept nogil
+    cdef void shut_idle(self, int upstream) noexcept nogil
     cdef void refuse(self, int place, int error) noexcept nogil
     cdef void renew(self) noexcept nogil

@@ -6,7 +6,7 @@ Each is connected, so that the kernel drops what comes from elsewhere, and repor
 
 import socket as sockets
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -14,12 +14,14 @@ from blockd.resolver._numbers cimport LOWEST_PORT
 from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage
 from blockd.resolver.forwarding.native._chance cimport draw
 from blockd.resolver.forwarding.native._system cimport (
-    SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, bind, blockd_watch, close, connect, htons, socket,
+    IF_NAMESIZE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, bind, blockd_no_device, blockd_watch, close, connect, htons,
+    if_nametoindex, socket,
 )
 
 
 cdef class Ports:
-    """`addresses` has (host, port, scope) of each upstream, None for one that is not asked over UDP.
+    """`addresses` has (host, port, zone) of each upstream, None for one that is not asked over UDP; the zone is the
+    interface of a link-local address, and empty else.
 
     Each gets up to `each` sockets, which `epoll` watches with their places as data. `avoid` are port numbers.
     """
@@ -35,7 +37,10 @@ cdef class Ports:
         self.refused = <int *>calloc(self.count + 1, sizeof(int))
         self.addresses = <sockaddr_storage *>calloc(self.upstreams + 1, sizeof(sockaddr_storage))
         self.sizes = <socklen_t *>calloc(self.upstreams + 1, sizeof(socklen_t))
+        self.zones = <char *>calloc(self.upstreams + 1, IF_NAMESIZE)
         if self.ports == NULL or self.refused == NULL or self.addresses == NULL or self.sizes == NULL:
+            raise MemoryError
+        if self.zones == NULL:
             raise MemoryError
         for i in range(self.count):
             self.ports[i].descriptor = NOWHERE
@@ -57,6 +62,7 @@ cdef class Ports:
         free(self.refused)
         free(self.addresses)
         free(self.sizes)
+        free(self.zones)
 
     def numbers(self):
         """Return the port numbers of the open sockets, for tests."""
@@ -67,15 +73,18 @@ cdef class Ports:
                     found.append(sock.getsockname()[1])
         return found
 
-    def _take_address(self, int i, str host, int port, int scope):
+    def _take_address(self, int i, str host, int port, str zone):
         cdef sockaddr_in *four = <sockaddr_in *>&self.addresses[i]
         cdef sockaddr_in6 *six = <sockaddr_in6 *>&self.addresses[i]
-        cdef bytes packed
+        cdef bytes packed, name
         if ":" in host:
             packed = sockets.inet_pton(sockets.AF_INET6, host)
             six.sin6_family = AF_INET6
             six.sin6_port = htons(port)
-            six.sin6_scope_id = scope
+            name = zone.encode()
+            if len(name) >= IF_NAMESIZE or b"\0" in name:
+                name = b"/"  # which no interface is called
+            memcpy(self.zones + i * IF_NAMESIZE, <const char *>name, len(name))
             memcpy(six.sin6_addr.s6_addr, <const char *>packed, 16)
             self.sizes[i] = sizeof(sockaddr_in6)
         else:
@@ -119,6 +128,8 @@ cdef class Ports:
         cdef int descriptor, _try
         if self.sizes[upstream] == 0:
             return NOWHERE
+        if not self._find_interface(upstream):
+            return blockd_no_device()
         descriptor = socket(remote.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
         if descriptor < 0:
             return NOWHERE
@@ -142,6 +153,29 @@ cdef class Ports:
         close(descriptor)
         return NOWHERE
 
+    cdef bint _find_interface(self, int upstream) noexcept nogil:
+        """Write the number of an upstream's interface into its address; False if the machine does not have it.
+
+        Numbers change as interfaces come and go, so it is found for each socket; what has no name is given by number.
+        """
+        cdef const char *zone = self.zones + upstream * IF_NAMESIZE
+        cdef uint64_t number
+        cdef int i
+        if zone[0] == 0:
+            return True
+        number = if_nametoindex(zone)
+        if number == 0:
+            for i in range(IF_NAMESIZE):
+                if zone[i] == 0:
+                    break
+                if not 48 <= zone[i] <= 57:
+                    return False
+                number = number * 10 + <uint64_t>(zone[i] - 48)
+        if number == 0 or number >> 32:
+            return False
+        (<sockaddr_in6 *>&self.addresses[upstream]).sin6_scope_id = <uint32_t>number
+        return True
+
     cdef void shut(self, int place) noexcept nogil:
         """Close a socket; the next one in its place has another port."""
         cdef Port *port = &self.ports[place]
@@ -161,6 +195,13 @@ cdef class Ports:
             self.shut(place)
             self.ports[place].is_refused = False
         self.refused_count = 0
+
+    cdef void shut_idle(self, int upstream) noexcept nogil:
+        """Close the sockets to an upstream that nothing is listened for on: the way to it is another than before."""
+        cdef int place
+        for place in range(upstream * self.each, (upstream + 1) * self.each):
+            if self.ports[place].descriptor >= 0 and self.ports[place].flying == 0:
+                self.shut(place)
 
     cdef void refuse(self, int place, int error) noexcept nogil:
         """Note that the network said that what was sent from a socket did not arrive."""

@@ -10,6 +10,8 @@ cdef extern from *:
     #define _GNU_SOURCE
     #endif
     #include <arpa/inet.h>
+    #include <errno.h>
+    #include <net/if.h>
     #include <netinet/in.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
@@ -17,6 +19,11 @@ cdef extern from *:
     #include <string.h>
     #include <time.h>
     #include <unistd.h>
+
+    static int blockd_no_device(void) {
+        errno = ENODEV;
+        return -1;
+    }
 
     static int blockd_watch(int epoll, int descriptor, uint32_t number) {
         struct epoll_event event;
@@ -42,6 +49,8 @@ cdef extern from *:
         return timerfd_settime(timer, 0, &times, 0);
     }
     """
+    int IF_NAMESIZE  # octets, with the zero at the end
+    int blockd_no_device() nogil  # -1, and errno is ENODEV
     int blockd_watch(int epoll, int descriptor, uint32_t number) nogil
     int blockd_set_timer(int timer, long nanoseconds) nogil
     int blockd_set_timer_off(int timer, long nanoseconds) nogil  # now, and then again and again
@@ -53,6 +62,9 @@ cdef extern from "<sys/socket.h>" nogil:
     int socket(int family, int kind, int protocol)
     int bind(int descriptor, const sockaddr *address, socklen_t size)
     int connect(int descriptor, const sockaddr *address, socklen_t size)
+
+cdef extern from "<net/if.h>" nogil:
+    unsigned int if_nametoindex(const char *name)
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:

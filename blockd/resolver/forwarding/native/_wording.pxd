@@ -7,7 +7,7 @@ from libc.string cimport memcpy, strlen
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
 from blockd.resolver.forwarding.native._flights cimport (
-    SAID_NOTHING, SAID_RCODE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Flight, Try,
+    SAID_NO_INTERFACE, SAID_NOTHING, SAID_RCODE, SAID_SENTENCE, SAID_TEXT, SAID_UNREACHABLE, Flight, Try,
 )
 from blockd.resolver._numbers cimport CLIENT_COOKIE, MAX_ASKED, MAX_SERVER_COOKIE
 from blockd.resolver.forwarding.native._system cimport strerror
@@ -98,6 +98,18 @@ cdef inline void add_error(Text *text, int number) noexcept nogil:
         text.octets[start] += 32
 
 
+cdef inline void add_zone(Text *text, const Remote *remote) noexcept nogil:
+    """Add the interface of a link-local upstream, whose text is `[fe80::1%eth0]:53`."""
+    cdef uint32_t start = 0, end
+    while start < remote.text_size and remote.text[start] != 37:
+        start += 1
+    end = start + 1
+    while end < remote.text_size and remote.text[end] != 93:
+        end += 1
+    if end <= remote.text_size:
+        add(text, <const char *>remote.text + start + 1, end - start - 1)
+
+
 cdef inline void sentence_of(
     Text *text, const Try *one, const Remote *remote, double seconds
 ) noexcept nogil:
@@ -122,6 +134,9 @@ cdef inline void sentence_of(
     elif one.said == SAID_UNREACHABLE:
         add_word(text, b" cannot be reached: ")
         add_error(text, one.rcode)
+    elif one.said == SAID_NO_INTERFACE:
+        add_word(text, b" cannot be reached: the machine has no interface ")
+        add_zone(text, remote)
     else:
         add_word(text, b" did not answer in ")
         add_seconds(text, seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarding.failures import failure_text
 from blockd.resolver.forwarding.floods import Floods
-from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.health import OF_STREAM, Health
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
 from blockd.resolver.forwarding.udp_sockets import sockets_each
@@ -91,7 +90,7 @@ class _Listener:
 
     def failed(self, stream: Stream, ids: Sequence[int], kind: FailureKind, why: str) -> None:
         """Take word of questions that will not be answered."""
-        self._forwarder.stream_failed(self._place, ids, why)
+        self._forwarder.stream_failed(self._place, ids, OF_STREAM[kind], why)
 
 
 class NativeForwarder:
@@ -122,20 +121,17 @@ class NativeForwarder:
         self.use(self._groups)
 
     def use(self, groups: Sequence[Group]) -> None:
-        """Ask these upstreams from the next question on; what is known of those that stay is kept."""
-        engine = self._engine_in_use
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.remove_reader(engine.forwarding.epoll)
-        self._close_streams()
-        self._groups = list(groups)
+        """Ask these upstreams from the next question on; what is known of those that stay is kept.
+
+        Raises OSError if a file that it needs cannot be opened; then those before stay in use.
+        """
+        engine, loop = self._engine_in_use, self._loop
         zones = probed_zones(groups)
-        self._upstreams, self._zones = list(zones), list(zones.values())
         now = time.monotonic()
-        self.healths = {one: self.healths.get(one) or Health(now) for one in self._upstreams}
-        places = {one: place for place, one in enumerate(self._upstreams)}
-        members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in self._groups]
-        told = [(one.label, _address(one), health) for one, health in self.healths.items()]
+        healths = {one: self.healths.get(one) or Health(now) for one in zones}
+        places = {one: place for place, one in enumerate(zones)}
+        members = [(zone, [places[one] for one in upstreams]) for zone, upstreams in groups]
+        told = [(one.label, _address(one), health) for one, health in healths.items()]
         options = ForwardingOptions(
             self._options.timeout,
             self._options.attempts,
@@ -144,10 +140,23 @@ class NativeForwarder:
             sockets_each(len(told)),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
             self._floods,
-            tuple(map(self._options.cookie_for, self._upstreams)),
+            tuple(map(self._options.cookie_for, zones)),
         )
-        given_back = engine.forward(told, members, options, self)
-        self._prober = Prober(list(self.healths.values()), [group for _, group in members], self._send_probe)
+        if loop is not None:
+            loop.remove_reader(self._reader)
+            self._loop = None  # what is asked over streams waits until these are made anew
+        before = self._upstreams, self._zones, self.healths
+        self._upstreams, self._zones, self.healths = list(zones), list(zones.values()), healths
+        self._close_streams()
+        try:
+            given_back = engine.forward(told, members, options, self)
+        except OSError:
+            self._upstreams, self._zones, self.healths = before
+            if loop is not None:
+                self._run_in(loop)
+            raise
+        self._groups = list(groups)
+        self._prober = Prober(list(healths.values()), [group for _, group in members], self._send_probe)
         if loop is not None:
             self._run_in(loop)
         self._answer_later(given_back)
@@ -156,6 +165,7 @@ class NativeForwarder:
         """Ask and probe upstreams in the running event loop; `answer_later` gets what the engine gives back."""
         self._answer_later = answer_later
         self._is_started = True
+        self._close_streams()
         self._run_in(asyncio.get_running_loop())
         self._look()
 
@@ -179,6 +189,7 @@ class NativeForwarder:
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
+            self._close_streams()  # they belong to the loop before
             self._run_in(loop)
         number = next(self._numbers)
         failed = self._engine_in_use.resolve(*key, number)
@@ -252,9 +263,9 @@ class NativeForwarder:
         """Take a message that came over a stream."""
         self._answer_later(self._engine_in_use.land(place, message))
 
-    def stream_failed(self, place: int, ids: Sequence[int], why: str) -> None:
-        """Take word of questions that will not be answered over a stream."""
-        self._answer_later(self._engine_in_use.stream_failed(place, ids, why.encode()))
+    def stream_failed(self, place: int, ids: Sequence[int], kind: int, why: str) -> None:
+        """Take word of questions that will not be answered over a stream; `kind` is one of `health`."""
+        self._answer_later(self._engine_in_use.stream_failed(place, ids, kind, why.encode()))
 
     @property
     def _engine_in_use(self) -> NativeEngine:
@@ -262,8 +273,10 @@ class NativeForwarder:
         return self._engine
 
     def _run_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._close_streams()
+        """Read sockets in this loop; what is to be asked over streams is asked in its next turn."""
         self._loop = loop
+        if self._to_ask:
+            loop.call_soon(self._ask_streams)
         self._engine_in_use.forwarding.is_started = self._is_started
         self._reader = self._engine_in_use.forwarding.epoll
         loop.add_reader(self._reader, self._read)
@@ -308,12 +321,12 @@ def _drop(given_back: Iterable[Deferred]) -> None:
     """Lose what is given back: no client waits, since no socket of theirs is served."""
 
 
-def _address(upstream: Upstream) -> tuple[str, int, int] | None:
-    """Return host, port and scope of an upstream that is asked over UDP."""
+def _address(upstream: Upstream) -> tuple[str, int, str] | None:
+    """Return host, port and zone of an upstream that is asked over UDP."""
     if upstream.transport != "udp":
         return None
     host, _, zone = upstream.host.partition("%")
-    return host, upstream.port, socket.if_nametoindex(zone) if zone else 0
+    return host, upstream.port, zone
 
 
 def _given(errors: bytes, is_said: bool) -> Response:
