@@ -28,7 +28,7 @@ STALE_TTL = 30  # seconds, of each record of a stale answer, RFC 8767 section 4
 REFRESH_SHARE = 10  # an entry is asked for anew in the last tenth of its lifetime
 REFRESH_USES = 2  # uses within it that make a name one that is asked often
 MIN_REFRESHED = 10  # seconds: a shorter lifetime is no sooner over than it has to be asked for anew
-KEYS_PER_TURN = 1000  # looked at by a search before other work gets its turn
+KEYS_PER_TURN = 400  # looked at by a search before other work gets its turn
 
 CacheKey = tuple[bytes, int, bool, bool]
 """The name's key, the type, DO and CD, on which an upstream's answer depends."""

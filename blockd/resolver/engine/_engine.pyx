@@ -151,6 +151,7 @@ cdef class NativeEngine(Asking):
                         &self.ahead[i - first].question, self.ahead[i - first].hashed, self.in_buffers[i],
                         self.in_headers[i].msg_len, &self.in_peers[i], descriptor, &written, now,
                     )
+                    self.is_costly = True
                 if result == DECLINED:
                     self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
                     self.is_costly = True
