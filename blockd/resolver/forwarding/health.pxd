@@ -34,6 +34,7 @@ cdef class Health:
     cpdef note_failure(self, int kind, double now)
     cpdef void note_probe_answer(self, double now, double seconds, bint resolves) noexcept
     cpdef void note_probe_silence(self, double now) noexcept
+    cpdef void note_probe_refusal(self, double now) noexcept
     cpdef bint is_probe_due(self, double now, bint is_urgent=*) noexcept
     cpdef bint is_heard_since(self, double moment) noexcept
     cpdef double silent_since(self) noexcept

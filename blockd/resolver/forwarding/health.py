@@ -140,6 +140,12 @@ class Health:
         self.probes += 1
         self._worsen(DOWN if self.probes >= PROBES_TO_DOWN else FAILING, now)
 
+    def note_probe_refusal(self, now: float) -> None:
+        """Note a probe that cannot be answered. Until it is down the next one is due at once: each of them says it."""
+        self.note_probe_silence(now)
+        if self.state != DOWN:
+            self.next_probe = now
+
     def is_probe_due(self, now: float, is_urgent: bool = False) -> bool:
         """Whether it is to be probed now; if so, the next probe is due some seconds later.
 

@@ -50,9 +50,9 @@ class Prober:
         health.note_probe_answer(now, seconds, resolves)
 
     def note_failure(self, health: Health, now: float) -> None:
-        """Note that a probe will not be answered."""
+        """Note that a probe will not be answered, as the network says, or as a connection shows."""
         if self._sent.pop(health, None) is not None:
-            health.note_probe_silence(now)
+            health.note_probe_refusal(now)
 
     def _is_urgent(self, health: Health) -> bool:
         """Return whether names cannot be resolved until it is back."""
