@@ -28,7 +28,7 @@ _ESCAPED = re.compile(r"(?:[\w.-]|\\[0-9]{3})+", re.ASCII)  # a host name but fo
 
 
 # Blank lines and comments, as `line_content` knows them, but for those that begin with a thousand blanks.
-_IDLE = re.compile(rb"(?:[ \t\r]{0,1000}+(?:(?:[#;!]|//[ \t/\r])[^\n]*+|//)?\n)++")
+_IDLE = re.compile(rb"(?:[ \t\r]{0,1000}+(?:(?:[#;!]|//[ \t/])[^\n]*+|//\r{0,1000}+)?\n)++")
 _IDLE_STARTS = frozenset(b"\n\r #;!/\t")
 
 

@@ -70,6 +70,7 @@ def same(*pieces: bytes) -> RejectReport:
 @given(st.lists(_LINES, max_size=3))
 @example([[b"a.example", b"."], [b"-", b"", b"-a.b"]])
 @example([[b"a.1"], [b"1.2.3.4", b"b.c.1.example"]])
+@example([[b"//\r\0"], [b"//\r", b"//\r\r", b"//\r x", b"// \r\0", b"//"]])
 def test_lists_of_names_and_near_names(pieces: list[list[bytes]]) -> None:
     same(*(b"\n".join(lines) for lines in pieces))
 
