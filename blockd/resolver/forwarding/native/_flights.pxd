@@ -46,9 +46,8 @@ cdef enum Doubt:
 
 cdef struct Ear:
     # Where an answer is listened for: at a port or, with NOWHERE, on the upstream's stream.
+    Age age  # among those at the same port
     Ear *same_place  # whose IDs share a place of the table
-    Ear *next_here  # of those at the same port
-    Ear *before_here
     Try *of
     int place
     uint16_t id

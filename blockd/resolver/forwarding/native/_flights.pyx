@@ -153,11 +153,7 @@ cdef class Flights:
         if place != NOWHERE:
             port = &self.ports.ports[place]
             port.flying += 1
-            ear.before_here = NULL
-            ear.next_here = <Ear *>port.first
-            if ear.next_here != NULL:
-                ear.next_here.before_here = ear
-            port.first = ear
+            put_newest(&port.ears, &ear.age)
         return True
 
     cdef void leave(self, Ear *ear) noexcept nogil:
@@ -173,12 +169,7 @@ cdef class Flights:
         if ear.place == NOWHERE:
             return
         port = &self.ports.ports[ear.place]
-        if ear.before_here != NULL:
-            ear.before_here.next_here = ear.next_here
-        else:
-            port.first = ear.next_here
-        if ear.next_here != NULL:
-            ear.next_here.before_here = ear.before_here
+        take_out(&port.ears, &ear.age)
         port.flying -= 1
         if port.flying == 0:
             port.strays = 0

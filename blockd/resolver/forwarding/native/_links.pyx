@@ -340,13 +340,13 @@ cdef class Links:
         port.strays += 1
         if port.strays <= MAX_STRAYS:
             return 0
-        cdef Ear *ear = <Ear *>port.first
+        cdef Ear *ear = <Ear *>port.ears.newest
         while ear != NULL:
             self.flights.leave(ear)
             # TCP is what a guesser cannot answer, so that one who floods a port stops nobody's question
             if not ear.of.stream.is_open and not self._send_on_stream(ear.of, DOUBT_IMITATED):
                 self._fail_with(ear.of, _MALFORMED, IMITATED, now)
-            ear = <Ear *>port.first
+            ear = <Ear *>port.ears.newest
         self.ports.shut(place)
         return 0
 
@@ -356,7 +356,7 @@ cdef class Links:
         cdef Ear *ear
         while self.ports.refused_count:
             port = &self.ports.ports[self.ports.refused[self.ports.refused_count - 1]]
-            ear = <Ear *>port.first
+            ear = <Ear *>port.ears.newest
             if ear == NULL:
                 port.is_refused = False
                 self.ports.refused_count -= 1

@@ -1,5 +1,6 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from blockd.resolver._ages cimport Ages
 from blockd.resolver.engine._sockets cimport sockaddr_storage, socklen_t
 from blockd.resolver.forwarding.native._chance cimport Chance
 
@@ -15,7 +16,7 @@ cdef struct Port:
     bint is_leaving  # nothing more is sent from it: it is closed as soon as nothing is listened for
     bint is_refused  # the network said that what was sent from it did not arrive
     int error  # what it said
-    void *first  # of the tries sent from it (`Try` of `_flights.pxd`)
+    Ages ears  # `Ear` of `_flights.pxd`: what is listened for here
 
 
 cdef class Ports:
