@@ -16,7 +16,7 @@ cdef class Floods:
     cdef readonly double most
     cdef readonly unsigned long long held_back
     cdef readonly double flooded_until
-    cdef frozenset _exempt
+    cdef object _exempt
     cdef frozenset _names
     cdef frozenset _wild
     cdef frozenset _exceptions
@@ -44,11 +44,6 @@ cdef class Floods:
 
     @cython.locals(domain=Domain, name=bytes)
     cdef _make_room(self, double now)
-
-    @cython.locals(end=Py_ssize_t)
+    cdef double _level(self, Domain domain, double now) noexcept
     cdef bint _is_exempt(self, bytes key) except *
     cdef _begin(self, Domain domain, bytes name, double now)
-
-
-@cython.locals(size=Py_ssize_t)
-cdef bytes _cut(bytes key, Py_ssize_t end, int labels)

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from blockd.names import DomainName
+from blockd.names import DomainName, label_ends
 from blockd.names.suffixes import PublicSuffixes
 from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT
+from blockd.resolver.zone_table import NO_ZONE, ZoneTable
 
 ASKED = 10  # of the new names below a domain in a flood, one in so many is asked, so that its end is seen
 WINDOW = 2.0  # seconds for which a domain may fail at the rate of the limit at once
@@ -26,8 +27,8 @@ TOLD_AT_ONCE = 8  # ... so many
 
 _IN_ADDR = b"\4arpa\7in-addr"
 _IP6 = b"\4arpa\3ip6"
-_IN_ADDR_LABELS = 2  # of a reverse name below in-addr.arpa: networks of 16 bits
-_IP6_LABELS = 8  # the same below ip6.arpa: networks of 32 bits
+_IN_ADDR_LABELS = 2 + 2  # of a reverse name with in-addr.arpa: networks of 16 bits
+_IP6_LABELS = 2 + 8  # the same with ip6.arpa: networks of 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Floods:
         self.most = limit.rate * (WINDOW + CALM)
         self.held_back = 0  # names that were not asked, in all
         self.flooded_until = -1.0  # no domain is in a flood after this moment
-        self._exempt = limit.exempt
+        self._exempt = ZoneTable(tuple(limit.exempt)) if limit.exempt else None
         self._names = suffixes.names
         self._wild = suffixes.wild
         self._exceptions = suffixes.exceptions
@@ -101,7 +102,7 @@ class Floods:
             if len(self._domains) >= MAX_DOMAINS:
                 self._make_room(now)
             domain = self._domains[name] = Domain(now)
-        domain.level = min(max(domain.level - (now - domain.moment) * self.rate, 0.0) + 1.0, self.most)
+        domain.level = min(self._level(domain, now) + 1.0, self.most)
         domain.moment = now
         if domain.level > self.threshold:
             if self.flooded_until < now + CALM:
@@ -123,9 +124,9 @@ class Floods:
         """
         size = len(key)
         if key.startswith(_IN_ADDR):
-            return _cut(key, len(_IN_ADDR), _IN_ADDR_LABELS)
+            return key[: label_ends(key)[:_IN_ADDR_LABELS][-1]]
         if key.startswith(_IP6):
-            return _cut(key, len(_IP6), _IP6_LABELS)
+            return key[: label_ends(key)[:_IP6_LABELS][-1]]
         end = labels = 0
         suffix = 1 + key[0] if size else 0
         is_listed = is_wild = False
@@ -149,27 +150,26 @@ class Floods:
         if now > self.flooded_until:
             return None
         domain = self._domains.get(self.domain_of(key))
-        if domain is None or domain.level - (now - domain.moment) * self.rate <= self.threshold:
+        if domain is None or self._level(domain, now) <= self.threshold or self._is_exempt(key):
             return None
-        return None if self._is_exempt(key) else domain
+        return domain
+
+    def _level(self, domain: Domain, now: float) -> float:
+        """Return how many failures are above the rate now."""
+        return max(domain.level - (now - domain.moment) * self.rate, 0.0)
 
     def _make_room(self, now: float) -> None:
         """Forget the domain that was counted first, but look whether others can be spared before one in a flood."""
         for _ in range(SPARED):
             name = next(iter(self._domains))
             domain = self._domains.pop(name)
-            if domain.level - (now - domain.moment) * self.rate <= self.threshold:
+            if self._level(domain, now) <= self.threshold:
                 return
             self._domains[name] = domain
         del self._domains[next(iter(self._domains))]
 
     def _is_exempt(self, key: bytes) -> bool:
-        end = 0
-        while end < len(key) and self._exempt:
-            end += 1 + key[end]
-            if key[:end] in self._exempt:
-                return True
-        return False
+        return self._exempt is not None and self._exempt.find(key) != NO_ZONE
 
     def _begin(self, domain: Domain, name: bytes, now: float) -> None:
         text = f"below {DomainName(name).text}" if name else "without a dot"
@@ -183,12 +183,3 @@ class Floods:
                 f"More than {self.rate:g} new names a second {text} fail. Of new ones, one in {ASKED} is asked until "
                 "that ends; the others get SERVFAIL. What is cached is answered as before."
             )
-
-
-def _cut(key: bytes, end: int, labels: int) -> bytes:
-    """Return a key up to so many labels after `end`."""
-    size = len(key)
-    while labels > 0 and end < size:
-        end += 1 + key[end]
-        labels -= 1
-    return key[:end]

@@ -223,8 +223,6 @@ cdef class Course(Links):
 
     cdef bint _is_in_flood(self, Flight *flight, double now) except *:
         """Return whether a question that has not been answered is not worth another one."""
-        if self.floods.rate <= 0:
-            return False
         if self.fails_alone(flight):
             self.doubt(flight, now)
         return now <= self.floods.flooded_until and self.floods.is_flooded(flight.key[:flight.key_size], now)
