@@ -119,8 +119,9 @@ class Supervisor:
         self._version = self._state.last_good(self._slots, now, ended(known, now))
         with contextlib.suppress(OSError):  # a full disk: the counters' places are found anew after the next start
             self._slots.save()
+        if self._settings.upstream.flood_limit:
+            installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
-        installed_suffixes()  # read once for all workers
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):

@@ -62,7 +62,8 @@ class Gate:
 
     def guards(self) -> dict[str, Guard]:
         """Return the guards of the feeds that have one of their own, by feed."""
-        return {name: gate.guard for name, gate in self.feeds.items() if gate.guard.digest != self.guard.digest}
+        digest = self.guard.digest
+        return {name: gate.guard for name, gate in self.feeds.items() if gate.guard.digest != digest}
 
     def standing_on(self, own: OwnNetworks) -> Gate:
         """Return the gate by which no list may block what is this resolver's own."""
