@@ -1,7 +1,8 @@
-"""Hostile load, all of it at once, until SIGTERM: `python -m tests.soak.enemies DNS HTTP TLS ADMIN`, loopback's ports.
+"""Hostile load, all of it at once, until SIGTERM: `python -m tests.soak.enemies DNS HTTP TLS ADMIN`.
 
-Names that fail, packets that are cut, flipped or random, TCP connections that say nothing or an octet a second, many
-questions in one segment, pages that nobody reads, heads without end, handshakes that are none, scrapes of metrics.
+The arguments are loopback's ports, 0 for none. What comes are names that fail, packets that are cut, flipped or random,
+TCP connections that say nothing or an octet a second, many questions in one segment, pages that nobody reads, heads
+without end, handshakes that are none, scrapes of metrics.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ async def _run(dns_port: int, http: int, tls: int, admin: int) -> None:
     ]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    tasks = [asyncio.ensure_future(enemy(port, random.Random(chance.random()))) for enemy, port in enemies]  # noqa: S311
+    tasks = [asyncio.ensure_future(enemy(port, random.Random(chance.random()))) for enemy, port in enemies if port]  # noqa: S311
     stopped = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {stopped}:
