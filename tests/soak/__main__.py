@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run for some time and print what was seen; return 1 if anything was not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--seconds", type=float, default=7200.0, metavar="S", help="how long (7200)")
-    parser.add_argument("--pause", type=float, default=20.0, metavar="S", help="between two faults (20)")
+    parser.add_argument("--pause", type=float, default=20.0, metavar="S", help="between two faults, on average (20)")
     parser.add_argument(
         "--rate", type=float, default=400.0, metavar="N", help="questions a second with one right answer (400)"
     )
@@ -102,7 +102,7 @@ def _soak(args: argparse.Namespace, faults: Sequence[Fault], folder: Path) -> Re
                     report.memory.append(memory_mb(daemon.pid))
                 if faults and time.monotonic() > due:
                     _try(next(order), stand, report)
-                    due = time.monotonic() + args.pause
+                    due = time.monotonic() + chance.uniform(0, 2 * args.pause)
                 time.sleep(0.1)
             if enemies is not None and enemies.poll() is not None:
                 report.failures.append(f"the hostile load has ended with {enemies.returncode}")
