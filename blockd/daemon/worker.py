@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process(f"worker {context.index}", f"w{context.index}")
+    sockets = context.shared.sockets
+    sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
     uvloop.run(_serve(context, channel))
 
 
