@@ -162,8 +162,8 @@ def test_visits_are_counted_in_a_row_of_its_own(tmp_path: Path) -> None:
     site = page.process.sinkhole.site()
     verdict = site.verdict_of(key_from_text("a.example"))
     for protocol in ("http", "tls", "tls"):
-        site.arrived(protocol)  # type: ignore[arg-type]
-        site.count(verdict, protocol)  # type: ignore[arg-type]
+        site.arrived(protocol)
+        site.count(verdict, protocol)
     queries = page.counters.queries()
     assert (queries[Transport.HTTP], queries[Transport.TLS], page.counters.hits(3)) == (1, 2, [0, 1, 2])
     assert page.counters.row(2).numbers[Transport.TLS] == 2
