@@ -18,6 +18,7 @@ from typing import cast
 from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.web.client_hello import ClientHelloReader, server_name
+from blockd.web.host import MAX_HOST
 from blockd.web.serving import MAX_CONNECTIONS, OpenConnections, Serving, serve
 from blockd.web.site import Site
 
@@ -98,7 +99,7 @@ class Refusal(asyncio.Protocol):
 
     def _alert(self, name: str | None) -> Alert:
         try:
-            key = key_from_text(name or "")
+            key = key_from_text(name if name and len(name) <= MAX_HOST else "")
         except BadName:
             return Alert.UNRECOGNIZED_NAME
         try:
