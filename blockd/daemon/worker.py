@@ -56,14 +56,11 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    tcp = []
+    tcp = TcpServer(resolver, row=context.shared.counters.row(context.index))
     for sock in context.shared.sockets.tcp[context.index]:
-        server = TcpServer(resolver)
-        await server.start(sock)
-        tcp.append(server)
+        tcp.start(sock)
     await _enforce_until_stopped(context, resolver, channel, enforced)
-    for server in tcp:
-        await server.close()
+    tcp.close()
     resolver.close()
     await udp.close()
 

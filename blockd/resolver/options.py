@@ -28,6 +28,9 @@ class NotifyHandler(Protocol):
     def answer(self, packet: bytes, host: str) -> bytes | None:
         """Return the answer to a NOTIFY from `host`; None if none is to be sent."""
 
+    def expects(self, host: str) -> bool:
+        """Return whether a NOTIFY may come from `host`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
