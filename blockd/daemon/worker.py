@@ -37,6 +37,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding
 from blockd.transports import TcpServer, UdpServer
+from blockd.transports.descriptors import Shares
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    tcp = TcpServer(resolver, row=context.shared.counters.row(context.index))
+    shares = Shares.of(context.shared.settings)
+    tcp = TcpServer(resolver, bounds=shares.tcp, row=context.shared.counters.row(context.index))
     for sock in context.shared.sockets.tcp[context.index]:
         tcp.start(sock)
     await _enforce_until_stopped(context, resolver, channel, enforced)
@@ -156,6 +158,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         avoid_ports=settings.upstream.avoid_ports,
         floods=_flood_limit(settings.upstream),
         cookie_for=shared.loop_token.cookie_for,
+        sockets=Shares.of(settings).upstreams,
     )
     return Resolver(
         context.engine,

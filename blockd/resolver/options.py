@@ -75,7 +75,8 @@ class UpstreamOptions:
     """How upstreams are asked.
 
     `timeout` is how many seconds a question of a client waits at most, `attempts` how many questions it may cause;
-    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`.
+    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`. `sockets` are
+    how many may be open to all upstreams together, for questions over UDP.
     """
 
     timeout: float
@@ -85,6 +86,7 @@ class UpstreamOptions:
     cookies: bool = True
     avoid_ports: tuple[range, ...] = ()
     floods: FloodLimit = NO_LIMIT
+    sockets: int = 1 << 16
     cookie_for: Callable[[Upstream], bytes] = lambda _: b""  # its client cookie; empty for a random one
 
 

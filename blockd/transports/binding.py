@@ -15,19 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
-from blockd.resolver.forwarding.udp_sockets import files_wanted
 from blockd.settings import Settings, SocketAddress
 
 BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
-DESCRIPTORS = 65_536  # sockets to upstreams and connections of clients, at least
 
 log = logging.getLogger(__name__)
-
-
-def descriptors_wanted(upstreams: int) -> int:
-    """Return how many files a process of blockd should be able to open, given how many upstreams it asks."""
-    return max(DESCRIPTORS, files_wanted(upstreams))
 
 
 @dataclass(frozen=True, slots=True)

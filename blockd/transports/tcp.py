@@ -9,10 +9,10 @@ from blockd.metrics import Closing, Row, Transport
 from blockd.resolver import Resolver
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
+from blockd.transports.descriptors import BOUNDS
 from blockd.transports.tcp_connection import READ, TcpConnection
 from blockd.transports.turns import TakingTurns
 
-BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
 MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
 MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that the first of them is aborted

@@ -12,7 +12,7 @@ import dns.rcode
 
 from blockd.transports import TcpServer
 from blockd.transports.connections import Bounds
-from blockd.transports.tcp import BOUNDS
+from blockd.transports.descriptors import BOUNDS
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
