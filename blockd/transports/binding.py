@@ -19,6 +19,10 @@ from blockd.settings import Settings, SocketAddress
 
 BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
+# Octets that the kernel may hold of one connection over TCP: questions that are not taken yet, answers that are left
+# unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.
+TCP_RECEIVE_BUFFER = 1 << 15
+TCP_SEND_BUFFER = 1 << 17
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +192,9 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
             _prepare_datagrams(sock, family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if kind == socket.SOCK_STREAM and shared:  # what is accepted has them from here
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
         sock.bind((address.host, address.port))
         if kind == socket.SOCK_STREAM and shared:
             sock.listen(BACKLOG)
