@@ -12,7 +12,6 @@ import importlib
 import logging
 import os
 import pwd
-import resource
 import secrets
 import signal
 import socket
@@ -47,7 +46,8 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
-from blockd.transports.binding import Sockets, bind, descriptors_wanted
+from blockd.transports import descriptors
+from blockd.transports.binding import Sockets, bind
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
@@ -67,6 +67,7 @@ class Supervisor:
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
+        descriptors.raise_limit()
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
         self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
@@ -79,7 +80,7 @@ class Supervisor:
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         self._resolution = Resolution.of(settings)
-        _raise_descriptors(descriptors_wanted(len(self._resolution.upstreams)))
+        descriptors.tell(descriptors.Shares.of(settings), len(self._resolution.upstreams))
         tell(None, self._resolution)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
@@ -303,11 +304,3 @@ def _run_control(context: ControlContext, channel: Channel) -> None:
     from blockd.daemon import control
 
     control.run(context, channel)
-
-
-def _raise_descriptors(wanted: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

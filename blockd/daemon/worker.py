@@ -37,6 +37,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding
 from blockd.transports import TcpServer, UdpServer
+from blockd.transports.descriptors import Shares
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +59,12 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    tcp = []
+    shares = Shares.of(context.shared.settings)
+    tcp = TcpServer(resolver, bounds=shares.tcp, row=context.shared.counters.row(context.index))
     for sock in context.shared.sockets.tcp[context.index]:
-        server = TcpServer(resolver)
-        await server.start(sock)
-        tcp.append(server)
+        tcp.start(sock)
     await _enforce_until_stopped(context, resolver, channel, enforced)
-    for server in tcp:
-        await server.close()
+    tcp.close()
     resolver.close()
     await udp.close()
 
@@ -161,6 +160,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         avoid_ports=settings.upstream.avoid_ports,
         floods=_flood_limit(settings.upstream),
         cookie_for=shared.loop_token.cookie_for,
+        sockets=Shares.of(settings).upstreams,
     )
     return Resolver(
         context.engine,

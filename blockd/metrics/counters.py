@@ -30,6 +30,16 @@ class Transport(IntEnum):
     TLS = 5  # a handshake at the sinkhole
 
 
+class Closing(IntEnum):
+    """Why a connection was closed for the sake of others; the value is its place among the counters."""
+
+    ADDRESS = 0  # it was the longest idle one of an address that has all that it may have
+    PREFIX = 1  # the same of a prefix
+    ALL = 2  # the same of all
+    STRANGER = 3  # at once, as it came from outside of `clients.allow`
+    DESCRIPTORS = 4  # at once, for want of a descriptor
+
+
 _ANSWERS = len(Transport)
 _CACHE_HITS = _ANSWERS + RCODES
 _CACHE_MISSES = _CACHE_HITS + 1
@@ -42,7 +52,8 @@ _HITS = _UPSTREAM_MICROSECONDS + 1
 _LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
 _CACHE_ENTRIES = _LOCAL + len(LOCAL_KINDS)  # these two are not counters: they also fall
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
-_ROW = _CACHE_OCTETS + 1
+_CLOSED = _CACHE_OCTETS + 1
+_ROW = _CLOSED + len(Transport) * len(Closing)
 
 
 class Row:
@@ -96,6 +107,10 @@ class Row:
     def cache_emptied(self) -> None:
         """Note that the process has no cache yet: the row may be that of one that had."""
         self._numbers[_CACHE_ENTRIES] = self._numbers[_CACHE_OCTETS] = 0
+
+    def connection_closed(self, transport: Transport, why: Closing) -> None:
+        """Count a connection that was closed for the sake of others."""
+        self._numbers[_CLOSED + transport * len(Closing) + why] += 1
 
     def upstream(self, seconds: float) -> None:
         """Count an exchange with an upstream and how long it took."""
@@ -159,6 +174,10 @@ class Counters:
     def upstream(self) -> tuple[list[int], float]:
         """Return the exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their total seconds."""
         return self._sums(_UPSTREAM, len(UPSTREAM_BUCKETS) + 1), self._sums(_UPSTREAM_MICROSECONDS, 1)[0] / 1_000_000
+
+    def connections_closed(self, transport: Transport) -> list[int]:
+        """Return the connections of a transport that were closed for the sake of others, by `Closing`."""
+        return self._sums(_CLOSED + transport * len(Closing), len(Closing))
 
     def hits(self, slot: int) -> list[int]:
         """Return the hits of one order's slot by kind."""

@@ -15,19 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
-from blockd.resolver.forwarding.udp_sockets import files_wanted
 from blockd.settings import Settings, SocketAddress
 
 BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
-DESCRIPTORS = 65_536  # sockets to upstreams and connections of clients, at least
+# Octets that the kernel may hold of one connection over TCP: questions that are not taken yet, answers that are left
+# unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.
+TCP_RECEIVE_BUFFER = 1 << 15
+TCP_SEND_BUFFER = 1 << 17
 
 log = logging.getLogger(__name__)
-
-
-def descriptors_wanted(upstreams: int) -> int:
-    """Return how many files a process of blockd should be able to open, given how many upstreams it asks."""
-    return max(DESCRIPTORS, files_wanted(upstreams))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +214,9 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
             _prepare_datagrams(sock, family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if kind == socket.SOCK_STREAM and shared:  # what is accepted has them from here
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
         sock.bind((address.host, address.port))
         if kind == socket.SOCK_STREAM and shared:
             sock.listen(BACKLOG)

@@ -18,6 +18,7 @@ from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample,
 NAMES = {
     "blockd_queries_total": {"transport"},
     "blockd_answers_total": {"rcode"},
+    "blockd_connections_closed_total": {"transport", "reason"},
     "blockd_hits_total": {"feed", "platform", "order", "action", "protocol"},
     "blockd_orders_contradicting": set(),
     "blockd_orders_counted_together": set(),
