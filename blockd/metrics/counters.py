@@ -38,6 +38,7 @@ class Closing(IntEnum):
     ALL = 2  # the same of all
     STRANGER = 3  # at once, as it came from outside of `clients.allow`
     DESCRIPTORS = 4  # at once, for want of a descriptor
+    PACE = 5  # at once, as its address or prefix has opened as many within the second as it may
 
 
 _ANSWERS = len(Transport)

@@ -13,16 +13,17 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
-from blockd.web.serving import MAX_LINGER, OpenConnections, Serving, serve
+from blockd.transports.connections import Bounds
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
 
-MAX_ADMIN_CONNECTIONS = 50  # a scraper, a browser and a command line
+ADMIN_BOUNDS = Bounds(address=30, prefix=40, all=50)  # connections: a scraper, a browser and a command line
 MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
 SHUTDOWN = 1.0  # seconds for pending answers when the server closes
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
+async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bounds: Bounds = ADMIN_BOUNDS) -> Serving:
     """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
 
     Nothing is logged about clients.
@@ -32,8 +33,9 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) ->
     manager = cast(web.Server, runner.server)  # created by setup
     loop = asyncio.get_running_loop()
 
-    def make() -> asyncio.Protocol:
+    def make(bounded: BoundedConnection) -> asyncio.Protocol:
         return _Connection(
+            bounded,
             manager,
             loop=loop,
             logger=_log,
@@ -42,24 +44,39 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) ->
             auto_decompress=False,
         )
 
-    return await serve(make, sockets, OpenConnections(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_LIFETIME), runner.cleanup)
+    return Serving(make, sockets, Limits(bounds, MAX_ADMIN_LIFETIME), runner.cleanup)
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails."""
+    """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails.
 
-    __slots__ = ()
+    It waits for an answer from a whole request on, and is idle again while the client reads the answer.
+    """
 
-    def __init__(self, *given: object, **named: object) -> None:
+    __slots__ = ("_bounded",)
+
+    def __init__(self, bounded: BoundedConnection, *given: object, **named: object) -> None:
         super().__init__(*given, **named)  # type: ignore[arg-type]
+        self._bounded = bounded
         made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
 
         def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
+            bounded.touch()
+            bounded.set_waiting(True)
             if message.version > HttpVersion11:  # that of the answer would be the same
                 message = message._replace(version=HttpVersion11)
             return made(message, *rest)
 
         self._request_factory = request
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer."""
+        self._bounded.set_waiting(False)
+        sent = await super().finish_response(request, resp, start_time)
+        self._bounded.touch()
+        return sent
 
     def handle_error(
         self,

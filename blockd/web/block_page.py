@@ -14,7 +14,7 @@ from typing import cast
 
 from blockd.web.answers import Answer, answer_to, followed
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, MAX_LINGER, OpenConnections, Serving, serve
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
 from blockd.web.site import Site
 from blockd.web.writing import Writer
 
@@ -22,24 +22,24 @@ from blockd.web.writing import Writer
 _USE_HTTP1 = bytes.fromhex("000000040000000000" + "000008070000000000" + "00000000" + "0000000d")
 
 
-async def serve_block_page(
+def serve_block_page(
     site: Site,
     sockets: Sequence[socket.socket],
     *,
-    max_connections: int = MAX_CONNECTIONS,
-    max_lifetime: float = MAX_LIFETIME,
+    limits: Limits | None = None,
 ) -> Serving:
     """Serve the block page on bound sockets, listening or not; nothing is logged about clients."""
     writer = Writer(site)
-    return await serve(lambda: _Visit(site, writer), sockets, OpenConnections(max_connections, max_lifetime))
+    return Serving(lambda connection: _Visit(site, writer, connection), sockets, limits or Limits())
 
 
 class _Visit(asyncio.Protocol):
     """One connection: reads one head and no body, sends one answer, discards the rest, closes."""
 
-    def __init__(self, site: Site, writer: Writer) -> None:
+    def __init__(self, site: Site, writer: Writer, connection: BoundedConnection) -> None:
         self._site = site
         self._writer = writer
+        self._connection = connection
         self._reader = RequestReader()
         self._transport: asyncio.Transport | None = None
         self._is_answered = False
@@ -73,12 +73,14 @@ class _Visit(asyncio.Protocol):
         if request is None or self._transport is None:
             return
         self._is_answered = True
+        self._connection.touch()
         self._site.arrived("http")
         if request.is_http2:
             self._send(_USE_HTTP1)
             return
         answer = answer_to(self._site, request)
         if answer.what in ("absent", "free") and self._site.where_it_leads is not None:
+            self._connection.set_waiting(True)
             self._following = asyncio.get_running_loop().create_task(self._follow(request, answer))
         else:
             self._send(self._writer.response(request, answer))
@@ -93,6 +95,8 @@ class _Visit(asyncio.Protocol):
         if self._transport is None:
             return
         self._transport.write(octets)
+        self._connection.set_waiting(False)
+        self._connection.answered(len(octets))
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._linger()

@@ -40,8 +40,8 @@ def test_rows_add_up_over_workers_and_the_control_process() -> None:
     assert counters.answers()[3] == 6
     assert sum(counters.answers()) == 6
     assert counters.cache_hits() == counters.cache_misses() == 6
-    assert counters.connections_closed(Transport.TCP) == [0, 0, 0, 6, 0]
-    assert counters.connections_closed(Transport.TLS) == [0, 0, 0, 0, 6]
+    assert counters.connections_closed(Transport.TCP) == [0, 0, 0, 6, 0, 0]
+    assert counters.connections_closed(Transport.TLS) == [0, 0, 0, 0, 6, 0]
     assert counters.connections_closed(Transport.HTTP) == [0] * len(Closing)
     assert counters.cache_size() == (12, 3000)
     assert counters.upstream()[1] == pytest.approx(3.0)

@@ -111,7 +111,7 @@ def test_a_client_that_sends_no_more_gets_its_answer_once_it_is_known(sinkhole: 
             return LISTED
 
         site = replace(sinkhole.site, where_it_leads=where_it_leads)
-        serving = await serve_block_page(site, [bound])
+        serving = serve_block_page(site, [bound])
         try:
             reader, writer = await asyncio.open_connection(*bound.getsockname())
             writer.write(b"GET / HTTP/1.1\r\nHost: free.example\r\n\r\n")

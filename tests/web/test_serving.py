@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from blockd.transports.connections import Bounds
 from blockd.web.block_page import serve_block_page
 from blockd.web.request_head import MAX_HEAD
-from blockd.web.serving import Serving
+from blockd.web.serving import Limits, Serving
 from tests.web.sinkhole import LISTED, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
@@ -45,9 +46,8 @@ def serve_and(
     """Run a block page and `use` it."""
 
     async def run() -> None:
-        serving = await serve_block_page(
-            sinkhole.site, [bound], max_connections=max_connections, max_lifetime=max_lifetime
-        )
+        bounds = Bounds(max_connections, max_connections, max_connections)
+        serving = serve_block_page(sinkhole.site, [bound], limits=Limits(bounds, max_lifetime))
         client = Client(serving, bound.getsockname())
         try:
             await asyncio.wait_for(use(client), PATIENCE)

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -23,9 +24,14 @@ from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
 from blockd.errors import RulesetError
+from blockd.metrics import Transport
+from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced
+from blockd.transports.descriptors import Shares
 from blockd.web.block_page import serve_block_page
-from blockd.web.tls import serve_tls
+from blockd.web.pace import Pace, PaceBounds
+from blockd.web.serving import MAX_LIFETIME, Limits, bounds_of
+from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 
 if TYPE_CHECKING:  # it stands among what the control process needs
     from blockd.daemon.switching import ControlChannel
@@ -58,8 +64,8 @@ class PageProcess:
         self._told = 0  # the version about which it was told that it cannot be enforced
         self.enforced: Enforced | None = None
         visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
-        row = shared.counters.row(shared.settings.workers)
-        self.sinkhole = SinkholeService(shared.settings, row, lambda: self.enforced, visitors.where_it_leads)
+        self._row = shared.counters.row(shared.settings.workers)
+        self.sinkhole = SinkholeService(shared.settings, self._row, lambda: self.enforced, visitors.where_it_leads)
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -73,8 +79,8 @@ class PageProcess:
         loop.add_reader(self._channel.fileno(), self._hear)
         site, sockets = self.sinkhole.site(), self._shared.sockets
         serving = [
-            await serve_block_page(site, sockets.block_page_http),
-            await serve_tls(site, sockets.block_page_https),
+            serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
+            serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
         ]
         following = asyncio.create_task(self.follow())
         following.add_done_callback(lambda _: self._stop.set())
@@ -85,6 +91,18 @@ class PageProcess:
         following.cancel()
         for server in serving:
             await server.close()
+
+    def _limits(self, transport: Transport, lifetime: float) -> Limits:
+        """Return the limits of one port; a client has its pace at each."""
+        settings = self._shared.settings
+        is_front_end = Clients((), settings.clients.front_ends).is_front_end
+        return Limits(
+            bounds_of(Shares.of(settings).web),
+            lifetime,
+            Pace(PaceBounds(), time.monotonic, is_front_end),
+            lambda why: self._row.connection_closed(transport, why),
+            is_front_end,
+        )
 
     def _hear(self) -> None:
         messages = self._channel.receive()
