@@ -19,7 +19,8 @@ import yaml
 import blockd
 from blockd.daemon import supervisor
 from blockd.settings import load
-from blockd.transports import binding as sockets
+from blockd.settings.model import MAX_UPSTREAMS
+from blockd.transports.descriptors import Shares
 from tests.places import ROOT
 
 SERVICE_CONFIG = ROOT / "config" / "service.yaml"
@@ -220,7 +221,8 @@ class TestUnit:
 
     def test_its_limits_leave_the_daemon_its_own(self) -> None:
         service = self.service()
-        assert int(service["LimitNOFILE"]) >= sockets.DESCRIPTORS
+        files = int(service["LimitNOFILE"])
+        assert Shares.of(load(SERVICE_CONFIG), files).sentence(MAX_UPSTREAMS) == ""
         assert float(service["TimeoutStopSec"]) > supervisor.STOP_TIME
 
     def test_it_gives_no_more_than_it_must(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blockd.daemon.state_dir import is_held
 from blockd.settings import Settings
+from blockd.transports import descriptors
 from blockd.transports.binding import troubles
 
 
@@ -17,6 +18,8 @@ def lacking(settings: Settings) -> list[str]:
 
     If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
     """
+    if too_few := descriptors.lacking(settings):
+        return [too_few]  # what else is wrong could not be found out
     return [*_user(settings.user), *_state(settings), *_sockets(settings)]
 
 

@@ -37,6 +37,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding
 from blockd.transports import TcpServer, UdpServer
+from blockd.transports.descriptors import Shares
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process(f"worker {context.index}", f"w{context.index}")
+    sockets = context.shared.sockets
+    sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
     uvloop.run(_serve(context, channel))
 
 
@@ -56,14 +59,12 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    tcp = []
+    shares = Shares.of(context.shared.settings)
+    tcp = TcpServer(resolver, bounds=shares.tcp, row=context.shared.counters.row(context.index))
     for sock in context.shared.sockets.tcp[context.index]:
-        server = TcpServer(resolver)
-        await server.start(sock)
-        tcp.append(server)
+        tcp.start(sock)
     await _enforce_until_stopped(context, resolver, channel, enforced)
-    for server in tcp:
-        await server.close()
+    tcp.close()
     resolver.close()
     await udp.close()
 
@@ -142,6 +143,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         client_ttl=int(cache.client_ttl),
         local=shared.loop_token.with_zone(context.resolution.local),
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
+        front_ends=tuple(settings.clients.front_ends),
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -158,6 +160,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         avoid_ports=settings.upstream.avoid_ports,
         floods=_flood_limit(settings.upstream),
         cookie_for=shared.loop_token.cookie_for,
+        sockets=Shares.of(settings).upstreams,
     )
     return Resolver(
         context.engine,

@@ -11,7 +11,8 @@ from blockd.resolver.forwarding.udp_sockets import sockets_each
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Versions
-from blockd.transports.binding import RECEIVE_BUFFER, descriptors_wanted
+from blockd.transports.binding import RECEIVE_BUFFER
+from blockd.transports.descriptors import Shares
 
 FEWEST_DESCRIPTORS = 1024  # files: the default of most systems; with fewer a small flood uses up all
 RULESETS_OF_ROOM = 3  # the one in force, the next one, and what the next one is compiled from
@@ -60,7 +61,8 @@ def open_files(case: Context) -> Iterator[Finding]:
     """Check that there are enough descriptors for the sockets to all upstreams, and for connections."""
     allowed = case.machine.descriptors(case.running.pid)
     upstreams = len(Resolution.by(case.settings, Observation.of(case.settings, case.machine)).upstreams)
-    wanted, sockets = descriptors_wanted(upstreams), sockets_each(upstreams, allowed)
+    shares = Shares.of(case.settings, allowed)
+    wanted, sockets = shares.wanted(upstreams), sockets_each(upstreams, shares.upstreams)
     advice = f"Raise the limit to {wanted}: LimitNOFILE in the systemd unit, or `ulimit -n`."
     if allowed < FEWEST_DESCRIPTORS:
         yield bad(f"a process may open {allowed} files; some hundred connections and upstreams use them up", advice)
@@ -71,7 +73,11 @@ def open_files(case: Context) -> Iterator[Finding]:
             advice,
         )
     elif allowed < wanted:
-        yield warning(f"a process may open {allowed} files; blockd uses up to {wanted}", advice)
+        yield warning(
+            f"a process may open {allowed} files, not {wanted}: a worker has at most {shares.tcp.all} connections over "
+            f"TCP, the block page {shares.web}",
+            advice,
+        )
     else:
         yield ok(f"a process may open at least {min(allowed, wanted)} files")
 

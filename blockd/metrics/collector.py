@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.bounds import bounds_metrics
-from blockd.metrics.counters import HIT_KINDS, LOCAL_KINDS, UPSTREAM_BUCKETS, Counters, Transport
+from blockd.metrics.counters import HIT_KINDS, LOCAL_KINDS, UPSTREAM_BUCKETS, Closing, Counters, Transport
 from blockd.metrics.feeds import feed_metrics
 from blockd.metrics.order_gauges import order_gauges
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
@@ -87,9 +87,23 @@ class Collector(PrometheusCollector):
                 other += count
         answers.add_metric(["other"], other)
         yield answers
+        yield self._connections()
         yield from self._cache()
         by_bucket, seconds = self._counters.upstream()
         yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)
+
+    def _connections(self) -> Metric:
+        closed = CounterMetricFamily(
+            "blockd_connections_closed",
+            "Connections closed for the sake of others: the longest idle one of an address, of a prefix or of all that "
+            "had as many as they may have, when another one came; at once, if it came from outside of `clients.allow` "
+            "(stranger), no descriptor could be had for it (descriptors), or too many came within a second (pace).",
+            labels=["transport", "reason"],
+        )
+        for transport in (Transport.TCP, Transport.HTTP, Transport.TLS):
+            for why, count in zip(Closing, self._counters.connections_closed(transport), strict=True):
+                closed.add_metric([transport.name.lower(), why.name.lower()], count)
+        return closed
 
     def _cache(self) -> Iterator[Metric]:
         yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
@@ -161,6 +175,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=int(sample.is_pinned),
     )
     yield GaugeMetricFamily("blockd_ready", "1 if every worker enforces the ruleset, else 0.", value=sample.is_ready)
+    yield GaugeMetricFamily(
+        "blockd_page_ready",
+        "1 if the page process runs and follows the workers, or no block page is configured; else 0.",
+        value=int(sample.page_ready),
+    )
     yield GaugeMetricFamily(
         "blockd_clock_behind_seconds",
         "How far the clock is behind the newest time that is known; 0 if it has not run back.",

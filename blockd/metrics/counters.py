@@ -30,6 +30,17 @@ class Transport(IntEnum):
     TLS = 5  # a handshake at the sinkhole
 
 
+class Closing(IntEnum):
+    """Why a connection was closed for the sake of others; the value is its place among the counters."""
+
+    ADDRESS = 0  # it was the longest idle one of an address that has all that it may have
+    PREFIX = 1  # the same of a prefix
+    ALL = 2  # the same of all
+    STRANGER = 3  # at once, as it came from outside of `clients.allow`
+    DESCRIPTORS = 4  # at once, for want of a descriptor
+    PACE = 5  # at once, as its address or prefix has opened as many within the second as it may
+
+
 _ANSWERS = len(Transport)
 _CACHE_HITS = _ANSWERS + RCODES
 _CACHE_MISSES = _CACHE_HITS + 1
@@ -42,7 +53,8 @@ _HITS = _UPSTREAM_MICROSECONDS + 1
 _LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
 _CACHE_ENTRIES = _LOCAL + len(LOCAL_KINDS)  # these two are not counters: they also fall
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
-_ROW = _CACHE_OCTETS + 1
+_CLOSED = _CACHE_OCTETS + 1
+_ROW = _CLOSED + len(Transport) * len(Closing)
 
 
 class Row:
@@ -97,6 +109,10 @@ class Row:
         """Note that the process has no cache yet: the row may be that of one that had."""
         self._numbers[_CACHE_ENTRIES] = self._numbers[_CACHE_OCTETS] = 0
 
+    def connection_closed(self, transport: Transport, why: Closing) -> None:
+        """Count a connection that was closed for the sake of others."""
+        self._numbers[_CLOSED + transport * len(Closing) + why] += 1
+
     def upstream(self, seconds: float) -> None:
         """Count an exchange with an upstream and how long it took."""
         self._numbers[_UPSTREAM + bisect_left(UPSTREAM_BUCKETS, seconds)] += 1
@@ -108,7 +124,7 @@ class Row:
 
 
 class Counters:
-    """All rows: one for each worker's index, the last for the control process."""
+    """All rows: one for each worker's index, the last for the page process."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -116,7 +132,7 @@ class Counters:
         self._numbers = memoryview(self._memory).cast("Q")
 
     def row(self, index: int) -> Row:
-        """Return the row of worker `index`; index `workers` is the control process's."""
+        """Return the row of worker `index`; index `workers` is the page process's."""
         return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
 
     def queries(self) -> list[int]:
@@ -159,6 +175,10 @@ class Counters:
     def upstream(self) -> tuple[list[int], float]:
         """Return the exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their total seconds."""
         return self._sums(_UPSTREAM, len(UPSTREAM_BUCKETS) + 1), self._sums(_UPSTREAM_MICROSECONDS, 1)[0] / 1_000_000
+
+    def connections_closed(self, transport: Transport) -> list[int]:
+        """Return the connections of a transport that were closed for the sake of others, by `Closing`."""
+        return self._sums(_CLOSED + transport * len(Closing), len(Closing))
 
     def hits(self, slot: int) -> list[int]:
         """Return the hits of one order's slot by kind."""

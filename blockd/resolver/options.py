@@ -28,6 +28,9 @@ class NotifyHandler(Protocol):
     def answer(self, packet: bytes, host: str) -> bytes | None:
         """Return the answer to a NOTIFY from `host`; None if none is to be sent."""
 
+    def expects(self, host: str) -> bool:
+        """Return whether a NOTIFY may come from `host`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -35,7 +38,8 @@ class Service:
 
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
-    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds.
+    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
+    of `front_ends`, which lie in `networks`, asks for many clients.
     """
 
     networks: tuple[Network, ...]
@@ -46,6 +50,7 @@ class Service:
     client_ttl: int = types.MAX_TTL
     local: LocalZones | None = None
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
+    front_ends: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class UpstreamOptions:
     """How upstreams are asked.
 
     `timeout` is how many seconds a question of a client waits at most, `attempts` how many questions it may cause;
-    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`.
+    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`. `sockets` are
+    how many may be open to all upstreams together, for questions over UDP.
     """
 
     timeout: float
@@ -80,6 +86,7 @@ class UpstreamOptions:
     cookies: bool = True
     avoid_ports: tuple[range, ...] = ()
     floods: FloodLimit = NO_LIMIT
+    sockets: int = 1 << 16
     cookie_for: Callable[[Upstream], bytes] = lambda _: b""  # its client cookie; empty for a random one
 
 

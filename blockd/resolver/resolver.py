@@ -13,6 +13,7 @@ from blockd.metrics.upstreams import Load
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
+from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
@@ -47,6 +48,7 @@ class Resolver:
         """`engine` is the result of `engine_name`; `flight_clock` is for the one in Python, see `Forwarder`."""
         self._sinkhole = service.sinkhole
         self._own = service.own
+        self._notify = service.notify
         self._forwarder: Forwarder | NativeForwarder
         self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
@@ -110,6 +112,15 @@ class Resolver:
     def load(self) -> Load:
         """What forwarding is busy with."""
         return self._forwarder.load
+
+    @property
+    def clients(self) -> Clients:
+        """Which clients are served."""
+        return self.pipeline.clients
+
+    def may_connect(self, host: str) -> bool:
+        """Return whether a host may have connections: a client that is served, or a primary, which may send NOTIFY."""
+        return self.clients.serves(host) or (self._notify is not None and self._notify.expects(host))
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""

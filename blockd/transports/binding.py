@@ -15,19 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
-from blockd.resolver.forwarding.udp_sockets import files_wanted
 from blockd.settings import Settings, SocketAddress
 
 BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
-DESCRIPTORS = 65_536  # sockets to upstreams and connections of clients, at least
+# Octets that the kernel may hold of one connection over TCP: questions that are not taken yet, answers that are left
+# unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.
+TCP_RECEIVE_BUFFER = 1 << 15
+TCP_SEND_BUFFER = 1 << 17
 
 log = logging.getLogger(__name__)
-
-
-def descriptors_wanted(upstreams: int) -> int:
-    """Return how many files a process of blockd should be able to open, given how many upstreams it asks."""
-    return max(DESCRIPTORS, files_wanted(upstreams))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +70,29 @@ class Sockets:
     block_page_https: list[socket.socket] = field(default_factory=list)
     admin: list[socket.socket] = field(default_factory=list)
     left_out: list[SocketAddress] = field(default_factory=list)
+    _bound: Bound | None = None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether anything is listened on for the block page or the refusal of TLS."""
+        return bool(self.block_page_http or self.block_page_https)
 
     @property
     def bound(self) -> Bound:
-        """Where they listen, as the kernel says; the workers' sockets have the same addresses."""
+        """Where they listen, as the kernel said first; the workers' sockets have the same addresses."""
+        if self._bound is None:
+            self._bound = self._where()
+        return self._bound
+
+    def keep(self, *kept: list[socket.socket]) -> None:
+        """Close all but some groups, in a process that serves only these; where all of them listen is still known."""
+        self._bound = self.bound
+        held = {id(sock) for group in kept for sock in group}
+        for sock in self._all():
+            if id(sock) not in held:
+                sock.close()
+
+    def _where(self) -> Bound:
         return Bound(
             _addresses(self.udp[0] if self.udp else []),
             _addresses(self.tcp[0] if self.tcp else []),
@@ -88,9 +104,12 @@ class Sockets:
 
     def close(self) -> None:
         """Close all of them."""
-        for group in (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin):
-            for sock in group:
-                sock.close()
+        for sock in self._all():
+            sock.close()
+
+    def _all(self) -> list[socket.socket]:
+        groups = (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin)
+        return [sock for group in groups for sock in group]
 
 
 def bind(settings: Settings, source: str) -> Sockets:
@@ -195,6 +214,9 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
             _prepare_datagrams(sock, family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if kind == socket.SOCK_STREAM and shared:  # what is accepted has them from here
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
         sock.bind((address.host, address.port))
         if kind == socket.SOCK_STREAM and shared:
             sock.listen(BACKLOG)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import time
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from blockd.web.bodies import (
     override_of,
     version_and_reason,
 )
+from blockd.web.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
@@ -123,7 +125,9 @@ class Control(typing.Protocol):
 
 def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`."""
-    app = web.Application(middlewares=[_guard(frozenset(host.lower() for host in hosts))], client_max_size=MAX_BODY)
+    names = frozenset(host.lower() for host in hosts)
+    app = web.Application(middlewares=[_guard(names, RequestPace(time.monotonic))], client_max_size=MAX_BODY)
+    costly = in_turn(CostlyTurns(time.monotonic))
 
     async def index(_request: web.Request) -> web.Response:
         response = web.Response(text=INDEX, content_type="text/html")
@@ -203,12 +207,12 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", readiness)
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/api/status", status)
-    app.router.add_get("/api/lookup", lookup)
-    app.router.add_get("/api/traffic", traffic)
-    app.router.add_get("/api/cache", cached)
-    app.router.add_get("/api/orders/{order:.+}", orders)  # a slash may be escaped as %2F
+    app.router.add_get("/metrics", costly(metrics))
+    app.router.add_get("/api/status", costly(status))
+    app.router.add_get("/api/lookup", few(lookup))
+    app.router.add_get("/api/traffic", costly(traffic))
+    app.router.add_get("/api/cache", few(cached))
+    app.router.add_get("/api/orders/{order:.+}", costly(orders))  # a slash may be escaped as %2F
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/hint", hint)
     app.router.add_post("/api/rollback", rollback)
@@ -220,9 +224,10 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     return app
 
 
-def _guard(hosts: frozenset[str]) -> Middleware:
+def _guard(hosts: frozenset[str], pace: RequestPace) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await pace.keep()
         response = (
             await _guarded(request, handler)
             if _is_called_right(request, hosts)
@@ -250,6 +255,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
         return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers)
+    except TooManyRequests:
+        return _error(503, "Too many requests of this kind are waiting. Ask again in a second.", {"Retry-After": "1"})
     except BlockdError as error:
         return _error(400, str(error))
     except Exception:

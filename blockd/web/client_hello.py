@@ -9,6 +9,9 @@ from __future__ import annotations
 from blockd.errors import BadClientHello
 
 MAX_HELLO = 16 * 1024  # octets of the stream, record headers included; with post-quantum shares it has about 2,000
+MAX_RECORDS = 600  # records that it may come in: a usual one in records of a single octet
+MAX_EXTENSIONS = 100  # extensions of one; browsers send some twenty
+MAX_NAMES = 8  # server names of one; there is one kind of them, and at most one of a kind
 MAX_RECORD = 2**14  # octets in one record, RFC 8446 section 5.1
 
 _RECORD_HEADER = 5
@@ -26,6 +29,7 @@ class ClientHelloReader:
         self._pending = bytearray()  # octets of a record that is not complete yet
         self._message = bytearray()
         self._taken = 0
+        self._records = 0
 
     def feed(self, data: bytes) -> bytes | None:
         """Add received bytes; return the body of the ClientHello once it is complete, None while more is needed.
@@ -55,6 +59,9 @@ class ClientHelloReader:
             start = position + _RECORD_HEADER
             if len(self._pending) < start + length:
                 break
+            self._records += 1
+            if self._records > MAX_RECORDS:
+                raise BadClientHello("too many records")
             self._message += self._pending[start : start + length]
             position = start + length
             if self._body() is not None:
@@ -92,7 +99,11 @@ def server_name(body: bytes) -> str | None:
     if not hello.is_empty:
         raise BadClientHello("bytes after the extensions")
     found: bytes | None = None
+    count = 0
     while not extensions.is_empty:
+        count += 1
+        if count > MAX_EXTENSIONS:
+            raise BadClientHello("too many extensions")
         kind = extensions.number(2)
         content = extensions.vector(2)
         if kind == _SERVER_NAME:
@@ -108,7 +119,11 @@ def _host_name(extension: bytes) -> str | None:
     if not outer.is_empty:
         raise BadClientHello("bytes after the server names")
     found: bytes | None = None
+    count = 0
     while not names.is_empty:
+        count += 1
+        if count > MAX_NAMES:
+            raise BadClientHello("too many server names")
         kind = names.number(1)
         name = names.vector(2)
         if kind == _HOST_NAME:

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 
 from blockd.errors import BadName
 
-MAX_HOST = 1024  # characters; a name has at most 253, in Unicode and with a port some more
+MAX_HOST = 260  # characters: a name of 253, in Unicode no more, a dot and a port; longer ones are not looked at
 
+MAX_U_LABELS = 36  # labels of a name in Unicode: as A-labels each takes seven octets of 253, or more
+
+_DOT = re.compile("[.\u3002\uff0e\uff61]")  # what separates labels (UTS #46 section 2.3)
+_AROUND = re.compile(r"\s*[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)  # a URL up to the end of its host
 _PORT = re.compile(r":[0-9]{0,5}$", re.ASCII)
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
@@ -20,7 +24,7 @@ def requested_host(target: str, hosts: Sequence[str]) -> str:
     The authority of an absolute target outranks the header (RFC 9112 section 3.2.2). Raises BadName if there is no
     host or more than one, or if it is too long.
     """
-    absolute = _ABSOLUTE.match(target[:MAX_HOST])
+    absolute = _ABSOLUTE.match(target[: MAX_HOST + len("https://") + 1])
     if absolute:
         hosts = (absolute[1],)
     if len(hosts) != 1:
@@ -46,6 +50,21 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def limited(text: str) -> str:
+    """Return a text that may be a name in Unicode, of a URL the host; raises BadName if it is too long for one.
+
+    Mapping and encoding are what takes long about a name, and are done only for what can become one. ASCII is returned
+    as it is.
+    """
+    if text.isascii():
+        return text
+    if found := _AROUND.match(text):
+        text = found[1]
+    if len(text) > MAX_HOST or len(_DOT.findall(text)) > MAX_U_LABELS:
+        raise BadName("too long")
+    return text
 
 
 def without_port(host: str) -> str:

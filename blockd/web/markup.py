@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape
 
+MAX_KEPT = 200  # characters of a text whose markup is kept: most are ours, and the same on every page
 MAX_LINK = 300  # characters of one address or e-mail address; longer ones stay text
 
 _VOID = frozenset(("input", "link", "meta"))
@@ -26,7 +28,16 @@ class Html(str):
 
 def text(value: str) -> Html:
     """Return `value` as markup, escaped if it is not markup yet, without invisible characters."""
-    return value if isinstance(value, Html) else Html(escape(_UNSEEN.sub("", value)))
+    if isinstance(value, Html):
+        return value
+    return _kept(value) if len(value) <= MAX_KEPT else _escaped(value)
+
+
+def _escaped(value: str) -> Html:
+    return Html(escape(_UNSEEN.sub("", value)))
+
+
+_kept = lru_cache(2048)(_escaped)
 
 
 def element(name: str, /, *children: str, **attributes: str) -> Html:

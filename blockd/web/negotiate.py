@@ -8,7 +8,7 @@ from typing import Literal
 Language = Literal["en", "id"]
 Form = Literal["text/html", "application/problem+json", "application/json"]
 
-MAX_CHOICES = 50  # choices of one header that are read; browsers send ten at most
+MAX_CHOICES = 20  # choices of one header that are read; browsers send ten at most
 MAX_CHOICE = 100  # characters of one choice
 
 # `in` is the code that Indonesian had before 1989, and that old Android still sends.
@@ -16,6 +16,7 @@ _LANGUAGES: dict[str, Language] = {"en": "en", "id": "id", "in": "id"}
 _DEFAULT: Language = "en"
 _FORMS: tuple[Form, ...] = ("text/html", "application/problem+json", "application/json")
 _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
+_PARAMETER = re.compile(r";[ \t]*q[ \t]*=[ \t]*([^;]*)", re.IGNORECASE)  # the quality among the parameters
 
 
 def language_of(accept_language: str) -> Language:
@@ -60,12 +61,10 @@ def _choices(header: str) -> list[tuple[str, float]]:
     """Yield the header's choices in lower case with their qualities; a malformed choice is left out."""
     found = []
     for item in header.split(",", MAX_CHOICES)[:MAX_CHOICES]:
-        choice, *parameters = (part.strip().lower() for part in item[:MAX_CHOICE].split(";"))
-        quality = "1"
-        for parameter in parameters:
-            name, _, value = parameter.partition("=")
-            if name.strip() == "q":
-                quality = value.strip()
+        choice, semicolon, parameters = item[:MAX_CHOICE].partition(";")
+        qualities = _PARAMETER.findall(semicolon + parameters)
+        quality = qualities[-1].strip() if qualities else "1"
+        choice = choice.strip().lower()
         if choice and _QUALITY.fullmatch(quality):
             found.append((choice, float(quality)))
     return found

@@ -17,6 +17,7 @@ from blockd.web.site import Site
 from blockd.web.style import STYLESHEET
 from blockd.web.texts import TEXTS, date_text, wait_text
 
+MAX_DECODED = 64  # octets of a name's A-labels up to which it is shown in Unicode too; what people write has less
 MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
 _SIGNS = {
@@ -27,8 +28,14 @@ _SIGNS = {
 
 
 def name_text(key: bytes) -> str:
-    """Return the name in Unicode, followed by its A-labels if they differ, so that lookalikes can be recognized."""
+    """Return the name in Unicode, followed by its A-labels if they differ, so that lookalikes can be recognized.
+
+    One with many or long A-labels is shown by these alone.
+    """
     name = DomainName(key)
+    encoded = [label for label in name.labels if label.startswith(b"xn--")]
+    if not encoded or sum(map(len, encoded)) > MAX_DECODED:
+        return name.text
     return name.text if name.unicode == name.text else f"{name.unicode} ({name.text})"
 
 

@@ -1,77 +1,83 @@
-"""Connections with a limited number and lifetime, for the block page, the refusal of TLS and the admin port."""
+"""Connections with a limited number, pace and lifetime, for the block page, the refusal of TLS and the admin port."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import socket
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
-from aiohttp import HttpVersion11, hdrs, web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.http_parser import RawRequestMessage
+from blockd.metrics import Closing
+from blockd.transports.accepting import Acceptor
+from blockd.transports.connections import Bounds, ConnectionTable
+from blockd.web.pace import Pace
 
-MAX_CONNECTIONS = 1000  # open at once in one process; above that the oldest is closed, which in a flood is an idle one
+MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
 MAX_LINGER = 2.0  # seconds in which an unwanted request body is discarded, so that the client can read the answer
-MAX_ADMIN_CONNECTIONS = 50  # a scraper, a browser and a command line
-MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
-SHUTDOWN = 1.0  # seconds for pending answers when the server closes
-BACKLOG = 256  # connections that the kernel holds until they are accepted
-
-_log = logging.getLogger(__name__)
+MAX_UNREAD = 16 << 20  # octets of answers that clients have not read yet; beyond that the first of these are ended
 
 
-class OpenConnections:
-    """The open connections of one server: at most `most` at once, each for at most `lifetime` seconds."""
+def bounds_of(most: int) -> Bounds:
+    """Return how many of `most` connections one address and one prefix may have: a browser opens some."""
+    return Bounds(address=min(50, -(-most // 8)), prefix=min(300, -(-most // 2)), all=most)
 
-    def __init__(self, most: int, lifetime: float) -> None:
-        self.most = most
-        self.lifetime = lifetime
-        self._open: dict[BoundedConnection, None] = {}  # in order of arrival
 
-    def __len__(self) -> int:
-        return len(self._open)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one server; a connection lasts for `lifetime` seconds at most.
 
-    def enter(self, connection: BoundedConnection) -> None:
-        """Add a connection; if that is one too many, the oldest is closed."""
-        if len(self._open) >= self.most:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
-            oldest.abort()
-        self._open[connection] = None
+    `closed` is told why a connection was closed for the sake of others. `is_front_end` returns whether an address asks
+    on behalf of many clients.
+    """
 
-    def leave(self, connection: BoundedConnection) -> None:
-        """Remove a connection that has ended."""
-        self._open.pop(connection, None)
-
-    def abort(self) -> None:
-        """End every connection now."""
-        for connection in tuple(self._open):
-            connection.abort()
+    bounds: Bounds = field(default_factory=lambda: bounds_of(MAX_CONNECTIONS))
+    lifetime: float = MAX_LIFETIME
+    pace: Pace | None = None
+    closed: Callable[[Closing], None] = lambda _: None
+    is_front_end: Callable[[str], bool] = lambda _: False
 
 
 class BoundedConnection(asyncio.Protocol):
-    """One connection: passes everything on to `inner`, and ends when its lifetime is over."""
+    """One connection: passes everything on to what `make` returns, and ends when its lifetime is over."""
 
-    def __init__(self, connections: OpenConnections, inner: asyncio.Protocol) -> None:
-        self._connections = connections
-        self._inner = inner
+    def __init__(self, serving: Serving, host: str, make: Callable[[BoundedConnection], asyncio.Protocol]) -> None:
+        self._serving = serving
+        self._host = host
+        self._inner = make(self)
         self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
+
+    @property
+    def unsent(self) -> int:
+        """Octets that the client has left unread, beside those that the kernel holds."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """End it now; unsent data is discarded."""
         if self._transport is not None:
             self._transport.abort()
 
+    def touch(self) -> None:
+        """Note that a whole request came, or that an answer was sent."""
+        self._serving.connections.touch(self)
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Note that the client begins to wait for an answer that takes time, or has got it."""
+        self._serving.connections.set_waiting(self, waiting)
+
+    def answered(self, octets: int) -> None:
+        """Note that an answer of so many octets was written."""
+        self.touch()
+        self._serving.unread(self, octets)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the lifetime."""
         self._transport = cast(asyncio.Transport, transport)
-        self._end = asyncio.get_running_loop().call_later(self._connections.lifetime, self.abort)
-        self._connections.enter(self)
+        self._end = asyncio.get_running_loop().call_later(self._serving.limits.lifetime, self.abort)
+        self._serving.connections.enter(self._host, self)
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,7 +85,7 @@ class BoundedConnection(asyncio.Protocol):
         if self._end is not None:
             self._end.cancel()
         self._transport = None
-        self._connections.leave(self)
+        self._serving.left(self)
         self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -104,105 +110,52 @@ class Serving:
 
     def __init__(
         self,
-        servers: Sequence[asyncio.AbstractServer],
-        connections: OpenConnections,
+        make: Callable[[BoundedConnection], asyncio.Protocol],
+        sockets: Sequence[socket.socket],
+        limits: Limits,
         finish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.connections = connections
-        self._servers = servers
+        """Serve on bound sockets, listening or not; `make` returns the protocol of one connection."""
+        self.limits = limits
+        self.connections: ConnectionTable[BoundedConnection] = ConnectionTable(
+            limits.bounds, lambda level: limits.closed(Closing[level.upper()]), limits.is_front_end
+        )
+        self._make = make
         self._finish = finish
+        self._unread: OrderedDict[BoundedConnection, int] = OrderedDict()  # octets of answers that may be unsent
+        self._octets = 0  # of all of these
+        self._sockets = tuple(sockets)
+        self._acceptors = [Acceptor(sock, self._admit, lambda: limits.closed(Closing.DESCRIPTORS)) for sock in sockets]
+
+    def unread(self, connection: BoundedConnection, octets: int) -> None:
+        """Note an answer; of answers that clients leave unread, the first are given up if all take too much."""
+        self._unread[connection] = octets
+        self._octets += octets
+        while self._octets > MAX_UNREAD:
+            first, size = self._unread.popitem(last=False)
+            self._octets -= size
+            if first.unsent:
+                first.abort()
+
+    def left(self, connection: BoundedConnection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.leave(connection)
+        self._octets -= self._unread.pop(connection, 0)
 
     async def close(self) -> None:
-        """Accept no more connections, wait `SHUTDOWN` seconds for pending answers, end the rest."""
-        for server in self._servers:
-            server.close()
+        """Accept no more connections, let `finish` wait for pending answers, end the rest."""
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            acceptor.close()
+        for sock in self._sockets:
+            sock.close()
         if self._finish is not None:
             await self._finish()
-        self.connections.abort()
-        for server in self._servers:
-            await server.wait_closed()
+        for connection in self.connections:
+            connection.abort()
 
-
-async def serve(
-    make: Callable[[], asyncio.Protocol],
-    sockets: Sequence[socket.socket],
-    connections: OpenConnections,
-    finish: Callable[[], Awaitable[None]] | None = None,
-) -> Serving:
-    """Serve on bound sockets, listening or not; `make` returns the protocol of one connection."""
-    loop = asyncio.get_running_loop()
-    servers = [
-        await loop.create_server(lambda: BoundedConnection(connections, make()), sock=bound, backlog=BACKLOG)
-        for bound in sockets
-    ]
-    return Serving(servers, connections, finish)
-
-
-async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
-    """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
-
-    Nothing is logged about clients.
-    """
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
-    await runner.setup()
-    manager = cast(web.Server, runner.server)  # created by setup
-    loop = asyncio.get_running_loop()
-
-    def make() -> asyncio.Protocol:
-        return _Connection(
-            manager,
-            loop=loop,
-            logger=_log,
-            access_log=None,  # then aiohttp writes no access log
-            lingering_time=MAX_LINGER,
-            auto_decompress=False,
-        )
-
-    return await serve(make, sockets, OpenConnections(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_LIFETIME), runner.cleanup)
-
-
-class _Connection(web.RequestHandler):
-    """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails."""
-
-    __slots__ = ()
-
-    def __init__(self, *given: object, **named: object) -> None:
-        super().__init__(*given, **named)  # type: ignore[arg-type]
-        made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
-
-        def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
-            if message.version > HttpVersion11:  # that of the answer would be the same
-                message = message._replace(version=HttpVersion11)
-            return made(message, *rest)
-
-        self._request_factory = request
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer a request that cannot be parsed, or whose handler failed."""
-        if status >= 500:
-            _log.error("A request could not be answered.", exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was in progress")
-        status, sentence = _told(status, exc)
-        body = json.dumps({"error": sentence}, ensure_ascii=False) + "\n"
-        headers = {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"}
-        response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
-        response.force_close()
-        return response
-
-
-def _told(status: int, error: BaseException | None) -> tuple[int, str]:
-    """Return the status and the sentence for a request that cannot be parsed, or whose handler failed."""
-    if status >= 500:
-        return status, "blockd failed to answer; see its log. What is enforced has not changed."
-    if isinstance(error, LineTooLong):
-        return 431, "The request's first line or one of its header fields is too long."
-    if isinstance(error, BadHttpMessage) and "too many" in str(error).lower():
-        return 431, "The request has too many header fields."
-    return status, "The request cannot be read as HTTP/1.1."
+    def _admit(self, host: str, _sock: socket.socket) -> asyncio.Protocol | None:
+        if self.limits.pace is not None and not self.limits.pace.allows(host):
+            self.limits.closed(Closing.PACE)
+            return None
+        return BoundedConnection(self, host, self._make)

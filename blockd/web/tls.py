@@ -18,7 +18,8 @@ from typing import cast
 from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.web.client_hello import ClientHelloReader, server_name
-from blockd.web.serving import MAX_CONNECTIONS, OpenConnections, Serving, serve
+from blockd.web.host import MAX_HOST
+from blockd.web.serving import BoundedConnection, Limits, Serving
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
@@ -41,22 +42,22 @@ class Alert(IntEnum):
         return bytes((21, 3, 3, 0, 2, 2, self))
 
 
-async def serve_tls(
+def serve_tls(
     site: Site,
     sockets: Sequence[socket.socket],
     *,
-    max_connections: int = MAX_CONNECTIONS,
-    max_lifetime: float = MAX_HANDSHAKE,
+    limits: Limits | None = None,
 ) -> Serving:
     """Refuse TLS on bound sockets, listening or not."""
-    return await serve(lambda: Refusal(site), sockets, OpenConnections(max_connections, max_lifetime))
+    return Serving(lambda connection: Refusal(site, connection), sockets, limits or Limits(lifetime=MAX_HANDSHAKE))
 
 
 class Refusal(asyncio.Protocol):
     """One connection: reads at most one ClientHello, sends one alert, closes. Anything but TLS is closed at once."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, connection: BoundedConnection) -> None:
         self._site = site
+        self._connection = connection
         self._reader = ClientHelloReader()
         self._transport: asyncio.Transport | None = None
         self._is_answered = False
@@ -92,13 +93,14 @@ class Refusal(asyncio.Protocol):
         self._is_answered = True
         self._site.arrived("tls")
         transport.write(alert.record)
+        self._connection.touch()
         if transport.can_write_eof():
             transport.write_eof()
         self._close = asyncio.get_running_loop().call_later(MAX_LINGER, transport.abort)
 
     def _alert(self, name: str | None) -> Alert:
         try:
-            key = key_from_text(name or "")
+            key = key_from_text(name if name and len(name) <= MAX_HOST else "")
         except BadName:
             return Alert.UNRECOGNIZED_NAME
         try:

@@ -65,9 +65,9 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
         with listening, datagrams:
             port = listening.getsockname()[1]
             udp, tcp = UdpServer([datagrams], rig.resolver), TcpServer(rig.resolver)
-            await tcp.start(listening)
+            tcp.start(listening)
             outcome = await asyncio.to_thread(ask_workers, asked, [SocketAddress("127.0.0.1", port)], {3}, SELFTEST_KEY)
-            await tcp.close()
+            tcp.close()
             await udp.close()
             return outcome
 

@@ -26,7 +26,7 @@ from blockd.names import key_from_text
 from blockd.resolver.machine.system import STUB
 from blockd.settings import SocketAddress, Upstream, load
 from blockd.times import time_text
-from blockd.transports.binding import DESCRIPTORS, RECEIVE_BUFFER
+from blockd.transports.binding import RECEIVE_BUFFER
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
@@ -43,7 +43,7 @@ class Fake(Machine):
     engine_told: tuple[str, str] | CommandError = ("native", "")
     python_told: tuple[int, int, int] = (3, 12, 1)
     cores_told: float = 2.0
-    descriptors_told: int = DESCRIPTORS
+    descriptors_told: int = 65_536
     buffer_told: int = RECEIVE_BUFFER
     synchronised: bool | None = True
     lowest_port: int = 0
@@ -289,9 +289,12 @@ def test_limit_of_open_files(examined: Examined, limit: int, grade: Grade) -> No
 def test_limit_of_open_files_that_leaves_upstreams_few_ports_says_so(examined: Examined) -> None:
     examined.machine.system = [Upstream(f"10.0.0.{last}", 53) for last in range(20, 36)]
     examined.machine.descriptors_told = 4096
-    examined.assert_finds("open files", Grade.WARNING, "from 128 ports at a time instead of 256")
-    examined.machine.descriptors_told = 8192
-    examined.assert_finds("open files", Grade.WARNING, "blockd uses up to 65536")
+    examined.assert_finds("open files", Grade.WARNING, "from 126 ports at a time instead of 256")
+
+
+def test_limit_of_open_files_that_leaves_clients_few_connections_says_so(examined: Examined) -> None:
+    examined.machine.descriptors_told = 4043
+    examined.assert_finds("open files", Grade.WARNING, " connections over TCP, the block page ")
 
 
 def test_small_receive_buffer_is_a_warning_with_the_setting(examined: Examined) -> None:

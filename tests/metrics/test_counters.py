@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockd.metrics import Counters, Transport
+from blockd.metrics import Closing, Counters, Transport
 from blockd.metrics.counters import HIT_KINDS, MAX_HIT_SLOTS, RCODES, UPSTREAM_BUCKETS
 
 
@@ -29,6 +29,8 @@ def test_rows_add_up_over_workers_and_the_control_process() -> None:
             row.answer(3)
             row.cache_hit()
             row.cache_miss()
+            row.connection_closed(Transport.TCP, Closing.STRANGER)
+            row.connection_closed(Transport.TLS, Closing.DESCRIPTORS)
             row.cache_grown(3, 700)
             row.cache_grown(-1, -200)
             row.upstream(0.5)
@@ -38,6 +40,9 @@ def test_rows_add_up_over_workers_and_the_control_process() -> None:
     assert counters.answers()[3] == 6
     assert sum(counters.answers()) == 6
     assert counters.cache_hits() == counters.cache_misses() == 6
+    assert counters.connections_closed(Transport.TCP) == [0, 0, 0, 6, 0, 0]
+    assert counters.connections_closed(Transport.TLS) == [0, 0, 0, 0, 6, 0]
+    assert counters.connections_closed(Transport.HTTP) == [0] * len(Closing)
     assert counters.cache_size() == (12, 3000)
     assert counters.upstream()[1] == pytest.approx(3.0)
     assert sum(counters.upstream()[0]) == 6

@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 import dns.message
 import dns.rcode
 
-from blockd.transports import TcpServer, tcp
+from blockd.transports import TcpServer
+from blockd.transports.connections import Bounds
+from blockd.transports.descriptors import BOUNDS
+from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
 
@@ -49,9 +52,9 @@ class Serving:
         self.address = address
         self._clients: list[Client] = []
 
-    async def connect(self) -> Client:
-        """Connect one more client."""
-        client = Client(*await asyncio.open_connection(*self.address))
+    async def connect(self, host: str = "127.0.0.1") -> Client:
+        """Connect one more client, from an address of its own."""
+        client = Client(*await asyncio.open_connection(*self.address, local_addr=(host, 0)))
         self._clients.append(client)
         return client
 
@@ -62,19 +65,22 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(rig: Rig, idle: float = NEVER) -> AsyncIterator[Serving]:
+async def serving(
+    rig: Rig, idle: float = NEVER, bounds: Bounds = BOUNDS, host: str = "127.0.0.1"
+) -> AsyncIterator[Serving]:
     """Serve on loopback; at the end nothing of any connection may be left."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = TcpServer(rig.resolver, idle=idle)
-        await server.start(sock)
+    with socket.create_server((host, 0)) as sock:
+        server = TcpServer(rig.resolver, idle=idle, bounds=bounds, row=rig.row)
+        server.start(sock)
         made = Serving(server, sock.getsockname())
         try:
             yield made
         finally:
             made.leave()
-            await server.close()
+            server.close()
             await until(lambda: not server.connections)
-            assert server.per_client == {}
+            assert not server.connections._groups
+            assert not server.unread
 
 
 def framed(octets: bytes) -> bytes:
@@ -89,7 +95,7 @@ def numbered(names: Sequence[str]) -> list[dns.message.Message]:
     return queries
 
 
-async def connections(served: Serving, count: int) -> list[tcp._Connection]:
+async def connections(served: Serving, count: int) -> list[TcpConnection]:
     """Wait until the server has that many connections, and return them."""
     await until(lambda: len(served.server.connections) == count)
     return list(served.server.connections)

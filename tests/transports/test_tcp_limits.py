@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
-import dns.message
 import dns.rcode
 import pytest
 
-from blockd.transports import tcp
+from blockd.metrics import Transport
+from blockd.transports import tcp, tcp_connection
+from blockd.transports.connections import Bounds
+from blockd.transports.tcp_connection import MAX_GATHERED, MAX_QUESTION, READ
 from tests.resolver.rig import Rig, question
 from tests.transports.connections import LISTED, Serving, connections, framed, serving
-from tests.transports.loops import Run
+from tests.transports.loops import Run, until
 from tests.upstream import UpstreamSimulator
 
 
@@ -65,36 +67,11 @@ def test_a_connection_that_waits_for_an_upstream_is_not_idle(rig: Rig, upstream:
     run(main())
 
 
-@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_CLIENT"])
-def test_one_connection_too_many_is_ended_at_once(
-    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    monkeypatch.setattr(tcp, limit, 2)
-
-    async def main() -> None:
-        async with serving(rig) as served:
-            first, second = await served.connect(), await served.connect()
-            await connections(served, 2)
-            third = await served.connect()
-            assert await third.ended()
-            for client in (first, second):
-                client.send(question(LISTED))
-                assert await client.receive()
-            first.writer.transport.abort()
-            await connections(served, 1)
-            fourth = await served.connect()
-            fourth.send(question(LISTED))
-            assert await fourth.receive()
-
-    run(main())
-
-
 @contextlib.contextmanager
 def deaf_client(served: Serving) -> Iterator[socket.socket]:
     """Connect a client that reads nothing, for which both kernels take little: they would swallow 2.8 MB otherwise."""
-    assert served.server._server is not None
-    (listening,) = served.server._server.sockets
-    with socket.socket(fileno=os.dup(listening.fileno())) as listener, socket.socket() as sock:
+    (acceptor,) = served.server._acceptors
+    with socket.socket(fileno=os.dup(acceptor._sock.fileno())) as listener, socket.socket() as sock:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what it accepts has it from there
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(served.address)
@@ -102,38 +79,232 @@ def deaf_client(served: Serving) -> Iterator[socket.socket]:
         yield sock
 
 
-def test_a_client_that_never_reads_is_cut_off(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "MAX_UNSENT", 10_000)
+@contextlib.asynccontextmanager
+async def asking_for_ever(*socks: socket.socket) -> AsyncIterator[None]:
+    """Ask for a listed name from each socket, one question after the other, as long as the server takes them."""
+    loop = asyncio.get_running_loop()
+    octets = framed(question(LISTED).to_wire()) * 100_000
+    tasks = [asyncio.ensure_future(loop.sock_sendall(sock, octets)) for sock in socks]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_client_that_never_reads_is_held_to_few_answers_and_then_aborted(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig, idle=0.2) as served:
+            with deaf_client(served) as sock:
+                (connection,) = await connections(served, 1)
+                transport = connection._transport
+                assert transport is not None
+                async with asking_for_ever(sock):
+                    await until(lambda: connection._is_unread)
+                    assert 0 < transport.get_write_buffer_size() <= MAX_GATHERED
+                    assert len(connection._buffer) <= READ + MAX_QUESTION
+                    await connections(served, 0)
+
+    run(main())
+
+
+def test_answers_to_questions_that_waited_are_bounded_as_well(
+    rig: Rig, upstream: UpstreamSimulator, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp_connection, "MAX_UNSENT", 10_000)
+    upstream.plan("long.example", "TXT", *(f'long.example. 300 IN TXT "{number:0250}"' for number in range(40)))
 
     async def main() -> None:
         async with serving(rig) as served:
             with deaf_client(served) as sock:
                 loop = asyncio.get_running_loop()
                 await connections(served, 1)
-                octets = framed(question(LISTED).to_wire()) * 100
-                with contextlib.suppress(ConnectionError):
-                    while served.server.connections:
-                        await loop.sock_sendall(sock, octets)
-                        await asyncio.sleep(0)
+                with upstream.held():
+                    await loop.sock_sendall(sock, framed(question("long.example", "TXT").to_wire()) * 20)
+                    await asyncio.to_thread(upstream.wait_for, 1)
                 await connections(served, 0)
 
     run(main())
 
 
-def test_a_client_that_never_reads_does_not_keep_an_ended_connection(rig: Rig, run: Run) -> None:
+def test_of_too_many_clients_that_leave_answers_unread_the_first_is_aborted(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "MAX_UNREAD", 1)
+
     async def main() -> None:
         async with serving(rig) as served:
-            with deaf_client(served) as sock:
-                loop = asyncio.get_running_loop()
-                (connection,) = await connections(served, 1)
-                octets = framed(question(LISTED).to_wire()) * 10
-                transport = connection._transport
-                assert transport is not None
-                while not transport.get_write_buffer_size():
-                    await loop.sock_sendall(sock, octets)
+            with deaf_client(served) as sock, deaf_client(served) as other:
+                first, second = await connections(served, 2)
+                async with asking_for_ever(sock):
+                    await until(lambda: first._is_unread)
+                    async with asking_for_ever(other):
+                        await until(lambda: second._is_unread)
+                        await connections(served, 1)
+                        assert list(served.server.connections) == [second]
+
+    run(main())
+
+
+def test_a_message_longer_than_any_question_is_cut_and_never_held(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            (connection,) = await connections(served, 1)
+            octets = question(LISTED).to_wire()
+            client.writer.write(framed(octets + bytes(65535 - len(octets)))[:-1])
+            await until(lambda: connection._left == 1)
+            assert len(connection._buffer) + len(connection._cut) <= MAX_QUESTION
+            client.writer.write(b"\0" + framed(octets))
+            for _ in range(2):
+                assert (await client.receive()).answer, "octets behind the last record are ignored"
+
+    run(main())
+
+
+def test_a_question_with_an_option_longer_than_any_is_malformed_as_over_udp(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            octets = question(LISTED).to_wire()
+            opt = b"\0\0\x29\4\xd0\0\0\0\0" + (60_000).to_bytes(2) + b"\xfd\xe9" + (59_996).to_bytes(2) + bytes(59_996)
+            client.writer.write(framed(octets[:11] + b"\1" + octets[12:] + opt))
+            assert (await client.receive()).rcode() == dns.rcode.FORMERR
+
+    run(main())
+
+
+def test_messages_without_an_answer_do_not_keep_a_connection(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig, idle=0.05) as served:
+            client = await served.connect()
+
+            async def send() -> None:
+                while not client.writer.is_closing():
+                    client.writer.write(b"\0\0")
+                    with contextlib.suppress(ConnectionError):
+                        await client.writer.drain()
                     await asyncio.sleep(0)
-                served.server.idle = 0.05  # counts from the next question
-                await loop.sock_sendall(sock, octets)
-                await connections(served, 0)
+
+            sending = asyncio.ensure_future(send())
+            assert await client.ended()
+            sending.cancel()
+            await asyncio.wait([sending])
+
+    run(main())
+
+
+FEW = Bounds(address=5, prefix=20, all=50)
+
+
+def test_a_newcomer_gets_its_answer_while_ten_others_hold_more_idle_connections_than_there_are(
+    rig: Rig, upstream: UpstreamSimulator, run: Run
+) -> None:
+    async def main() -> None:
+        async with serving(rig, bounds=FEW) as served:
+            with upstream.held():
+                honest = await served.connect("127.0.0.1")
+                honest.send(question("slow.example"))
+                await asyncio.to_thread(upstream.wait_for, 1)
+                for number in range(1, 11):
+                    for _ in range(50):
+                        await served.connect(f"127.0.{number}.1")
+                newcomer = await served.connect("127.0.99.1")
+                newcomer.send(question(LISTED))
+                assert (await newcomer.receive()).answer
+            assert (await honest.receive()).rcode() == dns.rcode.NXDOMAIN, "it was being served"
+            assert len(served.server.connections) <= FEW.all
+
+    run(main())
+    address, prefix, in_all, stranger, descriptors = rig.counters.connections_closed(Transport.TCP)
+    assert address == 10 * 45
+    assert (prefix, stranger, descriptors) == (0, 0, 0)
+    assert in_all == 2
+
+
+def test_neighbours_in_a_prefix_take_no_more_than_their_part(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig, bounds=FEW) as served:
+            other = await served.connect("127.0.1.1")
+            for number in range(1, 41):
+                await served.connect(f"127.0.2.{number}")
+            await connections(served, FEW.prefix + 1)
+            other.send(question(LISTED))
+            assert (await other.receive()).answer
+
+    run(main())
+    assert rig.counters.connections_closed(Transport.TCP) == [0, 20, 0, 0, 0]
+
+
+def test_strangers_are_closed_at_accept_and_counted(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "_is_this_machine", lambda _host, _connection: False)
+    monkeypatch.setattr(rig.resolver, "may_connect", lambda host: host != "127.0.0.66")
+
+    async def main() -> None:
+        async with serving(rig, bounds=Bounds(1, 1, 1)) as served:
+            client = await served.connect()
+            await connections(served, 1)
+            for _ in range(3):
+                stranger = await served.connect("127.0.0.66")
+                assert await stranger.ended()
+            client.send(question(LISTED))
+            assert (await client.receive()).answer, "nobody had to make room for a stranger"
+
+    run(main())
+    assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 0, 3, 0]
+
+
+def test_clients_and_primaries_may_connect(rig: Rig) -> None:
+    class Primaries:
+        def answer(self, packet: bytes, host: str) -> bytes | None:
+            raise AssertionError
+
+        def expects(self, host: str) -> bool:
+            return host == "198.51.100.53"
+
+    resolver = rig.resolver
+    assert [resolver.may_connect(host) for host in ("127.0.0.1", "198.51.100.53")] == [True, False]
+    resolver._notify = Primaries()
+    assert [resolver.may_connect(host) for host in ("198.51.100.53", "198.51.100.54")] == [True, False]
+
+
+def test_the_machine_itself_may_connect_for_its_self_test(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.resolver, "may_connect", lambda _: False)
+
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            client.send(question(LISTED))
+            assert await client.receive()
+
+    run(main())
+
+
+def test_the_idle_time_shrinks_with_the_free_places(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig, idle=10.0, bounds=Bounds(100, 100, 10)) as served:
+            seconds = []
+            for number in range(1, 12):
+                await served.connect()
+                await connections(served, min(number, 10))
+                seconds.append(served.server.idle_seconds())
+            assert seconds == [10.0] * 5 + [8.0, 6.0, 4.0, 2.0, tcp.MIN_IDLE, tcp.MIN_IDLE]
+
+    run(main())
+
+
+def test_a_connection_keeps_the_idle_time_that_it_was_told(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            told = await served.connect()
+            told.send(question(LISTED))
+            await told.receive()
+            served.server.idle = 0.02
+            other = await served.connect()
+            assert await other.ended()
+            told.send(question(LISTED))
+            assert (await told.receive()).answer
+            assert await told.ended(), "it was told another one with this answer"
 
     run(main())

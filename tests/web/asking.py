@@ -11,7 +11,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from blockd.web import serve_block_page
+from blockd.web.block_page import serve_block_page
 from tests.web.sinkhole import Sinkhole
 
 
@@ -34,7 +34,7 @@ def ask(
     """Ask a real server on a real socket once."""
 
     async def asked() -> Answer:
-        serving = await serve_block_page(sinkhole.site, [bound])
+        serving = serve_block_page(sinkhole.site, [bound])
         try:
             sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}, Host=host)
             url = URL(f"http://127.0.0.1:{bound.getsockname()[1]}{path}", encoded=True)

@@ -12,7 +12,7 @@ import pytest
 
 from blockd.names import Network, hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, Mandate, Order, Reason, Verdict
-from blockd.web import serve_block_page
+from blockd.web.block_page import serve_block_page
 from tests.web.asking import ask, ask_anew
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 
@@ -111,7 +111,7 @@ def test_a_client_that_sends_no_more_gets_its_answer_once_it_is_known(sinkhole: 
             return LISTED
 
         site = replace(sinkhole.site, where_it_leads=where_it_leads)
-        serving = await serve_block_page(site, [bound])
+        serving = serve_block_page(site, [bound])
         try:
             reader, writer = await asyncio.open_connection(*bound.getsockname())
             writer.write(b"GET / HTTP/1.1\r\nHost: free.example\r\n\r\n")

@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blockd.web import Serving, serve_block_page
+from blockd.transports.connections import Bounds
+from blockd.web.block_page import serve_block_page
+from blockd.web.request_head import MAX_HEAD
+from blockd.web.serving import Limits, Serving
 from tests.web.sinkhole import LISTED, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
@@ -43,9 +46,8 @@ def serve_and(
     """Run a block page and `use` it."""
 
     async def run() -> None:
-        serving = await serve_block_page(
-            sinkhole.site, [bound], max_connections=max_connections, max_lifetime=max_lifetime
-        )
+        bounds = Bounds(max_connections, max_connections, max_connections)
+        serving = serve_block_page(sinkhole.site, [bound], limits=Limits(bounds, max_lifetime))
         client = Client(serving, bound.getsockname())
         try:
             await asyncio.wait_for(use(client), PATIENCE)
@@ -113,10 +115,15 @@ def test_one_request_is_answered_per_connection(sinkhole: Sinkhole, bound: socke
     ("request_bytes", "status"),
     [
         (b"\x16\x03\x01\x02\x00\x01\x00", 400),  # a TLS handshake, without a line's end
-        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\nHost: blocked.example\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\nHost: other.example\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(500)) + b"\r\n", 400),
+        (b"GET /" + b"a" * MAX_HEAD + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HEAD + b"\r\nHost: blocked.example\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: other.example\r\nX: " + b"a" * MAX_HEAD + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(500)) + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: other.example\r\n" + b"X: 1\r\n" * 500 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 500 + b"Host: blocked.example\r\n\r\n", 431),
+        (b"A" * 10_000 + b" / HTTP/1.1\r\nHost: blocked.example\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: " + b"a" * 1000 + b"\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: {}\r\n\r\n".format("\u00e4." * 500).encode(), 400),
         (b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : blocked.example\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: blocked.example\r\n folded\r\n\r\n", 400),
@@ -163,6 +170,11 @@ def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
         b"GET / HTTP/1.1\r\nHost: blocked.example\r\n" + b"X: 1\r\n" * 129 + b"\r\n",
         b"GET http://blocked.example/" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
         b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"GET /" + b"a" * 500_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 500_000 + b"\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nAccept: " + b"a/b," * 10_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\n" + b"Accept-Language: xx\r\n" * 500 + b"\r\n",
+        b"GET /" + b"?&%" * 20_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
         "GET /jalan-ä-café HTTP/1.1\r\nHost: blocked.example\r\nX: ä\r\n\r\n".encode(),
         b"GET /\xff HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
         b"X.Y~Z / HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
@@ -170,6 +182,11 @@ def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
         b"\r\n\r\nGET / HTTP/1.1\r\nhOST:blocked.example:80\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: BLOCKED.example.\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: blocked.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: blocked.example\r\nExpect: a-miracle\r\nContent-Length: 5\r\n\r\nhello",
+        b"POST / HTTP/1.1\r\nHost: blocked.example\r\nExpect: " + b"100-continue," * 9_000 + b"\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nHost: blocked.example\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\nGET / HTTP/1.1\r\nHost: other.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: blocked.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     ],
 )
@@ -196,6 +213,7 @@ def test_a_client_that_speaks_http_2_is_told_to_use_http_1(sinkhole: Sinkhole, b
         assert await read_to_end(reader) == settings + goaway
 
     serve_and(sinkhole, bound, use)
+    assert sinkhole.requests == ["http"], "it is counted, whatever it would have asked for"
 
 
 def test_a_head_may_come_octet_by_octet(sinkhole: Sinkhole, bound: socket.socket) -> None:

@@ -20,8 +20,9 @@ from blockd.metrics import Transport
 from blockd.resolver import Outcome, QueryContext
 from blockd.ruleset import Ruleset
 from blockd.ruleset.explain import Explanation, explain
-from blockd.web import block_page
+from blockd.web.answers import answer_to
 from blockd.web.request_head import RequestReader
+from blockd.web.writing import Writer
 from tests.worlds.node import SINKHOLE, Node
 
 RESOLVED = "resolved"  # an upstream would be asked
@@ -122,9 +123,9 @@ def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
     """Return status and text of the block page for a name, and the series of hits that went up."""
     head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
     assert head is not None
-    site = node.control.sinkhole.site()
+    site = node.worker.page.sinkhole.site()
     site.arrived("http")
-    answer = block_page._response(site, head, block_page._answer(site, head))
+    answer = Writer(site).response(head, answer_to(site, head))
     return int(answer.split(b" ", 2)[1]), answer.decode(), _risen(node, before)
 
 

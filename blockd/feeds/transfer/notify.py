@@ -92,7 +92,7 @@ class Notified:
 
     def answer(self, packet: bytes, host: str) -> bytes | None:
         """Return the answer to a NOTIFY from `host`, REFUSED unless it may send it; None if it is to be ignored."""
-        is_stranger = not self._is_primary(host)
+        is_stranger = not self.expects(host)
         second = int(self._clock())
         if second != self._second:
             self._second, self._looked = second, [0, 0]
@@ -102,7 +102,7 @@ class Notified:
             return _bare(packet, dns.rcode.REFUSED) if is_stranger else None
         return self._checked(packet, host)
 
-    def _is_primary(self, host: str) -> bool:
+    def expects(self, host: str) -> bool:
         """Return whether a host is one of the primaries; addresses of names may have changed meanwhile."""
         now = self._clock()
         if now >= self._reread:

@@ -73,7 +73,7 @@ class Forwarder:
         self._groups = [LinkGroup(group.zone, [self._links[one] for one in group.upstreams]) for group in groups]
         links = list(self._links.values())
         for link in links:
-            link.resize(sockets_each(len(links)))
+            link.resize(sockets_each(len(links), self._options.sockets))
         places = [[links.index(link) for link in group.links] for group in self._groups]
         self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
         self._ask_anew()

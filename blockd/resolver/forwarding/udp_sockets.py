@@ -6,7 +6,6 @@ Both engines open theirs here. A connected socket hears nobody but its upstream,
 from __future__ import annotations
 
 import errno
-import resource
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,24 +19,10 @@ from blockd.settings import Upstream
 if TYPE_CHECKING:
     from blockd.resolver.forwarding.tries import Try
 
-SHARE = 2  # the part of the files that a process may open which is left to everything but these sockets
 
-
-def sockets_each(upstreams: int, files: int | None = None) -> int:
-    """Return how many sockets each of some upstreams gets, so that half of the files that may be open are left.
-
-    `files` is how many a process may open; if it is None, this one.
-    """
-    if files is None:
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return SOCKETS
-    return max(MIN_SOCKETS, min(SOCKETS, files // SHARE // max(upstreams, 1)))
-
-
-def files_wanted(upstreams: int) -> int:
-    """Return how many files a worker must be able to open so that each of some upstreams gets all of its sockets."""
-    return SHARE * SOCKETS * upstreams
+def sockets_each(upstreams: int, sockets: int) -> int:
+    """Return how many sockets each of some upstreams gets, given how many there may be to all of them."""
+    return max(MIN_SOCKETS, min(SOCKETS, sockets // max(upstreams, 1)))
 
 
 def connected(upstream: Upstream, ports: SourcePorts) -> socket.socket:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,12 +106,11 @@ def test_one_that_is_given_up_is_closed_at_once(sockets: UdpSockets, opened: lis
 
 
 @pytest.mark.parametrize(
-    ("soft", "upstreams", "size"),
-    [(resource.RLIM_INFINITY, 16, 256), (65536, 16, 256), (1024, 1, 256), (1024, 4, 128), (256, 16, 16), (64, 1, 32)],
+    ("sockets", "upstreams", "size"),
+    [(1 << 16, 16, 256), (256, 1, 256), (512, 4, 128), (32, 16, 4), (14, 1, 14), (0, 0, 4)],
 )
-def test_half_of_the_files_are_left(monkeypatch: pytest.MonkeyPatch, soft: int, upstreams: int, size: int) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert sockets_each(upstreams) == size
+def test_upstreams_share_the_sockets_that_there_may_be(sockets: int, upstreams: int, size: int) -> None:
+    assert sockets_each(upstreams, sockets) == size
 
 
 def test_the_kernels_list_and_the_operators_are_left_out(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class NativeForwarder:
             self._options.attempts,
             self._options.mixed_case,
             self._options.cookies,
-            sockets_each(len(told)),
+            sockets_each(len(told), self._options.sockets),
             frozenset(port for ports in (*self._options.avoid_ports, *reserved_ports()) for port in ports),
             self._floods,
             tuple(map(self._options.cookie_for, zones)),

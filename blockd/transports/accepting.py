@@ -1,0 +1,141 @@
+"""Accepting connections: a few in each turn of the event loop, and none for whom there is no descriptor.
+
+The loops of asyncio and libuv accept all that wait in one turn. Without descriptors, asyncio's logs a traceback each
+time and pauses for a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+BACKLOG = 1024  # connections that the kernel holds until they are accepted
+AT_ONCE = 16  # connections accepted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
+BUDGET = 0.003  # seconds after which no more of them are accepted in the same turn
+PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
+LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
+
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_OF_ONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR)  # accept(2): errors of one connection
+
+log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Accepts the connections of a bound socket, listening or not, in the running event loop.
+
+    `admit` gets the IP address of each and its socket, and returns the protocol that handles it, or None if it is to be
+    closed at once; nothing has been allocated for it then but its descriptor. `lacking` is called for each connection
+    that is closed since the process, or the machine, has no descriptor left for it.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
+        lacking: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sock = sock
+        self._admit = admit
+        self._lacking = lacking
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._spare: int | None = None  # a descriptor that is given up to accept, and close, when no other is left
+        self._pause: asyncio.TimerHandle | None = None
+        sock.setblocking(False)
+        sock.listen(BACKLOG)
+        self._go_on()
+
+    def close(self) -> None:
+        """Accept no more; the socket itself stays open, and those that were accepted are not touched."""
+        self._loop.remove_reader(self._sock.fileno())
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._save()
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        """Accept some; the loop calls again if there are more."""
+        end = self._clock() + BUDGET
+        for _ in range(AT_ONCE):
+            try:
+                connection, address = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OF_ONE:
+                    continue
+                self._turn_away(error)
+                return
+            self._take(connection, address[0])
+            if self._clock() >= end:
+                return
+
+    def _take(self, connection: socket.socket, host: str) -> None:
+        protocol = self._admit(host, connection)
+        if protocol is None:
+            connection.close()
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._connect(connection, protocol))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, connection)
+        except OSError:  # it has ended meanwhile
+            connection.close()
+
+    def _turn_away(self, error: OSError) -> None:
+        """Close those that wait, with the spare descriptor; pause if that cannot be had either."""
+        if error.errno in _LACKING:
+            tell(error, self._clock())
+        closed = 0
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+            with contextlib.suppress(OSError):  # among them that no more wait
+                for _ in range(AT_ONCE):
+                    self._sock.accept()[0].close()
+                    self._lacking()
+                    closed += 1
+            self._save()
+        if not closed:  # otherwise the loop would call again at once, for ever
+            self._loop.remove_reader(self._sock.fileno())
+            self._pause = self._loop.call_later(PAUSE, self._go_on)
+
+    def _save(self) -> None:
+        """Have a spare descriptor, if one can be had."""
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+
+
+_told = -LOG_EVERY  # when the last line was written, by the clock
+
+
+def tell(error: OSError, now: float) -> None:
+    """Log that descriptors are missing, at most once in LOG_EVERY seconds."""
+    global _told
+    if now - _told >= LOG_EVERY:
+        _told = now
+        log.error(
+            "New connections are closed, since no descriptor can be had for them (%s); those that are open, and "
+            "questions over UDP, go on. Raise LimitNOFILE in the systemd unit, or `ulimit -n`.",
+            error.strerror,
+        )

@@ -1,0 +1,110 @@
+"""How the files that a process may open are shared out, so that no use of them takes those of another."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import sys
+from dataclasses import dataclass
+
+from blockd.resolver.forwarding.limits import SOCKETS
+from blockd.resolver.forwarding.udp_sockets import sockets_each
+from blockd.settings import Settings
+from blockd.transports.connections import Bounds
+
+OWN = 32  # files of a process itself beside the sockets that it listens on: rulesets, pipes, counters, logs
+LEAST = 12  # beside these: some sockets to upstreams, some connections
+BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker over TCP, if there are files enough
+WEB = 1000  # connections of the block page, and as many to its TLS port
+MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits."""
+
+    files: int
+    listening: int
+
+    @classmethod
+    def of(cls, settings: Settings, files: int | None = None) -> Shares:
+        """Return those of a process that may open so many files; if `files` is None, as many as this one."""
+        listen = settings.listen
+        page = listen.block_page
+        listening = 2 * len(listen.dns) * settings.workers + len(page.http) + len(page.https) + 1
+        return cls(allowed() if files is None else files, listening)
+
+    @property
+    def least(self) -> int:
+        """How many files there must be."""
+        return OWN + self.listening + LEAST
+
+    @property
+    def free(self) -> int:
+        """How many are left for what can have more or fewer of them."""
+        return max(self.files - OWN - self.listening, LEAST)
+
+    @property
+    def upstreams(self) -> int:
+        """The sockets to all upstreams of a worker: half of the files; what they are short of makes forging easier."""
+        return self.free // 2
+
+    @property
+    def tcp(self) -> Bounds:
+        """The connections of a worker over TCP: a quarter of the files; one address gets an eighth of these."""
+        most = min(BOUNDS.all, self.free // 4)
+        return Bounds(min(BOUNDS.address, -(-most // 8)), min(BOUNDS.prefix, -(-most // 2)), most)
+
+    @property
+    def web(self) -> int:
+        """The connections of the block page, and as many to its TLS port: a quarter of the files each."""
+        return min(WEB, self.free // 4)
+
+    def wanted(self, upstreams: int) -> int:
+        """Return how many files there must be so that no share is smaller than it could be."""
+        return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all, 4 * WEB)
+
+    def sentence(self, upstreams: int) -> str:
+        """Say what few files lead to; empty if there are enough."""
+        if self.files >= self.wanted(upstreams):
+            return ""
+        return (
+            f"A process may open {self.files} files, not {self.wanted(upstreams)}: a worker has at most "
+            f"{self.tcp.all} connections over TCP and asks each upstream from "
+            f"{sockets_each(upstreams, self.upstreams)} ports at a time, and the block page has at most {self.web} "
+            "connections. Raise LimitNOFILE in the systemd unit, or `ulimit -n`."
+        )
+
+
+def allowed() -> int:
+    """Return how many files this process may open once the limit has been raised."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return min(MOST, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
+
+
+def raise_limit() -> None:
+    """Let this process, and those that it starts, open as many files as the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < allowed():
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed(), hard))
+
+
+def tell(shares: Shares, upstreams: int) -> None:
+    """Log what few files lead to, if there are few."""
+    if sentence := shares.sentence(upstreams):
+        log.warning("%s", sentence)
+
+
+def lacking(settings: Settings) -> str:
+    """Return why a start is impossible with so few files; empty if it is not."""
+    shares = Shares.of(settings)
+    if shares.files >= shares.least:
+        return ""
+    return (
+        f"open files: a process may open {shares.files}, and blockd needs {shares.least} with this config, of which "
+        f"{shares.listening} are sockets to listen on; raise LimitNOFILE in the systemd unit, or `ulimit -n`"
+    )

@@ -1,0 +1,109 @@
+"""The admin port's server, by aiohttp: few connections, and enough time for a refresh."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+
+from blockd.transports.connections import Bounds
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
+
+ADMIN_BOUNDS = Bounds(address=30, prefix=40, all=50)  # connections: a scraper, a browser and a command line
+MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
+SHUTDOWN = 1.0  # seconds for pending answers when the server closes
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bounds: Bounds = ADMIN_BOUNDS) -> Serving:
+    """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
+
+    Nothing is logged about clients.
+    """
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
+    await runner.setup()
+    manager = cast(web.Server, runner.server)  # created by setup
+    loop = asyncio.get_running_loop()
+
+    def make(bounded: BoundedConnection) -> asyncio.Protocol:
+        return _Connection(
+            bounded,
+            manager,
+            loop=loop,
+            logger=_log,
+            access_log=None,  # then aiohttp writes no access log
+            lingering_time=MAX_LINGER,
+            auto_decompress=False,
+        )
+
+    return Serving(make, sockets, Limits(bounds, MAX_ADMIN_LIFETIME), runner.cleanup)
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails.
+
+    It waits for an answer from a whole request on, and is idle again while the client reads the answer.
+    """
+
+    __slots__ = ("_bounded",)
+
+    def __init__(self, bounded: BoundedConnection, *given: object, **named: object) -> None:
+        super().__init__(*given, **named)  # type: ignore[arg-type]
+        self._bounded = bounded
+        made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
+
+        def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
+            bounded.touch()
+            bounded.set_waiting(True)
+            if message.version > HttpVersion11:  # that of the answer would be the same
+                message = message._replace(version=HttpVersion11)
+            return made(message, *rest)
+
+        self._request_factory = request
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer."""
+        self._bounded.set_waiting(False)
+        sent = await super().finish_response(request, resp, start_time)
+        self._bounded.touch()
+        return sent
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that cannot be parsed, or whose handler failed."""
+        if status >= 500:
+            _log.error("A request could not be answered.", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was in progress")
+        status, sentence = _told(status, exc)
+        body = json.dumps({"error": sentence}, ensure_ascii=False) + "\n"
+        headers = {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"}
+        response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
+        response.force_close()
+        return response
+
+
+def _told(status: int, error: BaseException | None) -> tuple[int, str]:
+    """Return the status and the sentence for a request that cannot be parsed, or whose handler failed."""
+    if status >= 500:
+        return status, "blockd failed to answer; see its log. What is enforced has not changed."
+    if isinstance(error, LineTooLong):
+        return 431, "The request's first line or one of its header fields is too long."
+    if isinstance(error, BadHttpMessage) and "too many" in str(error).lower():
+        return 431, "The request has too many header fields."
+    return status, "The request cannot be read as HTTP/1.1."

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import logging
+import resource
+
+import pytest
+
+from blockd.settings import Settings
+from blockd.transports import descriptors
+from blockd.transports.connections import Bounds
+from blockd.transports.descriptors import BOUNDS, LEAST, OWN, Shares
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """A config that listens on eleven sockets."""
+    return Settings(workers=2)
+
+
+def test_with_files_enough_every_share_is_whole(settings: Settings) -> None:
+    shares = Shares.of(settings, 65536)
+    assert shares.listening == 11
+    assert shares.tcp == BOUNDS
+    assert shares.web == descriptors.WEB
+    assert shares.sentence(16) == ""
+    assert Shares.of(settings, shares.wanted(1)).tcp == BOUNDS
+
+
+@pytest.mark.parametrize("files", [64, 100, 256, 1024, 4096, 65536, 1 << 20])
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_the_shares_are_never_more_than_there_are(files: int, workers: int) -> None:
+    shares = Shares.of(Settings(workers=workers), files)
+    if files >= shares.least:
+        rest = files - OWN - shares.listening
+        assert rest >= LEAST
+        assert shares.upstreams + shares.tcp.all <= rest
+        assert 2 * shares.web <= rest
+        assert 1 <= shares.tcp.address <= shares.tcp.prefix <= shares.tcp.all
+
+
+def test_few_files_make_each_share_smaller_and_are_told(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    shares = Shares.of(settings, 256)
+    assert shares.tcp == Bounds(address=7, prefix=27, all=53)
+    descriptors.tell(shares, 4)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        "A process may open 256 files, not 8043: a worker has at most 53 connections over TCP and asks each upstream "
+        "from 26 ports at a time, and the block page has at most 53 connections. Raise LimitNOFILE in the systemd "
+        "unit, or `ulimit -n`."
+    )
+
+
+@pytest.mark.parametrize(("files", "is_enough"), [(16, False), (54, False), (55, True), (64, True), (256, True)])
+def test_too_few_are_one_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, files: int, is_enough: bool
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    said = descriptors.lacking(settings)
+    if is_enough:
+        assert said == ""
+    else:
+        assert said == (
+            f"open files: a process may open {files}, and blockd needs 55 with this config, of which 11 are sockets to "
+            "listen on; raise LimitNOFILE in the systemd unit, or `ulimit -n`"
+        )
+
+
+@pytest.mark.parametrize(
+    ("hard", "expected"),
+    [(64, 64), (524_288, 524_288), (resource.RLIM_INFINITY, descriptors.MOST), (1 << 30, descriptors.MOST)],
+)
+def test_the_limit_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch, hard: int, expected: int) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (32, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: told.append(limits))
+    descriptors.raise_limit()
+    assert told == [(expected, hard)]
