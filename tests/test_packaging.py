@@ -215,7 +215,8 @@ class TestUnit:
 
     def test_it_runs_with_the_config_for_service(self) -> None:
         service = self.service()
-        assert service["ExecStart"] == f"/opt/blockd/bin/blockd run --config {INSTALLED_CONFIG}"
+        begun = "/usr/bin/env --ignore-signal=HUP /opt/blockd/bin/blockd"
+        assert service["ExecStart"] == f"{begun} run --config {INSTALLED_CONFIG}"
         assert load(SERVICE_CONFIG).state_dir == Path("/var/lib") / service["StateDirectory"]
 
     def test_its_limits_leave_the_daemon_its_own(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,6 +28,7 @@ from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
 from blockd.daemon.report.held_back import HeldBack
@@ -149,7 +149,7 @@ class ControlProcess:
         loop = asyncio.get_running_loop()
         # One feed's file or resolver that does not answer holds a thread or two: never all of them.
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
         self._state.tidy()  # unfinished files of a control process that died

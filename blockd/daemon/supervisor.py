@@ -14,10 +14,8 @@ import os
 import pwd
 import resource
 import secrets
-import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,14 +28,19 @@ from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext,
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import signals
+from blockd.daemon.processes.children import be_child, how_it_ended
+from blockd.daemon.processes.reaping import Reaper
+from blockd.daemon.processes.signals import Signals
+from blockd.daemon.processes.waiting import readable
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
-from blockd.daemon.update.nursery import Nursery, reset_signals
+from blockd.daemon.update.nursery import Nursery
 from blockd.daemon.upstreams.news import tell
-from blockd.errors import BlockdError, CommandError, ConfigError
+from blockd.errors import CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
@@ -51,6 +54,7 @@ from blockd.settings import Settings
 from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
+KILL_TIME = 2.0  # seconds to wait for what was killed: one that waits for a disk ends only when that answers
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
 
 log = logging.getLogger(__name__)
@@ -104,10 +108,12 @@ class Supervisor:
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
-        self._nursery = Nursery()  # of the control process
+        self._reaper = Reaper()
+        self._nursery = Nursery(self._reaper)  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
+        self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
 
     def run(self) -> int:
@@ -123,7 +129,7 @@ class Supervisor:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
         gc.freeze()  # otherwise collections in the children would copy shared memory
-        self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._signals = Signals()
         for index in range(self._settings.workers):
             self._start(index)
         # By now workers answer. What only the control process and its children need is loaded once for all of them.
@@ -140,17 +146,17 @@ class Supervisor:
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
         nursery = self._nursery.descriptors
-        readable = _readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
-        for number in readable:
+        ready = readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
+        for number in ready:
             if number == self._signals.fileno():
-                self._signalled(self._signals.recv(64))
+                self._signalled(self._signals.received())
             elif number in channels:
                 self._receive(channels[number])
             elif number in nursery:
                 self._nursery.handle(number)
         if self._stopping:
             return
-        for number in readable:
+        for number in ready:
             if number in self._children:
                 self._died(self._children[number])
         due = [index for at, index in self._due if at <= time.monotonic()]
@@ -163,21 +169,24 @@ class Supervisor:
         nursery = self._nursery.open() if index is None else None
         job = self._worker_job(index) if index is not None else self._control_job(nursery)
         try:
-            pid = os.fork()
+            with signals.held():
+                pid = os.fork()
+                if pid == 0:
+                    self._forget(ours)
+                    be_child(job, theirs)
         except OSError as error:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
             ours.close()
             theirs.close()
             self._due.append((time.monotonic() + QUICK_DEATH, index))
             return
-        if pid == 0:
-            self._forget(ours)
-            _be_child(job, theirs)
         theirs.close()
         if nursery is not None:
             nursery.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
+        if index is None and self._is_refresh_due:
+            self._refresh()
 
     def _forget(self, ours: Channel) -> None:
         """In a child, close what only the supervisor needs: a channel ends only when no process holds it."""
@@ -233,22 +242,29 @@ class Supervisor:
 
     def _died(self, child: Child) -> None:
         del self._children[child.watch]
-        _, status = os.waitpid(child.pid, 0)
+        status = self._reaper.status(child.pid)
         os.close(child.watch)
         child.channel.close()
         if child.index is None:
             self._nursery.close()
-        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
+        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, how_it_ended(status))
         if child.index is not None:
             self._send_to_control({"died": child.index})
         lived = time.monotonic() - child.started
         self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.index))
 
-    def _signalled(self, numbers: bytes) -> None:
+    def _signalled(self, numbers: set[int]) -> None:
+        if signal.SIGCHLD in numbers:
+            self._reaper.collect({*(child.pid for child in self._children.values()), *self._nursery.pids})
         if signal.SIGHUP in numbers:
-            self._send_to_control({"refresh": True})
-        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self._refresh()
+        if numbers.intersection(signals.ENDING):
             self._stopping = True
+
+    def _refresh(self) -> None:
+        """Have the control process fetch every feed; if there is none at the moment, the next one does."""
+        self._is_refresh_due = not any(child.index is None for child in self._children.values())
+        self._send_to_control({"refresh": True})
 
     def _send_to_workers(self, message: Message) -> None:
         for child in self._children.values():
@@ -263,13 +279,16 @@ class Supervisor:
     def _stop(self) -> None:
         """End the children: they answer pending questions, and are killed if they take too long."""
         for child in self._children.values():
-            os.kill(child.pid, signal.SIGTERM)
+            _send(child, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIME
         for child in list(self._children.values()):
-            if not _readable([child.watch], max(0.0, deadline - time.monotonic())):
+            if not readable([child.watch], max(0.0, deadline - time.monotonic())):
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
-                os.kill(child.pid, signal.SIGKILL)
-            os.waitpid(child.pid, 0)
+                _send(child, signal.SIGKILL)
+        deadline = time.monotonic() + KILL_TIME
+        for child in self._children.values():
+            if readable([child.watch], max(0.0, deadline - time.monotonic())):
+                self._reaper.status(child.pid)
         self._nursery.close()
         self._sockets.close()
 
@@ -297,40 +316,10 @@ def _run_control(context: ControlContext, channel: Channel) -> None:
     control.run(context, channel)
 
 
-def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
-    """Run as a child; never return into the supervisor's code, whatever happens."""
-    code = 1
-    try:
-        reset_signals()
-        job(channel)
-        code = 0
-    except BlockdError as error:
-        log.error("%s", error)
-    except Exception:
-        log.exception("An internal error in blockd ended this process; it is started again. Please report it.")
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
-    """Return a socket that receives the number of each signal as one octet."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
-    for number in numbers:
-        signal.signal(number, lambda _number, _frame: None)
-    return ours
-
-
-def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
-    """Wait for at most `seconds`, or without limit if None, and return the descriptors that are readable."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
+def _send(child: Child, number: signal.Signals) -> None:
+    """Send a child a signal, unless it has ended: then its process id may be another's."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(child.watch, number)
 
 
 def _raise_descriptors(wanted: int) -> None:
@@ -339,10 +328,3 @@ def _raise_descriptors(wanted: int) -> None:
     if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _how(status: int) -> str:
-    """Describe how a process ended."""
-    if os.WIFSIGNALED(status):
-        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"exit code {os.WEXITSTATUS(status)}"

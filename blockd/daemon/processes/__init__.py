@@ -1,0 +1,1 @@
+"""Processes and what the machine gives them: signals, standard streams, children, and whether these still answer."""
