@@ -18,18 +18,17 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
+from blockd.daemon.contexts import ControlContext, PageContext, ProcessState, SharedContext, WorkerContext
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import be_child, how_it_ended
+from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, be_child, how_it_ended
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.signals import Signals
 from blockd.daemon.processes.waiting import readable
@@ -56,25 +55,10 @@ from blockd.transports.binding import Sockets, bind, descriptors_wanted
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 KILL_TIME = 2.0  # seconds to wait for what was killed: one that waits for a disk ends only when that answers
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
+PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
+CONTROL_CODE = "blockd.daemon.control"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Child:
-    """A process that the supervisor keeps alive; `index` is a worker's, None for the control process."""
-
-    index: int | None
-    pid: int
-    watch: int  # a pidfd: readable when the process has ended
-    channel: Channel
-    started: float
-    enforcing: int | None = None  # the version that a worker reports to enforce, 0 for none
-
-    @property
-    def name(self) -> str:
-        """Its name in log lines."""
-        return "control" if self.index is None else f"worker {self.index}"
 
 
 class Supervisor:
@@ -111,7 +95,7 @@ class Supervisor:
         self._reaper = Reaper()
         self._nursery = Nursery(self._reaper)  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
-        self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
+        self._due: list[tuple[float, Role]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
         self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
@@ -131,11 +115,16 @@ class Supervisor:
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = Signals()
         for index in range(self._settings.workers):
-            self._start(index)
-        # By now workers answer. What only the control process and its children need is loaded once for all of them.
-        importlib.import_module("blockd.daemon.control")
+            self._start(Role("worker", index))
+        # By now workers answer. What the others need is loaded once for all that are forked from here on: first what
+        # the page process needs, which is forked without the rest, then what the control process and its children do.
+        if self._sockets.has_page:
+            importlib.import_module(PAGE_CODE)
+            gc.freeze()
+            self._start(PAGE)
+        importlib.import_module(CONTROL_CODE)
         gc.freeze()
-        self._start(None)
+        self._start(CONTROL)
         while not self._stopping:
             self._turn()
         self._stop()
@@ -159,15 +148,15 @@ class Supervisor:
         for number in ready:
             if number in self._children:
                 self._died(self._children[number])
-        due = [index for at, index in self._due if at <= time.monotonic()]
-        self._due = [(at, index) for at, index in self._due if index not in due]
-        for index in due:
-            self._start(index)
+        due = [role for at, role in self._due if at <= time.monotonic()]
+        self._due = [(at, role) for at, role in self._due if role not in due]
+        for role in due:
+            self._start(role)
 
-    def _start(self, index: int | None) -> None:
+    def _start(self, role: Role) -> None:
         ours, theirs = pair()
-        nursery = self._nursery.open() if index is None else None
-        job = self._worker_job(index) if index is not None else self._control_job(nursery)
+        nursery = self._nursery.open() if role == CONTROL else None
+        job = self._job(role, nursery)
         try:
             with signals.held():
                 pid = os.fork()
@@ -178,14 +167,14 @@ class Supervisor:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
             ours.close()
             theirs.close()
-            self._due.append((time.monotonic() + QUICK_DEATH, index))
+            self._due.append((time.monotonic() + QUICK_DEATH, role))
             return
         theirs.close()
         if nursery is not None:
             nursery.close()
         watch = os.pidfd_open(pid)
-        self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
-        if index is None and self._is_refresh_due:
+        self._children[watch] = Child(role, pid, watch, ours, time.monotonic())
+        if role == CONTROL and self._is_refresh_due:
             self._refresh()
 
     def _forget(self, ours: Channel) -> None:
@@ -203,55 +192,65 @@ class Supervisor:
             self._selftest_key, self._loop_token,
         )  # fmt: skip
 
-    def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
-        return lambda channel: worker.run(context, channel)
+    def _job(self, role: Role, nursery: socket.socket | None) -> Callable[[Channel], None]:
+        """Return what a child does; `nursery` is for the control process."""
+        if role.kind == "worker":
+            work = WorkerContext(self._shared(), role.index, self._engine, self._resolution, self._version)
+            return lambda channel: worker.run(work, channel)
+        if role == PAGE:
+            page = PageContext(self._shared(), self._version)
+            return lambda channel: _run_page(page, channel)
+        control = self._control_context(nursery)
+        return lambda channel: _run_control(control, channel)
 
-    def _control_job(self, nursery: socket.socket | None) -> Callable[[Channel], None]:
+    def _control_context(self, nursery: socket.socket | None) -> ControlContext:
+        states = {child.role: ProcessState(child.pid, child.enforcing) for child in self._children.values()}
         context = ControlContext(
             self._shared(),
             config=self._config,
             running=self._running,
             gate=self._gate,
             version=self._version,
-            workers={
-                child.index: WorkerState(child.pid, child.enforcing)
-                for child in self._children.values()
-                if child.index is not None
-            },
+            workers={role.index: state for role, state in states.items() if role.kind == "worker"},
+            page=states.get(PAGE),
             announce=not self._announced,
             resolution=self._resolution,
             nursery=nursery,
         )
         self._announced = True
-        return lambda channel: _run_control(context, channel)
+        return context
 
     def _receive(self, child: Child) -> None:
         for message in child.channel.receive() or ():
-            if child.index is None:
+            if child.role == CONTROL:
                 if "enforce" in message:
                     self._version = int(message["enforce"])
                 elif "resolution" in message:
                     observation = Observation.from_message(message["resolution"])
                     if observation != self._resolution.observation:
                         self._resolution = Resolution.by(self._settings, observation)
-                self._send_to_workers(message)
+                self._pass_on(message)
+                continue
+            child.enforcing = message.get("enforcing", child.enforcing)
+            if child.role == PAGE:
+                self._send_to_control({"page": {**message, "pid": child.pid}})
             else:
-                child.enforcing = message.get("enforcing", child.enforcing)
-                self._send_to_control({**message, "worker": child.index, "pid": child.pid})
+                self._send_to_control({**message, "worker": child.role.index, "pid": child.pid})
 
     def _died(self, child: Child) -> None:
         del self._children[child.watch]
         status = self._reaper.status(child.pid)
         os.close(child.watch)
         child.channel.close()
-        if child.index is None:
+        if child.role == CONTROL:
             self._nursery.close()
         log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, how_it_ended(status))
-        if child.index is not None:
-            self._send_to_control({"died": child.index})
+        if child.role == PAGE:
+            self._send_to_control({"page": {"died": True}})
+        elif child.kind == "worker":
+            self._send_to_control({"died": child.role.index})
         lived = time.monotonic() - child.started
-        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.index))
+        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.role))
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
@@ -263,28 +262,29 @@ class Supervisor:
 
     def _refresh(self) -> None:
         """Have the control process fetch every feed; if there is none at the moment, the next one does."""
-        self._is_refresh_due = not any(child.index is None for child in self._children.values())
+        self._is_refresh_due = not any(child.role == CONTROL for child in self._children.values())
         self._send_to_control({"refresh": True})
 
-    def _send_to_workers(self, message: Message) -> None:
+    def _pass_on(self, message: Message) -> None:
+        """Pass a message of the control process on: what is to be enforced to all others, the rest to workers."""
         for child in self._children.values():
-            if child.index is not None:
+            if child.kind == "worker" or (child.role.enforces and "enforce" in message):
                 child.channel.send(message)
 
     def _send_to_control(self, message: Message) -> None:
         for child in self._children.values():
-            if child.index is None:
+            if child.role == CONTROL:
                 child.channel.send(message)
 
     def _stop(self) -> None:
         """End the children: they answer pending questions, and are killed if they take too long."""
         for child in self._children.values():
-            _send(child, signal.SIGTERM)
+            child.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIME
         for child in list(self._children.values()):
             if not readable([child.watch], max(0.0, deadline - time.monotonic())):
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
-                _send(child, signal.SIGKILL)
+                child.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + KILL_TIME
         for child in self._children.values():
             if readable([child.watch], max(0.0, deadline - time.monotonic())):
@@ -297,7 +297,8 @@ class Supervisor:
         if not user:
             return
         entry = pwd.getpwnam(user)
-        importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
+        for code in (PAGE_CODE, CONTROL_CODE):
+            importlib.import_module(code)  # now, as that user may not be able to read it
         try:
             self._state.own(entry.pw_uid, entry.pw_gid)
             os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
@@ -309,17 +310,18 @@ class Supervisor:
             ) from error
 
 
+def _run_page(context: PageContext, channel: Channel) -> None:
+    """Run the page process; its code, which no worker needs, was imported once the workers had started."""
+    from blockd.daemon.page import process
+
+    process.run(context, channel)
+
+
 def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process; its libraries, which no worker needs, were imported once the workers had started."""
+    """Run the control process; its libraries, which no other child needs, were imported last."""
     from blockd.daemon import control
 
     control.run(context, channel)
-
-
-def _send(child: Child, number: signal.Signals) -> None:
-    """Send a child a signal, unless it has ended: then its process id may be another's."""
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(child.watch, number)
 
 
 def _raise_descriptors(wanted: int) -> None:

@@ -16,8 +16,8 @@ from yarl import URL
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
-from blockd.web import Condition, admin_app, serve_admin
-from blockd.web.admin import MAX_BODY
+from blockd.web.admin import MAX_BODY, Condition, admin_app
+from blockd.web.admin_serving import serve_admin
 from blockd.web.index import INDEX
 
 

@@ -1,21 +1,74 @@
-"""What each child of the supervisor does first and last, and how it ended."""
+"""The processes that the supervisor keeps alive, and what each of them does first and last."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Literal, NoReturn
 
 from blockd.daemon.channel import Channel
 from blockd.daemon.processes import signals
 from blockd.errors import BlockdError
 
-_NAMES = {number.value: number.name for number in signal.Signals}  # those of real time have none but the first and last
+Kind = Literal["worker", "page", "control"]
+
+_NAMES = {number.value: number.name for number in signal.Signals}  # most of those of real time have none
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a child is for; `index` tells workers apart, and is 0 for the others, of which there is one each."""
+
+    kind: Kind
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its name in log lines."""
+        return f"worker {self.index}" if self.kind == "worker" else self.kind
+
+    @property
+    def enforces(self) -> bool:
+        """Whether it opens the ruleset in force, is told which that is, and reports it."""
+        return self.kind != "control"
+
+
+PAGE = Role("page")
+CONTROL = Role("control")
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that the supervisor keeps alive."""
+
+    role: Role
+    pid: int
+    watch: int  # a pidfd: readable when the process has ended
+    channel: Channel
+    started: float  # by the monotonic clock
+    enforcing: int | None = None  # the version that it reports to enforce, 0 for none
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of child it is."""
+        return self.role.kind
+
+    @property
+    def name(self) -> str:
+        """Its name in log lines."""
+        return self.role.name
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended: then its process id may be another's."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.watch, number)
 
 
 def be_child(job: Callable[[Channel], None], channel: Channel) -> NoReturn:
