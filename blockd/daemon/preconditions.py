@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.daemon.state_dir import is_held
+from blockd.feeds.budget import octets_text
 from blockd.settings import Settings
 from blockd.transports.binding import troubles
+
+PROC = Path("/proc/self")
+ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB each
+DESCRIPTORS_OF_CHILD = 4  # of the supervisor for each child
+DESCRIPTORS_OF_ITS_OWN = 64  # of any process, for its event loop, for files, clients and upstreams
 
 
 def lacking(settings: Settings) -> list[str]:
@@ -17,7 +24,31 @@ def lacking(settings: Settings) -> list[str]:
 
     If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
     """
+    if lacking := list(_means(settings)):  # without which nothing else can be found out
+        return lacking
     return [*_user(settings.user), *_state(settings), *_sockets(settings)]
+
+
+def _means(settings: Settings) -> Iterator[str]:
+    """Say what of the kernel's is too little for any start: /proc, descriptors, address space."""
+    if not (PROC / "status").exists():
+        yield "blockd needs /proc, to limit the memory of compiling among others, and it is not mounted here; mount it"
+    listen = settings.listen
+    sockets = 2 * settings.workers * len(listen.dns) + len(listen.block_page.http) + len(listen.block_page.https) + 1
+    needed = sockets + DESCRIPTORS_OF_CHILD * (settings.workers + 2) + DESCRIPTORS_OF_ITS_OWN
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        yield (
+            f"this process may open {hard} files (RLIMIT_NOFILE), and needs {needed} with this config; raise the "
+            "limit (LimitNOFILE= in systemd, `ulimit -n` in a shell)"
+        )
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if space != resource.RLIM_INFINITY and space < ADDRESS_SPACE:
+        yield (
+            f"this process may have {octets_text(space)} of memory mapped (RLIMIT_AS), and needs "
+            f"{octets_text(ADDRESS_SPACE)} and three times the size of the ruleset; raise the limit, or remove it and "
+            "limit what is used instead (MemoryMax= in systemd)"
+        )
 
 
 def _user(user: str) -> Iterator[str]:
@@ -34,7 +65,7 @@ def _user(user: str) -> Iterator[str]:
 
 def _may_set_ids() -> bool:
     """Return whether this process has CAP_SETGID and CAP_SETUID, which changing the user takes (capabilities(7))."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+    for line in (PROC / "status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16) & (1 << 6 | 1 << 7) == (1 << 6 | 1 << 7)
     return False
