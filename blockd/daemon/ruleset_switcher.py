@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from blockd.audit import AuditRecorder
 from blockd.compile.news import News
 from blockd.daemon.pinning import NextVersion, Pin, Pinning
+from blockd.daemon.state_dir import memory_of
 from blockd.daemon.switching import SelfTest, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_set import FeedSet
@@ -271,7 +272,7 @@ class RulesetSwitcher:
     ) -> None:
         """Have every worker enforce a version; if that raises RulesetError, they enforce the one before again."""
         version, before = enforced.version, self.enforced
-        self._sender.send({"enforce": version})
+        self._send(enforced)
         failure = await self._workers.wait_for(version, SWAP_TIME, self._timing)
         swapped = self._timing.clock()
         if not failure:
@@ -289,7 +290,7 @@ class RulesetSwitcher:
             self.flips.set()
             enforced.close()
             if before is not None:
-                self._sender.send({"enforce": before.version})
+                self._send(before)
             raise RulesetError(failure)
         self._base = base
         self._recorder.enforced(enforced, before, news if how != "rollback" else None, how, reason, swapped, base)
@@ -300,6 +301,10 @@ class RulesetSwitcher:
             "Version %d is enforced by every worker: %s of %d orders from %d feeds.",
             version, totals(header.names, header.networks), len(catalogue.orders), len(catalogue.feeds),
         )  # fmt: skip
+
+    def _send(self, enforced: Enforced) -> None:
+        """Have all processes enforce a version."""
+        self._sender.send({"enforce": enforced.version}, memory_of(enforced).descriptor)
 
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
         """Test every worker; return the failure if there is a version to go back to, else an empty string."""

@@ -22,12 +22,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
-from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
+from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
 from blockd.ruleset.versions.keeping import spare_one
 
 # Names that `blockd.files` gives to unfinished files.
@@ -45,6 +46,7 @@ _FILE = re.compile(
     re.ASCII,
 )
 
+STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 ORPHANS_END = 5.0  # seconds for the children of a killed blockd to notice, and to release its folder
 LOOKS = 0.05  # seconds between two checks of that
 
@@ -60,6 +62,7 @@ class StateDir:
     def __init__(self, folder: Path, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS) -> None:
         self.folder = folder
         self._translations = translations
+        self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
         self.versions = Versions(folder / "rulesets")
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
@@ -155,7 +158,7 @@ class StateDir:
         verify: bool = True,
         like: Ruleset | None = None,
     ) -> Ruleset:
-        """Write a version's order states as of `now`; then the version is ready to be enforced.
+        """Make a version's order states as of `now`; then the version is ready to be enforced.
 
         `ends` says what has expired, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
         orders.
@@ -166,8 +169,38 @@ class StateDir:
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
         orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
         hit_slots = slots.of(ruleset.catalogue, version, self.versions.all())
-        write_states(self.versions.states(version), orders, hit_slots, now, stale)
+        try:
+            self.take_states(version, StatesMemory.make(orders, hit_slots, now, stale))
+        except OSError as error:
+            ruleset.close()
+            raise RulesetError(f"the memory for its orders' states cannot be had: {error.strerror}") from error
         return ruleset
+
+    def take_states(self, version: int, memory: StatesMemory) -> None:
+        """Take over the memory of a version's order states, for who opens it next; the oldest ones are let go."""
+        before = self._states.pop(version, None)
+        self._states[version] = before if before is not None and before.is_same(memory) else memory
+        while len(self._states) > STATES_KEPT:
+            del self._states[next(iter(self._states))]
+
+    def taken(self, message: Message) -> int:
+        """Return the version that a message wants to be enforced, having taken over the states that came with it."""
+        version = int(message["enforce"])
+        if (descriptor := message.pop(DESCRIPTOR, None)) is not None:
+            self.take_states(version, StatesMemory(descriptor))
+        return version
+
+    def states_of(self, version: int) -> StatesMemory:
+        """Return the memory of a version's order states; raises RulesetError if there is none."""
+        try:
+            return self._states[version]
+        except KeyError:
+            raise RulesetError(f"version {version} was not prepared") from None
+
+    def forget_writing(self) -> None:
+        """Unmap, in a process that may only read states, what it could write."""
+        for memory in self._states.values():
+            memory.forget_writing()
 
     def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
         """Prepare the version that is pinned, or the one in force if it was made from that one.
@@ -201,7 +234,7 @@ class StateDir:
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""
         try:
-            states = OrderStates(self.versions.states(version), len(ruleset.catalogue.orders))
+            states = OrderStates(self.states_of(version), len(ruleset.catalogue.orders))
         except RulesetError:
             ruleset.close()
             raise
@@ -210,7 +243,13 @@ class StateDir:
     def writable_states(self, enforced: Enforced) -> OrderStates:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
-        return OrderStates(self.versions.states(enforced.version), orders, writable=True)
+        return OrderStates(memory_of(enforced), orders, writable=True)
+
+
+def memory_of(enforced: Enforced) -> StatesMemory:
+    """Return the memory of the order states of what was opened here."""
+    assert isinstance(enforced.states, OrderStates)  # noqa: S101 - no other is enforced
+    return enforced.states.memory
 
 
 def is_held(folder: Path) -> bool:

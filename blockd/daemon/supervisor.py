@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blockd.daemon import worker
-from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.channel import Channel, Message, discard, pair
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, PageContext, ProcessState, SharedContext, WorkerContext
 from blockd.daemon.hit_slots import HitSlots
@@ -162,6 +162,8 @@ class Supervisor:
                 pid = os.fork()
                 if pid == 0:
                     self._forget(ours)
+                    if role.enforces:
+                        self._state.forget_writing()
                     be_child(job, theirs)
         except OSError as error:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
@@ -224,13 +226,16 @@ class Supervisor:
         for message in child.channel.receive() or ():
             if child.role == CONTROL:
                 if "enforce" in message:
-                    self._version = int(message["enforce"])
-                elif "resolution" in message:
+                    self._version = self._state.taken(message)
+                    self._state.states_of(self._version).seal()
+                discard(message)
+                if "resolution" in message:
                     observation = Observation.from_message(message["resolution"])
                     if observation != self._resolution.observation:
                         self._resolution = Resolution.by(self._settings, observation)
                 self._pass_on(message)
                 continue
+            discard(message)
             child.enforcing = message.get("enforcing", child.enforcing)
             if child.role == PAGE:
                 self._send_to_control({"page": {**message, "pid": child.pid}})
@@ -268,7 +273,9 @@ class Supervisor:
     def _pass_on(self, message: Message) -> None:
         """Pass a message of the control process on: what is to be enforced to all others, the rest to workers."""
         for child in self._children.values():
-            if child.kind == "worker" or (child.role.enforces and "enforce" in message):
+            if child.role.enforces and "enforce" in message:
+                child.channel.send(message, self._state.states_of(message["enforce"]).descriptor)
+            elif child.kind == "worker":
                 child.channel.send(message)
 
     def _send_to_control(self, message: Message) -> None:

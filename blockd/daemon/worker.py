@@ -93,7 +93,7 @@ async def _enforce_until_stopped(
             elif "resolution" in message:
                 following.take(message["resolution"])
             else:
-                versions.put_nowait(int(message["enforce"]))
+                versions.put_nowait(context.shared.state.taken(message))
 
     loop.add_reader(channel.fileno(), read)
     for number in ENDING:

@@ -243,7 +243,7 @@ class WorkerSimulator:
         self.mute: set[int] = set()
         self.broken: set[int] = set()
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.sent.append(message)
         for index, pid in dict(self.workers.pids).items():
             if index in self.broken:

@@ -46,7 +46,7 @@ class Office:
         self.said.append(told)
         self.service.heard({**told, "worker": index, "pid": 10 + index})
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         """Pass what control says on to the workers."""
         for desk in self.desks.values():
             desk.take(json.loads(json.dumps(message))["cache"])

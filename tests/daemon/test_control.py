@@ -80,7 +80,7 @@ class Channel:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.sent.append(message)
         assert self.control is not None
         if "enforce" not in message:

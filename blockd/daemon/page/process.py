@@ -94,7 +94,7 @@ class PageProcess:
             return
         for message in messages:
             if "enforce" in message:
-                self.want(int(message["enforce"]))
+                self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""

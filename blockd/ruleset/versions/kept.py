@@ -1,7 +1,6 @@
 """The folder of rulesets: each version kept, one of them current.
 
 rulesets/000017.ruleset    the compiled file
-rulesets/000017.orders     the states of its orders while it is enforced
 rulesets/000017.held.json  what the gate held back of it (`blockd.ruleset.gate.held_file`)
 rulesets/000017.json       its origin and when it was enforced (`blockd.ruleset.versions.version_record`)
 rulesets/current           the number of the version in force
@@ -49,10 +48,6 @@ class Versions:
     def ruleset(self, version: int) -> Path:
         """Return the path of a version's ruleset file."""
         return self.folder / f"{version:06}.ruleset"
-
-    def states(self, version: int) -> Path:
-        """Return the path of a version's order states."""
-        return self.folder / f"{version:06}.orders"
 
     def record_path(self, version: int) -> Path:
         """Return the path of a version's record."""
@@ -105,16 +100,18 @@ class Versions:
     def drop(self, version: int) -> None:
         """Delete a version that cannot be enforced."""
         self.ruleset(version).unlink(missing_ok=True)
-        self.states(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
         self.held_path(version).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Delete what a process that was killed has left of versions whose ruleset is gone."""
+        """Delete what a process that was killed has left of versions whose ruleset is gone.
+
+        States of orders lie in memory; a file of them is of an earlier blockd.
+        """
         kept = set(self.all())
         for path in list(self.folder.iterdir()):
             match = _BESIDE.fullmatch(path.name)
-            if match and int(match[1]) not in kept:
+            if match and (path.suffix == ".orders" or int(match[1]) not in kept):
                 path.unlink(missing_ok=True)
 
     def _marked(self, mark: str) -> int | None:
