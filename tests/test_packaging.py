@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import blockd
-from blockd.daemon import supervisor
+from blockd.daemon.processes import family
 from blockd.settings import load
 from blockd.transports import binding as sockets
 from tests.places import ROOT
@@ -222,7 +222,7 @@ class TestUnit:
     def test_its_limits_leave_the_daemon_its_own(self) -> None:
         service = self.service()
         assert int(service["LimitNOFILE"]) >= sockets.DESCRIPTORS
-        assert float(service["TimeoutStopSec"]) > supervisor.STOP_TIME
+        assert float(service["TimeoutStopSec"]) > family.STOP_TIME + family.KILL_TIME
 
     def test_it_gives_no_more_than_it_must(self) -> None:
         service = self.service()

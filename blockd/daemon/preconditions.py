@@ -8,7 +8,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from blockd.daemon.state_dir import is_held
+from blockd.daemon.state_dir import bears_read_only, first_unwritable, is_held
 from blockd.feeds.budget import octets_text
 from blockd.settings import Settings
 from blockd.transports.binding import troubles
@@ -78,20 +78,16 @@ def _state(settings: Settings) -> Iterator[str]:
     if not place.is_dir():
         yield f"state_dir: {place} is not a folder; name another, or remove it"
         return
-    wanted = [place]
-    if place == folder:
-        try:
-            wanted += [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
-        except OSError as error:
-            yield f"state_dir: {error.filename} cannot be read: {error.strerror}"
-            return
-    for path in wanted:
-        if not os.access(path, os.W_OK | os.X_OK):
-            yield (
-                f"state_dir: {path} cannot be written by this user ({os.geteuid()}); "
-                "change its owner to the user that blockd runs as"
-            )
-            return
+    try:
+        path = first_unwritable(folder) if place == folder else None if os.access(place, os.W_OK | os.X_OK) else place
+    except OSError as error:
+        yield f"state_dir: {error.filename} cannot be read: {error.strerror}"
+        return
+    if path is not None and not bears_read_only(folder):
+        yield (
+            f"state_dir: {path} cannot be written by this user ({os.geteuid()}); "
+            "change its owner to the user that blockd runs as"
+        )
 
 
 def _sockets(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
@@ -50,6 +51,7 @@ def run(context: WorkerContext, channel: Channel) -> None:
 
 
 async def _serve(context: WorkerContext, channel: Channel) -> None:
+    pulse.begin(asyncio.get_running_loop())
     resolver = _resolver(context, channel)
     enforced: Enforced | None = None
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force

@@ -65,7 +65,7 @@ def test_older_version_is_used_where_the_current_one_is_damaged(tmp_path: Path, 
     damaged.write_bytes(content)
     with daemon:
         assert daemon.ask("listed.example").addresses == SINKHOLE
-        assert "Version 2 is skipped at the start" in daemon.log
+        assert "Version 2 is damaged, and set aside" in daemon.log
         everywhere(lambda: daemon.ask("second.example").addresses == SINKHOLE, "what was accepted is compiled anew")
         assert daemon.ask("first.example").rcode == "NXDOMAIN"
 

@@ -21,6 +21,7 @@ from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced
@@ -64,6 +65,7 @@ class PageProcess:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
+        pulse.begin(loop)
         for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
         if self._wanted is None:

@@ -3,6 +3,7 @@
 rulesets/000017.ruleset    the compiled file
 rulesets/000017.held.json  what the gate held back of it (`blockd.ruleset.gate.held_file`)
 rulesets/000017.json       its origin and when it was enforced (`blockd.ruleset.versions.version_record`)
+rulesets/000016.damaged    a ruleset that was found damaged, kept for whoever looks into that; one at most
 rulesets/current           the number of the version in force
 rulesets/pinned            the number of the version that an operator went back to, until released
 """
@@ -10,6 +11,7 @@ rulesets/pinned            the number of the version that an operator went back 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from blockd.errors import RulesetError
@@ -21,6 +23,14 @@ from blockd.ruleset.versions.version_record import VersionRecord
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
 _BESIDE = re.compile(r"(\d{6,12})\.(?:orders|json)", re.ASCII)
 _MARK = re.compile(rb"\s*(\d{1,12})\s*")
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Versions:
@@ -75,7 +85,7 @@ class Versions:
 
     def add(self, compiled: Path) -> int:
         """Move a compiled file, which must be in the same file system, here as the next version; return its number."""
-        version = max([*self.all(), self.current() or 0]) + 1
+        version = max([*self.all(), *(int(path.stem) for path in self.damaged()), self.current() or 0]) + 1
         for path in (self.record_path(version), self.held_path(version)):
             path.unlink(missing_ok=True)  # of a ruleset file that was removed
         compiled.rename(self.ruleset(version))
@@ -102,6 +112,16 @@ class Versions:
         self.ruleset(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
         self.held_path(version).unlink(missing_ok=True)
+
+    def set_aside(self, version: int) -> None:
+        """Keep a damaged ruleset as evidence, under another name and instead of an earlier one; raises OSError."""
+        for path in self.damaged():
+            _remove(path)
+        self.ruleset(version).rename(self.folder / f"{version:06}.damaged")
+
+    def damaged(self) -> list[Path]:
+        """Return what was set aside."""
+        return sorted(self.folder.glob("[0-9]*.damaged"))
 
     def sweep(self) -> None:
         """Delete what a process that was killed has left of versions whose ruleset is gone.
