@@ -55,6 +55,16 @@ class HitSlots:
             log.warning("%s cannot be read (%s); hits of orders may be counted under other series.", path, error)
         return slots
 
+    def adopt(self, enforced: Enforced | None) -> None:
+        """Know the slots that are in use, if they could not be saved: those of what is enforced."""
+        if enforced is None or self.slots:
+            return
+        for record, slot in zip(enforced.ruleset.catalogue.orders, enforced.states.hit_slots, strict=True):
+            if slot != SHARED:
+                owner = labels_of(record.feed, record.order)
+                self.slots[owner], self._seen[owner] = slot, (enforced.version, enforced.version)
+        self._free, self._is_saved = None, False
+
     def of(self, catalogue: Catalogue, version: int, kept: Collection[int]) -> list[int]:
         """Return the slot of each order of a version's catalogue; SHARED for those for which none is left.
 

@@ -181,6 +181,22 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=int(sample.page_ready),
     )
     yield GaugeMetricFamily(
+        "blockd_rulesets_damaged",
+        "Versions found damaged since the start, or set aside as damaged and not removed.",
+        value=sample.damaged,
+    )
+    yield GaugeMetricFamily(
+        "blockd_state_unwritable",
+        "1 while the state folder cannot be written; else 0.",
+        value=int(sample.is_unwritable),
+    )
+    restarts = CounterMetricFamily(
+        "blockd_process_restarts", "Processes that ended and were started again.", labels=["process"]
+    )
+    for kind in ("worker", "page", "control"):
+        restarts.add_metric([kind], sample.restarts.get(kind, 0))
+    yield restarts
+    yield GaugeMetricFamily(
         "blockd_clock_behind_seconds",
         "How far the clock is behind the newest time that is known; 0 if it has not run back.",
         value=sample.clock_behind,

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
+from blockd.daemon.processes.signals import ENDING
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
@@ -70,7 +71,8 @@ class PageProcess:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        pulse.begin(loop)
+        for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
         if self._wanted is None:
             self._channel.send({"enforcing": 0})
@@ -112,7 +114,7 @@ class PageProcess:
             return
         for message in messages:
             if "enforce" in message:
-                self.want(int(message["enforce"]))
+                self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.hit_slots import HitSlots, without_slot
@@ -35,6 +37,9 @@ def sample(
     releases_failed: bool,
     clock_behind: float,
     contradictions: int,
+    damaged: int,
+    is_unwritable: bool,
+    restarts: Mapping[str, int],
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
@@ -68,6 +73,9 @@ def sample(
         orders_without_slot=without_slot(enforced),
         orders_without_room=orders_without_room(enforced),
         contradictions=contradictions,
+        damaged=damaged,
+        is_unwritable=is_unwritable,
+        restarts=restarts,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,

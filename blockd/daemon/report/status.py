@@ -12,6 +12,7 @@ from blockd.audit import AuditLog
 from blockd.audit.chain import Head
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
+from blockd.daemon.damage import Damage
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.page.watch import PageStatus, PageWatch
@@ -166,6 +167,7 @@ class Observed:
     feeds: FeedSet
     workers: Workers
     page: PageWatch
+    damage: Damage
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
@@ -189,7 +191,8 @@ class Observed:
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room, upstreams=self.upstreams.alarms(now), started=self.started, now=now,
+            maker=self.maker, room=self.room, upstreams=(*self.upstreams.alarms(now), *self.damage.alarms()),
+            started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,

@@ -21,7 +21,7 @@ from blockd.names import key_from_text
 from blockd.orders import Reason, Verdict
 from blockd.resolver import SelfTestKey
 from blockd.resolver.machine.loop_token import LoopToken
-from blockd.ruleset import write_states
+from blockd.ruleset import StatesMemory
 from blockd.settings import Settings
 from blockd.transports.binding import Sockets
 from tests.ruleset.lists import NOW, compiled, feed, listing, order
@@ -41,7 +41,7 @@ class Supervisor:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.heard.append(message)
 
 
@@ -63,7 +63,7 @@ class Page:
         """Have a version that lists `name`."""
         path = self.state.versions.ruleset(version)
         ruleset = compiled(path, feed("f", listing(order("o"), name)))
-        write_states(self.state.versions.states(version), [order("o")], [3], NOW)
+        self.state.take_states(version, StatesMemory.make([order("o")], [3], NOW))
         ruleset.close()
 
     def reason(self, name: str) -> Reason:
