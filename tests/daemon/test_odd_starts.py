@@ -40,7 +40,7 @@ MOUNTS = {
     "a root that is read-only": 'mount --bind "$STATE" "$STATE"; mount -o remount,ro,bind /',
 }
 REFUSED = {
-    "few descriptors": ("ulimit -n 16", 2, "this process may open 16 files"),
+    "few descriptors": ("ulimit -n 16", 2, "a process may open 16"),
     "little memory": ("ulimit -v 120000", 2, "of memory mapped (RLIMIT_AS), and needs"),
     "no /proc": ("umount -l /proc", 2, "blockd needs /proc"),
 }
