@@ -1,13 +1,16 @@
 """Reading files up to a limit, and replacing them whole: temporary file beside it, fsync, rename, fsync of the folder.
 
-Both are done here and nowhere else. An observer is told of each file that is about to change, so that a command that
-is interrupted can say which it has changed.
+Both are done here and nowhere else. A file that blockd keeps itself, in its state folder, is opened by `open_kept`:
+never through a link, and only if it is a regular file. An observer is told of each file that is about to change, so
+that a command that is interrupted can say which it has changed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -49,6 +52,25 @@ def read_file(path: Path, limit: int) -> bytes:
     """Return the content of the file at `path`; raises OSError, or FileTooLarge if it has more than `limit` octets."""
     with path.open("rb") as file:
         return read_rest(file, limit)
+
+
+def read_kept(path: Path, limit: int) -> bytes:
+    """Return the content of a file that blockd keeps itself, as `read_file` does; raises as `open_kept` does."""
+    with open_kept(path) as file:
+        return read_rest(file, limit)
+
+
+def open_kept(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """Open a file that blockd keeps itself, at once; `flags` are those of open(2).
+
+    Raises OSError, also if a link or anything else than a regular file lies there: whoever could put it there must
+    not choose which file is read, and a pipe must not hold up a start.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o640)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "wb" if flags & os.O_WRONLY else "rb")
 
 
 def read_rest(file: BinaryIO, limit: int) -> bytes:

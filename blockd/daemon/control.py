@@ -25,6 +25,7 @@ from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult, AcceptService
+from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
@@ -62,7 +63,7 @@ from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
-from blockd.web import Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
+from blockd.web import Bearer, Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -130,6 +131,7 @@ class ControlProcess:
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
+        self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
@@ -310,7 +312,7 @@ class ControlProcess:
         return [
             await serve_block_page(site, sockets.block_page_http),
             await serve_tls(site, sockets.block_page_https),
-            await serve_admin(admin_app(self, [self._settings.listen.admin.host]), sockets.admin),
+            await serve_admin(admin_app(self, self._bearer, [self._settings.listen.admin.host]), sockets.admin),
         ]
 
     def _sample(self) -> Sample:
@@ -320,7 +322,7 @@ class ControlProcess:
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
-            now=self._timing.clock(),
+            admin_refused=self._bearer.refused, now=self._timing.clock(),
         )  # fmt: skip
 
     async def _announce(self) -> None:

@@ -106,4 +106,5 @@ class Sample:
     contradictions: int = 0  # between orders of different authorities
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
+    admin_refused: int = 0  # requests for a change that did not have the secret
     upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

@@ -335,9 +335,15 @@ class Daemon:
         with request("GET", self.admin_port, path) as response:
             return response.status, response.read()
 
+    @property
+    def secret(self) -> str:
+        """The secret of the admin port; empty before there is one."""
+        path = self.state_dir / "admin.secret"
+        return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
-        """POST JSON to the admin port."""
-        headers = {"Content-Type": "application/json"}
+        """POST JSON to the admin port, with its secret."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
         with request("POST", self.admin_port, path, headers, json.dumps(body)) as response:
             return response.status, json.loads(response.read())
 
