@@ -26,6 +26,14 @@ SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is p
 
 
 _observer: Observer | None = None
+_widest = 0o777  # the rights that a file of this process may have at most
+
+
+def limit_modes() -> None:
+    """Have no file that this process and its children make readable by others than its user and group."""
+    global _widest  # one process has one state folder
+    _widest = 0o750
+    os.umask(0o777 & ~_widest)
 
 
 def observe(observer: Observer | None) -> None:
@@ -60,17 +68,22 @@ def read_kept(path: Path, limit: int) -> bytes:
         return read_rest(file, limit)
 
 
-def open_kept(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Open a file that blockd keeps itself, at once; `flags` are those of open(2).
+def open_kept(path: Path) -> BinaryIO:
+    """Open a file that blockd keeps itself, to read; raises as `descriptor_of_kept` does."""
+    return os.fdopen(descriptor_of_kept(path, os.O_RDONLY), "rb")
+
+
+def descriptor_of_kept(path: Path, flags: int) -> int:
+    """Open a file that blockd keeps itself, at once, and return its descriptor; `flags` are those of open(2).
 
     Raises OSError, also if a link or anything else than a regular file lies there: whoever could put it there must
-    not choose which file is read, and a pipe must not hold up a start.
+    not choose which file is opened, and a pipe must not hold up a start.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o640)
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-    return os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "wb" if flags & os.O_WRONLY else "rb")
+    return descriptor
 
 
 def read_rest(file: BinaryIO, limit: int) -> bytes:
@@ -109,7 +122,7 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True, begun: Pat
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            os.fchmod(file.fileno(), mode & _widest)
             if durable:
                 os.fsync(file.fileno())
         put(Path(temporary), path)
@@ -138,7 +151,7 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             written.append((temporary, path))
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
+                os.fchmod(descriptor, mode & _widest)
                 file.writelines(blocks)
         _sync_all(temporary for temporary, _ in written)
         for temporary, path in written:
@@ -162,7 +175,7 @@ def _sync_all(paths: Iterable[str]) -> None:
 
 def sync_file(path: Path) -> None:
     """Wait until the content of `path` is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -171,7 +184,7 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from blockd.daemon.process_name import name_process
+from blockd.daemon.rights.account import Account, become_reading_all
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -27,11 +28,12 @@ class SharedGate:
     Reading starts at once, in the background.
     """
 
-    def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = ()) -> None:
+    def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = (), account: Account | None = None) -> None:
+        """Start reading, as `account` with the right to read every file; as this process' user if it is None."""
         self._descriptor = os.memfd_create("blockd-gate", os.MFD_CLOEXEC)
         self._pid = os.fork()
         if self._pid == 0:
-            _write_and_exit(settings, feeds, self._descriptor)
+            _write_and_exit(settings, feeds, account, self._descriptor)
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once."""
@@ -51,11 +53,12 @@ class SharedGate:
         return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 1)
 
 
-def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], descriptor: int) -> None:
+def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], account: Account | None, descriptor: int) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
         name_process("gate")
+        become_reading_all(account)
         with open(descriptor, "wb", closefd=False) as file:
             try:
                 gate = gate_of(settings, feeds)

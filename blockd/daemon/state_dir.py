@@ -6,6 +6,7 @@ feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
+admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
@@ -13,19 +14,24 @@ hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_sl
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.rights.account import user_name
+from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
+from blockd.files import descriptor_of_kept
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
 from blockd.ruleset.versions.keeping import spare_one
@@ -33,14 +39,14 @@ from blockd.ruleset.versions.keeping import spare_one
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-amended|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)"
+    r"compiled|compiled-amended|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
@@ -63,8 +69,9 @@ class StateDir:
         self.versions = Versions(folder / "rulesets")
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
+            _make(folder)
             for part in ("rulesets", "feeds"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+                _make(folder / part)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -74,7 +81,7 @@ class StateDir:
         If that one was killed, its children are given time to end.
         """
         try:
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = descriptor_of_kept(self.folder / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._unusable(error) from error
         deadline = time.monotonic() + ORPHANS_END
@@ -96,19 +103,28 @@ class StateDir:
             os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor
 
-    def check_writable(self) -> None:
-        """Raise CommandError if this process may not write all of the folder."""
+    def secure(self) -> None:
+        """Close the folder to others; raises CommandError if another user has something in it, or it may not be used.
+
+        Root may write everything, and is asked nothing.
+        """
+        if (uid := os.geteuid()) != 0:
+            try:
+                found = foreign(self.folder, uid)
+            except OSError as error:
+                raise self._unusable(error) from error
+            if found is not None:
+                raise CommandError(f"state_dir: {of_others(self.folder, found, user_name(uid))}.")
         for path in (self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())):
             if not os.access(path, os.W_OK | os.X_OK):
                 raise CommandError(
                     f"The state folder {self.folder} (state_dir) cannot be used: {path} cannot be written by this "
-                    f"user ({os.geteuid()}). Change its owner to the user that blockd runs as."
+                    f"user ({uid}). Change its mode."
                 )
+        close_to_others(self.folder)
 
     def _unusable(self, error: OSError) -> CommandError:
-        return CommandError(
-            f"The state folder {self.folder} (state_dir) cannot be used: {error.filename}: {error.strerror}."
-        )
+        return CommandError(unusable(self.folder, error))
 
     def tidy(self) -> None:
         """Remove unfinished files of a killed blockd, and whatever is not a regular file where one belongs.
@@ -121,17 +137,11 @@ class StateDir:
         for path in list(self.folder.rglob("*")):
             if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
                 continue
-            if path.is_symlink() and not path.exists():
-                log.error("%s is a broken link where blockd keeps a file. It is removed and created again.", path)
-                path.unlink(missing_ok=True)
-            elif path.is_dir() and not path.is_symlink():
-                log.error("%s is a folder where blockd keeps a file. It is removed and created again.", path)
-                shutil.rmtree(path, ignore_errors=True)
-
-    def own(self, uid: int, gid: int) -> None:
-        """Make the user that blockd becomes the owner of the folder and of all in it."""
-        for path in (self.folder, *self.folder.rglob("*")):
-            os.chown(path, uid, gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):
+                mode = path.lstat().st_mode
+                if not stat.S_ISREG(mode):
+                    log.error("%s is %s where blockd keeps a file. It is removed and created again.", path, _kind(mode))
+                    _remove(path, mode)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""
@@ -216,7 +226,7 @@ class StateDir:
 def is_held(folder: Path) -> bool:
     """Return whether a blockd, or children of one that was killed, hold the state folder at `folder`."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = descriptor_of_kept(folder / "lock", os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -235,3 +245,29 @@ def _is_locked(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of the state, and those above it, if they are missing."""
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(MODE)
+        folder.chmod(MODE)  # whatever the umask
+        return
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
+
+
+def _kind(mode: int) -> str:
+    """Say what something is that is not a regular file."""
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+
+
+def _remove(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

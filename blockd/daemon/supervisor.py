@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import grp
 import importlib
 import logging
 import os
-import pwd
 import resource
 import secrets
 import select
@@ -30,6 +28,9 @@ from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext,
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
+from blockd.daemon.rights.account import Account, acting_as, become
+from blockd.daemon.rights.capabilities import close_memory
+from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.child_process import spare_memory
@@ -37,7 +38,8 @@ from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.nursery import Nursery, reset_signals
 from blockd.daemon.upstreams.news import tell
-from blockd.errors import BlockdError, CommandError, ConfigError
+from blockd.errors import BlockdError, ConfigError
+from blockd.files import limit_modes
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
@@ -85,13 +87,20 @@ class Supervisor:
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
-        self._lock = self._state.lock()
+        limit_modes()
+        account = Account.of(settings.user) if settings.user else None
+        make_for(settings.state_dir, account)
+        with acting_as(account):  # what lies in the folder is never opened with root's rights
+            self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
+            self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
-        self._gate = SharedGate(settings.gate, settings.feeds)
-        self._become(settings.user)
-        self._state.check_writable()
+        self._gate = SharedGate(settings.gate, settings.feeds, account)
+        if account is not None:
+            importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
+        become(account)
+        close_memory()
+        self._state.secure()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         self._resolution = Resolution.of(settings)
@@ -272,22 +281,6 @@ class Supervisor:
             os.waitpid(child.pid, 0)
         self._nursery.close()
         self._sockets.close()
-
-    def _become(self, user: str) -> None:
-        """Drop privileges to `user`, for good."""
-        if not user:
-            return
-        entry = pwd.getpwnam(user)
-        importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
-        try:
-            self._state.own(entry.pw_uid, entry.pw_gid)
-            os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
-            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-        except PermissionError as error:
-            raise CommandError(
-                f"user: this process may not become {user!r}: start it as root, or remove the key."
-            ) from error
 
 
 def _run_control(context: ControlContext, channel: Channel) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
+from blockd.files import open_kept
 from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends, name_digest
 from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
@@ -76,7 +77,7 @@ class Ruleset:
         again.
         """
         try:
-            with path.open("rb") as file:
+            with open_kept(path) as file:
                 octets = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.errors import RulesetError
-from blockd.files import replace_file
+from blockd.files import descriptor_of_kept, replace_file
 from blockd.orders import Order, State, next_change, state_at
 
 MAGIC = b"BLOCKDO2"
@@ -49,7 +49,7 @@ def write_states(
 def _written_over(path: Path, octets: bytes) -> bool:
     """Write over a file of the same size; return whether there was one."""
     try:
-        with path.open("r+b") as file:
+        with os.fdopen(descriptor_of_kept(path, os.O_RDWR), "r+b") as file:
             if os.fstat(file.fileno()).st_size != len(octets):
                 return False
             file.write(octets)
@@ -108,9 +108,12 @@ class OrderStates:
     def __init__(self, path: Path, orders: int, *, writable: bool = False) -> None:
         """Map the file; raises RulesetError if it does not hold the states of that many orders."""
         try:
-            with path.open("r+b" if writable else "rb") as file:
+            descriptor = descriptor_of_kept(path, os.O_RDWR if writable else os.O_RDONLY)
+            try:
                 access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-                self._octets = mmap.mmap(file.fileno(), 0, access=access)
+                self._octets = mmap.mmap(descriptor, 0, access=access)
+            finally:
+                os.close(descriptor)
         except (OSError, ValueError) as error:
             raise RulesetError(f"{path} cannot be opened as order states: {error}") from error
         slots_at = STATES_AT + _padded(orders)
