@@ -13,6 +13,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,7 +69,7 @@ def read_kept(path: Path, limit: int) -> bytes:
         return read_rest(file, limit)
 
 
-def open_kept(path: Path) -> BinaryIO:
+def open_kept(path: Path) -> BufferedReader:
     """Open a file that blockd keeps itself, to read; raises as `descriptor_of_kept` does."""
     return os.fdopen(descriptor_of_kept(path, os.O_RDONLY), "rb")
 

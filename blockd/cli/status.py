@@ -92,6 +92,9 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
+    if page := told["page"]:
+        state = f"process {page['pid']}" if page["pid"] else "NOT RUNNING"
+        yield f"block page: {state}, tells of version {page['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
     yield _disk(told["disk"])

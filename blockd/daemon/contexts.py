@@ -44,6 +44,22 @@ class WorkerContext:
     version: int | None  # to enforce from the first answer on
 
 
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """The data for the page process."""
+
+    shared: SharedContext
+    version: int | None  # to enforce from the first answer on
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What the supervisor knows of a process that enforces: its id, and the version that it reports to enforce."""
+
+    pid: int
+    enforcing: int | None
+
+
 class GateSource(Protocol):
     """Source of the gate, see `blockd.daemon.shared_gate.SharedGate`."""
 
@@ -63,15 +79,8 @@ class ControlContext:
     running: ConfigWatch
     gate: GateSource
     version: int | None
-    workers: dict[int, WorkerState]  # the running ones, by index
+    workers: dict[int, ProcessState]  # the running ones, by index
+    page: ProcessState | None = field(default=None, kw_only=True)  # None if it does not run
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
     nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """What the supervisor knows of a worker: its process id, and the version that it reports to enforce."""
-
-    pid: int
-    enforcing: int | None

@@ -1,4 +1,4 @@
-"""The control process: feeds, orders coming into force, the block page, the admin port. It answers no questions."""
+"""The control process: feeds, orders coming into force, the admin port. It answers no questions and serves no page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
+from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
+from blockd.daemon.report import conditions
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
 from blockd.daemon.report.held_back import HeldBack
@@ -39,7 +41,6 @@ from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.sinkhole import SinkholeService
 from blockd.daemon.switching import ControlChannel, Store, WorkerLink
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiling
@@ -63,7 +64,9 @@ from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
-from blockd.web import Bearer, Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
+from blockd.web.admin import Condition, admin_app
+from blockd.web.admin_serving import serve_admin
+from blockd.web.bearer import Bearer
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -77,6 +80,7 @@ def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process("control")
     yield_to_workers()
+    context.shared.sockets.keep(context.shared.sockets.admin)
     asyncio.run(ControlProcess(context, channel, Environment.real(context.nursery)).run())
 
 
@@ -101,6 +105,7 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
+        self._page = PageWatch(context.page, timing.monotonic, is_wanted=shared.sockets.has_page)
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
@@ -133,16 +138,13 @@ class ControlProcess:
         self._held = HeldBack(state.versions)
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(
-            self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
+            self._switcher, self._feeds, self._workers, self._page, self._tests, self._overrides, self._audit,
             self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
             self._updater.maker, state.room, self._upstreams, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, self._upstreams.resolution)
         self._lookups = Lookups(world)
-        self.sinkhole = SinkholeService(
-            settings, shared.counters.row(settings.workers), lambda: self._enforced, self._lookups.where_it_leads
-        )
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 
@@ -163,7 +165,8 @@ class ControlProcess:
         await self._switcher.begin(self._context.version)
         enforced = self._enforced
         self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
-        serving = await self._serve()
+        hosts = [self._settings.listen.admin.host]
+        serving = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
         stating = self._statements.state_forever(self._settings.audit.statement)
         needed = self._updater.run(), self._order_clock.run(), self._upstreams.run()
         tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
@@ -176,8 +179,7 @@ class ControlProcess:
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
         await self._switcher.close()
         await asyncio.to_thread(self._recorder.end)
-        for server in serving:
-            await server.close()
+        await serving.close()
         for task in done - {stopped}:
             task.result()
 
@@ -187,21 +189,12 @@ class ControlProcess:
         return self._switcher.enforced
 
     def health(self) -> Condition:
-        """Return whether every worker is running."""
-        missing = self._workers.missing()
-        if missing:
-            return Condition(False, f"workers {missing} are not running; they are being started again")
-        return Condition(True, "every worker is running")
+        """Return whether every worker and the page process are running, and that one follows the workers."""
+        return conditions.health(self._workers, self._page, self._switcher.version)
 
     def readiness(self) -> Condition:
         """Return whether every worker enforces the current version."""
-        if self._enforced is None:
-            done = "resolved without a policy" if self._settings.at_first_start == "serve" else "answered with SERVFAIL"
-            return Condition(False, f"no list is enforced yet: names are {done}")
-        behind = self._workers.behind(self._enforced.version)
-        if behind:
-            return Condition(False, f"workers {behind} do not enforce version {self._enforced.version} yet")
-        return Condition(True, f"version {self._enforced.version} is enforced by every worker")
+        return conditions.readiness(self._workers, self._switcher.version, self._settings)
 
     def metrics(self) -> bytes:
         """Return every series."""
@@ -293,8 +286,12 @@ class ControlProcess:
             self._feeds.hint(str(message["notified"]))
         elif "refused_notify" in message:
             self._feeds.notify.heard(message["refused_notify"])
+        elif "page" in message:
+            self._page.heard(message["page"])
         else:
             self._workers.heard(message)
+            if "enforcing" in message:
+                self._page.worker_enforces(int(message["enforcing"]))
 
     def _stand_on(self, resolution: Resolution) -> None:
         """Have no list block the upstreams of now, if they are others."""
@@ -307,18 +304,11 @@ class ControlProcess:
             await self._timing.sleep(HALF_LIFE)
             self._context.shared.traffic.halve()
 
-    async def _serve(self) -> list[Serving]:
-        site, sockets = self.sinkhole.site(), self._context.shared.sockets
-        return [
-            await serve_block_page(site, sockets.block_page_http),
-            await serve_tls(site, sockets.block_page_https),
-            await serve_admin(admin_app(self, self._bearer, [self._settings.listen.admin.host]), sockets.admin),
-        ]
-
     def _sample(self) -> Sample:
         return sample(
             self._enforced, self._feeds, self._slots, self._recorder, self._held,
-            is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok, tests=self._tests,
+            is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok,
+            page_ready=not self._page.trouble(self._switcher.version), tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),

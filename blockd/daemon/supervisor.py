@@ -12,22 +12,21 @@ import logging
 import os
 import resource
 import secrets
-import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
+from blockd.daemon.contexts import ControlContext, PageContext, ProcessState, SharedContext, WorkerContext
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, be_child, how_it_ended
+from blockd.daemon.processes.waiting import readable, signal_socket
 from blockd.daemon.rights.account import Account, acting_as, become
 from blockd.daemon.rights.capabilities import close_memory
 from blockd.daemon.rights.state_folder import make_for
@@ -36,9 +35,9 @@ from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
-from blockd.daemon.update.nursery import Nursery, reset_signals
+from blockd.daemon.update.nursery import Nursery
 from blockd.daemon.upstreams.news import tell
-from blockd.errors import BlockdError, ConfigError
+from blockd.errors import ConfigError
 from blockd.files import limit_modes
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
@@ -54,25 +53,10 @@ from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
+PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
+CONTROL_CODE = "blockd.daemon.control"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Child:
-    """A process that the supervisor keeps alive; `index` is a worker's, None for the control process."""
-
-    index: int | None
-    pid: int
-    watch: int  # a pidfd: readable when the process has ended
-    channel: Channel
-    started: float
-    enforcing: int | None = None  # the version that a worker reports to enforce, 0 for none
-
-    @property
-    def name(self) -> str:
-        """Its name in log lines."""
-        return "control" if self.index is None else f"worker {self.index}"
 
 
 class Supervisor:
@@ -97,7 +81,8 @@ class Supervisor:
         # Before the user changes: only the starting user may be able to read its lists.
         self._gate = SharedGate(settings.gate, settings.feeds, account)
         if account is not None:
-            importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
+            for code in (PAGE_CODE, CONTROL_CODE):
+                importlib.import_module(code)  # now, as that user may not be able to read it
         become(account)
         close_memory()
         self._state.secure()
@@ -115,7 +100,7 @@ class Supervisor:
         self._version: int | None = None
         self._nursery = Nursery()  # of the control process
         self._children: dict[int, Child] = {}  # by pidfd
-        self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
+        self._due: list[tuple[float, Role]] = []  # children to start again, by the monotonic clock
         self._announced = False  # whether a control process was asked to announce the start-up
         self._stopping = False
 
@@ -132,13 +117,18 @@ class Supervisor:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
         gc.freeze()  # otherwise collections in the children would copy shared memory
-        self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._signals = signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
-            self._start(index)
-        # By now workers answer. What only the control process and its children need is loaded once for all of them.
-        importlib.import_module("blockd.daemon.control")
+            self._start(Role("worker", index))
+        # By now workers answer. What the others need is loaded once for all that are forked from here on: first what
+        # the page process needs, which is forked without the rest, then what the control process and its children do.
+        if self._sockets.has_page:
+            importlib.import_module(PAGE_CODE)
+            gc.freeze()
+            self._start(PAGE)
+        importlib.import_module(CONTROL_CODE)
         gc.freeze()
-        self._start(None)
+        self._start(CONTROL)
         while not self._stopping:
             self._turn()
         self._stop()
@@ -149,8 +139,8 @@ class Supervisor:
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
         nursery = self._nursery.descriptors
-        readable = _readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
-        for number in readable:
+        ready = readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
+        for number in ready:
             if number == self._signals.fileno():
                 self._signalled(self._signals.recv(64))
             elif number in channels:
@@ -159,34 +149,34 @@ class Supervisor:
                 self._nursery.handle(number)
         if self._stopping:
             return
-        for number in readable:
+        for number in ready:
             if number in self._children:
                 self._died(self._children[number])
-        due = [index for at, index in self._due if at <= time.monotonic()]
-        self._due = [(at, index) for at, index in self._due if index not in due]
-        for index in due:
-            self._start(index)
+        due = [role for at, role in self._due if at <= time.monotonic()]
+        self._due = [(at, role) for at, role in self._due if role not in due]
+        for role in due:
+            self._start(role)
 
-    def _start(self, index: int | None) -> None:
+    def _start(self, role: Role) -> None:
         ours, theirs = pair()
-        nursery = self._nursery.open() if index is None else None
-        job = self._worker_job(index) if index is not None else self._control_job(nursery)
+        nursery = self._nursery.open() if role == CONTROL else None
+        job = self._job(role, nursery)
         try:
             pid = os.fork()
         except OSError as error:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
             ours.close()
             theirs.close()
-            self._due.append((time.monotonic() + QUICK_DEATH, index))
+            self._due.append((time.monotonic() + QUICK_DEATH, role))
             return
         if pid == 0:
             self._forget(ours)
-            _be_child(job, theirs)
+            be_child(job, theirs)
         theirs.close()
         if nursery is not None:
             nursery.close()
         watch = os.pidfd_open(pid)
-        self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
+        self._children[watch] = Child(role, pid, watch, ours, time.monotonic())
 
     def _forget(self, ours: Channel) -> None:
         """In a child, close what only the supervisor needs: a channel ends only when no process holds it."""
@@ -203,55 +193,65 @@ class Supervisor:
             self._selftest_key, self._loop_token,
         )  # fmt: skip
 
-    def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
-        return lambda channel: worker.run(context, channel)
+    def _job(self, role: Role, nursery: socket.socket | None) -> Callable[[Channel], None]:
+        """Return what a child does; `nursery` is for the control process."""
+        if role.kind == "worker":
+            work = WorkerContext(self._shared(), role.index, self._engine, self._resolution, self._version)
+            return lambda channel: worker.run(work, channel)
+        if role == PAGE:
+            page = PageContext(self._shared(), self._version)
+            return lambda channel: _run_page(page, channel)
+        control = self._control_context(nursery)
+        return lambda channel: _run_control(control, channel)
 
-    def _control_job(self, nursery: socket.socket | None) -> Callable[[Channel], None]:
+    def _control_context(self, nursery: socket.socket | None) -> ControlContext:
+        states = {child.role: ProcessState(child.pid, child.enforcing) for child in self._children.values()}
         context = ControlContext(
             self._shared(),
             config=self._config,
             running=self._running,
             gate=self._gate,
             version=self._version,
-            workers={
-                child.index: WorkerState(child.pid, child.enforcing)
-                for child in self._children.values()
-                if child.index is not None
-            },
+            workers={role.index: state for role, state in states.items() if role.kind == "worker"},
+            page=states.get(PAGE),
             announce=not self._announced,
             resolution=self._resolution,
             nursery=nursery,
         )
         self._announced = True
-        return lambda channel: _run_control(context, channel)
+        return context
 
     def _receive(self, child: Child) -> None:
         for message in child.channel.receive() or ():
-            if child.index is None:
+            if child.role == CONTROL:
                 if "enforce" in message:
                     self._version = int(message["enforce"])
                 elif "resolution" in message:
                     observation = Observation.from_message(message["resolution"])
                     if observation != self._resolution.observation:
                         self._resolution = Resolution.by(self._settings, observation)
-                self._send_to_workers(message)
+                self._pass_on(message)
+                continue
+            child.enforcing = message.get("enforcing", child.enforcing)
+            if child.role == PAGE:
+                self._send_to_control({"page": {**message, "pid": child.pid}})
             else:
-                child.enforcing = message.get("enforcing", child.enforcing)
-                self._send_to_control({**message, "worker": child.index, "pid": child.pid})
+                self._send_to_control({**message, "worker": child.role.index, "pid": child.pid})
 
     def _died(self, child: Child) -> None:
         del self._children[child.watch]
         _, status = os.waitpid(child.pid, 0)
         os.close(child.watch)
         child.channel.close()
-        if child.index is None:
+        if child.role == CONTROL:
             self._nursery.close()
-        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
-        if child.index is not None:
-            self._send_to_control({"died": child.index})
+        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, how_it_ended(status))
+        if child.role == PAGE:
+            self._send_to_control({"page": {"died": True}})
+        elif child.kind == "worker":
+            self._send_to_control({"died": child.role.index})
         lived = time.monotonic() - child.started
-        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.index))
+        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.role))
 
     def _signalled(self, numbers: bytes) -> None:
         if signal.SIGHUP in numbers:
@@ -259,14 +259,15 @@ class Supervisor:
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
             self._stopping = True
 
-    def _send_to_workers(self, message: Message) -> None:
+    def _pass_on(self, message: Message) -> None:
+        """Pass a message of the control process on: what is to be enforced to all others, the rest to workers."""
         for child in self._children.values():
-            if child.index is not None:
+            if child.kind == "worker" or (child.role.enforces and "enforce" in message):
                 child.channel.send(message)
 
     def _send_to_control(self, message: Message) -> None:
         for child in self._children.values():
-            if child.index is None:
+            if child.role == CONTROL:
                 child.channel.send(message)
 
     def _stop(self) -> None:
@@ -275,7 +276,7 @@ class Supervisor:
             os.kill(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIME
         for child in list(self._children.values()):
-            if not _readable([child.watch], max(0.0, deadline - time.monotonic())):
+            if not readable([child.watch], max(0.0, deadline - time.monotonic())):
                 log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
                 os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
@@ -283,47 +284,18 @@ class Supervisor:
         self._sockets.close()
 
 
+def _run_page(context: PageContext, channel: Channel) -> None:
+    """Run the page process; its code, which no worker needs, was imported once the workers had started."""
+    from blockd.daemon.page import process
+
+    process.run(context, channel)
+
+
 def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process; its libraries, which no worker needs, were imported once the workers had started."""
+    """Run the control process; its libraries, which no other child needs, were imported last."""
     from blockd.daemon import control
 
     control.run(context, channel)
-
-
-def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
-    """Run as a child; never return into the supervisor's code, whatever happens."""
-    code = 1
-    try:
-        reset_signals()
-        job(channel)
-        code = 0
-    except BlockdError as error:
-        log.error("%s", error)
-    except Exception:
-        log.exception("An internal error in blockd ended this process; it is started again. Please report it.")
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
-    """Return a socket that receives the number of each signal as one octet."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
-    for number in numbers:
-        signal.signal(number, lambda _number, _frame: None)
-    return ours
-
-
-def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
-    """Wait for at most `seconds`, or without limit if None, and return the descriptors that are readable."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
 def _raise_descriptors(wanted: int) -> None:
@@ -332,10 +304,3 @@ def _raise_descriptors(wanted: int) -> None:
     if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _how(status: int) -> str:
-    """Describe how a process ended."""
-    if os.WIFSIGNALED(status):
-        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"exit code {os.WEXITSTATUS(status)}"

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process(f"worker {context.index}", f"w{context.index}")
+    sockets = context.shared.sockets
+    sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
     uvloop.run(_serve(context, channel))
 
 
@@ -142,6 +144,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         client_ttl=int(cache.client_ttl),
         local=shared.loop_token.with_zone(context.resolution.local),
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
+        front_ends=tuple(settings.clients.front_ends),
     )
     instruments = Instruments(
         clock=time.monotonic,

@@ -167,6 +167,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("blockd_ready", "1 if every worker enforces the ruleset, else 0.", value=sample.is_ready)
     yield GaugeMetricFamily(
+        "blockd_page_ready",
+        "1 if the page process runs and follows the workers, or no block page is configured; else 0.",
+        value=int(sample.page_ready),
+    )
+    yield GaugeMetricFamily(
         "blockd_clock_behind_seconds",
         "How far the clock is behind the newest time that is known; 0 if it has not run back.",
         value=sample.clock_behind,

@@ -108,7 +108,7 @@ class Row:
 
 
 class Counters:
-    """All rows: one for each worker's index, the last for the control process."""
+    """All rows: one for each worker's index, the last for the page process."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -116,7 +116,7 @@ class Counters:
         self._numbers = memoryview(self._memory).cast("Q")
 
     def row(self, index: int) -> Row:
-        """Return the row of worker `index`; index `workers` is the control process's."""
+        """Return the row of worker `index`; index `workers` is the page process's."""
         return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
 
     def queries(self) -> list[int]:

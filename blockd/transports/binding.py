@@ -73,10 +73,29 @@ class Sockets:
     block_page_https: list[socket.socket] = field(default_factory=list)
     admin: list[socket.socket] = field(default_factory=list)
     left_out: list[SocketAddress] = field(default_factory=list)
+    _bound: Bound | None = None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether anything is listened on for the block page or the refusal of TLS."""
+        return bool(self.block_page_http or self.block_page_https)
 
     @property
     def bound(self) -> Bound:
-        """Where they listen, as the kernel says; the workers' sockets have the same addresses."""
+        """Where they listen, as the kernel said first; the workers' sockets have the same addresses."""
+        if self._bound is None:
+            self._bound = self._where()
+        return self._bound
+
+    def keep(self, *kept: list[socket.socket]) -> None:
+        """Close all but some groups, in a process that serves only these; where all of them listen is still known."""
+        self._bound = self.bound
+        held = {id(sock) for group in kept for sock in group}
+        for sock in self._all():
+            if id(sock) not in held:
+                sock.close()
+
+    def _where(self) -> Bound:
         return Bound(
             _addresses(self.udp[0] if self.udp else []),
             _addresses(self.tcp[0] if self.tcp else []),
@@ -88,9 +107,12 @@ class Sockets:
 
     def close(self) -> None:
         """Close all of them."""
-        for group in (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin):
-            for sock in group:
-                sock.close()
+        for sock in self._all():
+            sock.close()
+
+    def _all(self) -> list[socket.socket]:
+        groups = (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin)
+        return [sock for group in groups for sock in group]
 
 
 def bind(settings: Settings, source: str) -> Sockets:

@@ -276,17 +276,25 @@ class Daemon:
         return found
 
     def control_pid(self) -> int:
-        """Return the control process: the supervisor's child that is no worker."""
-        workers = {worker["pid"] for worker in self.status()["workers"]}
-        (control,) = [pid for pid in self.children() if pid not in workers]
+        """Return the control process."""
+        (control,) = self.children("control")
         return control
 
-    def children(self) -> list[int]:
-        """Return the process ids of workers and control process, without what is forked for that one."""
+    def page_pid(self) -> int:
+        """Return the page process."""
+        (page,) = self.children("page")
+        return page
+
+    def children(self, *roles: str) -> list[int]:
+        """Return the process ids of workers, page and control process, without what is forked for that one.
+
+        Only those of some roles, by the names that `top` shows: `w` for a worker.
+        """
+        names = tuple(f"blockd: {role}" for role in roles or ("w", "page", "control"))
         found = []
         for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split():
             with contextlib.suppress(OSError):
-                if Path(f"/proc/{pid}/comm").read_text().startswith(("blockd: w", "blockd: control")):
+                if Path(f"/proc/{pid}/comm").read_text().startswith(names):
                     found.append(int(pid))
         return found
 

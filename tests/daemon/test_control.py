@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from blockd.audit.log import AuditLog
 from blockd.audit.statement import kept_statements
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
+from blockd.daemon.contexts import ControlContext, ProcessState, SharedContext
 from blockd.daemon.control import ControlProcess
 from blockd.daemon.environment import Environment
 from blockd.daemon.report.statements import LOOK
@@ -27,8 +28,7 @@ from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
-from blockd.names import Network, key_from_text
-from blockd.orders import Reason, Verdict
+from blockd.names import Network
 from blockd.resolver import SelfTestKey
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.resolution import Resolution
@@ -38,12 +38,12 @@ from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
 from blockd.times import time_text
 from blockd.transports.binding import Sockets
-from blockd.web import Condition
+from blockd.web.admin import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
-    "workers", "self_test", "overrides",
+    "workers", "page", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip
@@ -92,15 +92,17 @@ class Channel:
 class Node:
     """A control process with two workers; the feeds are `national` and blockd's own."""
 
-    def __init__(self, folder: Path, **more: object) -> None:
+    def __init__(self, folder: Path, page: ProcessState | None = None, **more: object) -> None:
         self.time = ManualTime()
         self.sources = Sources(self.time)
         feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
         settings = Settings.model_validate({"workers": 2, "feeds": feeds, "upstreams": ["127.0.0.1:1"], **more})
         state = StateDir(folder)
+        sockets = Sockets(block_page_http=[socket.create_server(("127.0.0.1", 0))] if page else [])
+        sockets.keep()  # none is served here
         shared = SharedContext(
             settings,
-            Sockets(),
+            sockets,
             state,
             Counters(2),
             Traffic(2, bytes(16)),
@@ -108,12 +110,20 @@ class Node:
             SelfTestKey(bytes(16)),
             LoopToken.make(os.urandom),
         )
-        workers = {index: WorkerState(10 + index, 0) for index in range(2)}
+        workers = {index: ProcessState(10 + index, 0) for index in range(2)}
         config = folder / "blockd.yaml"
         config.write_text("feeds: []\n", encoding="ascii")
         running = ConfigWatch(shared.settings, config, self.time.clock())
         context = ControlContext(
-            shared, config, running, OpenGate(), None, workers, announce=False, resolution=Resolution.of(settings)
+            shared,
+            config,
+            running,
+            OpenGate(),
+            None,
+            workers,
+            announce=False,
+            resolution=Resolution.of(settings),
+            page=page,
         )
         (folder / "hit-slots.json").write_text("[]")
         environment = Environment(
@@ -192,28 +202,28 @@ def verdict(node: Node, name: str) -> str:
     return explain(node.control._enforced, name).verdict
 
 
-def test_the_block_page_says_that_nothing_is_enforced_and_asks_workers_for_clients_only(run: Run) -> None:
+def test_a_page_process_that_fails_is_told_and_takes_no_version_back(tmp_path: Path) -> None:
+    node = Node(tmp_path, page=ProcessState(30, 0))
+
     async def check(node: Node) -> None:
-        site = node.control.sinkhole.site()
-        key = key_from_text("a.example")
-        assert site.verdict_of(key).reason is Reason.NOT_READY
         await node.give("a.example")
-        assert site.verdict_of(key).reason is Reason.LISTED
-        asked: list[bytes] = []
+        node.control.heard({"page": {"failed": 1, "why": "no memory", "pid": 30}})
+        assert node.control.readiness() == Condition(True, "version 1 is enforced by every worker")
+        assert node.control._enforced is not None
+        assert node.control.health().reason.endswith("it cannot enforce version 1: no memory")
+        told = node.control.status()
+        assert [alarm.name for alarm in told.alarms if "Page" in alarm.name] == ["BlockdPageFailed"]
+        assert b"\nblockd_page_ready 0.0" in node.control.metrics()
+        node.control.heard({"page": {"enforcing": 1, "pid": 30}})
+        assert node.control.health().is_ok
+        assert b"\nblockd_page_ready 1.0" in node.control.metrics()
+        node.control.heard({"page": {"died": True}})
+        assert node.control.health() == Condition(
+            False, "the block page's process is not running; it is being started again"
+        )
+        assert node.control.readiness().is_ok
 
-        async def where_it_leads(key: bytes) -> Verdict | None:
-            asked.append(key)
-            return None
-
-        node.control.sinkhole._leads = where_it_leads
-        assert site.where_it_leads is not None
-        for stranger in (bytes((192, 0, 2, 1)), b""):
-            assert await site.where_it_leads(key, stranger) is None
-        assert not asked
-        await site.where_it_leads(key, bytes((127, 0, 0, 1)))
-        assert asked == [key]
-
-    run(check)
+    asyncio.run(_checked(node, check))
 
 
 def test_it_is_ready_once_every_worker_enforces_the_same_version(run: Run) -> None:

@@ -58,11 +58,11 @@ def test_dns_goes_on_without_the_control_process_and_feeds_with_the_next(daemon:
     assert daemon.banner.count("Try:") == 1
 
 
-def test_worker_and_control_process_killed_together_come_back(daemon: Daemon) -> None:
+def test_all_children_killed_together_come_back(daemon: Daemon) -> None:
     victims = daemon.children()
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: len(daemon.children()) == 3 and daemon.is_ready(), "all are back")
+    until(lambda: len(daemon.children()) == 4 and daemon.is_ready(), "all are back")
     assert not set(victims) & set(daemon.children())
     assert daemon.ask("listed.example", timeout=10).addresses == SINKHOLE
     write_list(daemon.folder / "list", ["listed.example", "later-2.example"])
@@ -70,7 +70,7 @@ def test_worker_and_control_process_killed_together_come_back(daemon: Daemon) ->
 
 
 def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon) -> None:
-    until(lambda: len(daemon.processes()) == 4, "supervisor, control and two workers")
+    until(lambda: len(daemon.processes()) == 5, "supervisor, page, control and two workers")
     os.kill(daemon.pid, signal.SIGKILL)
     until(lambda: daemon.processes() == [], "no process is left")
     daemon.destroy()

@@ -17,7 +17,8 @@ import dns.rrset
 import pytest
 
 from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
-from blockd.daemon.lookup.online import MAX_VISITORS, Lookups, World
+from blockd.daemon.lookup.following import MAX_VISITORS, Visitors
+from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.lookup.way import MAX_STEPS
 from blockd.daemon.report.held_back import HeldBack
@@ -253,8 +254,7 @@ def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
     subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example", "192.0.2.0/24")))
     worker = Worker(A=records)
     worker.rcode = rcode
-    lookups = Lookups(World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW, HeldBack(Versions(tmp_path))))
-    found = asyncio.run(lookups.where_it_leads(key_from_text(FREE)))
+    found = asyncio.run(Visitors(lambda: subject, worker).where_it_leads(key_from_text(FREE)))
     assert (found.reason if found else None) is reason
     assert all(unjudged for _, unjudged in worker.asked)
 
@@ -274,12 +274,10 @@ def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -
 
     async def check() -> None:
         worker = Stuck()
-        lookups = Lookups(
-            World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW, HeldBack(Versions(tmp_path)))
-        )
-        tasks = [asyncio.create_task(lookups.where_it_leads(key_from_text(FREE))) for _ in range(MAX_VISITORS)]
+        visitors = Visitors(lambda: subject, worker)
+        tasks = [asyncio.create_task(visitors.where_it_leads(key_from_text(FREE))) for _ in range(MAX_VISITORS)]
         await full.wait()
-        assert await lookups.where_it_leads(key_from_text(FREE)) is None
+        assert await visitors.where_it_leads(key_from_text(FREE)) is None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -49,5 +49,5 @@ def test_every_process_of_a_daemon_says_which_it_is(tmp_path: Path) -> None:
             return found
 
         workers = {f"blockd: worker {worker['index']}" for worker in running.status()["workers"]}
-        wanted = {"blockd: supervisor", "blockd: control", *workers}
+        wanted = {"blockd: supervisor", "blockd: page", "blockd: control", *workers}
         until(lambda: names() == wanted, "each process is named")

@@ -206,8 +206,8 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
         lasting = (path for path in daemon.state_dir.rglob("*") if not path.name.startswith("."))
         assert all(path.stat().st_uid == uid for path in (daemon.state_dir, *lasting))
         for pid in daemon.processes():
-            told = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-            found = dict(re.findall(r"^(Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid):\s(.+)$", told, re.MULTILINE))
+            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            found = dict(re.findall(r"^(Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid):\s(.+)$", status, re.MULTILINE))
             assert found.pop("Uid").split() == [str(uid)] * 4
             assert found == {**dict.fromkeys(("CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16), "NoNewPrivs": "1"}
         assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o750

@@ -60,6 +60,7 @@ NAMES = {
     "blockd_ruleset_pinned": set(),
     "blockd_ruleset_info": {"version", "digest"},
     "blockd_ready": set(),
+    "blockd_page_ready": set(),
     "blockd_selftest_failures_total": set(),
     "blockd_selftest_failed": set(),
     "blockd_clock_behind_seconds": set(),

@@ -11,7 +11,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from blockd.web import serve_block_page
+from blockd.web.block_page import serve_block_page
 from tests.web.sinkhole import Sinkhole
 
 

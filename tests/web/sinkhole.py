@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from blockd.names import key_from_text
 from blockd.orders import Action, Entry, Mandate, Notice, Order, Reason, Scope, Verdict
-from blockd.web import Protocol, Site
+from blockd.web.site import Protocol, Site
 
 ORDER = Order(
     id="ministry-2017-07",

@@ -16,8 +16,9 @@ from yarl import URL
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
-from blockd.web import Bearer, Condition, admin_app, serve_admin
-from blockd.web.admin import MAX_BODY
+from blockd.web.admin import MAX_BODY, Condition, admin_app
+from blockd.web.admin_serving import serve_admin
+from blockd.web.bearer import Bearer
 from blockd.web.index import INDEX
 
 SECRET = "5ec7e7" * 10 + "aaaa"
@@ -294,8 +295,11 @@ def test_a_hint_of_another_shape_wakes_nothing(
 
 
 def test_a_hint_from_another_sites_page_wakes_nothing(daemon: Daemon, bound: socket.socket) -> None:
-    headers = {"Content_Type": "application/json", "Origin": "https://evil.example"}
-    assert ask(daemon, bound, "/api/hint", method="POST", data=b"{}", **headers).status == 403
+    told = ask(
+        daemon, bound, "/api/hint", method="POST", data=b"{}", Content_Type="application/json",
+        Origin="https://evil.example",
+    )  # fmt: skip
+    assert told.status == 403
     assert not daemon.hinted
 
 

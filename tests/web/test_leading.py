@@ -12,7 +12,7 @@ import pytest
 
 from blockd.names import Network, hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, Mandate, Order, Reason, Verdict
-from blockd.web import serve_block_page
+from blockd.web.block_page import serve_block_page
 from tests.web.asking import ask, ask_anew
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blockd.web import Serving, serve_block_page
+from blockd.web.block_page import serve_block_page
+from blockd.web.serving import Serving
 from tests.web.sinkhole import LISTED, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed

@@ -11,8 +11,7 @@ import pytest
 
 from blockd.names import key_from_text
 from blockd.orders import Action, Reason, Verdict
-from blockd.web import serve_tls
-from blockd.web.tls import Alert
+from blockd.web.tls import Alert, serve_tls
 from tests.web.hellos import hello_stream, in_records
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 

@@ -19,10 +19,11 @@ from blockd.compile.build import Built, build, read_alone
 from blockd.compile.spending import NoWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
+from blockd.daemon.contexts import ControlContext, PageContext, ProcessState, SharedContext
 from blockd.daemon.control import ControlProcess
 from blockd.daemon.environment import Environment
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.page.process import PageProcess
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Job
 from blockd.feeds.candidate import Candidate
@@ -97,10 +98,13 @@ class HereCompiler:
 
 
 class Worker:
-    """The worker behind the channel: it enforces what it is told, as its process does."""
+    """The worker and the page process behind the channel: they enforce what they are told, as their processes do."""
 
-    def __init__(self, settings: Settings, state: StateDir, counters: Counters, clock: ManualTime) -> None:
+    def __init__(
+        self, settings: Settings, state: StateDir, counters: Counters, clock: ManualTime, page: PageProcess
+    ) -> None:
         self.control: ControlProcess | None = None
+        self.page = page
         self._state = state
         instruments = Instruments(clock.monotonic, clock.clock, counters.row(0))
         options = UpstreamOptions(1.0, 1, lambda _: 0)
@@ -126,6 +130,20 @@ class Worker:
 
     def enforce(self, version: int) -> None:
         self.resolver.enforce(self._state.open(version))
+        self.page.swap(self._state.open(version))
+
+
+class Silent:
+    """The channel of a page process that is told in this process what to enforce."""
+
+    def fileno(self) -> int:
+        raise AssertionError("nobody waits for messages here")
+
+    def receive(self) -> list[Message] | None:
+        raise AssertionError("messages are handed over")
+
+    def send(self, message: Message, /) -> None:
+        pass
 
 
 async def _counted(old: Path, new: Path) -> Changes:
@@ -175,9 +193,6 @@ class Node:
         version = state.last_good(slots, self.time.clock())
         slots.save()
         self.counters = Counters(1)
-        self.worker = Worker(settings, state, self.counters, self.time)
-        if version is not None:
-            self.worker.enforce(version)
         shared = SharedContext(
             settings,
             Sockets(),
@@ -188,12 +203,16 @@ class Node:
             SelfTestKey(bytes(16)),
             LoopToken.make(os.urandom),
         )
+        page = PageProcess(PageContext(shared, version), Silent())
+        self.worker = Worker(settings, state, self.counters, self.time, page)
+        if version is not None:
+            self.worker.enforce(version)
         config = self.folder / "blockd.yaml"
         config.write_text("feeds: []\n", encoding="ascii")
         running = ConfigWatch(settings, config, self.time.clock())
         context = ControlContext(
             shared, config, running, SharedGate(self._gate), version,
-            {0: WorkerState(WORKER_PID, version or 0)}, announce=False,
+            {0: ProcessState(WORKER_PID, version or 0)}, announce=False,
         )  # fmt: skip
         environment = Environment(
             self.time.timing, self._source, HereCompiler(self.time), compare=_counted, self_tests=SimulatedTests
@@ -211,6 +230,8 @@ class Node:
         self.control._recorder.end()
         if (enforced := self.control._switcher.enforced) is not None:
             enforced.close()
+        if (told := self.worker.page.enforced) is not None:
+            told.close()
         self.worker.resolver.close()
 
     def pass_time(self, seconds: float) -> None:

@@ -122,7 +122,7 @@ def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
     """Return status and text of the block page for a name, and the series of hits that went up."""
     head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
     assert head is not None
-    site = node.control.sinkhole.site()
+    site = node.worker.page.sinkhole.site()
     site.arrived("http")
     answer = block_page._response(site, head, block_page._answer(site, head))
     return int(answer.split(b" ", 2)[1]), answer.decode(), _risen(node, before)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
+from blockd.daemon.lookup.following import Swapped, WayAsker
 from blockd.daemon.lookup.offline import (
     IN_THE_PAST,
     NOT_A_NAME,
@@ -20,13 +21,12 @@ from blockd.daemon.lookup.offline import (
 )
 from blockd.daemon.lookup.past import snapshot_at
 from blockd.daemon.lookup.result import Aliases, LookupResult
-from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
+from blockd.daemon.lookup.way import QTYPES, WayFinder
 from blockd.daemon.report.held_back import HeldBack
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
-from blockd.orders import Action, Verdict
 from blockd.resolver.resolution import Resolution, Route
-from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.held_entries import covering
 from blockd.ruleset.lookup_query import LookupQuery
@@ -34,12 +34,7 @@ from blockd.settings import Settings
 
 TRIES = 3  # of a lookup during which the ruleset is replaced
 MAX_AT_ONCE = 4  # lookups that ask a worker, so that they take no connections from clients
-MAX_VISITORS = 4  # of the block page for whom a worker is asked at once; the others get their page without it
 FOR_OTHERS = "the rule for this client decides, and workers were not asked"
-
-
-class _Swapped(Exception):
-    """The ruleset was replaced while a worker was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class Lookups:
         self._world = world
         self._reading = asyncio.Lock()  # so that lists are read for one request at a time
         self._asking = asyncio.Semaphore(MAX_AT_ONCE)
-        self._visiting = asyncio.Semaphore(MAX_VISITORS)
+        self._asker = WayAsker(world.enforced, world.asker)
 
     async def look_up(self, query: LookupQuery) -> LookupResult:
         """Return the result; raises BadName, and CommandError if it is about another daemon."""
@@ -87,7 +82,7 @@ class Lookups:
             try:
                 aliases = await self._follow(enforced, explanation, query)
                 break
-            except _Swapped:
+            except Swapped:
                 aliases = Aliases(False, "the ruleset was being replaced; ask again")
         if not query.trace:
             reports = self._world.held.reports(enforced) or {}
@@ -96,23 +91,6 @@ class Lookups:
         async with self._reading:
             found = await asyncio.to_thread(traced, settings, explanation, query, aliases)
         return replace(found, route=route)
-
-    async def where_it_leads(self, key: bytes) -> Verdict | None:
-        """Return the verdict that stops what a name leads to, NOT_LISTED if none does; None if that is not known.
-
-        A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
-        """
-        enforced = self._world.enforced()
-        if enforced is None or self._visiting.locked():
-            return None
-        finder = WayFinder(enforced, key, enforced.verdict(key))
-        try:
-            async with self._visiting:
-                ways = await self._ways(enforced, finder, key, ask_judged=False)
-        except (NoAnswer, _Swapped):
-            return None
-        stopped = next((way.verdict for way in ways if way.verdict.stops), None)
-        return stopped or (NOT_LISTED if all(way.is_known for way in ways) else None)
 
     async def _follow(self, enforced: Enforced | None, explanation: Explanation, query: LookupQuery) -> Aliases:
         """Ask a worker where the name leads, and what a client gets."""
@@ -126,7 +104,7 @@ class Lookups:
         client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
         try:
             async with self._asking:
-                ways = await self._ways(enforced, finder, subject.key, ask_judged=not client_decides)
+                ways = await self._asker.ways(enforced, finder, subject.key, ask_judged=not client_decides)
         except NoAnswer as error:
             return Aliases(False, f"{error}")
         missing = [QTYPES[way.qtype] for way in ways if not way.is_known]
@@ -135,27 +113,6 @@ class Lookups:
             first = next(way.why for way in ways if not way.is_known)
             why = f"for {', '.join(missing)} it is not known where the name leads: {first}"
         return Aliases(not missing, why, tuple(ways))
-
-    async def _ways(self, enforced: Enforced | None, finder: WayFinder, key: bytes, *, ask_judged: bool) -> list[Way]:
-        """Return the way of each type; raises NoAnswer, and _Swapped if `enforced` has been replaced and closed."""
-        asker = self._world.asker
-        if finder.is_decided:
-            ways = {qtype: finder.decided(qtype) for qtype in QTYPES}
-        else:
-            before = await asker.ask(key, tuple(QTYPES), unjudged=True)
-            self._must_enforce(enforced)
-            ways = {qtype: finder.way(qtype, before.get(qtype)) for qtype in QTYPES}
-        answered = [qtype for qtype, way in ways.items() if way.verdict.action is not Action.DROP]
-        if ask_judged and answered:
-            after = await asker.ask(key, answered, unjudged=False)
-            self._must_enforce(enforced)
-            for qtype, message in after.items():
-                ways[qtype] = replace(ways[qtype], answer=finder.answer(message))
-        return in_order(ways)
-
-    def _must_enforce(self, enforced: Enforced | None) -> None:
-        if self._world.enforced() is not enforced:
-            raise _Swapped
 
 
 def _at(settings: Settings, query: LookupQuery, at: float, now: float) -> LookupResult:

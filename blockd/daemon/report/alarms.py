@@ -53,6 +53,7 @@ def alarms(
     pin: Pin | None = None,
     base: int | None = None,
     watch: ClockWatch | None = None,
+    page: str = "",
     audit: str = "",
     releases: str = "",
     contradictions: int = 0,
@@ -68,6 +69,7 @@ def alarms(
     """
     found = [
         *_of_workers(enforced, workers),
+        *_of_page(page),
         *_of_clock(watch),
         *_of_self_test(tests),
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
@@ -96,6 +98,15 @@ def _of_workers(enforced: Enforced | None, workers: Workers) -> Iterator[Alarm]:
         yield Alarm(
             "BlockdNotReady", "critical", "", f"Workers {behind} do not enforce version {enforced.version}.",
             f"version {enforced.version} by the other workers", "The log says why they do not start.",
+        )  # fmt: skip
+
+
+def _of_page(trouble: str) -> Iterator[Alarm]:
+    if trouble:
+        yield Alarm(
+            "BlockdPageFailed", "warning", "", f"{trouble[0].upper()}{trouble[1:]}.",
+            "all of it in DNS: only what visitors are told of it is missing, or of another version",
+            "The log says why; `kill PID` of the page process has it started anew.",
         )  # fmt: skip
 
 

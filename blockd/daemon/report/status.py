@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -14,26 +14,23 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
+from blockd.daemon.page.watch import PageStatus, PageWatch
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
-from blockd.daemon.report.bounds import compile_status, disk_status, feed_limits
-from blockd.daemon.report.feed_phase import FeedPhase
+from blockd.daemon.report.bounds import compile_status, disk_status
+from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.disk_room import DiskRoom
-from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
-from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.update.ruleset_maker import RulesetMaker
 from blockd.daemon.workers import Workers
-from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
-from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
 from blockd.times import time_text
@@ -76,64 +73,6 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorityStatus:
-    """An authority's part of a signed feed; `version` and `expires` are None before it has provided anything."""
-
-    role: str
-    version: int | None
-    expires: str | None
-    ended: bool
-    at_expiry: str
-    orders: int
-    stale: int
-    refusal: str | None
-    without_room: int  # orders that are refused on some names, since too many of the authority list these
-
-
-@dataclass(frozen=True, slots=True)
-class FeedStatus:
-    """A feed of the config; None stands for what is not known yet."""
-
-    name: str
-    type: str
-    priority: int
-    phase: FeedPhase
-    names: int
-    rejected: int
-    held: GuardReport
-    digest: str | None
-    version: str | None  # as the feed names its content that is in force
-    age_seconds: float | None
-    next_poll: str | None
-    expires: str | None
-    ended: bool
-    at_expiry: str
-    refusal: str | None
-    acceptable: Mapping[str, object] | None  # what the gate refused last, and `blockd accept` may take
-    refused: Mapping[str, int]  # how often, by reason
-    stale: int
-    authorities: tuple[AuthorityStatus, ...]
-    mirrors: Sequence[Mapping[str, object]]
-    refused_orders: tuple[RefusedOrder, ...]  # each alone; all others are taken
-    notes: Sequence[str]  # sentences about what works, but not as it should
-    limits: Mapping[str, Mapping[str, float | None]]  # what it takes, and may take, by the key of `limits`
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-        values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
-        values["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
-        values["refused"] = dict(self.refused)
-        values["phase"] = str(self.phase)
-        values["phase_words"] = self.phase.words
-        values["authorities"] = [asdict(part) for part in self.authorities]
-        values["mirrors"] = list(self.mirrors)
-        values["refused_orders"] = [asdict(order) for order in self.refused_orders]
-        values["notes"] = list(self.notes)
-        values["limits"] = {key: dict(limit) for key, limit in self.limits.items()}
-        return values
-
-
-@dataclass(frozen=True, slots=True)
 class AuditStatus:
     """The end of the audit log, and what is wrong with it; empty for nothing."""
 
@@ -162,6 +101,7 @@ class Status:
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
     feeds: tuple[FeedStatus, ...]
     workers: tuple[WorkerStatus, ...]
+    page: PageStatus | None  # None if there is no block page
     self_test: SelfTestReport | None
     overrides: tuple[OverrideStatus, ...]
     contradictions: Contradictions
@@ -186,6 +126,7 @@ class Status:
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
             "workers": [asdict(worker) for worker in self.workers],
+            "page": self.page.to_json() if self.page else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
             "overrides": [override.to_json() for override in self.overrides],
             "contradictions": self.contradictions.to_json(),
@@ -224,6 +165,7 @@ class Observed:
     switcher: RulesetSwitcher
     feeds: FeedSet
     workers: Workers
+    page: PageWatch
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
@@ -241,10 +183,11 @@ class Observed:
         """Return the status at `now`."""
         enforced, workers = self.switcher.enforced, self.workers
         counts = OrderCounts.of(enforced)
+        page = self.page.status(enforced.version if enforced else None)
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            audit=self.audit.trouble, releases=self.releases.trouble,
+            page=page.trouble if page else "", audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
             maker=self.maker, room=self.room, upstreams=self.upstreams.alarms(now), started=self.started, now=now,
         )  # fmt: skip
@@ -261,7 +204,7 @@ class Observed:
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=tuple(
-                _feed(
+                feed_status(
                     managed,
                     self.held.of(managed, enforced),
                     enforced,
@@ -276,6 +219,7 @@ class Observed:
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)
             ),
+            page=page,
             self_test=self.tests.report(),
             overrides=self.overrides.current(),
             contradictions=self.switcher.journal.contradictions,
@@ -285,62 +229,3 @@ class Observed:
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),
         )
-
-
-def _feed(
-    managed: ManagedFeed,
-    held: GuardReport,
-    enforced: Enforced | None,
-    counts: OrderCounts,
-    now: float,
-    *,
-    is_pinned: bool,
-    notes: Sequence[str],
-) -> FeedStatus:
-    feed, state = managed.source.feed, managed.state
-    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
-    record = records.get(feed.name)
-    end = end_of(feed, state)
-    return FeedStatus(
-        name=feed.name,
-        type=feed.type,
-        priority=feed.priority,
-        phase=FeedPhase.of(managed, record, is_pinned=is_pinned),
-        names=record.names if record else 0,
-        rejected=record.rejected if record else 0,
-        held=held,
-        digest=record.digest if record else None,
-        version=record.version or None if record else None,
-        age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
-        next_poll=time_text(managed.schedule.next_poll) if managed.schedule.next_poll is not None else None,
-        expires=time_text(end) if end is not None else None,
-        ended=end is not None and now >= end,
-        at_expiry=feed.at_expiry,
-        refusal=managed.refusal or None,
-        acceptable=state.refused.to_json() if state.refused and not managed.look_refusal else None,
-        refused=dict(managed.refused),
-        stale=counts.stale_of(feed.name),
-        authorities=tuple(_authorities(managed, counts, now)),
-        mirrors=managed.source.mirrors,
-        refused_orders=managed.refused_orders,
-        notes=notes,
-        limits=feed_limits(managed),
-    )
-
-
-def _authorities(managed: ManagedFeed, counts: OrderCounts, now: float) -> list[AuthorityStatus]:
-    name, ends = managed.source.feed.name, ends_of_roles(managed.state)
-    return [
-        AuthorityStatus(
-            role=part.role,
-            version=part.version or None,
-            expires=time_text(part.expires) if part.role in ends else None,
-            ended=part.role in ends and now >= part.expires,
-            at_expiry=managed.source.feed.at_expiry_of(part.role),
-            orders=counts.orders[name, part.role],
-            stale=counts.stale[name, part.role],
-            refusal=managed.authority_refusals.get(part.role),
-            without_room=counts.without_room[name, part.role],
-        )
-        for part in managed.state.authorities
-    ]

@@ -36,7 +36,7 @@ def lines(node: Node, bound: Bound = BOUND) -> list[str]:
 
 def checked(folder: Path, check: Callable[[Node], Awaitable[None]], **more: object) -> None:
     async def run() -> None:
-        await check(Node(folder, **more))
+        await check(Node(folder, None, **more))
 
     asyncio.run(run())
 

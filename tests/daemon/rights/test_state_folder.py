@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -212,8 +213,9 @@ def test_acting_as_a_user_is_for_a_moment_and_becoming_one_for_good(shared: Path
     assert (os.getresuid(), os.geteuid()) == ((0, 0, 0), 0)
     assert closed.read_bytes() == b""
     assert not attempted(closed.read_bytes, lambda: _become(OTHER))
-    for back in (os.setuid, os.seteuid, os.setgid, lambda number: os.setgroups([number])):
-        assert not attempted(lambda back=back: back(0), lambda: _become(OTHER))
+    for back in (os.setuid, os.seteuid, os.setgid):
+        assert not attempted(functools.partial(back, 0), lambda: _become(OTHER))
+    assert not attempted(lambda: os.setgroups([0]), lambda: _become(OTHER))
 
 
 def _become(account: Account) -> None:

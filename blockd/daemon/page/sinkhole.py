@@ -11,13 +11,13 @@ from blockd.orders import Action, Reason, State, Verdict
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.settings.feeds import OVERRIDES
-from blockd.web import Protocol, Site
+from blockd.web.site import Protocol, Site
 
 
 class SinkholeService:
     """The policy and the counters behind the block page; `enforced` returns the version in force.
 
-    `where_it_leads` returns what stops a name by what it leads to, see `Lookups.where_it_leads`.
+    `where_it_leads` returns what stops a name by what it leads to, see `Visitors.where_it_leads`.
     """
 
     def __init__(

@@ -1,0 +1,140 @@
+"""The page process: the block page and the refusal of TLS, beside the workers and nicer than all other processes.
+
+It opens the ruleset that the workers enforce, read-only and as they do, and follows when they change over. Nothing
+waits for it: a block page that disagrees with DNS for some milliseconds harms nobody, and one that cannot follow goes
+on with what it has, tells the control process why, and tries again. It has no feeds, no audit log and no admin port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from blockd.daemon.channel import Channel
+from blockd.daemon.contexts import PageContext
+from blockd.daemon.lookup.asking import WorkerAsker
+from blockd.daemon.lookup.following import Visitors
+from blockd.daemon.page.sinkhole import SinkholeService
+from blockd.daemon.process_name import name_process
+from blockd.errors import RulesetError
+from blockd.ruleset import Enforced
+from blockd.web.block_page import serve_block_page
+from blockd.web.tls import serve_tls
+
+if TYPE_CHECKING:  # it stands among what the control process needs
+    from blockd.daemon.switching import ControlChannel
+
+NICENESS = 15  # beyond a worker's: five more than a compiling child, so that no flood of visits delays an order
+RETRY = 1.0  # seconds until a version that cannot be opened is tried again
+
+log = logging.getLogger(__name__)
+
+
+def run(context: PageContext, channel: Channel) -> None:
+    """Serve until the channel ends or the process is told to stop."""
+    name_process("page")
+    os.nice(NICENESS)
+    sockets = context.shared.sockets
+    sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    uvloop.run(PageProcess(context, channel).run())
+
+
+class PageProcess:
+    """The page process, without what names and confines it."""
+
+    def __init__(self, context: PageContext, channel: ControlChannel) -> None:
+        shared = context.shared
+        self._shared = shared
+        self._channel = channel
+        self._wanted = context.version  # the version to be enforced
+        self._news = asyncio.Event()  # another is
+        self._stop = asyncio.Event()
+        self._told = 0  # the version about which it was told that it cannot be enforced
+        self.enforced: Enforced | None = None
+        visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
+        row = shared.counters.row(shared.settings.workers)
+        self.sinkhole = SinkholeService(shared.settings, row, lambda: self.enforced, visitors.where_it_leads)
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        if self._wanted is None:
+            self._channel.send({"enforcing": 0})
+        else:
+            await self.enforce(self._wanted)  # before the first visitor is answered
+        loop.add_reader(self._channel.fileno(), self._hear)
+        site, sockets = self.sinkhole.site(), self._shared.sockets
+        serving = [
+            await serve_block_page(site, sockets.block_page_http),
+            await serve_tls(site, sockets.block_page_https),
+        ]
+        following = asyncio.create_task(self.follow())
+        following.add_done_callback(lambda _: self._stop.set())
+        await self._stop.wait()
+        loop.remove_reader(self._channel.fileno())
+        if following.done():
+            following.result()
+        following.cancel()
+        for server in serving:
+            await server.close()
+
+    def _hear(self) -> None:
+        messages = self._channel.receive()
+        if messages is None:
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._stop.set()
+            return
+        for message in messages:
+            if "enforce" in message:
+                self.want(int(message["enforce"]))
+
+    def want(self, version: int) -> None:
+        """Have a version enforced: the newest that is asked for, whatever was asked for before."""
+        self._wanted = version
+        self._news.set()
+
+    async def follow(self) -> None:
+        """Enforce what is asked for, for ever; what cannot be opened is tried again."""
+        while True:
+            self._news.clear()
+            wanted = self._wanted
+            if wanted is None or self.enforces(wanted) or await self.enforce(wanted):
+                if self._wanted == wanted:
+                    await self._news.wait()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), RETRY)
+
+    def enforces(self, version: int) -> bool:
+        """Return whether a version is enforced."""
+        return self.enforced is not None and self.enforced.version == version
+
+    async def enforce(self, version: int) -> bool:
+        """Open a version in a thread, swap, and tell; return false if it cannot be opened: the one before stays."""
+        before = self.enforced
+        try:
+            enforced = await asyncio.to_thread(self._shared.state.open, version, before.ruleset if before else None)
+        except RulesetError as error:
+            if version != self._told:
+                self._told = version
+                log.error("The block page goes on without version %d: %s. It is tried again.", version, error)
+                self._channel.send({"failed": version, "why": str(error)})
+            return False
+        self.swap(enforced)
+        return True
+
+    def swap(self, enforced: Enforced) -> None:
+        """Have the block page tell of what was opened from now on, and report it."""
+        before, self.enforced = self.enforced, enforced
+        self._told = 0
+        if before is not None:
+            before.close()
+        self._channel.send({"enforcing": enforced.version})

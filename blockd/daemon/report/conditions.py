@@ -1,0 +1,27 @@
+"""What `/healthz` and `/readyz` say: whether all processes run, and whether every worker enforces the same version."""
+
+from __future__ import annotations
+
+from blockd.daemon.page.watch import PageWatch
+from blockd.daemon.workers import Workers
+from blockd.settings import Settings
+from blockd.web.admin import Condition
+
+
+def health(workers: Workers, page: PageWatch, version: int | None) -> Condition:
+    """Return whether every worker and the page process run, and whether that one follows to `version`."""
+    if missing := workers.missing():
+        return Condition(False, f"workers {missing} are not running; they are being started again")
+    if trouble := page.trouble(version):
+        return Condition(False, trouble)
+    return Condition(True, "every worker is running")
+
+
+def readiness(workers: Workers, version: int | None, settings: Settings) -> Condition:
+    """Return whether every worker enforces `version`, None for nothing yet. The block page does not count."""
+    if version is None:
+        done = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
+        return Condition(False, f"no list is enforced yet: names are {done}")
+    if behind := workers.behind(version):
+        return Condition(False, f"workers {behind} do not enforce version {version} yet")
+    return Condition(True, f"version {version} is enforced by every worker")
