@@ -22,11 +22,12 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.rights.account import user_name
+from blockd.daemon.rights.confinement import check_in_place
 from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
@@ -155,6 +156,12 @@ class StateDir:
         """Return the folder of a feed."""
         return self.folder / "feeds" / name
 
+    def make_feed_folders(self, names: Iterable[str]) -> None:
+        """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                self.feed_folder(name).mkdir(MODE)
+
     def prepare(
         self,
         version: int,
@@ -205,8 +212,15 @@ class StateDir:
         return None
 
     def open(self, version: int, like: Ruleset | None = None) -> Enforced:
-        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders."""
-        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders.
+
+        A confined process whose folder of rulesets was replaced has to be started again: raises CommandError.
+        """
+        try:
+            return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        except RulesetError:
+            check_in_place()
+            raise
 
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""

@@ -29,6 +29,7 @@ from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, be_chil
 from blockd.daemon.processes.waiting import readable, signal_socket
 from blockd.daemon.rights.account import Account, acting_as, become
 from blockd.daemon.rights.capabilities import close_memory
+from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
@@ -109,6 +110,7 @@ class Supervisor:
         name_process("supervisor")
         spare_memory()
         now = time.time()
+        self._state.make_feed_folders(feed.name for feed in self._settings.feeds)
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
         with contextlib.suppress(OSError):  # a full disk: the counters' places are found anew after the next start
@@ -116,6 +118,7 @@ class Supervisor:
         if self._settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
+        late_opened()  # found once for all children
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):

@@ -22,6 +22,7 @@ from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
+from blockd.daemon.rights.confinement import Confinement
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced
 from blockd.web.block_page import serve_block_page
@@ -42,6 +43,7 @@ def run(context: PageContext, channel: Channel) -> None:
     os.nice(NICENESS)
     sockets = context.shared.sockets
     sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 
 

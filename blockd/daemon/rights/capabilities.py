@@ -41,13 +41,18 @@ def keep_only(kept: Collection[int] = ()) -> None:
 
     Programs that it might start get none either. Raises OSError if a capability is held nevertheless.
     """
-    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    refuse_new_privileges()
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     bound_by_none()
     bits = held() & sum(1 << one for one in kept)
     _capset(bits)
     if held() & ~bits:
         raise PermissionError(1, "the kernel did not take this process' capabilities")
+
+
+def refuse_new_privileges() -> None:
+    """Let no program that this process becomes have more rights than it has itself."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def bound_by_none() -> None:
