@@ -123,7 +123,7 @@ class ControlProcess:
         released, trouble = released_keys(state.folder)
         self._gate = CurrentGate(gate, released)
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
-        compiling = Compiling(self._gate, state.folder / "compiled", environment.compiler, state.room)
+        compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         self._upstreams.listen(self._stand_on)
         operator = settings.operator.name

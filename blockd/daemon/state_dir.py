@@ -1,6 +1,7 @@
 """The state folder: what a restart needs, and nothing about any client.
 
 lock                 held while a blockd runs on this folder
+compiling/           a ruleset while it is made, by a child that may write nothing else
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
@@ -47,7 +48,7 @@ _UNFINISHED = re.compile(
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-amended|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
@@ -68,11 +69,12 @@ class StateDir:
         self.folder = folder
         self._translations = translations
         self.versions = Versions(folder / "rulesets")
+        self.compiling = folder / "compiling"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
             _make(folder)
-            for part in ("rulesets", "feeds"):
-                _make(folder / part)
+            for part in (folder / "rulesets", folder / "feeds", self.compiling):
+                _make(part)
         except OSError as error:
             raise self._unusable(error) from error
 

@@ -64,9 +64,9 @@ class Confinement:
         return cls(tuple(paths))
 
     @classmethod
-    def of_compiling(cls, state: Path) -> Confinement:
-        """Return that of a child that compiles: it writes the next ruleset into the state folder."""
-        return cls(writes=(state,))
+    def of_compiling(cls, reads: Iterable[Path], place: Path) -> Confinement:
+        """Return that of a child that compiles: it reads contents and rulesets, and writes the next one to a folder."""
+        return cls(tuple(reads), (place,))
 
     def apply(self) -> int:
         """Confine this process for good; return the version of Landlock that does it, 0 if the kernel has none.
