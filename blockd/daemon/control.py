@@ -25,6 +25,7 @@ from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult, AcceptService
+from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
@@ -67,6 +68,7 @@ from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.admin import Condition, admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.bearer import Bearer
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -123,7 +125,7 @@ class ControlProcess:
         released, trouble = released_keys(state.folder)
         self._gate = CurrentGate(gate, released)
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
-        compiling = Compiling(self._gate, state.folder / "compiled", environment.compiler, state.room)
+        compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
         self._damage = Damage(state, self._switcher, channel, timing, context.damaged)
         self._damage.note_restarts(context.restarts)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
@@ -138,6 +140,7 @@ class ControlProcess:
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
+        self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
@@ -169,7 +172,7 @@ class ControlProcess:
         enforced = self._enforced
         self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
         hosts = [self._settings.listen.admin.host]
-        serving = await serve_admin(admin_app(self, hosts), self._context.shared.sockets.admin)
+        serving = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
         stating = self._statements.state_forever(self._settings.audit.statement)
         needed = self._updater.run(), self._order_clock.run(), self._upstreams.run(), self._damage.run()
         tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
@@ -318,7 +321,7 @@ class ControlProcess:
             contradictions=self._switcher.journal.contradictions.count,
             damaged=self._damage.count, is_unwritable=bool(self._damage.unwritable), restarts=self._damage.restarts,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
-            now=self._timing.clock(),
+            admin_refused=self._bearer.refused, now=self._timing.clock(),
         )  # fmt: skip
 
     async def _announce(self) -> None:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import astuple
 from pathlib import Path
 
-from blockd.files import replace_file
+from blockd.files import read_kept, replace_file
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
 from blockd.orders import Order
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced
 
+MAX_FILE = 64 << 20  # octets: a slot takes less than a hundred, and there are at most some hundred thousand
 SHARED = 0  # the slot of all orders without one of their own
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class HitSlots:
         slots = cls(path, clear=clear)
         slots._is_saved = True
         try:
-            for labels, slot, first, last in json.loads(path.read_bytes()):
+            for labels, slot, first, last in json.loads(read_kept(path, MAX_FILE)):
                 owner = HitLabels(*map(str, labels))
                 if not SHARED < int(slot) < slots._size:
                     raise ValueError(f"there is no slot {slot}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import pwd
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from blockd.daemon.state_dir import bears_read_only, first_unwritable, is_held
+from blockd.daemon.rights.account import Account, acting_as, user_name
+from blockd.daemon.rights.capabilities import CAP_SETGID, CAP_SETUID, has
+from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
+from blockd.daemon.state_dir import bears_read_only, first_unwritable, is_held, may_write
 from blockd.feeds.budget import octets_text
 from blockd.settings import Settings
 from blockd.transports import descriptors
@@ -25,7 +27,19 @@ def lacking(settings: Settings) -> list[str]:
     """
     if lacking := list(_means(settings)):  # without which nothing else can be found out
         return lacking
-    return [*_user(settings.user), *_state(settings), *_sockets(settings)]
+    account, found = None, []
+    if settings.user:
+        try:
+            account = Account.of(settings.user)
+        except KeyError:
+            found.append(f"user: there is no user {settings.user!r} on this machine")
+        else:
+            found += _may_become(account)
+    folder = settings.state_dir
+    if not found and not root_prepares(folder, account):
+        with acting_as(account):
+            found += _state(folder)
+    return [*found, *_sockets(settings)]
 
 
 def _means(settings: Settings) -> Iterator[str]:
@@ -43,39 +57,28 @@ def _means(settings: Settings) -> Iterator[str]:
         )
 
 
-def _user(user: str) -> Iterator[str]:
-    if not user:
-        return
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        yield f"user: there is no user {user!r} on this machine"
-        return
-    if not _may_set_ids():
-        yield f"user: this process may not become {user!r} ({entry.pw_uid}): start it as root, or remove the key"
+def _may_become(account: Account) -> Iterator[str]:
+    if not has(CAP_SETGID, CAP_SETUID) and os.geteuid() != account.uid:
+        yield (
+            f"user: this process may not become {account.name!r} ({account.uid}): start it as root, or remove the key"
+        )
 
 
-def _may_set_ids() -> bool:
-    """Return whether this process has CAP_SETGID and CAP_SETUID, which changing the user takes (capabilities(7))."""
-    for line in (PROC / "status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16) & (1 << 6 | 1 << 7) == (1 << 6 | 1 << 7)
-    return False
-
-
-def _state(settings: Settings) -> Iterator[str]:
+def _state(folder: Path) -> Iterator[str]:
     """Say why the state folder cannot be used; a missing one is made, if the first folder above it lets this user."""
-    folder = settings.state_dir
     place = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
     if not place.is_dir():
         yield f"state_dir: {place} is not a folder; name another, or remove it"
         return
     try:
-        path = first_unwritable(folder) if place == folder else None if os.access(place, os.W_OK | os.X_OK) else place
+        owned = foreign(folder, os.geteuid()) if place == folder and os.geteuid() != 0 else None
+        path = first_unwritable(folder) if place == folder else None if may_write(place) else place
     except OSError as error:
         yield f"state_dir: {error.filename} cannot be read: {error.strerror}"
         return
-    if path is not None and not bears_read_only(folder):
+    if owned is not None:
+        yield f"state_dir: {of_others(folder, owned, user_name(os.geteuid()))}"
+    elif path is not None and not bears_read_only(folder):
         yield (
             f"state_dir: {path} cannot be written by this user ({os.geteuid()}); "
             "change its owner to the user that blockd runs as"

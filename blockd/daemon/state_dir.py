@@ -1,11 +1,13 @@
 """The state folder: what a restart needs, and nothing about any client.
 
 lock                 held while a blockd runs on this folder
+compiling/           a ruleset while it is made, by a child that may write nothing else
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
+admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
@@ -13,20 +15,26 @@ hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_sl
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.rights.account import user_name
+from blockd.daemon.rights.confinement import check_in_place
+from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
+from blockd.files import descriptor_of_kept
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
 from blockd.ruleset.versions.keeping import spare_one
@@ -34,14 +42,14 @@ from blockd.ruleset.versions.keeping import spare_one
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-amended|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
@@ -64,10 +72,12 @@ class StateDir:
         self._translations = translations
         self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
         self.versions = Versions(folder / "rulesets")
+        self.compiling = folder / "compiling"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
-            for part in ("rulesets", "feeds"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+            _make(folder)
+            for part in (folder / "rulesets", folder / "feeds", self.compiling):
+                _make(part)
         except OSError as error:
             if not bears_read_only(folder):
                 raise self._unusable(error) from error
@@ -105,24 +115,30 @@ class StateDir:
         path = first_unwritable(self.folder)
         return "" if path is None else f"{path} cannot be written by this user ({os.geteuid()})"
 
-    def check_writable(self) -> None:
-        """Raise CommandError if this process may not write all of the folder, unless there is something to enforce.
+    def secure(self) -> None:
+        """Close the folder to others; raises CommandError if another user has something in it, or it may not be used.
 
-        A file system that is read-only is none that somebody has set up wrongly: then nothing new is enforced.
+        Root may write everything, and is not asked who owns it. If nothing can be written but there is something to
+        enforce, or the file system is read-only, a start goes on: then nothing new is enforced.
         """
-        if not (why := self.unwritable()):
-            return
-        if not bears_read_only(self.folder):
-            raise CommandError(
-                f"The state folder {self.folder} (state_dir) cannot be used: {why}. "
-                "Change its owner to the user that blockd runs as."
-            )
-        log.error("%s. What is there is enforced; nothing new can be until that is mended.", why)
+        if (uid := os.geteuid()) != 0:
+            try:
+                found = foreign(self.folder, uid)
+            except OSError as error:
+                raise self._unusable(error) from error
+            if found is not None:
+                raise CommandError(f"state_dir: {of_others(self.folder, found, user_name(uid))}.")
+        if why := self.unwritable():
+            if not bears_read_only(self.folder):
+                raise CommandError(
+                    f"The state folder {self.folder} (state_dir) cannot be used: {why}. "
+                    "Change its owner to the user that blockd runs as."
+                )
+            log.error("%s. What is there is enforced; nothing new can be until that is mended.", why)
+        close_to_others(self.folder)
 
     def _unusable(self, error: OSError) -> CommandError:
-        return CommandError(
-            f"The state folder {self.folder} (state_dir) cannot be used: {error.filename}: {error.strerror}."
-        )
+        return CommandError(unusable(self.folder, error))
 
     def tidy(self) -> None:
         """Remove unfinished files of a killed blockd, and whatever is not a regular file where one belongs.
@@ -135,17 +151,11 @@ class StateDir:
         for path in list(self.folder.rglob("*")):
             if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
                 continue
-            if path.is_symlink() and not path.exists():
-                log.error("%s is a broken link where blockd keeps a file. It is removed and created again.", path)
-                _remove(path)
-            elif path.is_dir() and not path.is_symlink():
-                log.error("%s is a folder where blockd keeps a file. It is removed and created again.", path)
-                shutil.rmtree(path, ignore_errors=True)
-
-    def own(self, uid: int, gid: int) -> None:
-        """Make the user that blockd becomes the owner of the folder and of all in it."""
-        for path in (self.folder, *self.folder.rglob("*")):
-            os.chown(path, uid, gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):
+                mode = path.lstat().st_mode
+                if not stat.S_ISREG(mode):
+                    log.error("%s is %s where blockd keeps a file. It is removed and created again.", path, _kind(mode))
+                    _remove(path, mode)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""
@@ -158,6 +168,12 @@ class StateDir:
     def feed_folder(self, name: str) -> Path:
         """Return the folder of a feed."""
         return self.folder / "feeds" / name
+
+    def make_feed_folders(self, names: Iterable[str]) -> None:
+        """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                self.feed_folder(name).mkdir(MODE)
 
     def prepare(
         self,
@@ -262,8 +278,15 @@ class StateDir:
             self.versions.set_aside(version)
 
     def open(self, version: int, like: Ruleset | None = None) -> Enforced:
-        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders."""
-        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders.
+
+        A confined process whose folder of rulesets was replaced has to be started again: raises CommandError.
+        """
+        try:
+            return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        except RulesetError:
+            check_in_place()
+            raise
 
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""
@@ -283,9 +306,14 @@ class StateDir:
 def first_unwritable(folder: Path) -> Path | None:
     """Return the first folder, the state folder itself or one in it, that this process may not write; None if none."""
     for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-        if not os.access(path, os.W_OK | os.X_OK):
+        if not may_write(path):
             return path
     return None
+
+
+def may_write(folder: Path) -> bool:
+    """Return whether this process, by the rights that it has now, may change what is in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
 
 
 def bears_read_only(folder: Path) -> bool:
@@ -303,20 +331,14 @@ def _open_lock(folder: Path) -> int:
     """Open the file of the lock; the folder itself stands for it if neither can be written."""
     path = folder / "lock"
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return descriptor_of_kept(path, os.O_RDWR | os.O_CREAT)
     except OSError:
         if not bears_read_only(folder):
             raise
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return descriptor_of_kept(path, os.O_RDONLY)
     except OSError:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, as far as its folder can be written."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def memory_of(enforced: Enforced) -> StatesMemory:
@@ -328,7 +350,7 @@ def memory_of(enforced: Enforced) -> StatesMemory:
 def is_held(folder: Path) -> bool:
     """Return whether a blockd, or children of one that was killed, hold the state folder at `folder`."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = descriptor_of_kept(folder / "lock", os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -347,3 +369,31 @@ def _is_locked(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of the state, and those above it, if they are missing."""
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(MODE)
+        folder.chmod(MODE)  # whatever the umask
+        return
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
+
+
+def _kind(mode: int) -> str:
+    """Say what something is that is not a regular file."""
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+
+
+def _remove(path: Path, mode: int = stat.S_IFREG) -> None:
+    """Remove a file or a folder, as far as what it is in can be written."""
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

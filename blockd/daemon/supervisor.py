@@ -6,11 +6,9 @@ It forks them without having an event loop or threads, so that a new worker serv
 from __future__ import annotations
 
 import gc
-import grp
 import importlib
 import logging
 import os
-import pwd
 import secrets
 import signal
 import time
@@ -32,12 +30,17 @@ from blockd.daemon.processes.restarts import Restarts
 from blockd.daemon.processes.signals import Signals
 from blockd.daemon.processes.verification import VersionCheck, share
 from blockd.daemon.processes.waiting import readable
+from blockd.daemon.rights.account import Account, acting_as, become
+from blockd.daemon.rights.capabilities import close_memory
+from blockd.daemon.rights.confinement import late_opened
+from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
 from blockd.daemon.upstreams.news import tell
-from blockd.errors import CommandError, ConfigError, RulesetError
+from blockd.errors import ConfigError, RulesetError
+from blockd.files import limit_modes
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
@@ -67,13 +70,21 @@ class Supervisor:
         descriptors.raise_limit()
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
-        self._lock = self._state.lock()
+        limit_modes()
+        account = Account.of(settings.user) if settings.user else None
+        make_for(settings.state_dir, account)
+        with acting_as(account):  # what lies in the folder is never opened with root's rights
+            self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
+            self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
-        self._gate = SharedGate(settings.gate, settings.feeds)
-        self._become(settings.user)
-        self._state.check_writable()
+        self._gate = SharedGate(settings.gate, settings.feeds, account)
+        if account is not None:
+            for code in (PAGE_CODE, CONTROL_CODE):
+                importlib.import_module(code)  # now, as that user may not be able to read it
+        become(account)
+        close_memory()
+        self._state.secure()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         resolution = Resolution.of(settings)
@@ -100,10 +111,12 @@ class Supervisor:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
         spare_memory()
+        self._state.make_feed_folders(feed.name for feed in self._settings.feeds)
         self._jobs.version = share(self._verification.wait(self._forget), self._state)
         if self._settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
+        late_opened()  # found once for all children
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = Signals()
         for index in range(self._settings.workers):
@@ -314,20 +327,3 @@ class Supervisor:
         """Have the control process fetch every feed; if there is none at the moment, the next one does."""
         self._is_refresh_due = self._family.of(CONTROL) is None
         self._family.tell_control({"refresh": True})
-
-    def _become(self, user: str) -> None:
-        """Drop privileges to `user`, for good."""
-        if not user:
-            return
-        entry = pwd.getpwnam(user)
-        for code in (PAGE_CODE, CONTROL_CODE):
-            importlib.import_module(code)  # now, as that user may not be able to read it
-        try:
-            self._state.own(entry.pw_uid, entry.pw_gid)
-            os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
-            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-        except PermissionError as error:
-            raise CommandError(
-                f"user: this process may not become {user!r}: start it as root, or remove the key."
-            ) from error

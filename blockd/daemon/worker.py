@@ -16,6 +16,7 @@ from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
+from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -48,6 +49,8 @@ def run(context: WorkerContext, channel: Channel) -> None:
     name_process(f"worker {context.index}", f"w{context.index}")
     sockets = context.shared.sockets
     sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
+    settings, state = context.shared.settings, context.shared.state.folder
+    Confinement.of_worker(settings, state, context.resolution.upstreams).apply()
     uvloop.run(_serve(context, channel))
 
 

@@ -60,6 +60,11 @@ class Collector(PrometheusCollector):
         yield from feed_metrics(sample, self._reasons)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield CounterMetricFamily(
+            "blockd_admin_refused",
+            "Requests to the admin port for a change that did not have the secret.",
+            value=sample.admin_refused,
+        )
         yield from bounds_metrics(sample.bounds)
         yield from sample.upstreams.metrics()
         yield GaugeMetricFamily(

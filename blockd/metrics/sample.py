@@ -110,4 +110,5 @@ class Sample:
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often processes have ended, by their kind
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
+    admin_refused: int = 0  # requests for a change that did not have the secret
     upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import DamagedRuleset, RulesetError
+from blockd.files import NOT_KEPT, descriptor_of_kept
 from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends, name_digest
 from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
@@ -267,20 +267,18 @@ def _signature(found: os.stat_result) -> Signature:
 
 
 def _mapped(path: Path) -> tuple[mmap.mmap, Signature]:
-    """Map a regular file, and return its signature; raises RulesetError. Nothing waits for a pipe in its place."""
+    """Map a file, and return its signature; raises RulesetError, and DamagedRuleset if it is no file to be mapped."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = descriptor_of_kept(path, os.O_RDONLY)
         try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise DamagedRuleset(f"{path} cannot be opened as a ruleset: it is not a regular file")
-            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), _signature(found)
+            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), _signature(os.fstat(descriptor))
         finally:
             os.close(descriptor)
     except ValueError as error:
         raise DamagedRuleset(f"{path} cannot be opened as a ruleset: {error}") from error
     except OSError as error:
-        raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error
+        kind = DamagedRuleset if error.errno in NOT_KEPT else RulesetError
+        raise kind(f"{path} cannot be opened as a ruleset: {error}") from error
 
 
 def _with_scope(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

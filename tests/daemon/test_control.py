@@ -45,7 +45,7 @@ STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
     "workers", "page", "self_test", "overrides",
     "contradictions",
-    "audit", "compiling", "disk", "alarms", "notes",
+    "audit", "compiling", "disk", "confinement", "alarms", "notes",
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "version", "age_seconds", "next_poll",

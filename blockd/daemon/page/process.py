@@ -24,6 +24,7 @@ from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
+from blockd.daemon.rights.confinement import Confinement
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
@@ -49,6 +50,7 @@ def run(context: PageContext, channel: Channel) -> None:
     os.nice(NICENESS)
     sockets = context.shared.sockets
     sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 
 

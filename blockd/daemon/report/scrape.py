@@ -43,6 +43,7 @@ def sample(
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
+    admin_refused: int,
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
@@ -79,6 +80,7 @@ def sample(
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,
+        admin_refused=admin_refused,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 

@@ -23,6 +23,7 @@ from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.report.upstreams import UpstreamStatus
+from blockd.daemon.rights import landlock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.feed_set import FeedSet
@@ -109,6 +110,7 @@ class Status:
     audit: AuditStatus
     compiling: Mapping[str, object] | None  # how long the compile in progress has taken, and what it reads
     disk: Mapping[str, object]
+    confinement: Mapping[str, object]
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
 
@@ -134,6 +136,7 @@ class Status:
             "audit": self.audit.to_json(),
             "compiling": self.compiling,
             "disk": self.disk,
+            "confinement": self.confinement,
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "notes": list(self.notes),
         }
@@ -229,6 +232,7 @@ class Observed:
             audit=AuditStatus(self.audit.head, self.audit.trouble),
             compiling=compile_status(self.maker),
             disk=disk_status(self.room, self.feeds),
+            confinement={"landlock": landlock.abi()},  # the version of it, 0 if the kernel has none
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),
         )

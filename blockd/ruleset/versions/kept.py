@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.files import replace_file, sync_file, sync_folder
+from blockd.files import open_kept, replace_file, sync_file, sync_folder
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.held_file import read_reports
 from blockd.ruleset.versions.version_record import VersionRecord
@@ -136,7 +136,7 @@ class Versions:
 
     def _marked(self, mark: str) -> int | None:
         try:
-            with (self.folder / mark).open("rb") as file:
+            with open_kept(self.folder / mark) as file:
                 found = _MARK.fullmatch(file.read(32))
         except OSError:
             return None
