@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from blockd.dns import types
 from blockd.resolver import Outcome
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MAX_PIPELINED = 100  # questions of one connection that wait; no more are taken 
 BURST = 16  # messages of one connection that are handled in a row, so that others get their turn
 MAX_GATHERED = 1 << 16  # octets of answers that are written at once: the longest one, or many usual ones
 MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before its connection is aborted
+
+_ANSWER = types.QR >> 8  # in the third octet
 
 
 class TcpConnection(asyncio.BufferedProtocol):
@@ -168,7 +171,13 @@ class TcpConnection(asyncio.BufferedProtocol):
         return None
 
     def _take(self, message: bytes, answers: bytearray) -> None:
-        """Answer at once if nothing must be waited for, so that a burst costs no tasks."""
+        """Answer at once if nothing must be waited for, so that a burst costs no tasks; end it for what is no question.
+
+        Otherwise one packet could have hundreds of messages that cost the client two octets each. Unbound does so too.
+        """
+        if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
+            self.abort()
+            return
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport)
         if isinstance(begun, bytes):

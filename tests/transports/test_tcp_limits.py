@@ -10,10 +10,11 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
+from blockd.orders import Action
 from blockd.transports import tcp, tcp_connection
 from blockd.transports.connections import Bounds
 from blockd.transports.tcp_connection import MAX_GATHERED, MAX_QUESTION, READ
-from tests.resolver.rig import Rig, question
+from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, Serving, connections, framed, serving
 from tests.transports.loops import Run, until
 from tests.upstream import UpstreamSimulator
@@ -176,13 +177,15 @@ def test_a_question_with_an_option_longer_than_any_is_malformed_as_over_udp(rig:
 
 
 def test_messages_without_an_answer_do_not_keep_a_connection(rig: Rig, run: Run) -> None:
+    rig.enforce([(order(action=Action.DROP), ["telegram.org"])])
+
     async def main() -> None:
         async with serving(rig, idle=0.05) as served:
             client = await served.connect()
 
             async def send() -> None:
                 while not client.writer.is_closing():
-                    client.writer.write(b"\0\0")
+                    client.send(question(LISTED))
                     with contextlib.suppress(ConnectionError):
                         await client.writer.drain()
                     await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from blockd.errors import FeedRefused, FeedUnreachable, system_words
+from blockd.errors import FeedRefused, FeedUnreachable, cause_of, system_words
 from blockd.settings import SocketAddress
 
 BUFFER = 1 << 20  # octets that a connection buffers at most: a few messages
@@ -19,15 +19,15 @@ class _Asking(asyncio.DatagramProtocol):
 
     def __init__(self, identifier: bytes) -> None:
         self._identifier = identifier
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[bytes | Exception] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        if data[:2] == self._identifier and not self.answer.done():
-            self.answer.set_result(data)
+        if data[:2] == self._identifier and not self.outcome.done():
+            self.outcome.set_result(data)
 
     def error_received(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if not self.outcome.done():
+            self.outcome.set_result(error)  # not raised from here: it would hold the frame that waits, which holds it
 
 
 async def ask_once(address: SocketAddress, question: bytes, seconds: float | None = None) -> bytes:
@@ -40,13 +40,16 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float | Non
         try:
             transport.sendto(question)
             async with asyncio.timeout(seconds):
-                return await asking.answer
+                outcome = await asking.outcome
         finally:
             transport.close()
     except TimeoutError as error:
         raise FeedRefused("stalled", f"no answer in {seconds:g} seconds") from error
     except OSError as error:
         raise FeedUnreachable(f"it cannot be asked ({system_words(error)})") from error
+    if isinstance(outcome, bytes):
+        return outcome
+    raise FeedUnreachable(f"it cannot be asked ({cause_of(outcome)})")
 
 
 class PrimaryConnection:
