@@ -38,6 +38,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._waiting: set[asyncio.Task[None]] = set()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._idle = server.idle_seconds()  # that it may be, as of its last message
         self._deadline = 0.0  # of the event loop's clock: when it has been idle for too long
         self._ended = False
         self._half_closed = False
@@ -178,6 +179,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
             self.abort()
             return
+        self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport)
         if isinstance(begun, bytes):
@@ -231,7 +233,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             return
         self._server.connections.touch(self)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._server.idle_seconds()
+        self._deadline = loop.time() + self._idle
         if self._timer is None or self._timer.when() > self._deadline:
             self._arm(loop)
 
@@ -244,7 +246,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """End the connection if it has been idle for long enough, unless a question is still pending."""
         loop = asyncio.get_running_loop()
         if self._waiting and not self._is_unread:
-            self._deadline = loop.time() + self._server.idle_seconds()
+            self._deadline = loop.time() + self._idle
         if loop.time() < self._deadline:
             self._arm(loop)
         elif self._is_unread:
