@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from blockd.errors import FeedRefused, FeedUnreachable, cause_of, system_words
+from blockd.errors import FeedRefused, FeedUnreachable, system_words
 from blockd.settings import SocketAddress
 
 BUFFER = 1 << 20  # octets that a connection buffers at most: a few messages
@@ -19,7 +19,7 @@ class _Asking(asyncio.DatagramProtocol):
 
     def __init__(self, identifier: bytes) -> None:
         self._identifier = identifier
-        self.outcome: asyncio.Future[bytes | Exception] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[bytes | OSError] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         if data[:2] == self._identifier and not self.outcome.done():
@@ -27,7 +27,8 @@ class _Asking(asyncio.DatagramProtocol):
 
     def error_received(self, error: Exception) -> None:
         if not self.outcome.done():
-            self.outcome.set_result(error)  # not raised from here: it would hold the frame that waits, which holds it
+            # Not as an exception: that would hold, by its traceback, the frame that waits, which holds this.
+            self.outcome.set_result(OSError(*error.args))
 
 
 async def ask_once(address: SocketAddress, question: bytes, seconds: float | None = None) -> bytes:
@@ -49,7 +50,7 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float | Non
         raise FeedUnreachable(f"it cannot be asked ({system_words(error)})") from error
     if isinstance(outcome, bytes):
         return outcome
-    raise FeedUnreachable(f"it cannot be asked ({cause_of(outcome)})")
+    raise FeedUnreachable(f"it cannot be asked ({system_words(outcome)})")
 
 
 class PrimaryConnection:
