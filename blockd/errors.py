@@ -26,7 +26,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from copy import copy
 from enum import Enum
+from typing import Self
 
 from blockd.printable import one_line, unproved
 
@@ -140,6 +142,13 @@ class FeedRefused(BlockdError):
 
     def __reduce__(self) -> tuple[type[FeedRefused], tuple[str, str]]:
         return type(self), (self.reason, str(self))
+
+    def kept(self) -> Self:
+        """Return it as a value to keep: without a traceback, whose frames hold all that was at hand when it was raised.
+
+        Whoever raises what is kept raises another one, so that it stays so.
+        """
+        return copy(self)
 
 
 class GateRefused(FeedRefused):

@@ -21,7 +21,8 @@ from tests.places import ROOT
 
 RULES = ROOT / "config" / "alerts.yml"
 PLAYED = ROOT / "tests" / "config" / "alerts_test.yml"
-ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail"}  # the daemon cannot report that it is down, nor rates over time
+# The daemon cannot report that it is down, nor rates over time.
+ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail", "BlockdNoDescriptors"}
 
 
 def rules() -> dict[str, dict[str, Any]]:

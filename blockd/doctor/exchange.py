@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure, cause_of
@@ -50,7 +51,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
     loop = asyncio.get_running_loop()
     with connected(upstream, SourcePorts((), randomness)) as sock:
         sock.send(query)
-        arrived: asyncio.Future[bytes] = loop.create_future()
+        arrived: asyncio.Future[bytes | OSError] = loop.create_future()
         strays = 0
 
         def read() -> None:
@@ -62,15 +63,18 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             except BlockingIOError:
                 return
             except OSError as error:
-                arrived.set_exception(error)
+                arrived.set_result(error)
                 return
             if is_answer(message, query, question_size):
                 arrived.set_result(message)
             elif (strays := strays + 1) > MAX_STRAYS:
-                arrived.set_exception(ConnectionAbortedError("too many packets that do not match the question"))
+                arrived.set_result(ConnectionAbortedError("too many packets that do not match the question"))
 
         loop.add_reader(sock, read)
         try:
-            return await arrived
+            outcome = await arrived
         finally:
             loop.remove_reader(sock)
+        if isinstance(outcome, OSError):
+            raise copy(outcome)  # what is kept here is not raised: it would hold this frame, which holds it
+        return outcome

@@ -54,7 +54,7 @@ class ProvedFile:
         except FeedRefused as refused:
             fetched.path.unlink(missing_ok=True)
             self._source.forget()
-            self._refused, self._refused_at = refused, seen
+            self._refused, self._refused_at = refused.kept(), seen
             raise
         return fetched
 

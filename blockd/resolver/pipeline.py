@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from blockd.dns import types
-from blockd.errors import BadMessage, RulesetError, UpstreamFailure
+from blockd.errors import BadMessage, RulesetError
 from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
@@ -19,6 +19,7 @@ from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
+from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.local.local_answer import LocalAnswer, as_cached, behind_aliases, local_answer
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
@@ -113,12 +114,12 @@ class Pipeline:
             lookup = context.lookup
             # A lookup's question is about what upstreams say now.
             stale = None if context.is_unjudged else self._cache.get_stale(lookup, self._clock())
-            try:
-                context.cached = await self._caching.resolve(lookup, self._stale_after if stale else None)
-                if context.cached is None:
-                    context.cached, context.is_stale = stale, True
-            except UpstreamFailure as failure:
-                context.failure = failure
+            said = await self._caching.resolve(lookup, self._stale_after if stale else None)
+            if isinstance(said, Failure):
+                context.failure = said
+            else:
+                context.is_stale = said is None
+                context.cached = said or stale
             await self._turns.take()
             outcome = self._run(context)
         counted = self._counted(context, outcome)
@@ -126,7 +127,7 @@ class Pipeline:
 
     def give_up(self, context: QueryContext, reason: str) -> bytes | None:
         """Answer a message that would have to wait, and may not, with SERVFAIL and an EDE with a reason."""
-        context.failure = UpstreamFailure(types.EDE_NETWORK_ERROR, reason)
+        context.failure = Failure(types.EDE_NETWORK_ERROR, reason)
         counted = self._counted(context, self._run(context))
         return counted if isinstance(counted, bytes) else None
 
@@ -239,7 +240,7 @@ class Pipeline:
             return Outcome.PASS
         if failure is None:
             return Outcome.PASS
-        errors = context.errors + error_option(failure.code, str(failure))
+        errors = context.errors + error_option(failure.code, failure.text)
         return answer(context.query, types.SERVFAIL, errors=errors)
 
     def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import Enum
 
 from blockd.dns import types
-from blockd.errors import UpstreamFailure
 from blockd.orders import NEVER, Verdict
 from blockd.resolver.cache import Cached, CacheKey
+from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.local.local_answer import Alias, is_answered_here
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import LocalZoneData
@@ -75,7 +75,7 @@ class QueryContext:
         self.leaves_extras_out = False  # the answer is given without its additional section
         self.cached: Cached | None = None
         self.is_stale = False  # `cached` has expired, and is given for want of a better answer
-        self.failure: UpstreamFailure | None = None
+        self.failure: Failure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
         self.asked_cache = False
         self.asked_upstreams = False  # the cache had no answer, if only to what a CNAME action leads to

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from blockd.dns import types
 from blockd.resolver import Outcome
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MAX_PIPELINED = 100  # questions of one connection that wait; no more are taken 
 BURST = 16  # messages of one connection that are handled in a row, so that others get their turn
 MAX_GATHERED = 1 << 16  # octets of answers that are written at once: the longest one, or many usual ones
 MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before its connection is aborted
+
+_ANSWER = types.QR >> 8  # in the third octet
 
 
 class TcpConnection(asyncio.BufferedProtocol):
@@ -35,6 +38,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._waiting: set[asyncio.Task[None]] = set()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._idle = server.idle_seconds()  # that it may be, as of its last message
         self._deadline = 0.0  # of the event loop's clock: when it has been idle for too long
         self._ended = False
         self._half_closed = False
@@ -168,7 +172,14 @@ class TcpConnection(asyncio.BufferedProtocol):
         return None
 
     def _take(self, message: bytes, answers: bytearray) -> None:
-        """Answer at once if nothing must be waited for, so that a burst costs no tasks."""
+        """Answer at once if nothing must be waited for, so that a burst costs no tasks; end it for what is no question.
+
+        Otherwise one packet could have hundreds of messages that cost the client two octets each. Unbound does so too.
+        """
+        if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
+            self.abort()
+            return
+        self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport)
         if isinstance(begun, bytes):
@@ -222,7 +233,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             return
         self._server.connections.touch(self)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._server.idle_seconds()
+        self._deadline = loop.time() + self._idle
         if self._timer is None or self._timer.when() > self._deadline:
             self._arm(loop)
 
@@ -235,7 +246,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """End the connection if it has been idle for long enough, unless a question is still pending."""
         loop = asyncio.get_running_loop()
         if self._waiting and not self._is_unread:
-            self._deadline = loop.time() + self._server.idle_seconds()
+            self._deadline = loop.time() + self._idle
         if loop.time() < self._deadline:
             self._arm(loop)
         elif self._is_unread:

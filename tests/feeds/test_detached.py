@@ -95,6 +95,9 @@ def test_a_file_that_was_refused_is_not_read_again_before_something_changes(
     with monkeypatch.context() as patched:
         patched.setattr(FileSource, "poll", lambda *_: pytest.fail("the list was read again"))
         assert str(refused_by(file.poll)) == str(first)
+    kept = file.source._refused
+    assert kept is not None
+    assert kept.__traceback__ is None
     (tmp_path / "key").write_bytes(b"another\n")
     assert "the key is not valid base64" in str(refused_by(file.poll))
 

@@ -15,7 +15,7 @@ import pytest
 from blockd.resolver import engine_name
 from blockd.resolver.forwarding.limits import MAX_IN_FLIGHT, SOCKETS
 from blockd.resolver.forwarding.source_ports import LOWEST_PORT
-from blockd.resolver.response import parse
+from blockd.resolver.response import Response, parse
 from blockd.settings import Upstream
 from blockd.transports import UdpServer
 from tests.resolver.rig import HASTY, Rig, order, question
@@ -307,6 +307,6 @@ def test_who_finds_a_flight_full_gets_what_has_expired(tmp_path: Path, upstream:
             await asyncio.sleep(0)  # one turn, in which all of them ask
             client.send(question(NAME))
             assert await client.hear() == "198.51.100.2"
-        assert all(one.records.endswith(b"\1") for one in await asyncio.gather(*waiting))
+        assert all(isinstance(one, Response) and one.records.endswith(b"\1") for one in await asyncio.gather(*waiting))
 
     run(rig, test)

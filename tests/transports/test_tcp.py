@@ -185,9 +185,21 @@ def test_a_half_closed_connection_that_is_owed_nothing_ends(rig: Rig, run: Run) 
     run(main())
 
 
-@pytest.mark.parametrize(
-    "octets", [b"\0\0", b"\0\1\xff", framed(b"\xff" * 12), framed(b"\0\7\x81\x80" + bytes(8)), framed(bytes(65535))]
-)
+@pytest.mark.parametrize("octets", [b"\0\0", b"\0\1\xff", framed(b"\xff" * 12), framed(b"\0\7\x81\x80" + bytes(8))])
+def test_what_is_no_question_ends_the_connection(rig: Rig, run: Run, octets: bytes) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            client.send(question(LISTED))
+            assert (await client.receive()).answer
+            client.writer.write(octets)
+            client.send(question(LISTED))
+            assert await client.ended()
+
+    run(main())
+
+
+@pytest.mark.parametrize("octets", [framed(bytes(12)), framed(bytes(65535))])
 def test_garbage_is_passed_over(rig: Rig, run: Run, octets: bytes) -> None:
     async def main() -> None:
         async with serving(rig) as served:

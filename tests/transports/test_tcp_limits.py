@@ -10,11 +10,12 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
+from blockd.orders import Action
 from blockd.transports import tcp, tcp_connection
 from blockd.transports.connections import Bounds
 from blockd.transports.tcp_connection import MAX_GATHERED, MAX_QUESTION, READ
-from tests.resolver.rig import Rig, question
-from tests.transports.connections import LISTED, Serving, connections, framed, serving
+from tests.resolver.rig import Rig, order, question
+from tests.transports.connections import LISTED, NEVER, Serving, connections, framed, serving
 from tests.transports.loops import Run, until
 from tests.upstream import UpstreamSimulator
 
@@ -176,13 +177,15 @@ def test_a_question_with_an_option_longer_than_any_is_malformed_as_over_udp(rig:
 
 
 def test_messages_without_an_answer_do_not_keep_a_connection(rig: Rig, run: Run) -> None:
+    rig.enforce([(order(action=Action.DROP), ["telegram.org"])])
+
     async def main() -> None:
         async with serving(rig, idle=0.05) as served:
             client = await served.connect()
 
             async def send() -> None:
                 while not client.writer.is_closing():
-                    client.writer.write(b"\0\0")
+                    client.send(question(LISTED))
                     with contextlib.suppress(ConnectionError):
                         await client.writer.drain()
                     await asyncio.sleep(0)
@@ -306,5 +309,22 @@ def test_a_connection_keeps_the_idle_time_that_it_was_told(rig: Rig, run: Run) -
             told.send(question(LISTED))
             assert (await told.receive()).answer
             assert await told.ended(), "it was told another one with this answer"
+
+    run(main())
+
+
+def test_an_answer_that_is_waited_for_leaves_the_idle_time_that_was_told_with_its_question(
+    rig: Rig, upstream: UpstreamSimulator, run: Run
+) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            (connection,) = await connections(served, 1)
+            with upstream.held():
+                client.send(question("slow.example"))
+                await asyncio.to_thread(upstream.wait_for, 1)
+                served.server.idle = 0.02
+            await client.receive()
+            assert connection._deadline > asyncio.get_running_loop().time() + NEVER / 2
 
     run(main())

@@ -121,7 +121,7 @@ class Authorities:
         failures = attempt.failures
         try:
             if delegation.fault is not None:
-                raise delegation.fault
+                raise delegation.fault.kept()
             newest = part_of(attempt.role(delegation.role, delegation.subject), delegation)
             room.take(newest)
             wanted = newest
@@ -135,7 +135,7 @@ class Authorities:
             if before is not None:
                 with contextlib.suppress(FeedRefused):
                     stays = self._taken(attempt, delegation, before, before)
-            return replace(stays, refusal=refusal, wanted=wanted, is_settled=is_settled)
+            return replace(stays, refusal=refusal.kept(), wanted=wanted, is_settled=is_settled)
 
     def _allow(self, attempt: RefreshAttempt, part: RoleTargets) -> None:
         """Count new metadata of an authority; raises FeedRefused if it has given too much."""

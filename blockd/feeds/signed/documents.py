@@ -85,9 +85,9 @@ class Documents:
                     self._refuse_beyond_share(part, identifier, document.names.last, octets)
                     self._bring_text(attempt, part, identifier, document.names)
             except FeedRefused as refusal:
-                read.faults[identifier] = refusal
+                read.faults[identifier] = refusal.kept()
                 if isinstance(refusal, FeedUnreachable) or refusal.reason == "stalled":
-                    failed.append(refusal)
+                    failed.append(refusal.kept())
             else:
                 read.documents[identifier] = document
         read.documents = {identifier: read.documents[identifier] for identifier in sorted(read.documents)}

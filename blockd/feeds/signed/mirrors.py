@@ -76,7 +76,7 @@ class Mirrors:
             try:
                 version, giver = self._look(mirror)
             except FeedRefused as error:
-                refusals.append(error)
+                refusals.append(error.kept())
                 self._refuse(mirror, error.reason, str(error))
                 continue
             if giver is not mirror and mirror not in late:
@@ -91,7 +91,7 @@ class Mirrors:
                 self._lead(giver)
             self._accept(giver)
         if best is None:
-            raise _all_refused(refusals)
+            raise _all_refused(refusals).kept()  # else it would hold, by its traceback, the list that holds it
         self._last = best
         return best
 

@@ -19,15 +19,16 @@ class _Asking(asyncio.DatagramProtocol):
 
     def __init__(self, identifier: bytes) -> None:
         self._identifier = identifier
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[bytes | OSError] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        if data[:2] == self._identifier and not self.answer.done():
-            self.answer.set_result(data)
+        if data[:2] == self._identifier and not self.outcome.done():
+            self.outcome.set_result(data)
 
     def error_received(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if not self.outcome.done():
+            # Not as an exception: that would hold, by its traceback, the frame that waits, which holds this.
+            self.outcome.set_result(OSError(*error.args))
 
 
 async def ask_once(address: SocketAddress, question: bytes, seconds: float | None = None) -> bytes:
@@ -40,13 +41,16 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float | Non
         try:
             transport.sendto(question)
             async with asyncio.timeout(seconds):
-                return await asking.answer
+                outcome = await asking.outcome
         finally:
             transport.close()
     except TimeoutError as error:
         raise FeedRefused("stalled", f"no answer in {seconds:g} seconds") from error
     except OSError as error:
         raise FeedUnreachable(f"it cannot be asked ({system_words(error)})") from error
+    if isinstance(outcome, bytes):
+        return outcome
+    raise FeedUnreachable(f"it cannot be asked ({system_words(outcome)})")
 
 
 class PrimaryConnection:

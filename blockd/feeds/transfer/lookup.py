@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Sequence
+from copy import copy
 
 import dns.exception
 import dns.flags
@@ -61,11 +62,11 @@ async def _system_lookup(name: str) -> list[str]:
     It runs in a thread of its own, which a resolver that is slow holds up, and no other work, nor the end of blockd.
     """
     loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[str]] = loop.create_future()
+    found: asyncio.Future[list[str] | OSError] = loop.create_future()
 
     def settle(addresses: list[str], error: OSError | None) -> None:
         if not found.done():
-            found.set_result(addresses) if error is None else found.set_exception(error)
+            found.set_result(error or addresses)
 
     def look() -> None:
         addresses: list[str] = []
@@ -80,7 +81,10 @@ async def _system_lookup(name: str) -> list[str]:
             loop.call_soon_threadsafe(settle, addresses, failed)
 
     threading.Thread(target=look, name="lookup", daemon=True).start()
-    return await found
+    outcome = await found
+    if isinstance(outcome, OSError):
+        raise copy(outcome)  # what is kept here is not raised: it would hold this frame, which holds it
+    return outcome
 
 
 def _usable(texts: Sequence[str]) -> list[str]:

@@ -54,7 +54,7 @@ class SerialQuestion:
             try:
                 asked.soa, asked.serial = await self._soa(way, primary)
             except FeedRefused as error:
-                refused = error
+                refused = error.kept()
                 asked.tries.note(way, error)
                 if error.reason in IN_VAIN:
                     break

@@ -20,7 +20,7 @@ class Tries:
 
     def note(self, asked: str, refused: FeedRefused) -> None:
         """Note that a question was refused; the refusal's text is a clause."""
-        self.failed.append((asked, refused))
+        self.failed.append((asked, refused.kept()))
 
     @property
     def reason(self) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from blockd.metrics import Row
 from blockd.resolver.cache import Cache, Cached, CacheKey
+from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.response import Response
 
 MAX_REFRESHES = 1024  # questions in flight from which on none is added, an eighth of the most: clients' come first
@@ -17,6 +18,9 @@ def nothing() -> None:
     """Do nothing: nobody needs to know."""
 
 
+Asked = asyncio.Task[Cached | Failure]
+
+
 class UpstreamAsker(Protocol):
     """Asks upstreams, see `Forwarder`."""
 
@@ -24,9 +28,10 @@ class UpstreamAsker(Protocol):
     def in_flight(self) -> int:
         """How many questions are waiting for upstreams."""
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
-        """Return the upstreams' response; raises UpstreamFailure.
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response | Failure:
+        """Return the upstreams' response, or why there is none.
 
+        A failure is a value and no exception: that would hold a traceback with all its frames, which hold it in turn.
         `begun` is called if it is asked or waited for, and not known already that there is none.
         """
 
@@ -39,7 +44,7 @@ class CachingForwarder:
         self._cache = cache
         self._clock = clock
         self._row = row
-        self._asking: dict[CacheKey, tuple[asyncio.Task[Cached], float]] = {}  # with the loop's time of their start
+        self._asking: dict[CacheKey, tuple[Asked, float]] = {}  # with the loop's time of their start
 
     def get(self, key: CacheKey, *, refreshes: bool = True) -> Cached | None:
         """Return the entry that is fresh, None if there is none; ask for it anew if that is due and `refreshes`."""
@@ -49,8 +54,8 @@ class CachingForwarder:
             self._refresh(key)
         return entry
 
-    async def resolve(self, key: CacheKey, patience: float | None = None) -> Cached | None:
-        """Return what upstreams say, as it was kept; raises UpstreamFailure.
+    async def resolve(self, key: CacheKey, patience: float | None = None) -> Cached | Failure | None:
+        """Return what upstreams say, as it was kept, or why they say nothing.
 
         None if they have not answered within `patience` seconds of the moment at which they were first asked; their
         answer is still kept when it comes.
@@ -71,7 +76,7 @@ class CachingForwarder:
         if key not in self._asking:
             self._asked(key, self._row.cache_refresh)
 
-    def _asked(self, key: CacheKey, begun: Callable[[], object] = nothing) -> tuple[asyncio.Task[Cached], float]:
+    def _asked(self, key: CacheKey, begun: Callable[[], object] = nothing) -> tuple[Asked, float]:
         asked = self._asking.get(key)
         if asked is None:
             task = asyncio.create_task(self._ask(key, begun))
@@ -79,11 +84,11 @@ class CachingForwarder:
             task.add_done_callback(lambda done: self._ended(key, done))
         return asked
 
-    async def _ask(self, key: CacheKey, begun: Callable[[], object]) -> Cached:
-        response = await self._forwarder.resolve(key, begun)
-        return self._cache.put(key, response, self._clock())
+    async def _ask(self, key: CacheKey, begun: Callable[[], object]) -> Cached | Failure:
+        outcome = await self._forwarder.resolve(key, begun)
+        return outcome if isinstance(outcome, Failure) else self._cache.put(key, outcome, self._clock())
 
-    def _ended(self, key: CacheKey, task: asyncio.Task[Cached]) -> None:
+    def _ended(self, key: CacheKey, task: Asked) -> None:
         del self._asking[key]
         if not task.cancelled():
             task.exception()  # retrieved here, as perhaps nobody waits for it

@@ -18,6 +18,7 @@ def read(
     tuple[bytes, ...],
     tuple[bytes, ...],
     tuple[bytes, ...],
+    tuple[bytes, ...],
     bytes,
 ]: ...
 def header_only(message: bytes) -> bool: ...

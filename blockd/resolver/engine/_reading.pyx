@@ -247,7 +247,7 @@ cdef inline uint32_t _ttl_of(uint32_t ttl) noexcept nogil:
 
 
 def read(bytes message, uint32_t question_size, bint do=False):
-    """Return the result of `read_response` for a message; for tests against the twin.
+    """Return the result of `read_response` for a message, for those that wait in Python.
 
     As (what it said, rcode, authentic, negative, counts, records, ttls, lifetime, names, addresses, extras, extra
     addresses, errors), in the terms of `Response`. All is empty behind the first of them for a message that is malformed.

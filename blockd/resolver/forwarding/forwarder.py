@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from blockd.errors import UpstreamFailure
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.caching.caching_forwarder import nothing
@@ -144,8 +143,8 @@ class Forwarder:
             link.shut()
         self._retired.clear()
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response:
-        """Return the upstreams' response, which may be SERVFAIL; raises UpstreamFailure if there is none to pass on.
+    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response | Failure:
+        """Return the upstreams' response, which may be SERVFAIL, or why there is none to pass on.
 
         `begun` is called unless that is known at once.
         """
@@ -153,14 +152,14 @@ class Forwarder:
         if flight is None:
             remembered = self._flights.remembered(key)
             if remembered is not None:
-                return _given(remembered)
+                return remembered
             flight = self._flights.launch(key, self._group_of(key))
         if flight.outcome is not None:
-            return _given(flight.outcome)
+            return flight.outcome
         begun()
         waiter: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
         flight.waiters.append(waiter)
-        return _given(await waiter)
+        return await waiter
 
     # What links tell of tries.
 
@@ -226,10 +225,3 @@ class Forwarder:
             if link.health.in_flight == 0:
                 link.shut()
         self._retired = [link for link in self._retired if link.health.in_flight]
-
-
-def _given(outcome: Response | Failure) -> Response:
-    """Return a response; raise a failure."""
-    if isinstance(outcome, Failure):
-        raise UpstreamFailure(outcome.code, outcome.text)
-    return outcome

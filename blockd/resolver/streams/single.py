@@ -14,18 +14,21 @@ from blockd.settings import Upstream
 
 
 class _Waiting:
-    """Waits for what came of one question."""
+    """Waits for what came of one question: its answer, or the kind of its failure and why.
+
+    An exception would hold the frame that waits, by its traceback, and that frame holds this.
+    """
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[bytes | tuple[FailureKind, str]] = asyncio.get_running_loop().create_future()
 
     def answered(self, _stream: Stream, message: bytes) -> None:
-        if not self.answer.done():
-            self.answer.set_result(message)
+        if not self.outcome.done():
+            self.outcome.set_result(message)
 
     def failed(self, _stream: Stream, _ids: Sequence[int], kind: FailureKind, why: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(UpstreamFailure(types.EDE_NETWORK_ERROR, why, kind))
+        if not self.outcome.done():
+            self.outcome.set_result((kind, why))
 
 
 async def ask_over_stream(
@@ -40,8 +43,12 @@ async def ask_over_stream(
     try:
         stream.ask(message)
         async with asyncio.timeout(seconds):
-            return await waiting.answer
+            outcome = await waiting.outcome
     except TimeoutError as error:
         raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.label} did not answer") from error
     finally:
         stream.close()
+    if isinstance(outcome, bytes):
+        return outcome
+    kind, why = outcome
+    raise UpstreamFailure(types.EDE_NETWORK_ERROR, why, kind)

@@ -82,6 +82,7 @@ class Stream:
             self._timer.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
+            self._connecting = None  # a cancelled task keeps its traceback, whose frames hold this
         self._waiting.clear()
         self._failures.clear()
         for connection in list(self._connections):

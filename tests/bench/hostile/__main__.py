@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.hostile import enduring, trials
+from tests.bench.hostile import connections, enduring, trials, worst
 from tests.bench.hostile.trials import Bench
 from tests.bench.load import Load, compile_c
 from tests.bench.measure import cpu_seconds
@@ -154,6 +154,27 @@ def _faults(bench: Bench, server: type[Server]) -> Figures:
     return figures
 
 
+def _connections(bench: Bench, server: type[Server]) -> Figures:
+    return {
+        "5,000 idle connections of 10 clients: newcomers answered": f"{connections.newcomers(bench, server):.0%}",
+        "5,000 connects/s: p99 ms over UDP": f"{connections.connecting(bench, server):.2f}",
+    }
+
+
+def _worst(bench: Bench, server: type[Server]) -> Figures:
+    """Measure blockd's own code; what others spend on a packet cannot be told from outside."""
+    if server is not Blockd:
+        return {}
+    folder = bench.folder / "worst"
+    folder.mkdir(exist_ok=True)
+    answers, questions = worst.answers(), worst.questions(folder)
+    figures = {}
+    for what, found in (("answer", answers), ("packet of a client", questions)):
+        which = max(found, key=found.__getitem__)
+        figures[f"worst accepted {what}, CPU (target 200 µs)"] = f"{found[which]:.0f} µs ({which})"
+    return figures
+
+
 TRIALS: dict[str, Callable[[Bench, type[Server]], Figures]] = {
     "silent": _failing("silent", "silent.example"),
     "servfail": _failing("SERVFAIL", "servfail.example"),
@@ -167,6 +188,8 @@ TRIALS: dict[str, Callable[[Bench, type[Server]], Figures]] = {
     "slow": _slow,
     "dead": _dead,
     "tls": _tls,
+    "connections": _connections,
+    "worst": _worst,
 }
 
 

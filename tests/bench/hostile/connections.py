@@ -1,0 +1,101 @@
+"""Clients that hold connections over TCP, or make thousands of them, and those who come meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import resource
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import dns.message
+import dns.rdatatype
+
+from tests.bench.hostile.trials import STEADY_RATE, Bench
+from tests.bench.hostile.upstreams import faulty
+from tests.bench.server import Server, Upstreams
+
+HOLDERS = 10  # clients, each with an address of its own and as many idle connections
+HELD = 500
+NEWCOMERS = 20
+PATIENCE = 2.0  # seconds that a newcomer waits
+CONNECTS = 5000  # connections a second, each closed as soon as it is made
+AT_ONCE = 100
+
+
+def newcomers(bench: Bench, kind: type[Server]) -> float:
+    """Return the share of newcomers that get an answer over TCP while others hold idle connections."""
+    with faulty(bench.faulty, bench.load_core) as upstream, bench.serving(kind, Upstreams((upstream.port,))) as server:
+        question = dns.message.make_query(bench.names.blocked[0], dns.rdatatype.A).to_wire()
+        with holding(server.port):
+            answered = sum(_is_answered(server.port, question, number) for number in range(NEWCOMERS))
+    return answered / NEWCOMERS
+
+
+def connecting(bench: Bench, kind: type[Server]) -> float:
+    """Return the p99, in milliseconds, of questions for blocked names over UDP beside CONNECTS connections a second."""
+    with faulty(bench.faulty, bench.load_core) as upstream, bench.serving(kind, Upstreams((upstream.port,))) as server:
+        ends = threading.Event()
+        flooding = threading.Thread(target=_connect, args=(server.port, ends), daemon=True)
+        flooding.start()
+        try:
+            asked = bench.questions(itertools.cycle(bench.names.blocked), STEADY_RATE * bench.seconds)
+            return bench.load.delays(server.port, asked, STEADY_RATE, bench.seconds).p99
+        finally:
+            ends.set()
+            flooding.join()
+
+
+@contextlib.contextmanager
+def holding(port: int) -> Iterator[None]:
+    """Hold HELD idle connections of each of HOLDERS clients, as far as the server lets them, until the block's end."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as stack:
+        for number in range(HOLDERS):
+            for _ in range(HELD):
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.bind((f"127.0.{number + 1}.1", 0))
+                if sock.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS):
+                    sock.close()
+            time.sleep(0.1)  # the server has time to accept them
+        yield
+
+
+def _is_answered(port: int, question: bytes, number: int) -> bool:
+    """Ask from an address of its own; return whether there is an answer in time."""
+    with socket.socket() as sock:
+        sock.settimeout(PATIENCE)
+        sock.bind((f"127.0.{100 + number}.1", 0))
+        deadline = time.monotonic() + PATIENCE
+        try:
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(len(question).to_bytes(2) + question)
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            return len(sock.recv(65537)) > 2
+        except OSError:
+            return False
+
+
+def _connect(port: int, ends: threading.Event) -> None:
+    """Connect CONNECTS times a second until told to end."""
+    with selectors.DefaultSelector() as selector:
+        begun, made = time.monotonic(), 0
+        while not ends.is_set():
+            owed = int((time.monotonic() - begun) * CONNECTS) - made
+            for _ in range(min(owed, AT_ONCE)):
+                sock = socket.socket()
+                sock.setblocking(False)
+                sock.connect_ex(("127.0.0.1", port))
+                selector.register(sock, selectors.EVENT_WRITE)
+            made += max(owed, 0)  # what could not be made in time is not made up for
+            for key, _ in selector.select(0.001):
+                selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
