@@ -8,7 +8,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from blockd.daemon.state_dir import bears_read_only, first_unwritable, is_held
+from blockd.daemon.processes.writability import bears_read_only, first_unwritable
+from blockd.daemon.state_dir import is_held
 from blockd.feeds.budget import octets_text
 from blockd.settings import Settings
 from blockd.transports.binding import troubles
