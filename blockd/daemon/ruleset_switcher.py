@@ -101,7 +101,7 @@ class RulesetSwitcher:
             base = self._pinning.base_of(self.enforced)
             self._base = base if base != version else None
             if self._versions.current() != version:  # the earlier process ended between swap and mark
-                self._versions.make_current(version)
+                self._state.mark_current(version)
             await self.journal.enforced(self.enforced, None)
             self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock(), self._base)
         pin = self.pin

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.processes.writability import bears_read_only, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
 from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
@@ -112,8 +113,7 @@ class StateDir:
 
     def unwritable(self) -> str:
         """Return as a sentence that this process may not write all of the folder; empty if it may."""
-        path = first_unwritable(self.folder)
-        return "" if path is None else f"{path} cannot be written by this user ({os.geteuid()})"
+        return unwritable(self.folder)
 
     def secure(self) -> None:
         """Close the folder to others; raises CommandError if another user has something in it, or it may not be used.
@@ -134,7 +134,7 @@ class StateDir:
                     f"The state folder {self.folder} (state_dir) cannot be used: {why}. "
                     "Change its owner to the user that blockd runs as."
                 )
-            log.error("%s. What is there is enforced; nothing new can be until that is mended.", why)
+            log.error("%s. What is there is enforced; nothing new is until that is mended.", why)
         close_to_others(self.folder)
 
     def _unusable(self, error: OSError) -> CommandError:
@@ -265,12 +265,16 @@ class StateDir:
                 log.error("Version %d is skipped: %s. An older one is tried.", version, error)
                 continue
             if version != current and in_force is None:
-                try:
-                    self.versions.make_current(version)
-                except OSError as error:
-                    log.error("Version %d cannot be marked as the current one: %s. It is enforced.", version, error)
+                self.mark_current(version)
             return version
         return None
+
+    def mark_current(self, version: int) -> None:
+        """Mark a version as the one in force, as far as the folder can be written: it is enforced in any case."""
+        try:
+            self.versions.make_current(version)
+        except OSError as error:
+            log.error("Version %d cannot be marked as the current one: %s. It is enforced.", version, error)
 
     def set_aside(self, version: int) -> None:
         """Keep a damaged version from being opened, as far as the folder can be written."""
@@ -301,30 +305,6 @@ class StateDir:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
         return OrderStates(memory_of(enforced), orders, writable=True)
-
-
-def first_unwritable(folder: Path) -> Path | None:
-    """Return the first folder, the state folder itself or one in it, that this process may not write; None if none."""
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-        if not may_write(path):
-            return path
-    return None
-
-
-def may_write(folder: Path) -> bool:
-    """Return whether this process, by the rights that it has now, may change what is in a folder."""
-    return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
-
-
-def bears_read_only(folder: Path) -> bool:
-    """Return whether a start goes on although a state folder cannot be written.
-
-    That is if a ruleset is there, which is enforced, or if its file system is read-only: `at_first_start` says what is
-    done without a ruleset.
-    """
-    with contextlib.suppress(OSError):
-        return bool(Versions(folder / "rulesets").all()) or bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-    return False
 
 
 def _open_lock(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ class FeedSource(ABC):
     has_many_files: ClassVar[bool] = False  # whether its folder may hold thousands
 
     def __init__(self, feed: Feed, folder: Path, validators: Validators = Validators()) -> None:  # noqa: B008 - frozen
-        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # a state folder that cannot be written: then polling says so
+            folder.mkdir(parents=True, exist_ok=True)
         self.feed = feed
         self.folder = folder
         self.validators = validators

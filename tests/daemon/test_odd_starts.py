@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -188,3 +189,41 @@ def test_first_process_of_a_container_waits_for_orphans(tmp_path: Path) -> None:
         os.kill(first, signal.SIGTERM)
         assert process.wait(PATIENCE) == 0, start.said()
     assert " ended (" not in start.said()
+
+
+FULL = """cp -a "$STATE/." "$ODD/copy"; mount -t tmpfs -o size=600k none "$STATE"; cp -a "$ODD/copy/." "$STATE"
+cat /dev/zero > "$STATE/fill" 2> /dev/null || true"""
+READ_ONLY = 'mount --bind "$STATE" "$STATE"; mount -o remount,ro,bind "$STATE"'
+
+
+@pytest.mark.parametrize(
+    ("words", "alarm"), [(READ_ONLY, "BlockdStateReadOnly"), (FULL, "BlockdDiskShort")], ids=["read-only", "full"]
+)
+def test_state_that_cannot_be_written_is_enforced_and_told(tmp_path: Path, words: str, alarm: str) -> None:
+    if not _may_unshare():
+        pytest.skip("this user may not make a mount namespace")
+    start = OddStart(tmp_path, unshared=_unshared())
+    with start.running() as process:
+        start.until_it_blocks(process)
+        start.end(process)
+    (start.daemon.state_dir / "reserve").unlink(missing_ok=True)
+    (start.odd / "copy").mkdir()
+    new = {"name": "new", "type": "domains", "path": "list"}  # a feed that has no folder yet
+    start.daemon.settings["feeds"] = [*cast("list[object]", start.daemon.settings["feeds"]), new]
+    start.daemon.write_config()
+    with start.running(words) as process:
+        start.until_it_blocks(process)
+        until(lambda: alarm in [one["name"] for one in start.daemon.status()["alarms"]], "it is told")
+        assert start.daemon.get("/readyz")[0] == 200
+        start.end(process)
+
+
+def test_read_only_state_without_a_ruleset_is_told_and_names_are_resolved(tmp_path: Path) -> None:
+    if not _may_unshare():
+        pytest.skip("this user may not make a mount namespace")
+    start = OddStart(tmp_path, unshared=_unshared())
+    with start.running('mount -t tmpfs -o ro none "$STATE"') as process:
+        until(lambda: start.daemon.ask("open.example", timeout=0.5).rcode == "NXDOMAIN", "it resolves", START_PATIENCE)
+        until(lambda: start.daemon.get("/readyz")[0] == 503, "it is not ready")
+        assert "BlockdStateReadOnly" in [one["name"] for one in start.daemon.status()["alarms"]]
+        start.end(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
@@ -44,7 +45,8 @@ class FeedSet(Mapping[str, ManagedFeed]):
         managed: dict[str, ManagedFeed] = {}
         for feed in feeds:
             folder = folder_of(feed.name)
-            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # a state folder that cannot be written: then polling says so
+                folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder)
             state.sizes.start(gate.of(feed).limits)
             managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)

@@ -1,0 +1,44 @@
+"""Whether the state folder can be written, and whether blockd starts if it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from blockd.ruleset import Versions
+
+
+def first_unwritable(folder: Path) -> Path | None:
+    """Return the first folder, the state folder itself or one in it, that this process may not write; None if none."""
+    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+        if not may_write(path):
+            return path
+    return None
+
+
+def may_write(folder: Path) -> bool:
+    """Return whether this process, by the rights that it has now, may change what is in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
+
+
+def unwritable(folder: Path) -> str:
+    """Return as a sentence that this process may not write all of the state folder; empty if it may."""
+    path = first_unwritable(folder)
+    if path is None:
+        return ""
+    is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return f"{path} cannot be written: " + (
+        "its file system is read-only" if is_read_only else f"this user ({os.geteuid()}) may not"
+    )
+
+
+def bears_read_only(folder: Path) -> bool:
+    """Return whether a start goes on although a state folder cannot be written.
+
+    That is if a ruleset is there, which is enforced, or if its file system is read-only: `at_first_start` says what is
+    done without a ruleset.
+    """
+    with contextlib.suppress(OSError):
+        return bool(Versions(folder / "rulesets").all()) or bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    return False
