@@ -16,6 +16,7 @@ import json
 import socket
 from typing import Any
 
+MAX_AT_ONCE = 64  # messages taken before others are looked after; the rest is there the next time
 MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and a sentence, or what is cached of a name
 
 Message = dict[str, Any]
@@ -42,7 +43,7 @@ class Channel:
     def receive(self) -> list[Message] | None:
         """Return the messages received; None if the other side is gone."""
         messages: list[Message] = []
-        while True:
+        while len(messages) < MAX_AT_ONCE:
             try:
                 packet = self._socket.recv(MAX_MESSAGE)
             except BlockingIOError:
@@ -52,6 +53,7 @@ class Channel:
             if not packet:
                 return messages or None
             messages.append(json.loads(packet))
+        return messages
 
     def close(self) -> None:
         """Close this end of the channel."""

@@ -26,7 +26,9 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, be_child, how_it_ended
+from blockd.daemon.processes.heard import from_child
 from blockd.daemon.processes.waiting import readable, signal_socket
+from blockd.daemon.rights import landlock
 from blockd.daemon.rights.account import Account, acting_as, become
 from blockd.daemon.rights.capabilities import close_memory
 from blockd.daemon.rights.confinement import late_opened
@@ -86,6 +88,11 @@ class Supervisor:
                 importlib.import_module(code)  # now, as that user may not be able to read it
         become(account)
         close_memory()
+        if not landlock.abi():
+            log.warning(
+                "The kernel has no Landlock: a process that was broken into has all rights of blockd's user; see "
+                "docs/auditor/threat-model.md."
+            )
         self._state.secure()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
@@ -235,6 +242,7 @@ class Supervisor:
                         self._resolution = Resolution.by(self._settings, observation)
                 self._pass_on(message)
                 continue
+            message = from_child(message)
             child.enforcing = message.get("enforcing", child.enforcing)
             if child.role == PAGE:
                 self._send_to_control({"page": {**message, "pid": child.pid}})
