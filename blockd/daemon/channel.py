@@ -19,6 +19,7 @@ import os
 import socket
 from typing import Any
 
+MAX_AT_ONCE = 64  # messages taken before others are looked after; the rest is there the next time
 MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and a sentence, or what is cached of a name
 
 DESCRIPTOR = "descriptor"  # the key of a descriptor that came with a message
@@ -53,7 +54,7 @@ class Channel:
         A descriptor is in its message under `DESCRIPTOR`; who reads the message has to close it (`discard`).
         """
         messages: list[Message] = []
-        while True:
+        while len(messages) < MAX_AT_ONCE:
             try:
                 packet, descriptors, _, _ = socket.recv_fds(
                     self._socket, MAX_MESSAGE, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
@@ -65,6 +66,7 @@ class Channel:
             if not packet:
                 return messages or None
             messages.extend(_message(packet, descriptors))
+        return messages
 
     def close(self) -> None:
         """Close this end of the channel."""

@@ -277,7 +277,10 @@ class ControlProcess:
             self._stop.set()
             return
         for message in messages:
-            self.heard(message)
+            try:
+                self.heard(message)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:  # of a worker that was broken into
+                log.error("A message of a worker cannot be understood (%r); it is left out.", error)
 
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""

@@ -23,6 +23,7 @@ from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
 from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended
 from blockd.daemon.processes.family import Family
+from blockd.daemon.processes.heard import from_child
 from blockd.daemon.processes.jobs import CONTROL_CODE, PAGE_CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
 from blockd.daemon.processes.reaping import Reaper
@@ -30,6 +31,7 @@ from blockd.daemon.processes.restarts import Restarts
 from blockd.daemon.processes.signals import Signals
 from blockd.daemon.processes.verification import VersionCheck, share
 from blockd.daemon.processes.waiting import readable
+from blockd.daemon.rights import landlock
 from blockd.daemon.rights.account import Account, acting_as, become
 from blockd.daemon.rights.capabilities import close_memory
 from blockd.daemon.rights.confinement import late_opened
@@ -53,8 +55,6 @@ from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
 from blockd.transports import descriptors
 from blockd.transports.binding import Sockets, bind
-
-SAID = {"enforcing", "failed", "why", "notified", "refused_notify", "cache"}  # what other children tell control
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,11 @@ class Supervisor:
                 importlib.import_module(code)  # now, as that user may not be able to read it
         become(account)
         close_memory()
+        if not landlock.abi():
+            log.warning(
+                "The kernel has no Landlock: a process that was broken into has all rights of blockd's user; see "
+                "docs/auditor/threat-model.md."
+            )
         self._state.secure()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
@@ -212,10 +217,11 @@ class Supervisor:
                 self._heed(message)
                 continue
             discard(message)
-            child.reason = str(message.get("reason", child.reason))
+            message = from_child(message)
+            child.reason = message.get("reason", child.reason)
             child.enforcing = message.get("enforcing", child.enforcing)
             if "reason" not in message:
-                self._tell_of(child, {key: message[key] for key in SAID & message.keys()})
+                self._tell_of(child, message)
 
     def _heed(self, message: Message) -> None:
         """Do what the control process says."""

@@ -300,13 +300,18 @@ class Daemon:
 
     def control_pid(self) -> int:
         """Return the control process."""
-        (control,) = self.children("control")
-        return control
+        return self._only("control")
 
     def page_pid(self) -> int:
         """Return the page process."""
-        (page,) = self.children("page")
-        return page
+        return self._only("page")
+
+    def _only(self, role: str) -> int:
+        """Return the one process of a role; raises OSError if there is none now, or two."""
+        found = self.children(role)
+        if len(found) != 1:
+            raise ProcessLookupError(f"{len(found)} processes are {role}")
+        return found[0]
 
     def children(self, *roles: str) -> list[int]:
         """Return the process ids of workers, page and control process, without what is forked for that one.

@@ -689,6 +689,12 @@ def test_worker_that_is_behind_is_bad(examined: Examined) -> None:
     examined.assert_finds("daemon", Grade.BAD, "[1]", "version 3")
 
 
+@pytest.mark.parametrize(("version", "grade"), [(7, Grade.OK), (0, Grade.WARNING)])
+def test_a_kernel_that_confines_nothing_is_a_warning(examined: Examined, version: int, grade: Grade) -> None:
+    examined.run(confinement={"landlock": version})
+    assert [finding.grade for finding in examined.find("confinement")] == [grade]
+
+
 def test_refused_feed_is_bad(examined: Examined) -> None:
     examined.run(feeds=[{"name": "list", "refusal": "it is empty"}, {"name": "other", "refusal": None}])
     examined.assert_finds("refused feeds", Grade.BAD, "feed list", "it is empty")

@@ -43,9 +43,9 @@ def failure_of(values: Any, kind: type[BlockdError] = BlockdError) -> BlockdErro
         name, *parts = values
         made = _MAKERS[name](*parts)
     except (TypeError, KeyError) as error:
-        raise ValueError("it is no error of blockd") from error
+        raise ValueError("expected an error of blockd") from error
     if not isinstance(made, kind):
-        raise ValueError(f"it is no {kind.__name__}")
+        raise ValueError(f"expected {kind.__name__}, got {name}")
     return made
 
 

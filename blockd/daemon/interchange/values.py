@@ -26,7 +26,7 @@ from blockd.settings.feeds import FEED_CLASSES
 
 T = TypeVar("T")
 
-_FEEDS = {cls.__name__: cls for cls in (*FEED_CLASSES, OverridesFeed)}
+_FEEDS = {kind.__name__: kind for kind in typing.cast(tuple[type[Feed], ...], (*FEED_CLASSES, OverridesFeed))}
 _TEXTS = (ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network, Path)
 
 
@@ -40,15 +40,25 @@ def from_values(values: Any, kind: type[T]) -> T:
     try:
         made: T = _codec(kind)[1](values)
     except (TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"it is no {getattr(kind, '__name__', kind)}") from error
+        raise ValueError(f"expected {getattr(kind, '__name__', kind)}") from error
     return made
 
 
 _Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]  # how a value is written, and how it is read
 
 
-@functools.cache
+_known: dict[Any, _Codec] = {}
+
+
 def _codec(kind: Any) -> _Codec:
+    """Return how values of a type are written and read; found once for each."""
+    found = _known.get(kind)
+    if found is None:
+        found = _known[kind] = _found(kind)
+    return found
+
+
+def _found(kind: Any) -> _Codec:
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _codec(args[0])

@@ -37,7 +37,7 @@ def has(*capabilities: int) -> bool:
 
 
 def keep_only(kept: Collection[int] = ()) -> None:
-    """Give up all capabilities but those of `kept` that this process has, and the way to any other, for good.
+    """Drop all capabilities but those of `kept` that this process has, and the way to any other, for good.
 
     Programs that it might start get none either. Raises OSError if a capability is held nevertheless.
     """

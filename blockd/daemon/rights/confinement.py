@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import blockd
 from blockd.daemon.rights import landlock
 from blockd.daemon.rights.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, close_memory, keep_only
 from blockd.errors import CommandError, cause_of
@@ -110,7 +109,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 @functools.cache
 def late_opened() -> tuple[Path, ...]:
     """Return what a process of blockd may have to read after it was confined, and holds nothing of anybody's."""
-    found = {Path(blockd.__file__).parent, *map(Path, _SYSTEM)}
+    found = {Path(__file__).parents[2], *map(Path, _SYSTEM)}
     for base in (None, {"base": sysconfig.get_config_var("installed_base") or ""}):
         paths = sysconfig.get_paths(vars=base) if base else sysconfig.get_paths()
         found |= {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}

@@ -267,7 +267,7 @@ def _members(octets: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(told, dict):
-        raise ValueError("it is no object")
+        raise ValueError("expected an object of JSON")
     return told
 
 

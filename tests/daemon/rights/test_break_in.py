@@ -61,14 +61,15 @@ class Machine:
         become(USER)
         close_memory()
         upstreams = self.settings.upstreams
-        {
+        confine: dict[str, Callable[[], object]] = {
             "worker": lambda: Confinement.of_worker(self.settings, self.state, upstreams).apply(),
             "page": lambda: Confinement.of_page(self.settings, self.state).apply(),
             "compiling child": lambda: Confinement.of_compiling(
                 [self.state / "feeds" / "national", self.state / "rulesets"], self.state / "compiling"
             ).apply(),
             "control": lambda: None,
-        }[process]()
+        }
+        confine[process]()
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,12 @@ def machine() -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix="blockd-test-"))
     folder.chmod(0o755)
     made = Machine(folder)
-    for path in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/admin.secret",
+    for name in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/admin.secret",
                  "state/feeds/national/accepted", "state/compiling/compiled",
                  "secrets/token", "secrets/tsig", "elsewhere/file"):  # fmt: skip
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text("content")
-        (folder / path).chmod(0o600)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+        (folder / name).chmod(0o600)
     for path in folder.rglob("*"):
         os.chown(path, USER.uid, USER.gid)
     for name in ("dns", "admin", "page", "upstream", "other"):

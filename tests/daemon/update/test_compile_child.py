@@ -70,8 +70,8 @@ def told_by(octets: bytes, *, code: int = 0, path: Path) -> Compiler:
     (path / "told").write_bytes(octets)
     script = f"cat > /dev/null; cat {path / 'told'}; exit {code}"
 
-    async def start(_module: str, *_: str, reads: bool = False) -> ChildProcess:
-        assert reads
+    async def start(module: str, *arguments: str, reads: bool = False) -> ChildProcess:
+        assert reads, (module, arguments)
         return await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", script, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
