@@ -48,6 +48,7 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.settings.groups import ClientGroups
 from blockd.transports.binding import Sockets, bind, descriptors_wanted
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
@@ -85,7 +86,8 @@ class Supervisor:
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
+        groups = ClientGroups(settings.groups)
+        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes), groups)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from blockd.names import DomainName, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import called, public_text
-from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.policy import Enforced
 from blockd.ruleset.precedence import STRENGTHS
 from blockd.ruleset.tiers import is_zone
+from blockd.ruleset.weighing import Covering
 
 
 def closed_by(enforced: Enforced, found: Covering) -> str:

@@ -21,8 +21,9 @@ from blockd.ruleset.because import (
 )
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.ruleset.parties import OPERATOR, authority_text
-from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.policy import Enforced
 from blockd.ruleset.precedence import PartyDecision, settle
+from blockd.ruleset.weighing import Covering
 from blockd.times import time_text
 
 _EXAMPLES = 8  # refused orders that are named

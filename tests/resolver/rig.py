@@ -36,6 +36,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
+from blockd.settings.groups import NO_GROUPS
 
 CLIENT = "127.0.0.1"
 STRANGER = "198.51.100.1"
@@ -132,6 +133,7 @@ class Rig:
         self.row = self.counters.row(0)
         self.version = 0
         self.translations = WELL_KNOWN_TRANSLATIONS
+        self.client_groups = NO_GROUPS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         randomness = self._random.randrange
@@ -164,7 +166,7 @@ class Rig:
         write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
         self.wall_clock.now = 1.0
         states = OrderStates(self._states_path, len(self._orders))
-        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations))
+        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations, self.client_groups))
 
     def pass_time(self, now: float, *stale: int) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""
@@ -201,9 +203,11 @@ class Rig:
             return begun if isinstance(begun, bytes) else None
         return await self.resolver.finish(begun)
 
-    def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: Any) -> Answer:
+    def answer(
+        self, name: str, kind: str = "A", transport: Transport = Transport.UDP, host: str = CLIENT, **edns: Any
+    ) -> Answer:
         """Ask a question whose answer must come; give it with what tests ask of it."""
-        answer = self.ask(name, kind, transport, **edns)
+        answer = self.ask(name, kind, transport, host, **edns)
         assert answer is not None, "silence"
         return Answer(answer)
 

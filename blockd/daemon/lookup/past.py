@@ -12,6 +12,7 @@ from blockd.names import translations
 from blockd.ruleset import Enforced, Ruleset, Versions
 from blockd.ruleset.states import StatesAt
 from blockd.settings import Settings
+from blockd.settings.groups import ClientGroups
 
 LATER = "It is about a time to come: lists and orders may change until then, and be renewed."
 STALE_UNKNOWN = "Whether each list had been renewed in time by then is not looked up; `blockd audit` has it."
@@ -38,7 +39,8 @@ def snapshot_now(settings: Settings, now: float) -> Snapshot:
     orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))
     flags = bytes(index in stale for index in range(len(orders)))
     prefixes = translations(settings.clients.nat64_prefixes)
-    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags), prefixes), now)
+    groups = ClientGroups(settings.groups)
+    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags), prefixes, groups), now)
 
 
 def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
