@@ -7,7 +7,6 @@ The server's own addresses show what it is, and whether a name is blocked.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import re
 import socket
@@ -31,7 +30,7 @@ from blockd.web.own_page import answer_page, own_page, unknown_name_page
 from blockd.web.page import absent_page, blocked_page, name_text, plain_page
 from blockd.web.problem import problem_json
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, MAX_LINGER, OpenConnections, Serving, serve
+from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, MAX_LINGER, OpenConnections, Serving, client_of, serve
 from blockd.web.site import Site
 from blockd.web.style import CONTENT_SECURITY_POLICY, FORM_SECURITY_POLICY
 from blockd.web.texts import TEXTS
@@ -135,7 +134,7 @@ class _Visit(asyncio.Protocol):
             self._send(_USE_HTTP1)
             return
         self._site.arrived("http")
-        answer = _answer(self._site, request)
+        answer = _answer(self._site, request, client_of(self._transport))
         if answer.what in ("absent", "free") and self._site.where_it_leads is not None:
             self._following = asyncio.get_running_loop().create_task(self._follow(request, answer))
         else:
@@ -144,7 +143,7 @@ class _Visit(asyncio.Protocol):
     async def _follow(self, request: RequestHead, answer: _Answer) -> None:
         """Send the answer about a name that is not listed once it is known where the name leads."""
         if self._transport is not None:
-            answer = await _followed(self._site, answer, _client_of(self._transport))
+            answer = await _followed(self._site, answer, client_of(self._transport))
             self._send(_response(self._site, request, answer))
 
     def _send(self, octets: bytes) -> None:
@@ -181,7 +180,7 @@ def _response(site: Site, request: RequestHead, answer: _Answer) -> bytes:
     return head if request.method == "HEAD" else head + body
 
 
-def _answer(site: Site, request: RequestHead) -> _Answer:
+def _answer(site: Site, request: RequestHead, client: bytes) -> _Answer:
     if request.flaw == 400:
         return _Answer(400, "malformed")
     try:
@@ -190,14 +189,14 @@ def _answer(site: Site, request: RequestHead) -> _Answer:
     except BadName:
         return _Answer(request.flaw, "too_long") if request.flaw else _Answer(400, "bad")
     try:
-        verdict = site.verdict_of(key) if key else None
+        verdict = site.verdict_of(key, client) if key else None
         if verdict is not None and (verdict.stops or verdict.reason is Reason.NOT_READY):
             site.count(verdict, "http")
             return _touched(key, verdict)
         if request.flaw:
             return _Answer(request.flaw, "too_long", key)
         if verdict is None or host.lower().removesuffix(".") in site.hosts:
-            return _own(site, request)
+            return _own(site, request, client)
         return _Answer(404, "absent", key, verdict)
     except Exception:
         _log.exception("The block page could not look up a name; the client was answered with status 500.")
@@ -222,15 +221,6 @@ async def _followed(site: Site, answer: _Answer, client: bytes) -> _Answer:
     return replace(answer, status=status, what="blocked", verdict=verdict, is_led=True)
 
 
-def _client_of(transport: asyncio.Transport) -> bytes:
-    """Return the client's address in network order, empty if it is not known."""
-    peer = transport.get_extra_info("peername")
-    try:
-        return ipaddress.ip_address(peer[0].partition("%")[0]).packed
-    except (TypeError, ValueError, IndexError):
-        return b""
-
-
 def _touched(key: bytes, verdict: Verdict) -> _Answer:
     """Return the answer about a name that is not resolved as it is."""
     if verdict.order is None:
@@ -238,7 +228,7 @@ def _touched(key: bytes, verdict: Verdict) -> _Answer:
     return _Answer(codes(verdict.order).status, "blocked", key, verdict)
 
 
-def _own(site: Site, request: RequestHead) -> _Answer:
+def _own(site: Site, request: RequestHead, client: bytes) -> _Answer:
     """Return the answer of the server itself: what it is, or whether a name is blocked. No hit is counted."""
     path, query = path_and_query(request.target)
     order = asked_order(path, query)
@@ -258,7 +248,7 @@ def _own(site: Site, request: RequestHead) -> _Answer:
     if not key:
         shown = asked.strip()
         return _Answer(400, "no_name", is_own=True, asked=_cut(shown))
-    verdict = site.verdict_of(key)
+    verdict = site.verdict_of(key, client)
     if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return _Answer(200, "free", key, verdict, is_own=True)
     return _Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)

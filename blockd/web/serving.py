@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import socket
@@ -206,3 +207,12 @@ def _told(status: int, error: BaseException | None) -> tuple[int, str]:
     if isinstance(error, BadHttpMessage) and "too many" in str(error).lower():
         return 431, "The request has too many header fields."
     return status, "The request cannot be read as HTTP/1.1."
+
+
+def client_of(transport: asyncio.Transport) -> bytes:
+    """Return the client's address in network order, empty if it is not known."""
+    peer = transport.get_extra_info("peername")
+    try:
+        return ipaddress.ip_address(peer[0].partition("%")[0]).packed
+    except (TypeError, ValueError, IndexError):
+        return b""

@@ -196,12 +196,12 @@ def test_the_block_page_says_that_nothing_is_enforced_and_asks_workers_for_clien
     async def check(node: Node) -> None:
         site = node.control.sinkhole.site()
         key = key_from_text("a.example")
-        assert site.verdict_of(key).reason is Reason.NOT_READY
+        assert site.verdict_of(key, b"").reason is Reason.NOT_READY
         await node.give("a.example")
-        assert site.verdict_of(key).reason is Reason.LISTED
+        assert site.verdict_of(key, b"").reason is Reason.LISTED
         asked: list[bytes] = []
 
-        async def where_it_leads(key: bytes) -> Verdict | None:
+        async def where_it_leads(key: bytes, _client: bytes) -> Verdict | None:
             asked.append(key)
             return None
 

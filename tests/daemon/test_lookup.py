@@ -254,7 +254,7 @@ def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
     worker = Worker(A=records)
     worker.rcode = rcode
     lookups = Lookups(World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW, HeldBack(Versions(tmp_path))))
-    found = asyncio.run(lookups.where_it_leads(key_from_text(FREE)))
+    found = asyncio.run(lookups.where_it_leads(key_from_text(FREE), b""))
     assert (found.reason if found else None) is reason
     assert all(unjudged for _, unjudged in worker.asked)
 
@@ -277,9 +277,9 @@ def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -
         lookups = Lookups(
             World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW, HeldBack(Versions(tmp_path)))
         )
-        tasks = [asyncio.create_task(lookups.where_it_leads(key_from_text(FREE))) for _ in range(MAX_VISITORS)]
+        tasks = [asyncio.create_task(lookups.where_it_leads(key_from_text(FREE), b"")) for _ in range(MAX_VISITORS)]
         await full.wait()
-        assert await lookups.where_it_leads(key_from_text(FREE)) is None
+        assert await lookups.where_it_leads(key_from_text(FREE), b"") is None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -124,7 +124,7 @@ def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
     assert head is not None
     site = node.control.sinkhole.site()
     site.arrived("http")
-    answer = block_page._response(site, head, block_page._answer(site, head))
+    answer = block_page._response(site, head, block_page._answer(site, head, b""))
     return int(answer.split(b" ", 2)[1]), answer.decode(), _risen(node, before)
 
 

@@ -97,15 +97,16 @@ class Lookups:
             found = await asyncio.to_thread(traced, settings, explanation, query, aliases)
         return replace(found, route=route)
 
-    async def where_it_leads(self, key: bytes) -> Verdict | None:
-        """Return the verdict that stops what a name leads to, NOT_LISTED if none does; None if that is not known.
+    async def where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
+        """Return the verdict that stops what a name leads to for a client, NOT_LISTED if none does; None if not known.
 
         A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
         """
         enforced = self._world.enforced()
         if enforced is None or self._visiting.locked():
             return None
-        finder = WayFinder(enforced, key, enforced.verdict(key))
+        seen = enforced.seen_from(client)
+        finder = WayFinder(seen, key, seen.verdict(key, client))
         try:
             async with self._visiting:
                 ways = await self._ways(enforced, finder, key, ask_judged=False)
