@@ -203,11 +203,9 @@ class Rig:
             return begun if isinstance(begun, bytes) else None
         return await self.resolver.finish(begun)
 
-    def answer(
-        self, name: str, kind: str = "A", transport: Transport = Transport.UDP, host: str = CLIENT, **edns: Any
-    ) -> Answer:
+    def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: Any) -> Answer:
         """Ask a question whose answer must come; give it with what tests ask of it."""
-        answer = self.ask(name, kind, transport, host, **edns)
+        answer = self.ask(name, kind, transport, **edns)
         assert answer is not None, "silence"
         return Answer(answer)
 
