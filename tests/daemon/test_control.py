@@ -43,7 +43,7 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
-    "workers", "self_test", "overrides",
+    "groups", "workers", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip

@@ -311,7 +311,8 @@ def test_a_client_is_told_the_verdict_of_its_group_and_which_claims_do_not_apply
     offices = {"name": "offices", "feeds": ["law"]}
     result = look(tmp_path, subject, worker, "adult.example", client=OFFICE)
     assert told_of(result) == ("resolved", False, offices, None)
-    (claim,) = result.to_json()["claims"]  # type: ignore[misc]
+    told: Any = result.to_json()
+    (claim,) = told["claims"]
     assert (claim["feed"], claim["decides"], claim["because"]) == ("adult", False, "feed adult does not apply to it")
     assert "\n".join(lines(result.to_json())).startswith(
         f"adult.example: resolved for the client {OFFICE} (no order covers the name)\n"

@@ -36,6 +36,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
+from blockd.settings.groups import ClientGroup, GroupSummary, summaries
 from blockd.times import time_text
 from blockd.transports.binding import Bound
 
@@ -123,8 +124,7 @@ class FeedStatus:
         values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
         values["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
         values["refused"] = dict(self.refused)
-        values["phase"] = str(self.phase)
-        values["phase_words"] = self.phase.words
+        values |= {"phase": str(self.phase), "phase_words": self.phase.words}
         values["authorities"] = [asdict(part) for part in self.authorities]
         values["mirrors"] = list(self.mirrors)
         values["refused_orders"] = [asdict(order) for order in self.refused_orders]
@@ -161,6 +161,7 @@ class Status:
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
     feeds: tuple[FeedStatus, ...]
+    groups: tuple[GroupSummary, ...]
     workers: tuple[WorkerStatus, ...]
     self_test: SelfTestReport | None
     overrides: tuple[OverrideStatus, ...]
@@ -185,6 +186,7 @@ class Status:
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
+            "groups": [group.to_json() for group in self.groups],
             "workers": [asdict(worker) for worker in self.workers],
             "self_test": self.self_test.to_json() if self.self_test else None,
             "overrides": [override.to_json() for override in self.overrides],
@@ -235,6 +237,7 @@ class Observed:
     maker: RulesetMaker
     room: DiskRoom
     upstreams: ObservedUpstreams
+    groups: Sequence[ClientGroup]
     started: float
 
     def status(self, now: float) -> Status:
@@ -272,6 +275,7 @@ class Observed:
                 )
                 for name, managed in self.feeds.configured.items()
             ),
+            groups=tuple(summaries(self.groups, list(self.feeds.configured))),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)
