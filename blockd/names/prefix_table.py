@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from collections.abc import Iterable
 
@@ -46,17 +45,13 @@ class PrefixTable:
         place = bisect_right(starts, first) - 1
         return place >= 0 and numbers[place] != NO_NUMBER and (place + 1 == len(starts) or end <= starts[place + 1])
 
-    @property
-    def ipv4_changes(self) -> tuple[bytes, bytes]:
-        """The addresses at which the number changes, 32 bits each in this machine's order, and an octet for each."""
-        starts, numbers = self._changes[4]
-        return struct.pack(f"={len(starts)}I", *starts), numbers
+    def changes(self, version: int) -> tuple[bytes, bytes]:
+        """Return the addresses of an IP version at which the number changes, in network order, and an octet for each.
 
-    @property
-    def ipv6_changes(self) -> tuple[bytes, bytes]:
-        """The same for IPv6: 16 octets in network order for each address."""
-        starts, numbers = self._changes[6]
-        return b"".join(start.to_bytes(16) for start in starts), numbers
+        Addresses before the first one have NO_NUMBER.
+        """
+        starts, numbers = self._changes[version]
+        return b"".join(start.to_bytes(_BITS[version] // 8) for start in starts), numbers
 
 
 def _changes(numbered: dict[Network, int], bits: int) -> tuple[list[int], bytes]:

@@ -51,6 +51,6 @@ def _feeds(settings: Settings) -> Iterator[str]:
         for place, feed in enumerate(group.feeds):
             where = f"groups[{number}].feeds[{place}]"
             if feed not in known:
-                yield f"{where}: {shown(feed)} is no feed of this config; expected the name of one of `feeds`"
+                yield f"{where}: expected the name of one of `feeds`, got {shown(feed)}"
             elif first.setdefault(feed, place) != place:
                 yield f"{where}: {shown(feed)} is already groups[{number}].feeds[{first[feed]}]; name it once"

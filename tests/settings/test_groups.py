@@ -76,7 +76,10 @@ def test_without_groups_everybody_is_in_none(write: Write) -> None:
         ("{name: a, networks: [], feeds: []}", "groups[0].networks"),
         ("{name: A b, networks: [127.0.0.0/8], feeds: []}", "groups[0].name"),
         ("{name: a, networks: [127.0.0.1/8], feeds: []}", "groups[0].networks[0]"),
-        ("{name: a, networks: [127.0.0.0/8], feeds: [nation]}", "'nation' is no feed of this config"),
+        (
+            "{name: a, networks: [127.0.0.0/8], feeds: [nation]}",
+            "groups[0].feeds[0]: expected the name of one of `feeds`, got 'nation'",
+        ),
         (
             "{name: a, networks: [127.0.0.0/8], feeds: [national, national]}",
             "groups[0].feeds[1]: 'national' is already groups[0].feeds[0]",

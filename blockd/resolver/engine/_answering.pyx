@@ -117,7 +117,7 @@ cdef class Answering:
             enforced.priorities.tobytes(), packed_translations(enforced.translations),
             enforced.feeds.tobytes(), enforced.lacking, len(enforced.client_groups),
         )
-        four, six = enforced.client_groups.table.ipv4_changes, enforced.client_groups.table.ipv6_changes
+        four, six = map(enforced.client_groups.table.changes, (4, 6))
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors

@@ -6,7 +6,7 @@ from libc.string cimport memcmp
 from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
 
 cdef struct Groups:
-    const uint32_t *four  # addresses at which the group changes, in order
+    const uint8_t *four  # addresses at which the group changes, in order, 4 octets each
     const uint8_t *groups4  # which it is from there on
     const uint8_t *six  # the same, 16 octets each
     const uint8_t *groups6
@@ -14,13 +14,16 @@ cdef struct Groups:
     uint32_t count6
 
 cdef inline Groups groups_of(tuple four, tuple six):
-    """Return the groups of `PrefixTable.ipv4_changes` and `ipv6_changes`, which must be kept."""
+    """Return the groups of `PrefixTable.changes` of IPv4 and IPv6, which must be kept."""
     cdef Groups made
-    made.four = <const uint32_t *><const char *>(<bytes>four[0])
+    made.four = <const uint8_t *><const char *>(<bytes>four[0])
     made.groups4, made.count4 = <const uint8_t *><const char *>(<bytes>four[1]), len(four[1])
     made.six = <const uint8_t *><const char *>(<bytes>six[0])
     made.groups6, made.count6 = <const uint8_t *><const char *>(<bytes>six[1]), len(six[1])
     return made
+
+cdef inline uint32_t _number_of(const uint8_t *octets) noexcept nogil:
+    return <uint32_t>octets[0] << 24 | <uint32_t>octets[1] << 16 | <uint32_t>octets[2] << 8 | octets[3]
 
 cdef inline uint32_t group_of(const Groups *groups, const sockaddr *client) noexcept nogil:
     """Return the number of a client's group; 0 if it is in none."""
@@ -28,11 +31,11 @@ cdef inline uint32_t group_of(const Groups *groups, const sockaddr *client) noex
     cdef uint32_t host, middle, low = 0, high
     if client.sa_family == AF_INET and groups.count4:
         octets = <const uint8_t *>&(<const sockaddr_in *>client).sin_addr
-        host = <uint32_t>octets[0] << 24 | <uint32_t>octets[1] << 16 | <uint32_t>octets[2] << 8 | octets[3]
+        host = _number_of(octets)
         high = groups.count4
         while low < high:
             middle = (low + high) // 2
-            if groups.four[middle] <= host:
+            if _number_of(groups.four + <size_t>middle * 4) <= host:
                 low = middle + 1
             else:
                 high = middle
