@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.daemon.harness import Daemon, write_list
+from blockd.times import time_text
+from tests.daemon.harness import Daemon, until, write_list
 from tests.upstream import UpstreamSimulator
 
 SCHOOL, OFFICE, PROBE, NOBODYS = "127.0.10.1", "127.0.11.1", "127.0.12.7", "127.0.0.1"
@@ -108,6 +110,14 @@ def test_lookups_name_the_group_of_a_client_and_the_groups_that_differ(daemon: D
         assert "group:        probe, which is exempt: no feed applies to it" in done.stdout
     led = daemon.run_verb("lookup", "leads.example").stdout
     assert "group offices: resolved (feed adult does not apply to it)" in led
+
+
+def test_a_lookup_of_the_past_names_the_groups_of_then(daemon: Daemon) -> None:
+    now = time_text(time.time() - 0.001)
+    until(lambda: time_text(time.time()) > now, "the second is over")
+    told = daemon.run_verb("lookup", "law.example", "--at", now).stdout
+    assert "This is what clients in no group got: to the group probe feeds national, adult did not apply." in told
+    assert "to the group schools" not in told
 
 
 def test_status_check_statement_and_audit_log_name_the_groups(daemon: Daemon) -> None:

@@ -36,6 +36,7 @@ from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.explain import explain
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
+from blockd.settings.groups import ClientGroups
 from blockd.times import time_text
 from blockd.transports.binding import Sockets
 from blockd.web import Condition
@@ -97,7 +98,7 @@ class Node:
         self.sources = Sources(self.time)
         feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
         settings = Settings.model_validate({"workers": 2, "feeds": feeds, "upstreams": ["127.0.0.1:1"], **more})
-        state = StateDir(folder)
+        state = StateDir(folder, groups=ClientGroups(settings.groups))
         shared = SharedContext(
             settings,
             Sockets(),

@@ -25,10 +25,10 @@ from blockd.daemon.lookup.way import MAX_STEPS
 from blockd.daemon.report.held_back import HeldBack
 from blockd.dns import types
 from blockd.errors import BadName, CommandError
-from blockd.names import DomainName, hashed_key, key_from_text, name_digest
+from blockd.names import DomainName, client_key, hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Reason, Scope, Verdict
 from blockd.resolver import SelfTestKey
-from blockd.ruleset import NOT_LISTED, Enforced, Listing, Versions
+from blockd.ruleset import NOT_LISTED, Enforced, FeedInput, Listing, Versions
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.settings import Settings, SocketAddress
 from tests.daemon.harness import free_port
@@ -389,4 +389,24 @@ def test_the_block_page_follows_a_name_by_the_visitors_group(tmp_path: Path) -> 
     assert stopped is not None
     assert stopped.action is Action.NXDOMAIN
     assert [followed(host) for host in (OFFICE, PROBED)] == [NOT_LISTED, NOT_LISTED]
+    subject.close()
+
+
+def test_a_client_that_is_asked_about_is_told_with_its_group(tmp_path: Path) -> None:
+    rule = order("stranger", Action.NXDOMAIN)
+    zone = FeedInput(
+        "zone", "rpz", 5, "", [rule], [Listing(rule, Scope.BOTH, [client_key(bytes((127, 0, 0, 0)), 8)])],
+        asks_client=True,
+    )  # fmt: skip
+    subject = enforced(tmp_path, zone, feed("law", listing(order("law"), "a.example")), groups=GROUPS)
+    for asked, verdict, name in (
+        (OFFICE, "resolved", "offices"),
+        ("127.0.0.1", "nxdomain", None),
+        ("127.0.1.0/24", "resolved", "offices"),
+        ("127.0.0.0/16", "nxdomain", None),
+    ):
+        told: Any = look(tmp_path, subject, Worker(), asked).to_json()
+        as_client = told["as_client"]
+        assert (as_client["verdict"], as_client.get("group", {}).get("name")) == (verdict, name), asked
+        assert ("  in group offices, to which apply: law" in list(lines(told))) == (name is not None)
     subject.close()

@@ -127,6 +127,8 @@ def _group(group: Told) -> str:
 def _as_client(told: Told) -> Iterator[str]:
     """Say what happens to the questions that an address sends."""
     yield _field("as a client", f"{told['verdict']} ({told['why']})")
+    if "group" in told:
+        yield f"  in group {_group(told['group'])}"
     for claim in told.get("claims", ()):
         place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
         yield f"  {claim['state']}: {place}; {claim['because']}"
