@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from blockd.audit.chain import Record
 from blockd.audit.log import SIGN_OF_LIFE
 from blockd.orders import OrderKey
+from blockd.settings.feeds import OVERRIDES
 from blockd.times import moment_from_text, moment_text
 
 
@@ -48,6 +50,23 @@ def in_force_at(records: Records, at: float, alive: float | None) -> InForce:
     if silence:
         return InForce(None, f"{silence}: whether this node enforced anything at that time is not known.")
     return InForce(record)
+
+
+def exceptions_then(records: Records, at: float, feeds: Sequence[str]) -> list[str]:
+    """Return a sentence for each group of clients to whom some of the feeds in force did not apply at a time."""
+    start = records.last("start", at)
+    groups = start.body.get("groups") if start is not None else None
+    sentences = []
+    for group in groups if isinstance(groups, list) else ():
+        try:
+            name, applying = str(group["name"]), {str(feed) for feed in group["feeds"]}
+        except (KeyError, TypeError):
+            continue  # of another version
+        lacks = [feed for feed in feeds if feed not in applying and not (feed == OVERRIDES and applying)]
+        if lacks:
+            what = f"feed {lacks[0]}" if len(lacks) == 1 else f"feeds {', '.join(lacks)}"
+            sentences.append(f"This is what clients in no group got: to the group {name} {what} did not apply.")
+    return sentences
 
 
 def _nothing_yet(records: Records, at: float) -> str:

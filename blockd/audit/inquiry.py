@@ -26,7 +26,7 @@ from blockd.audit.deciding import (
     told_clients,
 )  # fmt: skip
 from blockd.audit.evidence import Fetch, files_of, parts_of, proof_of
-from blockd.audit.in_force import Records, in_force_at
+from blockd.audit.in_force import Records, exceptions_then, in_force_at
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
@@ -80,6 +80,7 @@ def prove_name(
         told["notes"].append(f"Version {version} is version {base}, which was pinned, with the overrides of then.")
     ruleset = kept(version, digest)
     parts = parts_of(record)
+    told["notes"] += exceptions_then(records, at, [str(part["name"]) for part in parts])
     tiers = tiers_by_feed((part["name"], part["type"]) for part in parts)
     try:
         enforced = None if ruleset is None else enforced_then(version, ruleset, at, _noted(ruleset, records, key, at))

@@ -25,6 +25,7 @@ from blockd.orders import OrderKey
 from blockd.orders.repository import MAX_ROOT
 from blockd.ruleset import Enforced
 from blockd.settings import Feed
+from blockd.settings.groups import ClientGroup, summaries
 from blockd.times import moment_text, time_text
 
 MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
@@ -39,6 +40,7 @@ class AuditRecorder:
         self.log = log
         self.times: dict[Change, EnforcementTimes] = {"imposed": EnforcementTimes(), "lifted": EnforcementTimes()}
         self._clock = clock
+        self._feeds = [feed.name for feed in feeds if not feed.is_own]
         self._lists = {feed.name for feed in feeds if feed.is_text}
         self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
         self._known: dict[OrderKey, str] = {}
@@ -48,10 +50,12 @@ class AuditRecorder:
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
 
-    def begin(self, *, engine: str, config: str, workers: int, restarted: bool) -> None:
+    def begin(
+        self, *, engine: str, config: str, workers: int, restarted: bool, groups: Sequence[ClientGroup] = ()
+    ) -> None:
         """Open the log and record the start; `restarted` if only this process was started again.
 
-        `config` is the SHA-256 of the config that runs.
+        `config` is the SHA-256 of the config that runs, `groups` are its groups of clients.
         """
         self.log.begin(self._remember)
         roots = {name: _read(path) for name, path in self._roots.items()}
@@ -64,6 +68,7 @@ class AuditRecorder:
                 "workers": workers,
                 "of": "control process" if restarted else "daemon",
                 "last_alive": None if restarted else self._last_alive,
+                "groups": [group.to_json() for group in summaries(groups, self._feeds)],
                 "roots": {name: hashlib.sha256(root).hexdigest() for name, root in roots.items()},
             },
             list(roots.values()),

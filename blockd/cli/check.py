@@ -14,6 +14,7 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
+from blockd.daemon.report.group_lines import exempt_from_law, group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.daemon.update.expiry import ended, orders_of
@@ -28,6 +29,7 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings, load
+from blockd.settings.groups import GroupSummary, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Prospect:
     orders: tuple[int, int]  # how many a start would have, and how many of these would not be in force
     resolution: Resolution
     upstreams: Sequence[Finding]  # what each upstream answers; empty if it was not asked
+    groups: Sequence[GroupSummary] = ()
+    warnings: Sequence[str] = ()  # sentences about what the config does, and may not be meant
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -60,6 +64,8 @@ class Prospect:
             "upstreams": [
                 {"grade": str(one.grade), "found": one.found, "advice": one.advice or None} for one in self.upstreams
             ],
+            "groups": [group.to_json() for group in self.groups],
+            "warnings": list(self.warnings),
             "feeds": list(self.feeds),
             "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
             "refused": {
@@ -81,6 +87,8 @@ class Prospect:
         for one in self.upstreams:
             is_good = one.grade is Grade.OK
             yield f"upstream: {one.found}" if is_good else f"upstream, a warning: {one.found}. {one.advice}"
+        yield from group_lines(group.to_json() for group in self.groups)
+        yield from (f"a warning: {sentence}" for sentence in self.warnings)
         if not self.feeds:
             yield "No feed is configured (feeds: []): nothing would be blocked."
         for name in self.feeds:
@@ -142,6 +150,8 @@ def run(args: argparse.Namespace) -> int:
         orders,
         resolution,
         [] if args.elsewhere else _asked(settings, resolution),
+        summaries(settings.groups, [feed.name for feed in settings.feeds]),
+        list(exempt_from_law(settings)),
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE

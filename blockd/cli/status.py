@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.report.upstreams import upstream_lines
 from blockd.feeds.budget import octets_text
@@ -85,6 +86,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
                 yield f"    its source is asked again at {feed['next_poll']}"
         if feed["acceptable"]:
             yield f"    to take it nevertheless, once: blockd accept {feed['name']} --reason TEXT"
+    yield from group_lines(told["groups"])
     for one in told["overrides"]:
         done = "is not blocked" if one["in_force"] else "IS NOT ENFORCED; it was to hold"
         yield f"OVERRIDE: {one['name']} ({one['scope']}) {done} until {one['until']}: {one['reason']}"

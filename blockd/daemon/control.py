@@ -137,14 +137,14 @@ class ControlProcess:
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
         self._releases = ReleaseService(state.folder, self._gate, self._recorder, self._updater, timing.clock, trouble)
-        sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
+        sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests, settings.groups)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, self._upstreams, timing.clock(),
+            self._updater.maker, state.room, self._upstreams, settings.groups, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, self._upstreams.resolution)
@@ -164,7 +164,7 @@ class ControlProcess:
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(), config=self._context.running.digest, workers=self._settings.workers,
-            restarted=not self._context.announce,
+            restarted=not self._context.announce, groups=self._settings.groups,
         )  # fmt: skip
         self._statements.begin()
         await self._switcher.begin(self._context.version)

@@ -39,6 +39,7 @@ from blockd.files import descriptor_of_kept
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
 from blockd.ruleset.versions.keeping import spare_one
+from blockd.settings.groups import NO_GROUPS, ClientGroups
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
@@ -65,13 +66,19 @@ log = logging.getLogger(__name__)
 class StateDir:
     """The folder at `folder`, created if it is missing; raises CommandError if it cannot be used.
 
-    `translations` are the prefixes by which what it has is enforced, as `Enforced` takes them.
+    `translations` and `groups` are those by which what it has is enforced, as `Enforced` takes them.
     """
 
-    def __init__(self, folder: Path, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS,
+        groups: ClientGroups = NO_GROUPS,
+    ) -> None:
         self.folder = folder
         self._translations = translations
         self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
+        self._groups = groups
         self.versions = Versions(folder / "rulesets")
         self.compiling = folder / "compiling"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
@@ -299,7 +306,7 @@ class StateDir:
         except RulesetError:
             ruleset.close()
             raise
-        return Enforced(version, ruleset, states, self._translations)
+        return Enforced(version, ruleset, states, self._translations, self._groups)
 
     def writable_states(self, enforced: Enforced) -> OrderStates:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""

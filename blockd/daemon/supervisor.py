@@ -53,6 +53,7 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.settings.groups import ClientGroups
 from blockd.transports import descriptors
 from blockd.transports.binding import Sockets, bind
 
@@ -74,7 +75,8 @@ class Supervisor:
         account = Account.of(settings.user) if settings.user else None
         make_for(settings.state_dir, account)
         with acting_as(account):  # what lies in the folder is never opened with root's rights
-            self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
+            groups = ClientGroups(settings.groups)
+            self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes), groups)
             self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.

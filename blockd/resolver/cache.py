@@ -43,7 +43,8 @@ class Cached:
     expires: float
     ceiling: int  # seconds, the limit of its TTLs when it was stored
     size: int
-    judged_by: tuple[tuple[bytes, int], int, frozenset[int]] | None = None  # of the verdicts: moment, and who acts
+    # Of the verdicts: the moment, who acts, and the group of the clients that they are for.
+    judged_by: tuple[tuple[bytes, int], int, frozenset[int], int] | None = None
     verdict: Verdict = NOT_LISTED  # of what the response leads to
     extras: Verdict = NOT_LISTED  # of its additional section, where that does not lead
     moving: Moving | None = None  # how it goes behind the CNAME of a `cname` action

@@ -181,9 +181,9 @@ class Pipeline:
             return error(context.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
         context.moment = policy.enforced.moment
         context.until = NEVER
-        asks_client = policy.enforced.asks_client and not context.is_selftest  # a self-test: what applies to everybody
-        verdict = policy.enforced.verdict(context.query.key, packed_host(context.host) if asks_client else b"")
-        return self._apply(context, policy, verdict)
+        client = b"" if context.is_selftest else packed_host(context.host)  # a self-test is in no group
+        context.group = policy.enforced.client_groups.number_of(client)
+        return self._apply(context, policy, policy.enforced.seen_by(context.group).verdict(context.query.key, client))
 
     def _check_recursion(self, context: QueryContext) -> bytes | Outcome:
         if context.query.flags & types.RD or context.is_answered_by(self._service.local):
@@ -214,7 +214,7 @@ class Pipeline:
             return Outcome.PASS
         verdict, policy = context.verdict, self._policy
         if (found.names or found.addresses) and policy is not None and verdict.tiers_left and not context.is_unjudged:
-            leads = policy.judge(found.names, found.addresses, verdict.tiers_left, verdict.passing)
+            leads = policy.judge(found.names, found.addresses, verdict.tiers_left, verdict.passing, context.group)
             context.cached = as_cached(lookup, LocalAnswer(found.zone), self._clock())  # none of its records is given
             outcome = self._apply(context, policy, leads)
             if outcome is not Outcome.PASS or context.target is not None:
@@ -262,11 +262,11 @@ class Pipeline:
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if context.is_unjudged or cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        acting = policy.enforced.moment, tiers, passing
+        acting = policy.enforced.moment, tiers, passing, context.group
         if cached.judged_by != acting:
             response = cached.response
-            cached.verdict = policy.judge(response.names, response.addresses, tiers, passing)
-            cached.extras = left_out(response, policy.judge, tiers, passing)
+            cached.verdict = policy.judge(response.names, response.addresses, *acting[1:])
+            cached.extras = left_out(response, policy.judge, *acting[1:])
             cached.judged_by = acting
         outcome = self._apply(context, policy, cached.verdict)
         if outcome is Outcome.PASS and not context.target:

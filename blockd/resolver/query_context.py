@@ -13,6 +13,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import LocalZoneData
 from blockd.resolver.query import Query
 from blockd.ruleset import NOT_LISTED
+from blockd.settings.groups import EVERYBODY
 
 
 class Outcome(Enum):
@@ -37,6 +38,7 @@ class QueryContext:
         "errors",
         "extended",
         "failure",
+        "group",
         "hits",
         "host",
         "is_selftest",
@@ -64,6 +66,7 @@ class QueryContext:
         self.served = served
         self.is_selftest = is_selftest  # the client is a self-test, which is not counted
         self.is_unjudged = is_unjudged  # it is a lookup's, which asks for the upstreams' answer
+        self.group = EVERYBODY  # the number of the client's group
         self.verdict: Verdict = NOT_LISTED
         self.until = NEVER  # the second at which the answer may change
         self.hits: list[int] = []

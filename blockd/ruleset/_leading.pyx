@@ -92,7 +92,7 @@ cdef Decision _judge_addresses(
     return quiet
 
 
-def judge(Table table, names, addresses, int tiers, passing):
+def judge(Table table, names, addresses, int tiers, passing, int group=0):
     """Return the verdict of `leading.where_it_leads`, as (reason, order, entry's key, tier, until).
 
     The reason is None if the file is inconsistent; the order is 0 and the key empty if no order decides.
@@ -101,6 +101,7 @@ def judge(Table table, names, addresses, int tiers, passing):
     leads += b"".join(bytes((ADDRESSES, len(address))) + address for address in addresses)
     cdef Decision found
     cdef uint16_t party
+    table.see_as(group)
     table.begin_answer(tiers)
     if table.are_several:
         for party in passing:

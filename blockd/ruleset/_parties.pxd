@@ -48,6 +48,14 @@ cdef class PartyDecisions:
     cdef const uint16_t *parties  # of each order
     cdef const uint16_t *lifts  # the parties that each order's may lift, one list after the other
     cdef const uint32_t *lift_places  # where each order's begins, and where the last ends
+    cdef bytes _feeds
+    cdef bytes _lacking
+    cdef const uint16_t *feeds  # of each order, its feed's number
+    cdef const uint8_t *lacking  # of each group, an octet for each feed: 1 if it does not apply
+    cdef const uint8_t *lacks  # that of the group for whose clients decisions are made; NULL if they are in none
+    cdef uint32_t feed_count
+    cdef uint32_t group_count
+    cdef bint is_met  # whether any claim was met since this was set to False
     cdef uint32_t party_count
     cdef Candidate *candidates  # of each party, in the decision that is being made
     cdef Candidate *decided  # of each party, by what an answer leads to so far; the operator's alone if there is one party
@@ -65,6 +73,7 @@ cdef class PartyDecisions:
     cdef bint is_full  # whether an authority has decided by a name with the greatest strength
     cdef bint is_named  # whether the operator has decided by a name that the answer leads to
 
+    cdef void see_as(self, uint32_t group) noexcept nogil
     cdef void begin(self) noexcept nogil
     cdef void consider(self, uint32_t order, uint8_t action, uint8_t tier, const uint8_t *entry, uint32_t size) noexcept nogil
     cdef void settle(self, Decision *found) noexcept nogil

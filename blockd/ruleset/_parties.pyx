@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The decision between the parties of a ruleset: the twin of `precedence.py` and `leading.py`.
+"""The decision between the parties of a ruleset, longer than others may be: twin of `precedence.py` and `leading.py`.
 
 A table is one, and knows which claims a name meets. Numbers of decisions and of answers tell what is of an earlier one,
 so that nothing has to be cleared.
@@ -68,6 +68,18 @@ cdef class PartyDecisions:
             raise MemoryError
         self.are_several = True
 
+    def take_feeds(self, bytes feeds, bytes lacking, uint32_t groups, uint32_t orders):
+        """Take the number of each order's feed, 16 bits each, and of each group an octet per feed: 1 if it lacks it."""
+        count = len(lacking) // groups if groups else 0
+        if groups and (len(feeds) != orders * 2 or max(memoryview(feeds).cast("H"), default=0) >= count):
+            raise ValueError("each order has a feed, which each group is subject to or lacks")
+        self._feeds, self._lacking, self.group_count, self.feed_count = feeds, lacking, groups, count
+        self.feeds, self.lacking = <const uint16_t *><const char *>feeds, <const uint8_t *><const char *>lacking
+
+    cdef void see_as(self, uint32_t group) noexcept nogil:
+        """Decide for the clients of a group, by its number, from now on; 0 stands for those in none."""
+        self.lacks = self.lacking + (group - 1) * self.feed_count if 0 < group <= self.group_count else NULL
+
     cdef void begin(self) noexcept nogil:
         """Begin a decision between parties."""
         cdef Candidate *own
@@ -85,7 +97,7 @@ cdef class PartyDecisions:
     cdef void consider(
         self, uint32_t order, uint8_t action, uint8_t tier, const uint8_t *entry, uint32_t size
     ) noexcept nogil:
-        """Take a claim in force into account, longer matches and better ranks before others, as `policy._beats` does."""
+        """Take a claim in force into account, longer matches and better ranks before others, as `beats` does."""
         cdef uint16_t party = self.parties[order]
         cdef Candidate *known
         known = &self.candidates[party]

@@ -52,12 +52,12 @@ cdef class Table(PartyDecisions):
     has one octet for each order, as returned by `groups_of`; it is empty if there are no exceptions. `parties` has 16
     bits for each order, the number of its party, and `lifts` for each order the numbers of the parties that its party
     may lift; both are empty if there is one party only. `priorities` has 32 bits for each order, its feed's place by
-    priority, and `translations` is the result of `packed_translations`.
+    priority, and `translations` is the result of `packed_translations`. The rest is for `take_feeds`.
     """
 
     def __init__(
         self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=(), groups=b"", parties=b"",
-        lifts=(), priorities=b"", translations=b"",
+        lifts=(), priorities=b"", translations=b"", feeds=b"", lacking=b"", client_groups=0,
     ):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
@@ -70,8 +70,8 @@ cdef class Table(PartyDecisions):
         self.records_size = header.records.size
         self.claim_words = header.claims.size // 4
         self.orders = len(actions)
-        if len(tiers) != self.orders:
-            raise ValueError("each order has a tier")
+        if len(tiers) != self.orders or (groups and len(groups) != self.orders):
+            raise ValueError("each order has a tier, and each has a group or none has")
         if self._view.shape[0] < header.records.offset + header.records.size:
             raise ValueError("the file is shorter than its header says")
         cdef uint64_t stale_at = stale_place(self.orders)
@@ -86,8 +86,6 @@ cdef class Table(PartyDecisions):
         self.stale = &self._state_view[stale_at] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
         self.tiers = <const uint8_t *><char *>(<bytes>tiers)
-        if groups and len(groups) != self.orders:
-            raise ValueError("each order has a group, or none has")
         self._groups = groups
         self.groups = <const uint8_t *><const char *>self._groups if any(groups) else NULL
         self.first_tier = min(tiers, default=NO_TIER)
@@ -108,6 +106,7 @@ cdef class Table(PartyDecisions):
         self.asks_client = asks_client
         if parties:
             self.take_parties(bytes(parties), lifts, self.orders)
+        self.take_feeds(feeds, lacking, client_groups, self.orders)
 
     def _take_lengths(self, header):
         cdef bytes four = bytes(length for length in range(32, -1, -1) if header.ipv4_prefixes >> length & 1)
@@ -132,16 +131,19 @@ cdef class Table(PartyDecisions):
         self.epoch_at = NULL
         self._view = self._state_view = None
 
-    def verdict(self, bytes key):
-        """Return what is decided about a name's key, in the form of `_told`; used to test the twin."""
+    def verdict(self, bytes key, uint32_t group=0):
+        """Return what is decided about a name's key for a group, in the form of `_told`; used to test the twin."""
+        self.see_as(group)
         return _told(self.decide_key(key, len(key)))
 
-    def address_verdict(self, bytes packed):
+    def address_verdict(self, bytes packed, uint32_t group=0):
         """Return the same for an address of 4 or 16 octets in an answer."""
+        self.see_as(group)
         return _told(self.decide_address(packed, len(packed)))
 
-    def client_verdict(self, bytes packed):
+    def client_verdict(self, bytes packed, uint32_t group=0):
         """Return the same for a client's address."""
+        self.see_as(group)
         return _told(self.decide_client(packed, len(packed)))
 
     cdef uint32_t epoch(self) noexcept nogil:
@@ -279,9 +281,7 @@ cdef class Table(PartyDecisions):
                 salted[0] = KEY_HASHED
                 b2_end(state, key + at, end - at, salted + 1)
                 hashed[label][salt] = siphash13(self.k0, self.k1, salted, HASHED_SIZE)
-                blockd_prefetch(
-                    self.buckets + (((hashed[label][salt] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
-                )
+                blockd_prefetch(self.buckets + (((hashed[label][salt] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE)
         memset(closed, 0, sizeof(closed))
         for label in range((last if last > count else count) - 1, -1, -1):
             end = ends[label]
@@ -290,9 +290,7 @@ cdef class Table(PartyDecisions):
                 used += self._take_claims(key, end, hashes[label], &sets[used], &found)
             if MIN_HASHED_LABELS <= label + 1 <= last:
                 for salt in range(self.salt_count):
-                    used += self._take_claims(
-                        keys[label][salt], HASHED_SIZE, hashed[label][salt], &sets[used], &found
-                    )
+                    used += self._take_claims(keys[label][salt], HASHED_SIZE, hashed[label][salt], &sets[used], &found)
             if found.ruling == RULED_BROKEN:
                 break
             if used and self._weigh_claims(sets, used, SCOPE_EXACT if end == size else SCOPE_SUBDOMAINS, &found, closed):
@@ -436,6 +434,7 @@ cdef class Table(PartyDecisions):
         cdef uint8_t group
         cdef int word
         memset(closing, 0, sizeof(closing))
+        self.is_met = True
         while True:
             first = sets if count == 1 else _first(sets, count)
             if first.left == 0:
@@ -447,6 +446,8 @@ cdef class Table(PartyDecisions):
             if order >= self.orders:
                 found.ruling = RULED_BROKEN
                 return True
+            if self.lacks != NULL and self.lacks[self.feeds[order]]:
+                continue
             action = self.actions[order]
             if self.states[order] != STATE_IN_FORCE:
                 if (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from blockd.names import DomainName, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import called, public_text
-from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.policy import Enforced
 from blockd.ruleset.precedence import STRENGTHS
 from blockd.ruleset.tiers import is_zone
+from blockd.ruleset.weighing import Covering
+from blockd.settings.groups import ClientGroup
 
 
 def closed_by(enforced: Enforced, found: Covering) -> str:
@@ -105,3 +107,19 @@ def entry_text(verdict: Verdict) -> str:
 def is_client_rule(entry: Entry) -> bool:
     """Return whether an entry is a policy zone's rule for the clients of a network."""
     return is_network_key(entry.key) and is_client_key(entry.key)
+
+
+def does_not_apply(feed: str, group: ClientGroup) -> str:
+    """Return why a feed says nothing to the clients of a group."""
+    return f"no feed applies to group {group.name}" if group.is_exempt else f"feed {feed} does not apply to it"
+
+
+def why_other(verdict: Verdict, everybodys: Verdict, group: ClientGroup) -> str:
+    """Return why a verdict for a group is another than that for clients in none."""
+    is_lacked = everybodys.order is not None and any(group.lacks([everybodys.feed]))
+    return does_not_apply(everybodys.feed, group) if is_lacked else str(verdict.reason)
+
+
+def lacked_of(seen: Enforced, covering: Iterable[Covering]) -> list[Covering]:
+    """Return the claims that do not apply to those whom something is enforced for."""
+    return [one for one in covering if not seen.is_subject_to(one.verdict.order_index or 0)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from blockd.formats.subject import Subject, subject_of
 from blockd.names import client_key
@@ -16,13 +16,18 @@ from blockd.ruleset.because import (
     because_within,
     called_with_feed,
     closed_by,
+    does_not_apply,
     entry_text,
     is_exception,
+    lacked_of,
+    why_other,
 )
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.ruleset.parties import OPERATOR, authority_text
-from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.policy import Enforced
 from blockd.ruleset.precedence import PartyDecision, settle
+from blockd.ruleset.weighing import Covering
+from blockd.settings.groups import EVERYBODY, ClientGroup
 from blockd.times import time_text
 
 _EXAMPLES = 8  # refused orders that are named
@@ -120,12 +125,26 @@ class ExplainedRuleset:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupVerdict:
+    """What happens to a name for the clients of a group, where that is not what happens for clients in none."""
+
+    group: str
+    verdict: str  # the action, or `resolved`
+    why: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The verdict for a name, an address or a network at one moment; `ruleset` is None if nothing is enforced.
 
     `name` is replaced if a confidential order covers it, since explanations may be kept and read by others. The
     verdict on an address is that on answers that lead to it; `as_client` is that on the questions that it sends, None
-    if no policy zone has rules for clients.
+    if no policy zone has rules for clients. `group` is the group of the client that it is about, None if it is in none
+    or none is named; then `by_group` has the groups for which the verdict is another.
     """
 
     subject: Subject
@@ -136,6 +155,8 @@ class Explanation:
     ruleset: ExplainedRuleset | None
     decided: Verdict
     as_client: Explanation | None = None
+    group: ClientGroup | None = None
+    by_group: tuple[GroupVerdict, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
@@ -153,6 +174,8 @@ class Explanation:
             **(self.claim.to_json() if self.claim else {}),
             **(self.ruleset.to_json() if self.ruleset else {}),
             **({"as_client": self.as_client.to_json()} if self.as_client else {}),
+            **({"group": {"name": self.group.name, "feeds": list(self.group.feeds)}} if self.group else {}),
+            **({"groups": [one.to_json() for one in self.by_group]} if self.by_group else {}),
         }
 
 
@@ -186,10 +209,12 @@ def _of_name(enforced: Enforced | None, subject: Subject, client: bytes) -> Expl
     key = subject.key
     if enforced is None:
         return _explained(None, subject, Verdict(Reason.NOT_READY), [])
-    verdict, covering = enforced.verdict(key, client), enforced.covering(key)
-    if client:
-        covering = [*enforced.client_covering(client), *covering]
-    return _explained(enforced, subject, verdict, covering)
+    number = enforced.client_groups.number_of(client)
+    seen = enforced.seen_by(number)
+    covering = [*(seen.client_covering(client) if client else ()), *seen.covering(key)]
+    left = lacked_of(seen, [*(enforced.client_covering(client) if client else ()), *enforced.covering(key)])
+    found = _explained(seen, subject, seen.verdict(key, client), covering, number, left)
+    return found if client else replace(found, by_group=verdicts_by_group(enforced, lambda one: one.verdict(key)))
 
 
 def _of_network(enforced: Enforced | None, subject: Subject, *, as_client: bool) -> Explanation:
@@ -198,25 +223,53 @@ def _of_network(enforced: Enforced | None, subject: Subject, *, as_client: bool)
     if enforced is None:
         return _explained(None, subject, Verdict(Reason.NOT_READY), [])
     if as_client:
-        return _explained(enforced, subject, enforced.client_verdict(*place), enforced.client_covering(*place))
-    return _explained(enforced, subject, enforced.address_verdict(*place), enforced.address_covering(*place))
+        groups = enforced.client_groups
+        number = groups.number_of(network.packed) if groups.table.is_within(network) else EVERYBODY
+        seen = enforced.seen_by(number)
+        left = lacked_of(seen, enforced.client_covering(*place))
+        return _explained(seen, subject, seen.client_verdict(*place), seen.client_covering(*place), number, left)
+    found = _explained(enforced, subject, enforced.address_verdict(*place), enforced.address_covering(*place))
+    return replace(found, by_group=verdicts_by_group(enforced, lambda one: one.address_verdict(*place)))
+
+
+def verdicts_by_group(enforced: Enforced, verdict_of: Callable[[Enforced], Verdict]) -> tuple[GroupVerdict, ...]:
+    """Return the groups for which a verdict is another than for clients in none, in the order of the config."""
+    everybodys, found = verdict_of(enforced), []
+    for number, group in enumerate(enforced.client_groups, 1):
+        verdict = verdict_of(enforced.seen_by(number))
+        if (verdict.action, verdict.order_index) != (everybodys.action, everybodys.order_index):
+            alone = "" if verdict.stops or group.is_exempt else ", by the name alone"
+            found.append(GroupVerdict(group.name, word_of(verdict), why_other(verdict, everybodys, group) + alone))
+    return tuple(found)
 
 
 def _explained(
-    enforced: Enforced | None, subject: Subject, verdict: Verdict, covering: Sequence[Covering]
+    enforced: Enforced | None,
+    subject: Subject,
+    verdict: Verdict,
+    covering: Sequence[Covering],
+    number: int = EVERYBODY,
+    lacked: Sequence[Covering] = (),
 ) -> Explanation:
-    """Return the explanation of a verdict, given every claim that covers what was asked for."""
+    """Return the explanation of a verdict, given every claim that covers what was asked for.
+
+    `number` is the group of the client that it is about, and `lacked` the claims that do not apply to that.
+    """
     name, ruleset = subject.text, None
+    group = enforced.client_groups.group(number) if enforced is not None else None
     if enforced is not None:
-        orders = [found.verdict.order for found in covering if found.verdict.order is not None]
+        orders = [found.verdict.order for found in (*covering, *lacked) if found.verdict.order is not None]
         confidential = next((order.name for order in orders if order.is_confidential), None)
         if confidential is not None:
             name, subject = f"{CONFIDENTIAL} order {confidential}", replace(subject, taken_from="")
         header = enforced.ruleset.header
         weighed, refused = _weighed(enforced, covering, verdict), tuple(_refused(enforced, covering))
+        if group is not None:
+            weighed += tuple(_unweighed(enforced, lacked, group))
         ruleset = ExplainedRuleset(enforced.version, header.created, weighed, refused)
     why = str(verdict.reason).replace("the name", f"the {kind_of(subject)}")
-    return Explanation(subject, name, word_of(verdict), why, ExplainedClaim.of(verdict), ruleset, verdict)
+    claim = ExplainedClaim.of(verdict)
+    return Explanation(subject, name, word_of(verdict), why, claim, ruleset, verdict, group=group)
 
 
 def _refused(enforced: Enforced, covering: Sequence[Covering]) -> Iterator[RefusedOrders]:
@@ -259,6 +312,15 @@ def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict)
             because = because_between(found, decisive, priorities)
         told.append(WeighedClaim(claim, priorities.get(claim.feed), found is decisive, because))
     return tuple(told)
+
+
+def _unweighed(enforced: Enforced, lacked: Iterable[Covering], group: ClientGroup) -> Iterator[WeighedClaim]:
+    """Yield the claims that do not apply to a group."""
+    priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
+    for found in lacked:
+        claim = ExplainedClaim.of(found.verdict)
+        if claim is not None:
+            yield WeighedClaim(claim, priorities.get(claim.feed), False, does_not_apply(claim.feed, group))
 
 
 def _decision(enforced: Enforced, found: Covering) -> PartyDecision[int, Covering]:

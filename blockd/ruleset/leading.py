@@ -23,12 +23,13 @@ from blockd.ruleset.parties import OPERATOR
 from blockd.ruleset.policy import NOT_LISTED, Enforced
 from blockd.ruleset.precedence import FULL, NONE, settle
 from blockd.ruleset.weighing import Claimed, Party, Weighed
+from blockd.settings.groups import EVERYBODY
 
-LeadJudge = Callable[[Sequence[bytes], Sequence[bytes], int, frozenset[int]], Verdict]
-"""Takes names, addresses, tiers and passing authorities, and returns a verdict, as `where_it_leads` does."""
+LeadJudge = Callable[[Sequence[bytes], Sequence[bytes], int, frozenset[int], int], Verdict]
+"""Takes names, addresses, tiers, passing authorities and a group, and returns a verdict, as `where_it_leads` does."""
 
 TableJudge = Callable[
-    [Sequence[bytes], Sequence[bytes], int, frozenset[int]], tuple[Reason | None, int, bytes, int, int]
+    [Sequence[bytes], Sequence[bytes], int, frozenset[int], int], tuple[Reason | None, int, bytes, int, int]
 ]
 """Returns reason (None of a damaged file), order, entry's key, tier and until."""
 
@@ -41,12 +42,14 @@ def where_it_leads(
     addresses: Sequence[bytes],
     tiers: int = NO_TIER,
     passing: frozenset[int] = frozenset(),
+    group: int = EVERYBODY,
 ) -> Verdict:
-    """Return the verdict on what an answer leads to; it may have no action.
+    """Return the verdict on what an answer to clients of a group leads to; it may have no action.
 
     `names` are keys, `addresses` have 4 or 16 octets; `tiers` and `passing` are what the verdict on the question has
     left. The strongest decision of all parties stands, of equal ones that by the first name, or by the addresses.
     """
+    enforced = enforced.seen_by(group)
     deciding = _Deciding(enforced, tiers, passing)
     for place, name in enumerate(names):
         deciding.take_name(place, enforced.weighed_name(name))
@@ -178,12 +181,13 @@ def judge_by_table(
     addresses: Sequence[bytes],
     tiers: int = NO_TIER,
     passing: frozenset[int] = frozenset(),
+    group: int = EVERYBODY,
 ) -> Verdict:
     """Return the verdict of `where_it_leads`, found in C by `judge`, which is `_leading.judge` of a table.
 
     Raises RulesetError if the file is damaged.
     """
-    reason, index, key, tier, until = judge(names, addresses, tiers, passing)
+    reason, index, key, tier, until = judge(names, addresses, tiers, passing, group)
     if reason is None:
         raise RulesetError(f"{enforced.ruleset.path}: an entry or a claim lies outside of its section")
     if reason is Reason.NOT_LISTED:

@@ -17,20 +17,22 @@ A hashed name counts as the name itself.
 
 from __future__ import annotations
 
+import copy
 import struct
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from heapq import merge
+from dataclasses import replace
 
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, begin_of, end_of
 from blockd.ruleset.catalogue import standing_orders
-from blockd.ruleset.mapped import Claim, Match, Ruleset
+from blockd.ruleset.mapped import Claim, Ruleset
 from blockd.ruleset.parties import OPERATOR, parties_of
 from blockd.ruleset.precedence import OPENING, PartyDecision, settle
 from blockd.ruleset.states import NO_STATES, States, StatesAt
-from blockd.ruleset.tiers import groups_of, is_zone, priorities_of, tiers_of
-from blockd.ruleset.weighing import Claimed, Party, Turn, Weighed
+from blockd.ruleset.tiers import feeds_of, groups_of, is_zone, priorities_of, tiers_of
+from blockd.ruleset.weighing import Claimed, Covering, Party, Turn, Weighed, beats, ranked
+from blockd.settings.groups import EVERYBODY, NO_GROUPS, ClientGroups
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 MAX_PREFIX = 128  # bits of the longest address
@@ -40,23 +42,19 @@ Listed = tuple[Scope, Sequence[Claimed]]
 """The part of a scope that covers the question, and the claims on one name or network by rank."""
 
 
-@dataclass(frozen=True, slots=True)
-class Covering:
-    """A claim that covers a name, as a verdict; `size` is the number of octets of the key that match.
+class Enforced:
+    """A ruleset with the states of its orders: what a process enforces for clients in no group, or of one group.
 
-    `below` is as in `Turn`.
+    Orders of feeds that do not apply to a group are to it as if they were not in the ruleset, but that tiers stay.
     """
 
-    size: int
-    verdict: Verdict
-    below: bytes | None
-
-
-class Enforced:
-    """A ruleset with the states of its orders: what a process enforces."""
-
     def __init__(
-        self, version: int, ruleset: Ruleset, states: States, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS
+        self,
+        version: int,
+        ruleset: Ruleset,
+        states: States,
+        translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS,
+        client_groups: ClientGroups = NO_GROUPS,
     ) -> None:
         """`translations` are the prefixes behind which IPv4 addresses stand in IPv6 ones, the longest first."""
         self.version = version
@@ -74,6 +72,29 @@ class Enforced:
         self.priorities = priorities_of(ruleset.catalogue)
         self.parties = parties_of(ruleset.catalogue)
         self.are_several = self.parties.are_several
+        self.client_groups = client_groups
+        self.feeds, names = feeds_of(ruleset.catalogue) if client_groups else (array("H"), [])
+        self.lacking = client_groups.lacking(names)
+        self._lacks = b""  # an octet for each feed: 1 if it does not apply here
+        self._views: dict[int, Enforced] = {}
+
+    def seen_by(self, group: int) -> Enforced:
+        """Return what is enforced for the clients of a group, by its number; it is closed with this."""
+        if group == EVERYBODY:
+            return self
+        if group not in self._views:
+            view, count = copy.copy(self), len(self.lacking) // len(self.client_groups)
+            view._lacks = self.lacking[(group - 1) * count : group * count]
+            self._views[group] = view
+        return self._views[group]
+
+    def seen_from(self, client: bytes) -> Enforced:
+        """Return what is enforced for a client, given its address; b"" stands for those in no group."""
+        return self.seen_by(self.client_groups.number_of(client))
+
+    def is_subject_to(self, index: int) -> bool:
+        """Return whether an order, by its place in the catalogue, applies to those whom this is enforced for."""
+        return not (self._lacks and self._lacks[self.feeds[index]])
 
     @property
     def lives(self) -> bytes:
@@ -102,7 +123,7 @@ class Enforced:
             return verdict if verdict.action or not rule.action else rule
         until = min(rule.until, verdict.until)
         if self.are_several:
-            verdict = self._decide(listed, self._own_rule(rule))
+            verdict = self._decide(listed, self._party(rule))
         elif verdict.reason is not Reason.ALLOWED and rule.tier <= verdict.tier:
             verdict = rule
         return replace(verdict, until=until)
@@ -150,16 +171,16 @@ class Enforced:
             if claim.order.action is Action.PASSTHRU and not is_zone(claim.tier):
                 continue  # an exception, which decides nothing
             known = found.get(party)
-            if known is None or _beats(self._party(known), claim.order.action, claim.tier, party):
+            if known is None or beats(self._party(known.verdict), claim.order.action, claim.tier, party):
                 found[party] = one
         return found
 
-    def _party(self, found: Covering) -> Party:
-        claim = found.verdict
-        assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
-        assert claim.entry is not None  # noqa: S101
+    def _party(self, claim: Verdict) -> Party:
+        """Return what a party decides by one claim, which may be a rule for a client."""
+        assert claim.entry is not None  # noqa: S101 - a claim has an order and an entry
         assert claim.order_index is not None  # noqa: S101
-        return Party((claim.entry.key, Claim(claim.order_index, claim.entry.scope)), claim.order.action, 0, claim.tier)
+        claimed = claim.entry.key, Claim(claim.order_index, claim.entry.scope)
+        return Party(claimed, self._actions[claim.order_index], 0, claim.tier)
 
     def _covering(self, sizes: Sequence[int], listed: Sequence[Listed]) -> list[Covering]:
         return [
@@ -184,7 +205,7 @@ class Enforced:
     def _on_address(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
         """Return the claims on networks that cover an address, the longest prefix first, each with its length."""
         found = self.ruleset.listed_networks(packed, prefix_length, self.translations)
-        return [(bits, _ranked(matches)) for bits, matches in found]
+        return [(bits, ranked(matches)) for bits, matches in found]
 
     def _on_client(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
         """Return the claims on networks of clients that cover an address, the longest prefix first."""
@@ -194,13 +215,6 @@ class Enforced:
             if network and (claims := self.ruleset.claims(network)):
                 found.append((length, [(network, claim) for claim in claims]))
         return found
-
-    def _own_rule(self, rule: Verdict) -> Party:
-        """Return the operator's decision about a client's question by a rule for the client."""
-        assert rule.entry is not None  # noqa: S101 - it has a tier
-        assert rule.order_index is not None  # noqa: S101
-        claimed = rule.entry.key, Claim(rule.order_index, rule.entry.scope)
-        return Party(claimed, self._actions[rule.order_index], 0, rule.tier)
 
     def _decide(self, listed: Sequence[Listed], own: Party | None = None) -> Verdict:
         """Return the verdict of claims, which are ordered by length of match, then by rank.
@@ -237,7 +251,7 @@ class Enforced:
                     weighed.allowed = claimed
                     return weighed
                 known = weighed.parties.get(party)
-                if known is not None and not _beats(known, action, turn.tier, party):
+                if known is not None and not beats(known, action, turn.tier, party):
                     continue
                 tier = turn.tier if action not in (Action.ALLOW, Action.MONITOR) else NO_TIER
                 weighed.parties[party] = Party(claimed, action, step, tier)
@@ -285,6 +299,7 @@ class Enforced:
     def _turns(self, listed: Iterable[Listed]) -> Iterator[Iterator[Turn]]:
         """Yield, for each name or network in turn, the claims on it as the policy meets them."""
         states, tiers, groups, actions = self.states.states, self.tiers, self.groups, self._actions
+        lacks, feeds = self._lacks, self.feeds
         # Zones that list a name below, by tier, and groups with an exception below, by the negative: with its key.
         closed: dict[int, bytes] = {}
 
@@ -292,6 +307,8 @@ class Enforced:
             for claimed in claims:
                 key, claim = claimed
                 index = claim.order_index
+                if lacks and lacks[feeds[index]]:
+                    continue
                 tier = tiers[index]
                 is_in_force, covers = states[index] == State.IN_FORCE, bool(claim.scope & scope)
                 group = tier if is_zone(tier) else -groups[index]
@@ -308,7 +325,7 @@ class Enforced:
 
     def _listed(self, key: bytes) -> list[Listed]:
         return [
-            (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, _ranked(found))
+            (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, ranked(found))
             for size, found in self.ruleset.listed(key)
         ]
 
@@ -318,24 +335,6 @@ class Enforced:
         record = self.ruleset.catalogue.orders[index]
         stale, state = bool(self.states.stale[index]), State(self.states.states[index])
         return Verdict(reason, record.order, Entry(key, Scope(scope)), record.feed, index, tier, until, stale, state)
-
-
-def _ranked(found: Sequence[Match]) -> list[Claimed]:
-    """Return the claims on a name and on its hashes, by rank, as if they were on one entry.
-
-    If an order claims both the name and a hash of it, these remain two claims.
-    """
-    claimed = [[(entry, claim) for claim in claims] for entry, claims in found]
-    return claimed[0] if len(claimed) == 1 else list(merge(*claimed, key=lambda pair: pair[1].order_index))
-
-
-def _beats(known: Party, action: Action, tier: int, party: int) -> bool:
-    """Return whether a claim takes the place of what a party has decided by a longer match or a better rank."""
-    if action is Action.MONITOR or known.action is Action.MONITOR:
-        return action is not Action.MONITOR
-    if party == OPERATOR:
-        return tier < known.tier
-    return action is Action.ALLOW and known.action is not Action.ALLOW
 
 
 def at_time(

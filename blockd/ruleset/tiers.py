@@ -18,6 +18,7 @@ from blockd.ruleset.catalogue import Catalogue
 from blockd.settings import SIGNED_TYPES, ZONE_TYPES
 
 MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit marks a zone; later ones share the last
+MAX_FEEDS = 0xFFFF  # that are told apart where some apply to some clients only: far more than a config may have
 MAX_GROUPS = 255  # a group is one octet, which is 0 if there is none; the exceptions of later feeds have no effect
 SIGNED_TIER = NO_TIER - 1  # of all that authorities sign
 
@@ -43,6 +44,16 @@ def priorities_of(catalogue: Catalogue) -> array[int]:
     places = {priority: place for place, priority in enumerate(sorted({feed.priority for feed in catalogue.feeds}))}
     by_feed = {feed.name: places[feed.priority] for feed in catalogue.feeds}
     return array("I", (by_feed.get(record.feed, len(places)) for record in catalogue.orders))
+
+
+def feeds_of(catalogue: Catalogue) -> tuple[array[int], list[str]]:
+    """Return the number of each order's feed, 16 bits each, and the feeds' names by their numbers.
+
+    The last name is empty, and stands for feeds that are not in the catalogue.
+    """
+    names = [feed.name for feed in catalogue.feeds[:MAX_FEEDS]]
+    numbers = {name: number for number, name in enumerate(names)}
+    return array("H", (numbers.get(record.feed, len(names)) for record in catalogue.orders)), [*names, ""]
 
 
 def tiers_by_feed(feeds: Iterable[tuple[str, str]]) -> dict[str, int]:

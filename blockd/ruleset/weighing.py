@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import merge
 
-from blockd.orders import NEVER, Action
-from blockd.ruleset.mapped import Claim
+from blockd.orders import NEVER, Action, Verdict
+from blockd.ruleset.mapped import Claim, Match
+from blockd.ruleset.parties import OPERATOR
 from blockd.ruleset.precedence import STRENGTHS
 
 Claimed = tuple[bytes, Claim]
@@ -54,3 +57,33 @@ class Turn:
     is_in_force: bool
     below: bytes | None
     is_exception: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Covering:
+    """A claim that covers a name, as a verdict; `size` is the number of octets of the key that match.
+
+    `below` is as in `Turn`.
+    """
+
+    size: int
+    verdict: Verdict
+    below: bytes | None
+
+
+def ranked(found: Sequence[Match]) -> list[Claimed]:
+    """Return the claims on a name and on its hashes, by rank, as if they were on one entry.
+
+    If an order claims both the name and a hash of it, these remain two claims.
+    """
+    claimed = [[(entry, claim) for claim in claims] for entry, claims in found]
+    return claimed[0] if len(claimed) == 1 else list(merge(*claimed, key=lambda pair: pair[1].order_index))
+
+
+def beats(known: Party, action: Action, tier: int, party: int) -> bool:
+    """Return whether a claim takes the place of what a party has decided by a longer match or a better rank."""
+    if action is Action.MONITOR or known.action is Action.MONITOR:
+        return action is not Action.MONITOR
+    if party == OPERATOR:
+        return tier < known.tier
+    return action is Action.ALLOW and known.action is not Action.ALLOW

@@ -40,7 +40,7 @@ def everybody_is_touched(enforced: Enforced, clients: Sequence[Network]) -> str:
         if ipaddress.ip_address(network.packed).is_loopback:
             continue
         for packed in _samples(network):
-            verdict = enforced.client_verdict(packed)
+            verdict = enforced.seen_from(packed).client_verdict(packed)
             if not verdict.touches:
                 return ""
     if verdict is None or verdict.order is None:
@@ -64,7 +64,7 @@ def ask_as_client(enforced: Enforced, sinkhole: Sinkhole, addresses: Sequence[So
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
             asking.connect((loopback if host.is_unspecified else address.host, address.port))
             mine = ipaddress.ip_address(asking.getsockname()[0]).packed
-            verdict = enforced.verdict(key, mine)
+            verdict = enforced.seen_from(mine).verdict(key, mine)
             if verdict.action in (Action.DROP, Action.CNAME, Action.LOCAL):
                 return ""
             return _compared(packet, _received(asking, packet), verdict, sinkhole, enforced.version)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from blockd.errors import ConfigError
 from blockd.settings.cross_checks import cross_check
+from blockd.settings.group_checks import group_problems
 from blockd.settings.model import Settings
 from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
@@ -36,6 +37,7 @@ def load(path: Path) -> Settings:
         problems += cross_check(data)
     if settings is not None:
         problems += zone_problems(settings)
+        problems += group_problems(settings)
     if problems or settings is None:
         raise ConfigError(source, _bounded(problems))
     return settings

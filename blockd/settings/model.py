@@ -11,6 +11,7 @@ from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
+from blockd.settings.groups import MAX_GROUPS, ClientGroup
 from blockd.settings.limits import Limits
 from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
@@ -213,6 +214,9 @@ class Settings(Section):
         "serve", "Before the first list: serve without enforcing, or refuse to answer."
     )
     feeds: tuple[ConfiguredFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
+    groups: tuple[ClientGroup, ...] = setting(
+        (), "Clients to whom only some feeds apply. To clients in none of them all feeds apply.", max_length=MAX_GROUPS
+    )
     gate: GateSettings = setting({}, "What a new ruleset must pass before it is enforced.")
     limits: Limits = setting({}, "What one feed may take of this machine; one that takes more is refused alone.")
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")

@@ -49,8 +49,8 @@ class Answer:
         return self.is_blocked and verdict is not None and verdict.order is not None and verdict.order.is_confidential
 
 
-def answer_to(site: Site, request: RequestHead) -> Answer:
-    """Return the answer to a request, and count it if a block was visited."""
+def answer_to(site: Site, request: RequestHead, client: bytes) -> Answer:
+    """Return the answer to a client's request, and count it if a block was visited."""
     if request.flaw == 400:
         return Answer(400, "malformed")
     try:
@@ -59,14 +59,14 @@ def answer_to(site: Site, request: RequestHead) -> Answer:
     except BadName:
         return Answer(request.flaw, "too_long") if request.flaw else Answer(400, "bad")
     try:
-        verdict = site.verdict_of(key) if key else None
+        verdict = site.verdict_of(key, client) if key else None
         if verdict is not None and (verdict.stops or verdict.reason is Reason.NOT_READY):
             site.count(verdict, "http")
             return _touched(key, verdict)
         if request.flaw:
             return Answer(request.flaw, "too_long", key)
         if verdict is None or host.lower().removesuffix(".") in site.hosts:
-            return _own(site, request)
+            return _own(site, request, client)
         return Answer(404, "absent", key, verdict)
     except Exception:
         _log.exception("The block page could not look up a name; the client was answered with status 500.")
@@ -98,7 +98,7 @@ def _touched(key: bytes, verdict: Verdict) -> Answer:
     return Answer(codes(verdict.order).status, "blocked", key, verdict)
 
 
-def _own(site: Site, request: RequestHead) -> Answer:
+def _own(site: Site, request: RequestHead, client: bytes) -> Answer:
     """Return the answer of the server itself: what it is, or whether a name is blocked. No hit is counted."""
     path, query = path_and_query(request.target)
     order = asked_order(path, query)
@@ -120,7 +120,7 @@ def _own(site: Site, request: RequestHead) -> Answer:
     if not key:
         shown = asked.strip()
         return Answer(400, "no_name", is_own=True, asked=_cut(shown))
-    verdict = site.verdict_of(key)
+    verdict = site.verdict_of(key, client)
     if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return Answer(200, "free", key, verdict, is_own=True)
     return Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)

@@ -7,14 +7,13 @@ The server's own addresses show what it is, and whether a name is blocked.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import cast
 
 from blockd.web.answers import Answer, answer_to, followed
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving, client_of
 from blockd.web.site import Site
 from blockd.web.writing import Writer
 
@@ -78,7 +77,7 @@ class _Visit(asyncio.Protocol):
         if request.is_http2:
             self._send(_USE_HTTP1)
             return
-        answer = answer_to(self._site, request)
+        answer = answer_to(self._site, request, client_of(self._transport))
         if answer.what in ("absent", "free") and self._site.where_it_leads is not None:
             self._connection.set_waiting(True)
             self._following = asyncio.get_running_loop().create_task(self._follow(request, answer))
@@ -88,7 +87,7 @@ class _Visit(asyncio.Protocol):
     async def _follow(self, request: RequestHead, answer: Answer) -> None:
         """Send the answer about a name that is not listed once it is known where the name leads."""
         if self._transport is not None:
-            answer = await followed(self._site, answer, _client_of(self._transport))
+            answer = await followed(self._site, answer, client_of(self._transport))
             self._send(self._writer.response(request, answer))
 
     def _send(self, octets: bytes) -> None:
@@ -111,12 +110,3 @@ class _Visit(asyncio.Protocol):
                 self._linger()
             else:
                 self._transport.abort()
-
-
-def _client_of(transport: asyncio.Transport) -> bytes:
-    """Return the client's address in network order, empty if it is not known."""
-    peer = transport.get_extra_info("peername")
-    try:
-        return ipaddress.ip_address(peer[0].partition("%")[0]).packed
-    except (TypeError, ValueError, IndexError):
-        return b""

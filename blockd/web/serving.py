@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -159,3 +160,12 @@ class Serving:
             self.limits.closed(Closing.PACE)
             return None
         return BoundedConnection(self, host, self._make)
+
+
+def client_of(transport: asyncio.Transport) -> bytes:
+    """Return the client's address in network order, empty if it is not known."""
+    peer = transport.get_extra_info("peername")
+    try:
+        return ipaddress.ip_address(peer[0].partition("%")[0]).packed
+    except (TypeError, ValueError, IndexError):
+        return b""

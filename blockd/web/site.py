@@ -11,10 +11,10 @@ Protocol = typing.Literal["http", "tls"]
 
 
 class VerdictOf(typing.Protocol):
-    """The policy: the current verdict for a domain name's key (see `blockd.names`)."""
+    """The policy: the current verdict for a domain name's key (see `blockd.names`), as it applies to a client."""
 
-    def __call__(self, key: bytes, /) -> Verdict:
-        """Return the verdict."""
+    def __call__(self, key: bytes, client: bytes, /) -> Verdict:
+        """Return the verdict; `client` is its address in network order, empty if unknown, and is not kept."""
 
 
 class CountHit(typing.Protocol):

@@ -19,7 +19,7 @@ from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.web.client_hello import ClientHelloReader, server_name
 from blockd.web.host import MAX_HOST
-from blockd.web.serving import BoundedConnection, Limits, Serving
+from blockd.web.serving import BoundedConnection, Limits, Serving, client_of
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
@@ -79,7 +79,7 @@ class Refusal(asyncio.Protocol):
             return
         try:
             body = self._reader.feed(data)
-            alert = None if body is None else self._alert(server_name(body))
+            alert = None if body is None else self._alert(server_name(body), client_of(self._transport))
         except BadClientHello as error:
             if not error.is_tls:
                 self._is_answered = True
@@ -98,13 +98,13 @@ class Refusal(asyncio.Protocol):
             transport.write_eof()
         self._close = asyncio.get_running_loop().call_later(MAX_LINGER, transport.abort)
 
-    def _alert(self, name: str | None) -> Alert:
+    def _alert(self, name: str | None, client: bytes) -> Alert:
         try:
             key = key_from_text(name if name and len(name) <= MAX_HOST else "")
         except BadName:
             return Alert.UNRECOGNIZED_NAME
         try:
-            verdict = self._site.verdict_of(key)
+            verdict = self._site.verdict_of(key, client)
             if not verdict.stops:
                 return Alert.UNRECOGNIZED_NAME
             self._site.count(verdict, "tls")

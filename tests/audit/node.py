@@ -18,6 +18,7 @@ from blockd.orders import OrderDocument, parse_document
 from blockd.ruleset import Enforced, Gate, Ruleset, Versions
 from blockd.ruleset.policy import at_time
 from blockd.settings import FEED_TYPES, SignedFeed
+from blockd.settings.groups import ClientGroup
 
 FEED = "ministry"
 
@@ -42,6 +43,7 @@ class Node:
             )
         )
         self.time = time
+        self.groups: tuple[ClientGroup, ...] = ()
         self.before: Enforced | None = None
         self._feed = SignedFeed.model_validate(
             {"name": FEED, "type": "signed", "url": folder.as_uri(), "root": str(self.root)},
@@ -54,7 +56,11 @@ class Node:
         self.log = AuditLog(self.state, lambda: self.time)
         self.recorder = AuditRecorder(self.log, [self._feed], lambda: self.time)
         self.recorder.begin(
-            engine="python", config=hashlib.sha256(self.config.read_bytes()).hexdigest(), workers=2, restarted=False
+            engine="python",
+            config=hashlib.sha256(self.config.read_bytes()).hexdigest(),
+            workers=2,
+            restarted=False,
+            groups=self.groups,
         )
 
     def enforce(

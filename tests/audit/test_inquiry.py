@@ -24,6 +24,7 @@ from blockd.names import key_from_text, name_digest
 from blockd.orders import Action, Mandate, Order, State
 from blockd.ruleset import Ruleset
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
+from blockd.settings.groups import ClientGroup
 from blockd.times import moment_from_text
 from tests.audit.conftest import NOON
 from tests.audit.node import FEED, Node
@@ -102,6 +103,24 @@ def test_time_between_the_first_start_and_the_first_version_is_not_said_to_be_be
     assert note.startswith(
         "blockd had started, at 2026-11-24T12:00:10.000Z, and the log has no version in force by then"
     )
+
+
+def test_a_proof_names_the_groups_to_whom_a_feed_did_not_apply(node: Node, repository: Repository) -> None:
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    node.time += 30
+    node.stop()
+    assert prove(node, "listed.example", "12:00:20.000")["notes"] == []
+    probe = {"name": "probe", "networks": ["127.0.0.7"], "feeds": ()}
+    every = {"name": "every", "networks": ["127.0.0.8"], "feeds": (FEED,)}
+    node.groups = tuple(map(ClientGroup.model_validate, (probe, every)))
+    node.time += 60
+    node.start()
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    node.time += 30
+    node.stop()
+    told = prove(node, "listed.example", "12:01:50.000")
+    assert told["covered"]
+    assert told["notes"] == [f"This is what clients in no group got: to the group probe feed {FEED} did not apply."]
 
 
 def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, repository: Repository) -> None:

@@ -36,6 +36,7 @@ from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.explain import explain
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
+from blockd.settings.groups import ClientGroups
 from blockd.times import time_text
 from blockd.transports.binding import Sockets
 from blockd.web.admin import Condition
@@ -43,7 +44,7 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
-    "workers", "page", "self_test", "overrides",
+    "groups", "workers", "page", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "confinement", "alarms", "notes",
 ]  # fmt: skip
@@ -97,7 +98,7 @@ class Node:
         self.sources = Sources(self.time)
         feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
         settings = Settings.model_validate({"workers": 2, "feeds": feeds, "upstreams": ["127.0.0.1:1"], **more})
-        state = StateDir(folder)
+        state = StateDir(folder, groups=ClientGroups(settings.groups))
         sockets = Sockets(block_page_http=[socket.create_server(("127.0.0.1", 0))] if page else [])
         sockets.keep()  # none is served here
         shared = SharedContext(

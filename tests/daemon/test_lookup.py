@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -16,6 +17,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from blockd.cli.lookup.lines import lines
 from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
 from blockd.daemon.lookup.following import MAX_VISITORS, Visitors
 from blockd.daemon.lookup.online import Lookups, World
@@ -24,14 +26,14 @@ from blockd.daemon.lookup.way import MAX_STEPS
 from blockd.daemon.report.held_back import HeldBack
 from blockd.dns import types
 from blockd.errors import BadName, CommandError
-from blockd.names import DomainName, hashed_key, key_from_text, name_digest
-from blockd.orders import Action, Reason, Scope
+from blockd.names import DomainName, client_key, hashed_key, key_from_text, name_digest
+from blockd.orders import Action, Reason, Scope, Verdict
 from blockd.resolver import SelfTestKey
-from blockd.ruleset import Enforced, Listing, Versions
+from blockd.ruleset import NOT_LISTED, Enforced, FeedInput, Listing, Versions
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.settings import Settings, SocketAddress
 from tests.daemon.harness import free_port
-from tests.ruleset.lists import NOW, enforced, feed, listing, order
+from tests.ruleset.lists import NOW, enforced, feed, groups, listing, order
 
 FREE = "free.example"
 
@@ -254,7 +256,7 @@ def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
     subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example", "192.0.2.0/24")))
     worker = Worker(A=records)
     worker.rcode = rcode
-    found = asyncio.run(Visitors(lambda: subject, worker).where_it_leads(key_from_text(FREE)))
+    found = asyncio.run(Visitors(lambda: subject, worker).where_it_leads(key_from_text(FREE), b""))
     assert (found.reason if found else None) is reason
     assert all(unjudged for _, unjudged in worker.asked)
 
@@ -275,11 +277,134 @@ def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -
     async def check() -> None:
         worker = Stuck()
         visitors = Visitors(lambda: subject, worker)
-        tasks = [asyncio.create_task(visitors.where_it_leads(key_from_text(FREE))) for _ in range(MAX_VISITORS)]
+        tasks = [asyncio.create_task(visitors.where_it_leads(key_from_text(FREE), b"")) for _ in range(MAX_VISITORS)]
         await full.wait()
-        assert await visitors.where_it_leads(key_from_text(FREE)) is None
+        assert await visitors.where_it_leads(key_from_text(FREE), b"") is None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(check())
+
+
+GROUPS = groups(offices=["law"], probe=[])
+OFFICE, PROBED = "127.0.1.9", "127.0.2.9"
+
+
+def of_two_lists(folder: Path) -> Enforced:
+    law = feed("law", listing(order("law"), "law.example", "192.0.2.0/24"), priority=10)
+    adult = feed("adult", listing(order("adult", Action.NXDOMAIN), "adult.example", "both.example"), priority=20)
+    also = feed("also", listing(order("also"), "both.example"), priority=30)
+    return enforced(folder, law, adult, also, groups=GROUPS)
+
+
+def told_of(result: LookupResult) -> tuple[object, ...]:
+    told = result.to_json()
+    return told["verdict"], told["blocked"], told.get("group"), told.get("groups")
+
+
+def test_a_client_is_told_the_verdict_of_its_group_and_which_claims_do_not_apply(tmp_path: Path) -> None:
+    subject = of_two_lists(tmp_path)
+    worker = Worker(A=[f"{FREE} A 198.51.100.1"])
+    offices = {"name": "offices", "feeds": ["law"]}
+    result = look(tmp_path, subject, worker, "adult.example", client=OFFICE)
+    assert told_of(result) == ("resolved", False, offices, None)
+    told: Any = result.to_json()
+    (claim,) = told["claims"]
+    assert (claim["feed"], claim["decides"], claim["because"]) == ("adult", False, "feed adult does not apply to it")
+    assert "\n".join(lines(result.to_json())).startswith(
+        f"adult.example: resolved for the client {OFFICE} (no order covers the name)\n"
+        "group:        offices, to which apply: law\n"
+    )
+    assert told_of(look(tmp_path, subject, worker, "law.example", client=OFFICE)) == ("sinkhole", True, offices, None)
+    probe = look(tmp_path, subject, worker, "law.example", client=PROBED)
+    assert told_of(probe) == ("resolved", False, {"name": "probe", "feeds": []}, None)
+    assert "group:        probe, which is exempt: no feed applies to it" in list(lines(probe.to_json()))
+    assert told_of(look(tmp_path, subject, worker, "adult.example", client="127.0.0.1")) == (
+        "nxdomain",
+        True,
+        None,
+        None,
+    )
+    subject.close()
+
+
+def test_without_a_client_groups_that_differ_are_told(tmp_path: Path) -> None:
+    subject = of_two_lists(tmp_path)
+    worker = Worker()
+    *_, others = told_of(look(tmp_path, subject, worker, "adult.example"))
+    assert others == [
+        {"group": "offices", "verdict": "resolved", "why": "feed adult does not apply to it, by the name alone"},
+        {"group": "probe", "verdict": "resolved", "why": "no feed applies to group probe"},
+    ]
+    text = list(lines(look(tmp_path, subject, worker, "adult.example").to_json()))
+    assert "group offices: resolved (feed adult does not apply to it, by the name alone)" in text
+    *_, others = told_of(look(tmp_path, subject, worker, "law.example"))
+    assert others == [{"group": "probe", "verdict": "resolved", "why": "no feed applies to group probe"}]
+    assert told_of(look(tmp_path, subject, worker, "192.0.2.7"))[3] == others
+    assert told_of(look(tmp_path, subject, worker, "innocent.example", resolve=False)) == (
+        "resolved",
+        False,
+        None,
+        None,
+    )
+    subject.close()
+
+
+def test_where_a_name_leads_is_judged_for_each_group(tmp_path: Path) -> None:
+    subject = of_two_lists(tmp_path)
+    worker = Worker(A=[f"{FREE} CNAME adult.example.", "adult.example A 198.51.100.1"])
+    verdict, blocked, _, others = told_of(look(tmp_path, subject, worker))
+    assert (verdict, blocked) == ("nxdomain", True)
+    assert others == [
+        {"group": "offices", "verdict": "resolved", "why": "feed adult does not apply to it"},
+        {"group": "probe", "verdict": "resolved", "why": "no feed applies to group probe"},
+    ]
+    assert told_of(look(tmp_path, subject, worker, client=OFFICE))[:2] == ("resolved", False)
+    worker.asked.clear()
+    result = look(tmp_path, subject, worker, client=OFFICE)
+    assert all(unjudged for _, unjudged in worker.asked), "workers tell what clients in no group get"
+    assert result.aliases is not None
+    assert result.aliases.why == "workers were not asked what this client gets: they tell what clients in no group get"
+    worker = Worker(A=[f"{FREE} A 192.0.2.7"])
+    assert told_of(look(tmp_path, subject, worker, client=OFFICE))[:2] == ("sinkhole", True)
+    subject.close()
+
+
+def test_the_block_page_follows_a_name_by_the_visitors_group(tmp_path: Path) -> None:
+    subject = of_two_lists(tmp_path)
+    lookups = Lookups(
+        World(
+            settings_of(tmp_path), lambda: subject, Worker(A=[f"{FREE} CNAME adult.example."]), lambda: NOW,
+            HeldBack(Versions(tmp_path / "none")),
+        )
+    )  # fmt: skip
+
+    def followed(host: str) -> Verdict | None:
+        return asyncio.run(lookups.where_it_leads(key_from_text(FREE), ipaddress.ip_address(host).packed))
+
+    stopped = followed("127.0.0.1")
+    assert stopped is not None
+    assert stopped.action is Action.NXDOMAIN
+    assert [followed(host) for host in (OFFICE, PROBED)] == [NOT_LISTED, NOT_LISTED]
+    subject.close()
+
+
+def test_a_client_that_is_asked_about_is_told_with_its_group(tmp_path: Path) -> None:
+    rule = order("stranger", Action.NXDOMAIN)
+    zone = FeedInput(
+        "zone", "rpz", 5, "", [rule], [Listing(rule, Scope.BOTH, [client_key(bytes((127, 0, 0, 0)), 8)])],
+        asks_client=True,
+    )  # fmt: skip
+    subject = enforced(tmp_path, zone, feed("law", listing(order("law"), "a.example")), groups=GROUPS)
+    for asked, verdict, name in (
+        (OFFICE, "resolved", "offices"),
+        ("127.0.0.1", "nxdomain", None),
+        ("127.0.1.0/24", "resolved", "offices"),
+        ("127.0.0.0/16", "nxdomain", None),
+    ):
+        told: Any = look(tmp_path, subject, Worker(), asked).to_json()
+        as_client = told["as_client"]
+        assert (as_client["verdict"], as_client.get("group", {}).get("name")) == (verdict, name), asked
+        assert ("  in group offices, to which apply: law" in list(lines(told))) == (name is not None)
+    subject.close()

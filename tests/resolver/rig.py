@@ -36,6 +36,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.settings import Upstream
+from blockd.settings.groups import NO_GROUPS
 
 CLIENT = "127.0.0.1"
 STRANGER = "198.51.100.1"
@@ -132,6 +133,7 @@ class Rig:
         self.row = self.counters.row(0)
         self.version = 0
         self.translations = WELL_KNOWN_TRANSLATIONS
+        self.client_groups = NO_GROUPS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         randomness = self._random.randrange
@@ -163,7 +165,7 @@ class Rig:
         self._states = StatesMemory.make(self._orders, range(1, len(self._orders) + 1), 1)
         self.wall_clock.now = 1.0
         states = OrderStates(self._states, len(self._orders))
-        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations))
+        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations, self.client_groups))
 
     def pass_time(self, now: float, *stale: int) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""

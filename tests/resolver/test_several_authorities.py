@@ -14,6 +14,7 @@ from blockd.names import address_key, client_key, key_from_text
 from blockd.native import is_native
 from blockd.orders import Action, Scope
 from blockd.ruleset import FeedInput, Listing
+from blockd.settings.groups import ClientGroup, ClientGroups
 from tests.effort import tries
 from tests.resolver.rig import Rig, order
 from tests.resolver.twins import SERVED, Twins
@@ -69,6 +70,18 @@ def feeds(chance: random.Random) -> list[FeedInput]:
     return found
 
 
+def groups(chance: random.Random, feeds: list[str]) -> ClientGroups:
+    """Return a group for each of the clients, subject to some of the feeds."""
+    return ClientGroups(
+        [
+            ClientGroup.model_validate(
+                {"name": f"g{place}", "networks": [host], "feeds": chance.sample(feeds, chance.randint(0, len(feeds)))}
+            )
+            for place, host in enumerate(SERVED[:2])
+        ]
+    )
+
+
 def answer(name: str) -> bytes:
     query = dns.message.make_query(ASKED, ANSWERED[name])
     message = dns.message.make_response(query, recursion_available=True)
@@ -94,7 +107,10 @@ def test_both_engines_answer_alike(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         twins = Twins(folder)
-        twins.enforce(feeds(chance))
+        listed = feeds(chance)
+        if seed % 2:
+            twins.client_groups = groups(chance, [source.name for source in listed])
+        twins.enforce(listed)
         for way in (None, *ANSWERED):
             question = questions[ANSWERED.get(way or "", "A")]
             if way is not None:

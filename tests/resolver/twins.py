@@ -27,6 +27,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.settings import Upstream
+from blockd.settings.groups import NO_GROUPS
 from tests.resolver.rig import PATIENT, SINKHOLE, Clock
 
 NETWORKS = ("127.0.0.0/8", "192.0.2.128/25", "::1/128", "2001:db8:1::/48", "fe80::/10")
@@ -111,6 +112,7 @@ class Twins:
         self.native = Side("native", self.clock, self.wall_clock, upstreams, **given)
         self.python = Side("python", self.clock, self.wall_clock, upstreams, **given)
         self.version = 0
+        self.client_groups = NO_GROUPS
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -130,7 +132,7 @@ class Twins:
         self.wall_clock.now = 1.0
         for side in self.sides:
             states = OrderStates(self._states, len(self.orders))
-            side.resolver.enforce(Enforced(self.version, Ruleset.open(path), states))
+            side.resolver.enforce(Enforced(self.version, Ruleset.open(path), states, client_groups=self.client_groups))
         return path
 
     def pass_time(self, now: float, *stale: int) -> None:

@@ -10,6 +10,7 @@ from blockd.orders import Action, Mandate, Order, Scope
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.ruleset.digest import SIZE, Pieces, overall
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER, HEADER_SIZE
+from blockd.settings.groups import NO_GROUPS, ClientGroup, ClientGroups
 
 PIECES_AT = 23  # the header's field that says where the digests of pieces begin
 NOW = 1_000_000  # seconds since the epoch
@@ -76,14 +77,24 @@ def compiled(path: Path, *feeds: FeedInput) -> Ruleset:
     return Ruleset.open(path)
 
 
-def enforced(folder: Path, *feeds: FeedInput, now: float = NOW) -> Enforced:
-    return enforce(compiled(folder / "list.ruleset", *feeds), now)
+def enforced(folder: Path, *feeds: FeedInput, now: float = NOW, groups: ClientGroups = NO_GROUPS) -> Enforced:
+    return enforce(compiled(folder / "list.ruleset", *feeds), now, groups)
 
 
-def enforce(ruleset: Ruleset, now: float = NOW) -> Enforced:
+def enforce(ruleset: Ruleset, now: float = NOW, groups: ClientGroups = NO_GROUPS) -> Enforced:
     orders = [record.order for record in ruleset.catalogue.orders]
     memory = StatesMemory.make(orders, range(1, len(orders) + 1), now)
-    return Enforced(1, ruleset, OrderStates(memory, len(orders)))
+    return Enforced(1, ruleset, OrderStates(memory, len(orders)), client_groups=groups)
+
+
+def groups(**feeds: Iterable[str]) -> ClientGroups:
+    """Return groups by name with the feeds that apply to each; the first has 127.0.1.0/24, the next 127.0.2.0/24."""
+    return ClientGroups(
+        [
+            ClientGroup.model_validate({"name": name, "networks": [f"127.0.{number}.0/24"], "feeds": tuple(applying)})
+            for number, (name, applying) in enumerate(feeds.items(), 1)
+        ]
+    )
 
 
 def some_names(count: int) -> Iterable[str]:

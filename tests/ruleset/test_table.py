@@ -49,6 +49,9 @@ def table_of(enforced: Enforced) -> Any:
         enforced.parties.lifts,
         enforced.priorities.tobytes(),
         packed_translations(enforced.translations),
+        enforced.feeds.tobytes(),
+        enforced.lacking,
+        len(enforced.client_groups),
     )
 
 

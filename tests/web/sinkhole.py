@@ -46,7 +46,7 @@ class Sinkhole:
             where_it_leads=self.where_it_leads,
         )
 
-    def verdict_of(self, key: bytes, /) -> Verdict:
+    def verdict_of(self, key: bytes, _client: bytes, /) -> Verdict:
         if self.fault:
             raise self.fault
         return self.verdicts.get(key, Verdict(Reason.NOT_LISTED))

@@ -38,7 +38,7 @@ def ask(site: Site, host: str, *, path: str = "/", more: str = "") -> bytes:
     """Answer a request as a connection does."""
     head = RequestReader().feed(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode("utf-8", "surrogateescape"))
     assert head is not None
-    return Writer(site).response(head, answer_to(site, head))
+    return Writer(site).response(head, answer_to(site, head, b""))
 
 
 def calls(work: Callable[[], object]) -> Counter[str]:
@@ -180,7 +180,7 @@ def test_a_page_is_made_once_for_all_visitors_of_an_order(sinkhole: Sinkhole, mo
     monkeypatch.setattr(page, "whole_page", counted)
     reader = RequestReader().feed(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")
     assert reader is not None
-    answer = answer_to(sinkhole.site, reader)
+    answer = answer_to(sinkhole.site, reader, b"")
     first = writer.response(reader, answer)
     other = replace(answer, key=key_from_text("www.other.example"))
     second = writer.response(reader, other)
@@ -202,7 +202,7 @@ def test_pages_differ_by_order_state_language_form_and_status(sinkhole: Sinkhole
         for more in ("", "Accept-Language: id\r\n", "Accept: application/json\r\n"):
             head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: blocked.example\r\n{more}\r\n".encode())
             assert head is not None
-            found.add(writer.response(head, answer_to(sinkhole.site, head)).partition(b"\r\n\r\n")[2])
+            found.add(writer.response(head, answer_to(sinkhole.site, head, b"")).partition(b"\r\n\r\n")[2])
     assert len(found) == 9
 
 
@@ -213,7 +213,7 @@ def test_what_is_kept_of_pages_is_bounded(sinkhole: Sinkhole, monkeypatch: pytes
     assert head is not None
     for number in range(50):
         sinkhole.verdicts[key_from_text("blocked.example")] = replace(LISTED, order=replace(ORDER, id=f"o-{number}"))
-        writer.response(head, answer_to(sinkhole.site, head))
+        writer.response(head, answer_to(sinkhole.site, head, b""))
         kept = sum(len(made) for made, _ in writer._made.values())
         assert kept == writer._size <= 40_000
     assert MAX_MADE <= 16 << 20

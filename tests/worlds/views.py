@@ -125,7 +125,7 @@ def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
     assert head is not None
     site = node.worker.page.sinkhole.site()
     site.arrived("http")
-    answer = Writer(site).response(head, answer_to(site, head))
+    answer = Writer(site).response(head, answer_to(site, head, b""))
     return int(answer.split(b" ", 2)[1]), answer.decode(), _risen(node, before)
 
 

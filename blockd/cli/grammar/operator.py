@@ -32,7 +32,9 @@ def _lookup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offline", action="store_true", help="read the state folder, ask no daemon, and follow no aliases"
     )
-    parser.add_argument("--client", default="", metavar="ADDRESS", help="what this client gets; nothing of it is kept")
+    parser.add_argument(
+        "--client", default="", metavar="ADDRESS", help="what this client gets, by its group; nothing of it is kept"
+    )
     parser.add_argument("--at", metavar="TIME", help="at a time such as 2026-11-24T12:00:00Z, as far as that is known")
 
 

@@ -26,6 +26,10 @@ def lines(told: Told) -> Iterator[str]:
     at = f" at {told['at']}" if "at" in told else ""
     client = f" for the client {told['client']}" if "client" in told else ""
     yield f"{told['name']}: {told['verdict']}{at}{client} ({told['why']})"
+    if "group" in told:
+        yield _field("group", _group(told["group"]))
+    for other in told.get("groups", ()):
+        yield _field(f"group {other['group']}", f"{other['verdict']} ({other['why']})")
     if told["taken_from"]:
         yield _field("read as", f"{told['name']}, {told['taken_from']}")
     way = _deciding(told)
@@ -113,9 +117,18 @@ def _route(route: Told) -> str:
     )
 
 
+def _group(group: Told) -> str:
+    """Say which group the client is in, and what applies to it."""
+    if not group["feeds"]:
+        return f"{group['name']}, which is exempt: no feed applies to it"
+    return f"{group['name']}, to which apply: {', '.join(group['feeds'])}"
+
+
 def _as_client(told: Told) -> Iterator[str]:
     """Say what happens to the questions that an address sends."""
     yield _field("as a client", f"{told['verdict']} ({told['why']})")
+    if "group" in told:
+        yield f"  in group {_group(told['group'])}"
     for claim in told.get("claims", ()):
         place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
         yield f"  {claim['state']}: {place}; {claim['because']}"

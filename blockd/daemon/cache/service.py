@@ -79,7 +79,10 @@ class CacheService:
         key = _key_of(asked)
         answers, silent = await self._ask({"do": "show", "name": key.hex(), "below": False})
         explained = explain(self._enforced(), asked)
-        return CacheShown(explained.name, explained.verdict, explained.why, explained.is_blocked, answers, silent)
+        why = explained.why
+        if explained.by_group:
+            why += f"; another verdict for the groups {', '.join(one.group for one in explained.by_group)}"
+        return CacheShown(explained.name, explained.verdict, why, explained.is_blocked, answers, silent)
 
     async def flush(self, kind: str, asked: str) -> CacheFlushed:
         """Remove what is cached: `kind` is `name`, `below` for what is under it as well, or `all`; or CommandError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
@@ -25,8 +25,14 @@ class WayAsker:
         self._enforced = enforced
         self._asker = asker
 
-    async def ways(self, enforced: Enforced | None, finder: WayFinder, key: bytes, *, ask_judged: bool) -> list[Way]:
-        """Return the way of each type; raises NoAnswer, and Swapped if `enforced` has been replaced and closed."""
+    async def ways(
+        self, enforced: Enforced | None, finder: WayFinder, key: bytes, *, ask_judged: bool
+    ) -> tuple[list[Way], Mapping[int, bytes]]:
+        """Return the way of each type, and what upstreams answered, which is empty if they were not asked.
+
+        Raises NoAnswer, and Swapped if `enforced` has been replaced and closed.
+        """
+        before: Mapping[int, bytes] = {}
         if finder.is_decided:
             ways = {qtype: finder.decided(qtype) for qtype in QTYPES}
         else:
@@ -39,7 +45,7 @@ class WayAsker:
             self._must_enforce(enforced)
             for qtype, message in after.items():
                 ways[qtype] = replace(ways[qtype], answer=finder.answer(message))
-        return in_order(ways)
+        return in_order(ways), before
 
     def _must_enforce(self, enforced: Enforced | None) -> None:
         if self._enforced() is not enforced:
@@ -54,18 +60,19 @@ class Visitors:
         self._asker = WayAsker(enforced, asker)
         self._asking = asyncio.Semaphore(MAX_VISITORS)
 
-    async def where_it_leads(self, key: bytes) -> Verdict | None:
-        """Return the verdict that stops what a name leads to, NOT_LISTED if none does; None if that is not known.
+    async def where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
+        """Return the verdict that stops what a name leads to for a client, NOT_LISTED if none does; None if not known.
 
         A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
         """
         enforced = self._enforced()
         if enforced is None or self._asking.locked():
             return None
-        finder = WayFinder(enforced, key, enforced.verdict(key))
+        seen = enforced.seen_from(client)
+        finder = WayFinder(seen, key, seen.verdict(key, client))
         try:
             async with self._asking:
-                ways = await self._asker.ways(enforced, finder, key, ask_judged=False)
+                ways, _ = await self._asker.ways(enforced, finder, key, ask_judged=False)
         except (NoAnswer, Swapped):
             return None
         stopped = next((way.verdict for way in ways if way.verdict.stops), None)

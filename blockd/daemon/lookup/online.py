@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +21,15 @@ from blockd.daemon.lookup.offline import (
 )
 from blockd.daemon.lookup.past import snapshot_at
 from blockd.daemon.lookup.result import Aliases, LookupResult
-from blockd.daemon.lookup.way import QTYPES, WayFinder
+from blockd.daemon.lookup.way import QTYPES, Way, WayFinder
 from blockd.daemon.report.held_back import HeldBack
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
+from blockd.orders import Verdict
 from blockd.resolver.resolution import Resolution, Route
-from blockd.ruleset import Enforced
-from blockd.ruleset.explain import Explanation
+from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset.because import why_other
+from blockd.ruleset.explain import Explanation, GroupVerdict, word_of
 from blockd.ruleset.gate.held_entries import covering
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.settings import Settings
@@ -35,6 +37,7 @@ from blockd.settings import Settings
 TRIES = 3  # of a lookup during which the ruleset is replaced
 MAX_AT_ONCE = 4  # lookups that ask a worker, so that they take no connections from clients
 FOR_OTHERS = "the rule for this client decides, and workers were not asked"
+FOR_GROUP = "workers were not asked what this client gets: they tell what clients in no group get"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +103,25 @@ class Lookups:
         if not is_served(self._world.settings, query):
             return Aliases(False, UNSERVED)
         local = self._world.resolution().local.zone_of(subject.key)
-        finder = WayFinder(enforced, subject.key, explanation.decided, local.text if local else "")
-        client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
+        seen = enforced.seen_from(query.client_octets) if enforced is not None else None
+        finder = WayFinder(seen, subject.key, explanation.decided, local.text if local else "")
+        client_decides = seen is not enforced or (
+            bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
+        )
         try:
             async with self._asking:
-                ways = await self._asker.ways(enforced, finder, subject.key, ask_judged=not client_decides)
+                ways, heard = await self._asker.ways(enforced, finder, subject.key, ask_judged=not client_decides)
         except NoAnswer as error:
             return Aliases(False, f"{error}")
         missing = [QTYPES[way.qtype] for way in ways if not way.is_known]
-        why = FOR_OTHERS if client_decides else ""
+        why = FOR_GROUP if seen is not enforced else FOR_OTHERS if client_decides else ""
         if missing:
             first = next(way.why for way in ways if not way.is_known)
             why = f"for {', '.join(missing)} it is not known where the name leads: {first}"
-        return Aliases(not missing, why, tuple(ways))
+        by_group = None
+        if enforced is not None and heard and not query.client and enforced.client_groups:
+            by_group = tuple(led_by_group(enforced, subject.key, ways, heard))
+        return Aliases(not missing, why, tuple(ways), by_group)
 
 
 def _at(settings: Settings, query: LookupQuery, at: float, now: float) -> LookupResult:
@@ -131,3 +140,27 @@ def _is_about(query: LookupQuery, settings: Settings) -> bool:
 
 def _for_everybody(enforced: Enforced | None, key: bytes) -> object:
     return enforced.verdict(key) if enforced is not None else None
+
+
+def led_by_group(
+    enforced: Enforced, key: bytes, ways: Sequence[Way], heard: Mapping[int, bytes]
+) -> Iterator[GroupVerdict]:
+    """Yield the groups for which a name, or what it leads to, is stopped otherwise than for clients in none.
+
+    `ways` are those for clients in none, and `heard` what upstreams answered.
+    """
+    everybodys = _stopping(ways)
+    for number, group in enumerate(enforced.client_groups, 1):
+        seen = enforced.seen_by(number)
+        finder = WayFinder(seen, key, seen.verdict(key))
+        theirs = [
+            finder.decided(qtype) if finder.is_decided else finder.way(qtype, heard.get(qtype)) for qtype in QTYPES
+        ]
+        verdict = _stopping(theirs)
+        if (verdict.action, verdict.order_index) != (everybodys.action, everybodys.order_index):
+            yield GroupVerdict(group.name, word_of(verdict), why_other(verdict, everybodys, group))
+
+
+def _stopping(ways: Sequence[Way]) -> Verdict:
+    """Return the first verdict that stops the name, or something that it leads to."""
+    return next((way.verdict for way in ways if way.verdict.touches), NOT_LISTED)

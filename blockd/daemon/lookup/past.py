@@ -12,6 +12,7 @@ from blockd.names import translations
 from blockd.ruleset import Enforced, Ruleset, Versions
 from blockd.ruleset.states import StatesAt
 from blockd.settings import Settings
+from blockd.settings.groups import ClientGroups
 
 LATER = "It is about a time to come: lists and orders may change until then, and be renewed."
 STALE_UNKNOWN = "Whether each list had been renewed in time by then is not looked up; `blockd audit` has it."
@@ -38,7 +39,8 @@ def snapshot_now(settings: Settings, now: float) -> Snapshot:
     orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))
     flags = bytes(index in stale for index in range(len(orders)))
     prefixes = translations(settings.clients.nat64_prefixes)
-    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags), prefixes), now)
+    groups = ClientGroups(settings.groups)
+    return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags), prefixes, groups), now)
 
 
 def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
@@ -49,7 +51,7 @@ def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
     # Only now: they import what verifies signatures, which takes long and no other lookup needs.
     from blockd.audit.database import Database
     from blockd.audit.gap import read_alive
-    from blockd.audit.in_force import in_force_at
+    from blockd.audit.in_force import exceptions_then, in_force_at
     from blockd.audit.inquiry import enforced_then
     from blockd.audit.log import DATABASE
 
@@ -58,6 +60,8 @@ def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
         try:
             then = in_force_at(database, at, read_alive(settings.state_dir))
             noted = list(database.last_states(at)) if then.record is not None else []
+            feeds = [part["name"] for part in then.record.body["feeds"]] if then.record is not None else []
+            exceptions = exceptions_then(database, at, feeds)
         finally:
             database.close()
         if then.record is None:
@@ -76,7 +80,7 @@ def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
         return _dropped(version, at)
     then_enforced = enforced_then(version, ruleset, at, noted)
     then_enforced.translations = translations(settings.clients.nat64_prefixes)  # of now: the audit log has no config
-    return Snapshot(then_enforced, at, (STALE_UNKNOWN,))
+    return Snapshot(then_enforced, at, (STALE_UNKNOWN, *exceptions))
 
 
 def _dropped(version: int, at: float) -> Snapshot:

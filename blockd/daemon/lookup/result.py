@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blockd.daemon.report.provenance import TracedExplanation, held_json
-from blockd.ruleset.explain import ExplainedClaim, Explanation, word_of
+from blockd.ruleset.explain import ExplainedClaim, Explanation, GroupVerdict, word_of
 from blockd.ruleset.gate.held_entries import HeldClaim
 from blockd.times import time_text
 
@@ -22,6 +22,9 @@ class Aliases:
     followed: bool
     why: str = ""
     ways: tuple[Way, ...] = ()
+    by_group: tuple[GroupVerdict, ...] | None = (
+        None  # as in `Explanation`, with where the name leads; None if not known
+    )
 
     @property
     def deciding(self) -> Way | None:
@@ -70,6 +73,8 @@ class LookupResult:
         told.setdefault("held", [held_json(claim) for claim in self.held])
         if self.aliases is not None:
             told["aliases"] = self.aliases.to_json()
+            if self.aliases.by_group is not None:
+                told["groups"] = [one.to_json() for one in self.aliases.by_group]
         if self.at is not None:
             told["at"] = time_text(self.at)
         if self.client:

@@ -17,7 +17,7 @@ from blockd.web.site import Protocol, Site
 class SinkholeService:
     """The policy and the counters behind the block page; `enforced` returns the version in force.
 
-    `where_it_leads` returns what stops a name by what it leads to, see `Visitors.where_it_leads`.
+    `where_it_leads` returns what stops a name by what it leads to, for a client, see `Visitors.where_it_leads`.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class SinkholeService:
         settings: Settings,
         row: Row,
         enforced: Callable[[], Enforced | None],
-        where_it_leads: Callable[[bytes], Awaitable[Verdict | None]],
+        where_it_leads: Callable[[bytes, bytes], Awaitable[Verdict | None]],
     ) -> None:
         self._settings = settings
         self._leads = where_it_leads
@@ -49,9 +49,10 @@ class SinkholeService:
             orders_named=self._orders_named,
         )
 
-    def _verdict_of(self, key: bytes) -> Verdict:
+    def _verdict_of(self, key: bytes, client: bytes) -> Verdict:
+        """Return the verdict that the client's question for the name has."""
         enforced = self._enforced()
-        return enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
+        return enforced.seen_from(client).verdict(key, client) if enforced else Verdict(Reason.NOT_READY)
 
     def _orders_named(self, asked: str) -> list[Verdict] | None:
         """Return the signed orders that a text may name, without those that the block page never tells of."""
@@ -65,7 +66,7 @@ class SinkholeService:
         """Ask for those only who may ask by DNS too: else strangers could have any name resolved."""
         if not client or not any(client in network for network in self._settings.clients.allow):
             return None
-        return await self._leads(key)
+        return await self._leads(key, client)
 
     def _count(self, verdict: Verdict, protocol: Protocol) -> None:
         """Count one visit to a blocked name."""

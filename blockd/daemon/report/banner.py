@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
 from blockd import __version__
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET, FeedPhase, feed_line
+from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
@@ -17,10 +19,12 @@ from blockd.ruleset.catalogue import FeedRecord
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings
 from blockd.settings.feeds import OVERRIDES
+from blockd.settings.groups import summaries
 from blockd.transports.binding import Bound
 
 UNLISTED = "example.com"  # RFC 2606: a name for examples
 MOST_NAMED = 3  # feeds named in a line about progress
+MOST_GROUPS = 8  # with a line of their own
 
 
 def banner(
@@ -36,6 +40,7 @@ def banner(
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
         *_listening(bound),
         *_enforcement(feeds, enforced, pinned),
+        *_groups(settings),
         *_questions(bound, enforced),
     ]
     return [printable(line) for line in lines]
@@ -99,12 +104,29 @@ def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, pi
     ]
 
 
+def _groups(settings: Settings) -> list[str]:
+    told = [group.to_json() for group in summaries(settings.groups, [feed.name for feed in settings.feeds])]
+    more = len(told) - MOST_GROUPS
+    return [
+        *(f"  {line}" for line in group_lines(told[:MOST_GROUPS])),
+        *([f"  and {more} more groups, which `blockd status` names"] if more > 0 else ()),
+    ]
+
+
 def _questions(bound: Bound, enforced: Enforced | None) -> list[str]:
-    """Return two questions to try: one that is blocked, if there is one, and one that is not."""
+    """Return two questions to try here: one that is blocked, if there is one, and one that is not."""
     host, _, port = bound.dns_udp[0].rpartition(":")
     dig = f"  dig @{host.strip('[]')} -p {port}"
-    listed = _listed(enforced) if enforced else None
+    listed = _listed(enforced.seen_from(_asking(host.strip("[]")))) if enforced else None
     return ["Try:", *([f"{dig} {listed}"] if listed else []), f"{dig} {UNLISTED}"]
+
+
+def _asking(host: str) -> bytes:
+    """Return the address from which a question to an address of this machine comes if it is asked here."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if not address.is_unspecified:
+        return address.packed
+    return ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1").packed
 
 
 def _listed(enforced: Enforced) -> str | None:

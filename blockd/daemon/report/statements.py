@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from blockd.errors import AuditError, CommandError
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.selftest import SelfTestReport
+from blockd.settings.groups import ClientGroup, GroupSummary, summaries
 from blockd.times import moment_text, time_text
 
 LOOK = 60.0  # seconds between two checks of whether a statement is due
@@ -78,6 +80,7 @@ class StatedEnforcement:
     names: int
     networks: int
     feeds: tuple[StatedFeed, ...]
+    groups: tuple[GroupSummary, ...]  # of clients to whom not all of them apply
     orders: tuple[StatedOrder, ...]
     workers: tuple[StatedWorker, ...]
     self_test: SelfTestReport | None
@@ -85,7 +88,7 @@ class StatedEnforcement:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         values = asdict(self)
-        return {**values, **{name: list(values[name]) for name in ("feeds", "orders", "workers")}}
+        return {**values, **{name: list(values[name]) for name in ("feeds", "groups", "orders", "workers")}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Sources:
     workers: Workers
     recorder: AuditRecorder
     tests: SelfTest
+    groups: Sequence[ClientGroup] = ()
 
     def enforcement(self) -> StatedEnforcement:
         """Return what is enforced now."""
@@ -131,6 +135,7 @@ class Sources:
                 )
                 for feed in (catalogue.feeds if catalogue else ())
             ),
+            groups=tuple(summaries(self.groups, [feed.name for feed in catalogue.feeds] if catalogue else [])),
             orders=tuple(
                 StatedOrder(
                     record.feed, record.order.id, record.order.role, record.order.name, record.order.authority,

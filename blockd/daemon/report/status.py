@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -35,6 +35,7 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
 from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
+from blockd.settings.groups import ClientGroup, GroupSummary, summaries
 from blockd.times import time_text
 from blockd.transports.binding import Bound
 
@@ -102,6 +103,7 @@ class Status:
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
     feeds: tuple[FeedStatus, ...]
+    groups: tuple[GroupSummary, ...]
     workers: tuple[WorkerStatus, ...]
     page: PageStatus | None  # None if there is no block page
     self_test: SelfTestReport | None
@@ -128,6 +130,7 @@ class Status:
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
+            "groups": [group.to_json() for group in self.groups],
             "workers": [asdict(worker) for worker in self.workers],
             "page": self.page.to_json() if self.page else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
@@ -182,6 +185,7 @@ class Observed:
     maker: RulesetMaker
     room: DiskRoom
     upstreams: ObservedUpstreams
+    groups: Sequence[ClientGroup]
     started: float
 
     def status(self, now: float) -> Status:
@@ -221,6 +225,7 @@ class Observed:
                 )
                 for name, managed in self.feeds.configured.items()
             ),
+            groups=tuple(summaries(self.groups, list(self.feeds.configured))),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)

@@ -21,11 +21,11 @@ def additional_at(response: Response) -> int:
     return place + 6 + int.from_bytes(response.records[place + 4 : place + 6])
 
 
-def left_out(response: Response, judge: LeadJudge, tiers: int, passing: frozenset[int]) -> Verdict:
+def left_out(response: Response, judge: LeadJudge, tiers: int, passing: frozenset[int], group: int) -> Verdict:
     """Return the verdict on a response's additional section: if it touches, the section is not given.
 
-    `tiers` and `passing` are what the verdict on the question has left.
+    `tiers` and `passing` are what the verdict on the question has left, `group` is the client's.
     """
     if not response.extras:
         return NOT_LISTED
-    return judge(response.extras, response.extra_addresses, tiers, passing)
+    return judge(response.extras, response.extra_addresses, tiers, passing, group)

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._clients cimport Networks
+from blockd.resolver.engine._groups cimport Groups
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
@@ -26,6 +27,7 @@ cdef struct Passed:
     uint8_t tiers  # before which tier the operator may still act on the answer, 0 if nobody may
     bint passing  # whether there are authorities that do not act on it
     int64_t until  # `Verdict.until`
+    uint32_t group  # of the client, 0 if it is in none
     Decision rule  # of the operator, for the client; none if its ruling is RULED_NONE
 
 cdef class Answering:
@@ -48,6 +50,8 @@ cdef class Answering:
     cdef uint64_t[::1] row
     cdef tuple _networks
     cdef Networks networks
+    cdef tuple _groups
+    cdef Groups groups
     cdef const uint8_t *a
     cdef const uint8_t *aaaa
     cdef const uint8_t *soa
@@ -67,6 +71,7 @@ cdef class Answering:
     cdef uint32_t own_count
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
+    cdef void _turn_to(self, const sockaddr *client, Passed *passed) noexcept nogil
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const Question *q, const sockaddr *client, Decision name, Decision *rule) noexcept nogil
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
@@ -82,4 +87,3 @@ cdef class Answering:
     cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil
-    cdef void _took(self, double seconds) noexcept nogil

@@ -26,6 +26,7 @@ from blockd.orders._numbers cimport (
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, Entry, NativeCache
 from blockd.resolver.engine._extras cimport additional_at, has_extras
+from blockd.resolver.engine._groups cimport group_of, groups_of
 from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport networks_of, is_within
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
@@ -52,20 +53,15 @@ cdef enum:
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
 ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ACTION_COUNT = len(Action)
+cdef uint64_t FOR_ALL = <uint64_t>-1  # who acts in decisions about what is not listed
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _CACHE_STALE_AT = layout._CACHE_STALE
-cdef int _UPSTREAM_AT = layout._UPSTREAM
-cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
 cdef int _LOCAL_AT = layout._LOCAL
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
-cdef double _BOUNDS[32]
-cdef int _BOUND_COUNT = len(layout.UPSTREAM_BUCKETS)
-for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
-    _BOUNDS[_place] = _bound
 
 
 cdef class Answering:
@@ -119,7 +115,9 @@ cdef class Answering:
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
             enforced.lives, ruleset.salts, enforced.groups, enforced.packed_parties, enforced.parties.lifts,
             enforced.priorities.tobytes(), packed_translations(enforced.translations),
+            enforced.feeds.tobytes(), enforced.lacking, len(enforced.client_groups),
         )
+        four, six = map(enforced.client_groups.table.changes, (4, 6))
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
@@ -134,6 +132,7 @@ cdef class Answering:
         self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
         self.soa, self.soa_size = <const uint8_t *><const char *>self._soa, len(self._soa)
         self.ttl = answers.ttl
+        self._groups, self.groups = (four, six), groups_of(four, six)
         if self.table is not None:
             self.table.close()
         self.table = table
@@ -142,6 +141,12 @@ cdef class Answering:
     def judge(self, enforced):
         """Return what judges where answers lead, by the ruleset that was just taken over."""
         return functools.partial(judge_by_table, enforced, functools.partial(judge, self.table))
+
+    cdef void _turn_to(self, const sockaddr *client, Passed *passed) noexcept nogil:
+        """Decide for a client's group from now on; a self-test asks for what applies to those in none."""
+        passed.group = 0 if self.is_selftest else group_of(&self.groups, client)
+        if self.table is not None:
+            self.table.see_as(passed.group)
 
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
@@ -409,27 +414,29 @@ cdef class Answering:
     cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
         """Set an entry's decisions about what it leads to, and about its additional section where that does not lead.
 
-        They are kept with it, for this ruleset, its orders' states, and those who act by the decision about the question.
+        They are kept with it, for this ruleset, its orders' states, the client's group, and those who act by the
+        decision about the question; if nothing of what it leads to is listed, for all clients.
         """
         cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
-        cdef uint64_t acting = passed.tiers
+        cdef uint64_t acting = passed.tiers | <uint64_t>passed.group << 9
         if passed.passing:
             acting |= 1 << 8
             if passed.rule.ruling != RULED_NONE:
                 acting |= (<uint64_t>passed.rule.order + 1) << 16
-        if entry.judged_by == moment and entry.judged_for == acting:
+        if entry.judged_by == moment and (entry.judged_for == acting or entry.judged_for == FOR_ALL):
             return
-        self.is_costly = True
+        self.is_costly, self.table.is_met = True, False
         self._begin_judging(q, passed)
         entry.decision = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_NAME, LEAD_ADDRESS)
         entry.extras = undecided()
         if entry.counts[2] and has_extras(entry):
             self._begin_judging(q, passed)
             entry.extras = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_EXTRA, LEAD_EXTRA_ADDRESS)
-        entry.judged_by, entry.judged_for = moment, acting
+        entry.judged_by, entry.judged_for = moment, acting if self.table.is_met else FOR_ALL
 
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil:
         """Begin to decide about an answer, by those whom the decision about the question lets act."""
+        self.table.see_as(passed.group)  # another client may have been answered meanwhile
         self.table.begin_answer(passed.tiers)
         if self.table.are_several and passed.passing:
             if passed.rule.ruling != RULED_NONE:
@@ -488,13 +495,3 @@ cdef class Answering:
         if slot >= _MAX_HIT_SLOTS:
             slot = 0
         self.row[_HITS_AT + slot * _KINDS] += 1
-
-    cdef void _took(self, double seconds) noexcept nogil:
-        """Count an exchange with an upstream."""
-        cdef int place = 0
-        if seconds < 0:
-            seconds = 0
-        while place < _BOUND_COUNT and seconds > _BOUNDS[place]:
-            place += 1
-        self.row[_UPSTREAM_AT + place] += 1
-        self.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)

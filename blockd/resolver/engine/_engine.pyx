@@ -243,6 +243,7 @@ cdef class NativeEngine(Asking):
             self.until_noted -= 1
             if self.until_noted == 0:
                 self._note(q)
+        self._turn_to(<const sockaddr *>&peer.address, &passed)
         if self.table is not None:
             name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
         self.alias.action = NO_ALIAS

@@ -178,6 +178,7 @@ cdef class Telling(Answering):
     ) noexcept nogil:
         """Answer a client that waited if the ruleset in force now decides its question (see `_is_decided`)."""
         cdef Decision name = undecided()
+        self._turn_to(client, passed)
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
         return self._is_decided(q, client, name, TRANSPORT_UDP, out, written, result, passed)

@@ -68,7 +68,7 @@ class Page:
 
     def reason(self, name: str) -> Reason:
         """Return why the block page says of a name what it says."""
-        return self.process.sinkhole.site().verdict_of(key_from_text(name)).reason
+        return self.process.sinkhole.site().verdict_of(key_from_text(name), b"").reason
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -160,7 +160,7 @@ def test_visits_are_counted_in_a_row_of_its_own(tmp_path: Path) -> None:
     page.make(1, "a.example")
     page.process.swap(page.state.open(1))
     site = page.process.sinkhole.site()
-    verdict = site.verdict_of(key_from_text("a.example"))
+    verdict = site.verdict_of(key_from_text("a.example"), b"")
     for protocol in ("http", "tls", "tls"):
         site.arrived(protocol)
         site.count(verdict, protocol)
@@ -174,7 +174,7 @@ def test_workers_are_asked_for_clients_only(tmp_path: Path) -> None:
     key = key_from_text("a.example")
     asked: list[bytes] = []
 
-    async def where_it_leads(key: bytes) -> Verdict | None:
+    async def where_it_leads(key: bytes, _client: bytes) -> Verdict | None:
         asked.append(key)
         return None
 

@@ -222,3 +222,20 @@ def test_feed_that_a_pinned_version_lacks_is_told_to_wait_and_not_to_be_compiled
         assert "waits until the pinned version is released" in feed_line(managed, None, is_pinned=True)
 
     checked(tmp_path, check)
+
+
+def test_banner_names_client_groups_and_a_question_that_is_blocked_where_it_is_asked(tmp_path: Path) -> None:
+    groups = [{"name": f"g{place}", "networks": [f"10.0.0.{place}"], "feeds": []} for place in range(9)]
+    groups.append({"name": "here", "networks": ["127.0.0.0/8"], "feeds": ["other"]})
+
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        told = lines(node)
+        assert "  group g0: 1 network, exempt: no feed applies to it" in told
+        assert "  and 2 more groups, which `blockd status` names" in told
+        assert not any("a.example" in line for line in told), "it is not blocked for who asks from this machine"
+        assert any(
+            "dig @192.0.2.1 -p 53 a.example" in line for line in lines(node, replace(BOUND, dns_udp=("192.0.2.1:53",)))
+        )
+
+    checked(tmp_path, check, groups=groups)

@@ -118,6 +118,6 @@ def _page(document: OrderDocument, language: Language) -> str:
         return ""
     entry = document.entries[0] if document.entries else None
     verdict = Verdict(Reason.LISTED, order, entry, "", 0, state=State.IN_FORCE)
-    site = Site("", lambda _: verdict, lambda *_: None, lambda _: None)
+    site = Site("", lambda *_: verdict, lambda *_: None, lambda _: None)
     is_named = entry is not None and entry.key[0] < 0x40 and not order.is_confidential
     return blocked_page(site, name_text(entry.key) if is_named and entry else "", verdict, language)

@@ -22,6 +22,7 @@ cdef class Forwarding(Course):
     cdef uint32_t said_size
     cdef bint is_said  # by an upstream, with SERVFAIL
 
+    cdef void _took(self, double seconds) noexcept nogil
     cdef list _found(self, bytes name, bint below, int first)
     cdef double moment(self) except? -1
     cdef Asked ask(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) except *

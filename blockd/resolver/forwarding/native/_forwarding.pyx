@@ -13,6 +13,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from blockd.metrics import counters as layout
 from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
 from blockd.resolver.response import TOO_FAR
 
@@ -39,6 +40,12 @@ cdef int _REFUSING = REFUSING
 cdef int _SERVFAILING = SERVFAILING
 cdef int _SILENT = SILENT
 cdef int _UP = UP
+cdef int _UPSTREAM_AT = layout._UPSTREAM
+cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
+cdef double _BOUNDS[32]
+cdef int _BOUND_COUNT = len(layout.UPSTREAM_BUCKETS)
+for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
+    _BOUNDS[_place] = _bound
 
 
 cdef class Forwarding(Course):
@@ -234,6 +241,16 @@ cdef class Forwarding(Course):
                 return True
         return False
 
+    cdef void _took(self, double seconds) noexcept nogil:
+        """Count an exchange with an upstream."""
+        cdef int place = 0
+        if seconds < 0:
+            seconds = 0
+        while place < _BOUND_COUNT and seconds > _BOUNDS[place]:
+            place += 1
+        self.counting.row[_UPSTREAM_AT + place] += 1
+        self.counting.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)
+
     # What links tell of tries.
 
     cdef int answered(self, Try *one, const uint8_t *message, uint32_t size, bint is_alone, double now) except -1:
@@ -245,7 +262,7 @@ cdef class Forwarding(Course):
         self.flights.hush(one)
         if flight.is_probe:
             return self._answered_probe(one, message, size, is_alone, now)
-        self.counting._took(now - one.sent)
+        self._took(now - one.sent)
         if flight.is_late:
             health.late += 1
         if is_alone:
