@@ -26,7 +26,7 @@ from blockd.daemon.process_name import name_process
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
-from blockd.ruleset import Enforced
+from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.web.block_page import serve_block_page
 from blockd.web.pace import Pace, PaceBounds
@@ -139,7 +139,7 @@ class PageProcess:
         """Open a version in a thread, swap, and tell; return false if it cannot be opened: the one before stays."""
         before = self.enforced
         try:
-            enforced = await asyncio.to_thread(self._shared.state.open, version, before.ruleset if before else None)
+            enforced = await asyncio.to_thread(self._open, version, before.ruleset if before else None)
         except RulesetError as error:
             if version != self._told:
                 self._told = version
@@ -148,6 +148,12 @@ class PageProcess:
             return False
         self.swap(enforced)
         return True
+
+    def _open(self, version: int, like: Ruleset | None) -> Enforced:
+        """Open a version, and have its orders found by their names at once: else the first who asks would wait."""
+        enforced = self._shared.state.open(version, like)
+        enforced.ruleset.catalogue.find("-")
+        return enforced
 
     def swap(self, enforced: Enforced) -> None:
         """Have the block page tell of what was opened from now on, and report it."""
