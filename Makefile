@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test lint format reference docs numbers bench bench-hostile bench-mirrors fuzz wheel release lock clean
+.PHONY: run help ext check test lint format reference docs numbers bench bench-hostile bench-mirrors soak fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -88,6 +88,10 @@ bench-hostile: $(VENV)/tested ## compare how blockd, Unbound and BIND bear upstr
 
 bench-mirrors: $(VENV)/tested ## measure how soon an order is enforced with one of two mirrors at fault
 	@$(BIN)/python -m tests.bench.mirrors $(BENCH)
+
+# SOAK has arguments, such as --seconds 600.
+soak: $(VENV)/tested ## two hours of mixed load and faults: what is lost, how soon all is whole, what memory it takes
+	@$(BIN)/python -m tests.soak $(SOAK)
 
 # FUZZ has arguments, such as --seed 2.
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers

@@ -5,6 +5,7 @@ BlockdError
 ├── BadName              text or octets are not a valid domain name; carries the reason it is counted under
 ├── BadOrder             an order document cannot be used
 ├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
+│   └── DamagedRuleset   its content is not what was written
 ├── FeedRefused          a feed's new content is refused; its content accepted last stays in force
 │   ├── GateRefused      its size, its rejects or its emptiness; an operator may take it nevertheless
 │   └── FeedUnreachable  nothing could be fetched at all
@@ -119,6 +120,10 @@ class RulesetError(BlockdError):
     """A ruleset file is cut, damaged, hostile or of another format."""
 
     effect = Effect.REFUSED
+
+
+class DamagedRuleset(RulesetError):
+    """The content of a ruleset file is not what was written: it was cut, written over, or its disk fails."""
 
 
 class FeedRefused(BlockdError):

@@ -1,15 +1,19 @@
 """Reading files up to a limit, and replacing them whole: temporary file beside it, fsync, rename, fsync of the folder.
 
-Both are done here and nowhere else. An observer is told of each file that is about to change, so that a command that
-is interrupted can say which it has changed.
+Both are done here and nowhere else. A file that blockd keeps itself, in its state folder, is opened by `open_kept`:
+never through a link, and only if it is a regular file. An observer is told of each file that is about to change, so
+that a command that is interrupted can say which it has changed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +27,14 @@ SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is p
 
 
 _observer: Observer | None = None
+_widest = 0o777  # the rights that a file of this process may have at most
+
+
+def limit_modes() -> None:
+    """Have no file that this process and its children make readable by others than its user and group."""
+    global _widest  # one process has one state folder
+    _widest = 0o750
+    os.umask(0o777 & ~_widest)
 
 
 def observe(observer: Observer | None) -> None:
@@ -49,6 +61,34 @@ def read_file(path: Path, limit: int) -> bytes:
     """Return the content of the file at `path`; raises OSError, or FileTooLarge if it has more than `limit` octets."""
     with path.open("rb") as file:
         return read_rest(file, limit)
+
+
+def read_kept(path: Path, limit: int) -> bytes:
+    """Return the content of a file that blockd keeps itself, as `read_file` does; raises as `open_kept` does."""
+    with open_kept(path) as file:
+        return read_rest(file, limit)
+
+
+def open_kept(path: Path) -> BufferedReader:
+    """Open a file that blockd keeps itself, to read; raises as `descriptor_of_kept` does."""
+    return os.fdopen(descriptor_of_kept(path, os.O_RDONLY), "rb")
+
+
+NOT_KEPT = (errno.EINVAL, errno.ELOOP, errno.ENXIO)
+"""The errors by which `descriptor_of_kept` says that something else than a regular file lies there."""
+
+
+def descriptor_of_kept(path: Path, flags: int) -> int:
+    """Open a file that blockd keeps itself, at once, and return its descriptor; `flags` are those of open(2).
+
+    Raises OSError, also if a link or anything else than a regular file lies there: whoever could put it there must
+    not choose which file is opened, and a pipe must not hold up a start.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return descriptor
 
 
 def read_rest(file: BinaryIO, limit: int) -> bytes:
@@ -87,7 +127,7 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True, begun: Pat
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            os.fchmod(file.fileno(), mode & _widest)
             if durable:
                 os.fsync(file.fileno())
         put(Path(temporary), path)
@@ -116,7 +156,7 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             written.append((temporary, path))
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
+                os.fchmod(descriptor, mode & _widest)
                 file.writelines(blocks)
         _sync_all(temporary for temporary, _ in written)
         for temporary, path in written:
@@ -140,7 +180,7 @@ def _sync_all(paths: Iterable[str]) -> None:
 
 def sync_file(path: Path) -> None:
     """Wait until the content of `path` is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -149,7 +189,7 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

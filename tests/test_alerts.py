@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from blockd.daemon import damage
 from blockd.daemon.report import alarms
 from blockd.daemon.report import upstreams as upstream_alarms
 from blockd.feeds.reasons import REASONS
@@ -74,7 +75,7 @@ def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None
 
 
 def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
-    files = [str(module.__file__) for module in (alarms, upstream_alarms)]
+    files = [str(module.__file__) for module in (alarms, upstream_alarms, damage)]
     source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
     assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import blockd
-from blockd.daemon import supervisor
+from blockd.daemon.processes import family
 from blockd.settings import load
 from blockd.settings.model import MAX_UPSTREAMS
 from blockd.transports.descriptors import Shares
@@ -216,14 +216,15 @@ class TestUnit:
 
     def test_it_runs_with_the_config_for_service(self) -> None:
         service = self.service()
-        assert service["ExecStart"] == f"/opt/blockd/bin/blockd run --config {INSTALLED_CONFIG}"
+        begun = "/usr/bin/env --ignore-signal=HUP /opt/blockd/bin/blockd"
+        assert service["ExecStart"] == f"{begun} run --config {INSTALLED_CONFIG}"
         assert load(SERVICE_CONFIG).state_dir == Path("/var/lib") / service["StateDirectory"]
 
     def test_its_limits_leave_the_daemon_its_own(self) -> None:
         service = self.service()
         files = int(service["LimitNOFILE"])
         assert Shares.of(load(SERVICE_CONFIG), files).sentence(MAX_UPSTREAMS) == ""
-        assert float(service["TimeoutStopSec"]) > supervisor.STOP_TIME
+        assert float(service["TimeoutStopSec"]) > family.STOP_TIME + family.KILL_TIME
 
     def test_it_gives_no_more_than_it_must(self) -> None:
         service = self.service()

@@ -83,6 +83,9 @@ class Database:
     @classmethod
     def open(cls, path: Path) -> Database:
         """Open the file for appending; create it if it is missing."""
+        for beside in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if beside.is_symlink() or (beside.exists() and not beside.is_file()):  # SQLite would open what it leads to
+                raise AuditError(f"{beside} is not a regular file")
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             database = cls(connection)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.files import read_file
+from blockd.files import read_kept
 from blockd.times import moment_from_text, moment_text
 
 ALIVE = "audit.alive"
@@ -57,6 +57,6 @@ def read_alive(folder: Path) -> float | None:
 
 def _times(folder: Path) -> list[float]:
     try:
-        return [moment_from_text(word) for word in read_file(folder / ALIVE, MAX_ALIVE).decode("ascii").split()[:2]]
+        return [moment_from_text(word) for word in read_kept(folder / ALIVE, MAX_ALIVE).decode("ascii").split()[:2]]
     except (OSError, ValueError):
         return []

@@ -11,7 +11,7 @@ from typing import Any
 from blockd.audit.chain import Head, Record
 from blockd.audit.statement import KEY, MAX_STATEMENT, OtherKey, kept_statements, read_key, verify_statement
 from blockd.errors import AuditError
-from blockd.files import read_file
+from blockd.files import read_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def read_statements(folder: Path) -> tuple[list[KeptStatement], list[str], list[
         return [], [f"The statements kept are not compared: {error}"] if paths else [], []
     for path in paths:
         try:
-            octets = read_file(path, MAX_STATEMENT)
+            octets = read_kept(path, MAX_STATEMENT)
             signed: dict[str, Any] = verify_statement(octets, key)
         except OtherKey as error:
             notes.append(f"The statement {path.name} is not compared: {error}")

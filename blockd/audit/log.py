@@ -28,7 +28,7 @@ from blockd.audit.chain import Head
 from blockd.audit.database import Database, LogEntry
 from blockd.audit.gap import ALIVE, Gap, life_text
 from blockd.errors import AuditError
-from blockd.files import read_file, replace_file
+from blockd.files import descriptor_of_kept, read_kept, replace_file
 
 DATABASE, HEAD = "audit.db", "audit.head"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
@@ -156,7 +156,7 @@ class AuditLog:
             return
         self._signs = time.monotonic() + SIGN_OF_LIFE
         with contextlib.suppress(OSError):
-            descriptor = os.open(self.folder / ALIVE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            descriptor = descriptor_of_kept(self.folder / ALIVE, os.O_WRONLY | os.O_CREAT)
             try:
                 os.pwrite(descriptor, life_text(self._clock(), self._gap), 0)
             finally:
@@ -251,7 +251,7 @@ class AuditLog:
             aside = f"{DATABASE}.damaged-{moment}-{count}"
         for suffix in ("", "-wal", "-shm"):
             path = self.folder / f"{DATABASE}{suffix}"
-            if path.exists():
+            if path.exists() or path.is_symlink():
                 path.rename(self.folder / f"{aside}{suffix}")
         (self.folder / HEAD).unlink(missing_ok=True)
         self.damage = f"The audit log was damaged ({why}) and set aside as {aside}; a new one was begun."
@@ -283,6 +283,6 @@ def _octets_of(entry: LogEntry) -> int:
 def read_head(folder: Path) -> Head | None:
     """Return the head that is kept beside the log; None if it is missing or unreadable."""
     try:
-        return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
+        return Head.from_json(json.loads(read_kept(folder / HEAD, MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
         return None

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from blockd.audit.chain import Head, canonical
 from blockd.errors import AuditError
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 
 KEY, FOLDER = "node.key", "statements"
 KEY_MODE = 0o600
@@ -58,7 +58,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     """Load the key at `path`; raises AuditError, and OSError."""
     if path.stat().st_mode & _OTHERS:
         raise AuditError(f"the node's key {path} can be read by other users. Restrict it: chmod 600 {path}")
-    octets = read_file(path, MAX_KEY)
+    octets = read_kept(path, MAX_KEY)
     try:
         key = serialization.load_pem_private_key(octets, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blockd.cli.doings import current
+from blockd.daemon.operator.admin_secret import known_secret
 from blockd.errors import CommandError
 from blockd.settings import Settings
 
@@ -27,18 +28,26 @@ def ask(
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
     Raises CommandError if no daemon answers, and DaemonRefused with the daemon's own sentence if it refuses. A POST
-    that is left without an answer may have been done; the sentence says so.
+    that is left without an answer may have been done; the sentence says so. It carries the secret in the state folder
+    of the config.
     """
-    return ask_at(settings.listen.admin.text, path, body, seconds)
+    secret = "" if body is None else known_secret(settings.state_dir)
+    return ask_at(settings.listen.admin.text, path, body, seconds, secret=secret)
 
 
 def ask_at(
-    address: str, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
+    address: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    seconds: float = SECONDS,
+    *,
+    secret: str = "",
 ) -> dict[str, Any]:
     """Return the answer of the daemon whose admin port is `address` (HOST:PORT); raises as `ask` does."""
     url = f"http://{address}{path}"
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {secret}"} if secret else {})}
+    request = urllib.request.Request(url, data, headers)
     if body is not None:
         current().asked()
     try:

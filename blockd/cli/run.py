@@ -10,11 +10,12 @@ from blockd.settings import load
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP fetches every feed now."""
+    """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP fetches every feed now."""
     settings = load(args.config)
     from blockd.daemon.log_lines import LineFormatter
     from blockd.daemon.supervisor import Supervisor
 
+    logging.raiseExceptions = False  # a message that cannot be written is lost
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])

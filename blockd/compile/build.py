@@ -19,6 +19,7 @@ from blockd.errors import FeedRefused, GateRefused, RulesetError
 from blockd.feeds.budget import Budget, Spent, over_memory, over_time
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
+from blockd.files import open_kept
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import Lines, LineTaker
 from blockd.names import MAX_LABEL
@@ -242,7 +243,7 @@ def _whole(candidate: Candidate) -> Candidate:
     if candidate.incoming or accepted is None or kind_of(candidate.feed).proves_itself:
         return candidate
     try:
-        with accepted.path.open("rb") as file:
+        with open_kept(accepted.path) as file:
             is_whole = hashlib.file_digest(file, "sha256").hexdigest() == accepted.digest
     except OSError:
         is_whole = False

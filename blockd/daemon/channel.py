@@ -1,22 +1,28 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
-From control: `{"enforce": version}`, `{"resolution": {…}}` with what it sees of the machine's resolvers and addresses
-(`Observation`), and `{"cache": {…}}` with a request about caches, which each worker answers by a `{"cache": {…}}` of
-its own (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none), `{"failed": version, "why":
-sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`, with the
-fields of `RefusedNotify`, if what does so is not heeded. From the page process: the first two of these. From the
-supervisor: what control says to workers, of which the page process hears only what to enforce; and to control the
-workers' messages with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` with the page process'
-message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
+From control: `{"enforce": version}`, with a descriptor of the memory of its orders' states; `{"resolution": {…}}` with
+what it sees of the machine's resolvers and addresses (`Observation`); and `{"cache": {…}}` with a request about caches,
+which each worker answers by a `{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worker: `{"enforcing":
+version}` (0 for none), `{"failed": version, "why": sentence}`, `{"notified": feed}` if a primary announces that a zone
+has changed, or `{"refused_notify": {…}}`, with the fields of `RefusedNotify`, if what does so is not heeded. From the
+page process: the first two of these. From the supervisor: what control says to workers, of which the page process hears
+only what to enforce; and to control the workers' messages with `"worker": index` and `"pid"` added, `{"died": index}`,
+`{"page": {…}}` with the page process' message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. The
+channel ends when the other side ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 from typing import Any
 
 MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and a sentence, or what is cached of a name
+
+DESCRIPTOR = "descriptor"  # the key of a descriptor that came with a message
+_MOST_DESCRIPTORS = 4  # taken with one message; all but the first are closed
 
 Message = dict[str, Any]
 
@@ -32,30 +38,59 @@ class Channel:
         """Return the descriptor, to wait for messages."""
         return self._socket.fileno()
 
-    def send(self, message: Message) -> None:
-        """Send a message; it is lost if the other side is gone or does not read for long."""
-        try:
-            self._socket.send(json.dumps(message).encode()[:MAX_MESSAGE])
-        except OSError:
-            return
+    def send(self, message: Message, descriptor: int | None = None) -> None:
+        """Send a message, with a copy of a descriptor; it is lost if the other side is gone or does not read it."""
+        octets = json.dumps(message).encode()[:MAX_MESSAGE]
+        with contextlib.suppress(OSError):
+            if descriptor is None:
+                self._socket.send(octets)
+            else:
+                socket.send_fds(self._socket, [octets], [descriptor])
 
     def receive(self) -> list[Message] | None:
-        """Return the messages received; None if the other side is gone."""
+        """Return the messages received; None if the other side is gone.
+
+        A descriptor is in its message under `DESCRIPTOR`; who reads the message has to close it (`discard`).
+        """
         messages: list[Message] = []
         while True:
             try:
-                packet = self._socket.recv(MAX_MESSAGE)
+                packet, descriptors, _, _ = socket.recv_fds(
+                    self._socket, MAX_MESSAGE, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return messages
             except OSError:
                 return None
             if not packet:
                 return messages or None
-            messages.append(json.loads(packet))
+            messages.extend(_message(packet, descriptors))
 
     def close(self) -> None:
         """Close this end of the channel."""
         self._socket.close()
+
+
+def discard(message: Message) -> None:
+    """Close the descriptor of a message that has one and should not, or is not needed."""
+    descriptor = message.pop(DESCRIPTOR, None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _message(packet: bytes, descriptors: list[int]) -> list[Message]:
+    """Return the message of a packet; none if it is none: a process that was broken into may send anything."""
+    try:
+        message = json.loads(packet)
+    except (ValueError, RecursionError):
+        message = None
+    used = descriptors[:1] if isinstance(message, dict) else []
+    for descriptor in descriptors[len(used) :]:
+        os.close(descriptor)
+    if not isinstance(message, dict):
+        return []
+    message.pop(DESCRIPTOR, None)  # it is none that the kernel has passed on
+    return [{**message, DESCRIPTOR: used[0]} if used else message]
 
 
 def pair() -> tuple[Channel, Channel]:

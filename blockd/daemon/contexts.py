@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -83,4 +84,6 @@ class ControlContext:
     page: ProcessState | None = field(default=None, kw_only=True)  # None if it does not run
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
+    damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
+    restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind
     nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,7 @@ from blockd.daemon.cache.service import CacheFlushed, CacheService, CacheShown
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -25,11 +25,14 @@ from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult, AcceptService
+from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
+from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.report import conditions
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
@@ -65,6 +68,7 @@ from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.admin import Condition, admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.bearer import Bearer
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -121,7 +125,9 @@ class ControlProcess:
         released, trouble = released_keys(state.folder)
         self._gate = CurrentGate(gate, released)
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
-        compiling = Compiling(self._gate, state.folder / "compiled", environment.compiler, state.room)
+        compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
+        self._damage = Damage(state, self._switcher, channel, timing, context.damaged)
+        self._damage.note_restarts(context.restarts)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         self._upstreams.listen(self._stand_on)
         operator = settings.operator.name
@@ -134,9 +140,10 @@ class ControlProcess:
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
+        self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(
-            self._switcher, self._feeds, self._workers, self._page, self._tests, self._overrides, self._audit,
-            self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
+            self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
+            self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
             self._updater.maker, state.room, self._upstreams, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
@@ -148,9 +155,10 @@ class ControlProcess:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
+        pulse.begin(loop)
         # One feed's file or resolver that does not answer holds a thread or two: never all of them.
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
         self._state.tidy()  # unfinished files of a control process that died
@@ -160,12 +168,13 @@ class ControlProcess:
         )  # fmt: skip
         self._statements.begin()
         await self._switcher.begin(self._context.version)
+        self._slots.adopt(self._enforced)
         enforced = self._enforced
         self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
         hosts = [self._settings.listen.admin.host]
-        serving = await serve_admin(admin_app(self, hosts), self._context.shared.sockets.admin)
+        serving = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
         stating = self._statements.state_forever(self._settings.audit.statement)
-        needed = self._updater.run(), self._order_clock.run(), self._upstreams.run()
+        needed = self._updater.run(), self._order_clock.run(), self._upstreams.run(), self._damage.run()
         tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
         if self._context.announce:
             tasks.append(asyncio.create_task(self._announce()))
@@ -277,6 +286,8 @@ class ControlProcess:
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
+        elif "restarts" in message:
+            self._damage.note_restarts(message["restarts"])
         elif "cache" in message:
             self._caches.heard(message)
         elif "notified" in message:
@@ -308,8 +319,9 @@ class ControlProcess:
             page_ready=not self._page.trouble(self._switcher.version), tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
+            damaged=self._damage.count, is_unwritable=bool(self._damage.unwritable), restarts=self._damage.restarts,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
-            now=self._timing.clock(),
+            admin_refused=self._bearer.refused, now=self._timing.clock(),
         )  # fmt: skip
 
     async def _announce(self) -> None:

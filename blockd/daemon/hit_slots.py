@@ -14,13 +14,14 @@ from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import astuple
 from pathlib import Path
 
-from blockd.files import replace_file
+from blockd.files import read_kept, replace_file
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
 from blockd.orders import Order
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced
 
+MAX_FILE = 64 << 20  # octets: a slot takes less than a hundred, and there are at most some hundred thousand
 SHARED = 0  # the slot of all orders without one of their own
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class HitSlots:
         slots = cls(path, clear=clear)
         slots._is_saved = True
         try:
-            for labels, slot, first, last in json.loads(path.read_bytes()):
+            for labels, slot, first, last in json.loads(read_kept(path, MAX_FILE)):
                 owner = HitLabels(*map(str, labels))
                 if not SHARED < int(slot) < slots._size:
                     raise ValueError(f"there is no slot {slot}")
@@ -54,6 +55,16 @@ class HitSlots:
             slots.slots, slots._seen = {}, {}
             log.warning("%s cannot be read (%s); hits of orders may be counted under other series.", path, error)
         return slots
+
+    def adopt(self, enforced: Enforced | None) -> None:
+        """Know the slots that are in use, if they could not be saved: those of what is enforced."""
+        if enforced is None or self.slots:
+            return
+        for record, slot in zip(enforced.ruleset.catalogue.orders, enforced.states.hit_slots, strict=True):
+            if slot != SHARED:
+                owner = labels_of(record.feed, record.order)
+                self.slots[owner], self._seen[owner] = slot, (enforced.version, enforced.version)
+        self._free, self._is_saved = None, False
 
     def of(self, catalogue: Catalogue, version: int, kept: Collection[int]) -> list[int]:
         """Return the slot of each order of a version's catalogue; SHARED for those for which none is left.

@@ -20,7 +20,7 @@ from blockd.daemon.update.feed_set import FeedSet
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.signed.bundle import read_bundle
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 from blockd.ruleset import Catalogue, Enforced, Ruleset
 from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.versions.version_record import MAX_REASON
@@ -144,7 +144,7 @@ class Pinning:
         if version is None:
             return None
         try:
-            told = json.loads(read_file(self._details, MAX_PIN))
+            told = json.loads(read_kept(self._details, MAX_PIN))
             since, reason = told["since"], told["reason"]
             if told["version"] == version and isinstance(reason, str) and (since is None or 0 <= since <= MAX_TIME):
                 return Pin(version, None if since is None else int(since), reason[:MAX_REASON])

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-import pwd
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from blockd.daemon.state_dir import is_held
+from blockd.daemon.rights.account import Account, acting_as, user_name
+from blockd.daemon.rights.capabilities import CAP_SETGID, CAP_SETUID, has
+from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
+from blockd.daemon.state_dir import bears_read_only, first_unwritable, is_held, may_write
+from blockd.feeds.budget import octets_text
 from blockd.settings import Settings
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
+
+PROC = Path("/proc/self")
+ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB each
 
 
 def lacking(settings: Settings) -> list[str]:
@@ -18,52 +25,64 @@ def lacking(settings: Settings) -> list[str]:
 
     If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
     """
-    if too_few := descriptors.lacking(settings):
-        return [too_few]  # what else is wrong could not be found out
-    return [*_user(settings.user), *_state(settings), *_sockets(settings)]
-
-
-def _user(user: str) -> Iterator[str]:
-    if not user:
-        return
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        yield f"user: there is no user {user!r} on this machine"
-        return
-    if not _may_set_ids():
-        yield f"user: this process may not become {user!r} ({entry.pw_uid}): start it as root, or remove the key"
-
-
-def _may_set_ids() -> bool:
-    """Return whether this process has CAP_SETGID and CAP_SETUID, which changing the user takes (capabilities(7))."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16) & (1 << 6 | 1 << 7) == (1 << 6 | 1 << 7)
-    return False
-
-
-def _state(settings: Settings) -> Iterator[str]:
-    """Say why the state folder cannot be used; a missing one is made, if the first folder above it lets this user."""
+    if lacking := list(_means(settings)):  # without which nothing else can be found out
+        return lacking
+    account, found = None, []
+    if settings.user:
+        try:
+            account = Account.of(settings.user)
+        except KeyError:
+            found.append(f"user: there is no user {settings.user!r} on this machine")
+        else:
+            found += _may_become(account)
     folder = settings.state_dir
+    if not found and not root_prepares(folder, account):
+        with acting_as(account):
+            found += _state(folder)
+    return [*found, *_sockets(settings)]
+
+
+def _means(settings: Settings) -> Iterator[str]:
+    """Say what of the kernel's is too little for any start: /proc, descriptors, address space."""
+    if not (PROC / "status").exists():
+        yield "blockd needs /proc, to limit the memory of compiling among others, and it is not mounted here; mount it"
+    if too_few := descriptors.lacking(settings):
+        yield too_few
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if space != resource.RLIM_INFINITY and space < ADDRESS_SPACE:
+        yield (
+            f"this process may have {octets_text(space)} of memory mapped (RLIMIT_AS), and needs "
+            f"{octets_text(ADDRESS_SPACE)} and three times the size of the ruleset; raise the limit, or remove it and "
+            "limit what is used instead (MemoryMax= in systemd)"
+        )
+
+
+def _may_become(account: Account) -> Iterator[str]:
+    if not has(CAP_SETGID, CAP_SETUID) and os.geteuid() != account.uid:
+        yield (
+            f"user: this process may not become {account.name!r} ({account.uid}): start it as root, or remove the key"
+        )
+
+
+def _state(folder: Path) -> Iterator[str]:
+    """Say why the state folder cannot be used; a missing one is made, if the first folder above it lets this user."""
     place = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
     if not place.is_dir():
         yield f"state_dir: {place} is not a folder; name another, or remove it"
         return
-    wanted = [place]
-    if place == folder:
-        try:
-            wanted += [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
-        except OSError as error:
-            yield f"state_dir: {error.filename} cannot be read: {error.strerror}"
-            return
-    for path in wanted:
-        if not os.access(path, os.W_OK | os.X_OK):
-            yield (
-                f"state_dir: {path} cannot be written by this user ({os.geteuid()}); "
-                "change its owner to the user that blockd runs as"
-            )
-            return
+    try:
+        owned = foreign(folder, os.geteuid()) if place == folder and os.geteuid() != 0 else None
+        path = first_unwritable(folder) if place == folder else None if may_write(place) else place
+    except OSError as error:
+        yield f"state_dir: {error.filename} cannot be read: {error.strerror}"
+        return
+    if owned is not None:
+        yield f"state_dir: {of_others(folder, owned, user_name(os.geteuid()))}"
+    elif path is not None and not bears_read_only(folder):
+        yield (
+            f"state_dir: {path} cannot be written by this user ({os.geteuid()}); "
+            "change its owner to the user that blockd runs as"
+        )
 
 
 def _sockets(settings: Settings) -> Iterator[str]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from blockd.audit import AuditRecorder
 from blockd.compile.news import News
 from blockd.daemon.pinning import NextVersion, Pin, Pinning
+from blockd.daemon.state_dir import memory_of
 from blockd.daemon.switching import SelfTest, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_set import FeedSet
@@ -173,7 +174,8 @@ class RulesetSwitcher:
     async def roll_back(self, version: int, reason: str) -> None:
         """Enforce a version kept, and pin it until `release`; if that raises CommandError, nothing was changed."""
         if version not in (kept := self._versions.all()):
-            raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {_listed(kept)}.")
+            listed = ", ".join(map(str, kept)) or "none"
+            raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {listed}.")
         async with self.swapping:
             try:
                 await self._go_back(Pin(version, int(self._timing.clock()), reason))
@@ -271,10 +273,12 @@ class RulesetSwitcher:
     ) -> None:
         """Have every worker enforce a version; if that raises RulesetError, they enforce the one before again."""
         version, before = enforced.version, self.enforced
-        self._sender.send({"enforce": version})
+        self._sender.send({"enforce": version}, memory_of(enforced).descriptor)
         failure = await self._workers.wait_for(version, SWAP_TIME, self._timing)
         swapped = self._timing.clock()
         if not failure:
+            if late := self._workers.late(version):  # they are ended, and started with it
+                self._sender.send({"late": late, "version": version})
             self.enforced = enforced  # at once: the block page and the lookup must agree with the workers
             self.flips.set()
             failure = await self._test(enforced, before, news)
@@ -289,7 +293,7 @@ class RulesetSwitcher:
             self.flips.set()
             enforced.close()
             if before is not None:
-                self._sender.send({"enforce": before.version})
+                self._sender.send({"enforce": before.version}, memory_of(before).descriptor)
             raise RulesetError(failure)
         self._base = base
         self._recorder.enforced(enforced, before, news if how != "rollback" else None, how, reason, swapped, base)
@@ -342,7 +346,3 @@ class RulesetSwitcher:
             return self._state.opened(version, ruleset)
 
         return await asyncio.to_thread(prepared)
-
-
-def _listed(versions: Sequence[int]) -> str:
-    return ", ".join(map(str, versions)) or "none"

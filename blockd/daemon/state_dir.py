@@ -1,11 +1,13 @@
 """The state folder: what a restart needs, and nothing about any client.
 
 lock                 held while a blockd runs on this folder
+compiling/           a ruleset while it is made, by a child that may write nothing else
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
+admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
@@ -13,38 +15,46 @@ hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_sl
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
+from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.rights.account import user_name
+from blockd.daemon.rights.confinement import check_in_place
+from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
-from blockd.errors import CommandError, RulesetError
+from blockd.errors import CommandError, DamagedRuleset, RulesetError
+from blockd.files import descriptor_of_kept
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
-from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
+from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
 from blockd.ruleset.versions.keeping import spare_one
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-amended|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
+STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 ORPHANS_END = 5.0  # seconds for the children of a killed blockd to notice, and to release its folder
 LOOKS = 0.05  # seconds between two checks of that
 
@@ -60,13 +70,17 @@ class StateDir:
     def __init__(self, folder: Path, translations: Sequence[Network] = WELL_KNOWN_TRANSLATIONS) -> None:
         self.folder = folder
         self._translations = translations
+        self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
         self.versions = Versions(folder / "rulesets")
+        self.compiling = folder / "compiling"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
-            for part in ("rulesets", "feeds"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+            _make(folder)
+            for part in (folder / "rulesets", folder / "feeds", self.compiling):
+                _make(part)
         except OSError as error:
-            raise self._unusable(error) from error
+            if not bears_read_only(folder):
+                raise self._unusable(error) from error
 
     def lock(self) -> int:
         """Lock the folder for this process and its children; raises CommandError if another blockd has locked it.
@@ -74,7 +88,7 @@ class StateDir:
         If that one was killed, its children are given time to end.
         """
         try:
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = _open_lock(self.folder)
         except OSError as error:
             raise self._unusable(error) from error
         deadline = time.monotonic() + ORPHANS_END
@@ -96,19 +110,35 @@ class StateDir:
             os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor
 
-    def check_writable(self) -> None:
-        """Raise CommandError if this process may not write all of the folder."""
-        for path in (self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())):
-            if not os.access(path, os.W_OK | os.X_OK):
+    def unwritable(self) -> str:
+        """Return as a sentence that this process may not write all of the folder; empty if it may."""
+        path = first_unwritable(self.folder)
+        return "" if path is None else f"{path} cannot be written by this user ({os.geteuid()})"
+
+    def secure(self) -> None:
+        """Close the folder to others; raises CommandError if another user has something in it, or it may not be used.
+
+        Root may write everything, and is not asked who owns it. If nothing can be written but there is something to
+        enforce, or the file system is read-only, a start goes on: then nothing new is enforced.
+        """
+        if (uid := os.geteuid()) != 0:
+            try:
+                found = foreign(self.folder, uid)
+            except OSError as error:
+                raise self._unusable(error) from error
+            if found is not None:
+                raise CommandError(f"state_dir: {of_others(self.folder, found, user_name(uid))}.")
+        if why := self.unwritable():
+            if not bears_read_only(self.folder):
                 raise CommandError(
-                    f"The state folder {self.folder} (state_dir) cannot be used: {path} cannot be written by this "
-                    f"user ({os.geteuid()}). Change its owner to the user that blockd runs as."
+                    f"The state folder {self.folder} (state_dir) cannot be used: {why}. "
+                    "Change its owner to the user that blockd runs as."
                 )
+            log.error("%s. What is there is enforced; nothing new can be until that is mended.", why)
+        close_to_others(self.folder)
 
     def _unusable(self, error: OSError) -> CommandError:
-        return CommandError(
-            f"The state folder {self.folder} (state_dir) cannot be used: {error.filename}: {error.strerror}."
-        )
+        return CommandError(unusable(self.folder, error))
 
     def tidy(self) -> None:
         """Remove unfinished files of a killed blockd, and whatever is not a regular file where one belongs.
@@ -117,21 +147,15 @@ class StateDir:
         """
         for path in self.folder.rglob(".*"):
             if _UNFINISHED.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+                _remove(path)
         for path in list(self.folder.rglob("*")):
             if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
                 continue
-            if path.is_symlink() and not path.exists():
-                log.error("%s is a broken link where blockd keeps a file. It is removed and created again.", path)
-                path.unlink(missing_ok=True)
-            elif path.is_dir() and not path.is_symlink():
-                log.error("%s is a folder where blockd keeps a file. It is removed and created again.", path)
-                shutil.rmtree(path, ignore_errors=True)
-
-    def own(self, uid: int, gid: int) -> None:
-        """Make the user that blockd becomes the owner of the folder and of all in it."""
-        for path in (self.folder, *self.folder.rglob("*")):
-            os.chown(path, uid, gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):
+                mode = path.lstat().st_mode
+                if not stat.S_ISREG(mode):
+                    log.error("%s is %s where blockd keeps a file. It is removed and created again.", path, _kind(mode))
+                    _remove(path, mode)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""
@@ -145,6 +169,12 @@ class StateDir:
         """Return the folder of a feed."""
         return self.folder / "feeds" / name
 
+    def make_feed_folders(self, names: Iterable[str]) -> None:
+        """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                self.feed_folder(name).mkdir(MODE)
+
     def prepare(
         self,
         version: int,
@@ -155,7 +185,7 @@ class StateDir:
         verify: bool = True,
         like: Ruleset | None = None,
     ) -> Ruleset:
-        """Write a version's order states as of `now`; then the version is ready to be enforced.
+        """Make a version's order states as of `now`; then the version is ready to be enforced.
 
         `ends` says what has expired, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
         orders.
@@ -166,27 +196,75 @@ class StateDir:
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
         orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
         hit_slots = slots.of(ruleset.catalogue, version, self.versions.all())
-        write_states(self.versions.states(version), orders, hit_slots, now, stale)
+        try:
+            self.take_states(version, StatesMemory.make(orders, hit_slots, now, stale))
+        except OSError as error:
+            ruleset.close()
+            raise RulesetError(f"the memory for its orders' states cannot be had: {error.strerror}") from error
         return ruleset
 
-    def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
+    def take_states(self, version: int, memory: StatesMemory) -> None:
+        """Take over the memory of a version's order states, for who opens it next; the oldest ones are let go."""
+        before = self._states.pop(version, None)
+        self._states[version] = before if before is not None and before.is_same(memory) else memory
+        while len(self._states) > STATES_KEPT:
+            del self._states[next(iter(self._states))]
+
+    def taken(self, message: Message) -> int:
+        """Return the version that a message wants to be enforced, having taken over the states that came with it."""
+        version = int(message["enforce"])
+        if (descriptor := message.pop(DESCRIPTOR, None)) is not None:
+            self.take_states(version, StatesMemory(descriptor))
+        return version
+
+    def states_of(self, version: int) -> StatesMemory:
+        """Return the memory of a version's order states; raises RulesetError if there is none."""
+        try:
+            return self._states[version]
+        except KeyError:
+            raise RulesetError(f"version {version} was not prepared") from None
+
+    def forget_writing(self) -> None:
+        """Unmap, in a process that may only read states, what it could write."""
+        for memory in self._states.values():
+            memory.forget_writing()
+
+    def last_good(
+        self,
+        slots: HitSlots,
+        now: float,
+        ends: Ends | None = None,
+        *,
+        in_force: int | None = None,
+        skip: Collection[int] = (),
+        tell: Callable[[int, str], None] = lambda _version, _why: None,
+    ) -> int | None:
         """Prepare the version that is pinned, or the one in force if it was made from that one.
 
-        Otherwise the one in force, or if that is damaged the newest good one; None if there is none.
+        Otherwise the one in force, or if that is damaged the newest good one; None if there is none. A damaged one is
+        set aside. While a daemon runs, `in_force` is what it enforces: that goes first, and nothing is marked, which
+        the control process does. Versions to `skip` are known to be damaged. `tell` is told each version before it is
+        read, with an empty text, and of each that is damaged why.
         """
         current, pinned = self.versions.current(), self.versions.pinned()
-        kept = self.versions.all()
+        kept = [version for version in self.versions.all() if version not in skip]
         record = self.versions.record(current) if current is not None and pinned is not None else None
         is_from_pinned = record is not None and record.base == pinned
-        order = (current, pinned) if is_from_pinned else (pinned, current)
+        order = (in_force, current, pinned) if is_from_pinned else (in_force, pinned, current)
         wanted = [version for version in order if version in kept]
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
+            tell(version, "")
             try:
                 self.prepare(version, slots, now, ends=ends).close()
-            except (RulesetError, OSError) as error:
-                log.error("Version %d is skipped at the start: %s. An older one is tried.", version, error)
+            except DamagedRuleset as error:
+                log.error("Version %d is damaged, and set aside: %s. An older one is tried.", version, error)
+                self.set_aside(version)
+                tell(version, str(error))
                 continue
-            if version != current:
+            except (RulesetError, OSError) as error:
+                log.error("Version %d is skipped: %s. An older one is tried.", version, error)
+                continue
+            if version != current and in_force is None:
                 try:
                     self.versions.make_current(version)
                 except OSError as error:
@@ -194,14 +272,26 @@ class StateDir:
             return version
         return None
 
+    def set_aside(self, version: int) -> None:
+        """Keep a damaged version from being opened, as far as the folder can be written."""
+        with contextlib.suppress(OSError):
+            self.versions.set_aside(version)
+
     def open(self, version: int, like: Ruleset | None = None) -> Enforced:
-        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders."""
-        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders.
+
+        A confined process whose folder of rulesets was replaced has to be started again: raises CommandError.
+        """
+        try:
+            return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+        except RulesetError:
+            check_in_place()
+            raise
 
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""
         try:
-            states = OrderStates(self.versions.states(version), len(ruleset.catalogue.orders))
+            states = OrderStates(self.states_of(version), len(ruleset.catalogue.orders))
         except RulesetError:
             ruleset.close()
             raise
@@ -210,13 +300,57 @@ class StateDir:
     def writable_states(self, enforced: Enforced) -> OrderStates:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
-        return OrderStates(self.versions.states(enforced.version), orders, writable=True)
+        return OrderStates(memory_of(enforced), orders, writable=True)
+
+
+def first_unwritable(folder: Path) -> Path | None:
+    """Return the first folder, the state folder itself or one in it, that this process may not write; None if none."""
+    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+        if not may_write(path):
+            return path
+    return None
+
+
+def may_write(folder: Path) -> bool:
+    """Return whether this process, by the rights that it has now, may change what is in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
+
+
+def bears_read_only(folder: Path) -> bool:
+    """Return whether a start goes on although a state folder cannot be written.
+
+    That is if a ruleset is there, which is enforced, or if its file system is read-only: `at_first_start` says what is
+    done without a ruleset.
+    """
+    with contextlib.suppress(OSError):
+        return bool(Versions(folder / "rulesets").all()) or bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    return False
+
+
+def _open_lock(folder: Path) -> int:
+    """Open the file of the lock; the folder itself stands for it if neither can be written."""
+    path = folder / "lock"
+    try:
+        return descriptor_of_kept(path, os.O_RDWR | os.O_CREAT)
+    except OSError:
+        if not bears_read_only(folder):
+            raise
+    try:
+        return descriptor_of_kept(path, os.O_RDONLY)
+    except OSError:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def memory_of(enforced: Enforced) -> StatesMemory:
+    """Return the memory of the order states of what was opened here."""
+    assert isinstance(enforced.states, OrderStates)  # noqa: S101 - no other is enforced
+    return enforced.states.memory
 
 
 def is_held(folder: Path) -> bool:
     """Return whether a blockd, or children of one that was killed, hold the state folder at `folder`."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = descriptor_of_kept(folder / "lock", os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -235,3 +369,31 @@ def _is_locked(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of the state, and those above it, if they are missing."""
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(MODE)
+        folder.chmod(MODE)  # whatever the umask
+        return
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
+
+
+def _kind(mode: int) -> str:
+    """Say what something is that is not a regular file."""
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+
+
+def _remove(path: Path, mode: int = stat.S_IFREG) -> None:
+    """Remove a file or a folder, as far as what it is in can be written."""
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

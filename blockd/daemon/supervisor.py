@@ -5,37 +5,42 @@ It forks them without having an event loop or threads, so that a new worker serv
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import grp
 import importlib
 import logging
 import os
-import pwd
 import secrets
 import signal
-import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from blockd.daemon import worker
-from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.channel import Message, discard
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.contexts import ControlContext, PageContext, ProcessState, SharedContext, WorkerContext
+from blockd.daemon.contexts import SharedContext
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
-from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, be_child, how_it_ended
-from blockd.daemon.processes.waiting import readable, signal_socket
+from blockd.daemon.processes import signals
+from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended
+from blockd.daemon.processes.family import Family
+from blockd.daemon.processes.jobs import CONTROL_CODE, PAGE_CODE, Jobs
+from blockd.daemon.processes.pulse import TICK, PulseWatch
+from blockd.daemon.processes.reaping import Reaper
+from blockd.daemon.processes.restarts import Restarts
+from blockd.daemon.processes.signals import Signals
+from blockd.daemon.processes.verification import VersionCheck, share
+from blockd.daemon.processes.waiting import readable
+from blockd.daemon.rights.account import Account, acting_as, become
+from blockd.daemon.rights.capabilities import close_memory
+from blockd.daemon.rights.confinement import late_opened
+from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.child_process import spare_memory
-from blockd.daemon.update.expiry import ended
-from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.nursery import Nursery
 from blockd.daemon.upstreams.news import tell
-from blockd.errors import CommandError, ConfigError
+from blockd.errors import ConfigError, RulesetError
+from blockd.files import limit_modes
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
@@ -49,10 +54,7 @@ from blockd.settings import Settings
 from blockd.transports import descriptors
 from blockd.transports.binding import Sockets, bind
 
-STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
-QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
-PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
-CONTROL_CODE = "blockd.daemon.control"
+SAID = {"enforcing", "failed", "why", "notified", "refused_notify", "cache"}  # what other children tell control
 
 log = logging.getLogger(__name__)
 
@@ -62,53 +64,61 @@ class Supervisor:
 
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
-        self._config = config
-        self._running = ConfigWatch(settings, config)
-        self._engine = engine_name()
-        if self._engine != "native":
+        running, engine = ConfigWatch(settings, config), engine_name()
+        if engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         descriptors.raise_limit()
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
-        self._lock = self._state.lock()
+        limit_modes()
+        account = Account.of(settings.user) if settings.user else None
+        make_for(settings.state_dir, account)
+        with acting_as(account):  # what lies in the folder is never opened with root's rights
+            self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
+            self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
-        self._gate = SharedGate(settings.gate, settings.feeds)
-        self._become(settings.user)
-        self._state.check_writable()
+        self._gate = SharedGate(settings.gate, settings.feeds, account)
+        if account is not None:
+            for code in (PAGE_CODE, CONTROL_CODE):
+                importlib.import_module(code)  # now, as that user may not be able to read it
+        become(account)
+        close_memory()
+        self._state.secure()
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
-        self._resolution = Resolution.of(settings)
-        descriptors.tell(descriptors.Shares.of(settings), len(self._resolution.upstreams))
-        tell(None, self._resolution)
+        resolution = Resolution.of(settings)
+        descriptors.tell(descriptors.Shares.of(settings), len(resolution.upstreams))
+        tell(None, resolution)
         self._counters = Counters(settings.workers)
-        self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
-        self._upstreams = UpstreamTable(settings.workers)
-        self._loop_token = LoopToken.make(os.urandom)
-        self._slots = HitSlots(self._state.folder / "hit-slots.json")
-        self._selftest_key = SelfTestKey.make(os.urandom)
-        self._version: int | None = None
-        self._nursery = Nursery()  # of the control process
-        self._children: dict[int, Child] = {}  # by pidfd
-        self._due: list[tuple[float, Role]] = []  # children to start again, by the monotonic clock
-        self._announced = False  # whether a control process was asked to announce the start-up
+        shared = SharedContext(
+            settings, self._sockets, self._state, self._counters, Traffic(settings.workers, secrets.token_bytes(16)),
+            UpstreamTable(settings.workers), SelfTestKey.make(os.urandom), LoopToken.make(os.urandom),
+        )  # fmt: skip
+        self._jobs = Jobs(shared, config, running, self._gate, engine, resolution)
+        self._reaper = Reaper()
+        self._nursery = Nursery(self._reaper)  # of the control process
+        self._family = Family(self._reaper)
+        self._restarts = Restarts()
+        self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
+        self._verification = VersionCheck(settings, self._state, self._family, self._current_slots)
+        self._suspected: int | None = None  # the version that is verified while it is in force
+        self._signals: Signals | None = None  # before there is a child, signals need no waiting for
+        self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
 
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
         spare_memory()
-        now = time.time()
-        known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
-        self._version = self._state.last_good(self._slots, now, ended(known, now))
-        with contextlib.suppress(OSError):  # a full disk: the counters' places are found anew after the next start
-            self._slots.save()
+        self._state.make_feed_folders(feed.name for feed in self._settings.feeds)
+        self._jobs.version = share(self._verification.wait(self._forget), self._state)
         if self._settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
+        late_opened()  # found once for all children
         gc.freeze()  # otherwise collections in the children would copy shared memory
-        self._signals = signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._signals = Signals()
         for index in range(self._settings.workers):
             self._start(Role("worker", index))
         # By now workers answer. What the others need is loaded once for all that are forked from here on: first what
@@ -121,19 +131,26 @@ class Supervisor:
         gc.freeze()
         self._start(CONTROL)
         while not self._stopping:
-            self._turn()
-        self._stop()
+            self._turn(self._signals)
+        self._family.end_all()
+        self._nursery.close()
+        self._sockets.close()
         return 0
 
-    def _turn(self) -> None:
-        """Wait for one event and handle it."""
-        channels = {child.channel.fileno(): child for child in self._children.values()}
-        seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
-        nursery = self._nursery.descriptors
-        ready = readable([self._signals.fileno(), *self._children, *channels, *nursery], seconds)
+    def _current_slots(self) -> HitSlots:
+        """Return the places of orders' counters, as the control process has left them; none at a start."""
+        path = self._state.folder / "hit-slots.json"
+        return HitSlots(path) if self._jobs.version is None else HitSlots.load(path, clear=self._counters.clear_hits)
+
+    def _turn(self, arrived: Signals) -> None:
+        """Wait for one event, or for the next look at the pulses, and handle it."""
+        watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
+        due = self._restarts.seconds(time.monotonic())
+        seconds = TICK if due is None or self._verification.is_running else min(due, TICK)
+        ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds)
         for number in ready:
-            if number == self._signals.fileno():
-                self._signalled(self._signals.recv(64))
+            if number == arrived.fileno():
+                self._signalled(arrived.received())
             elif number in channels:
                 self._receive(channels[number])
             elif number in nursery:
@@ -141,166 +158,172 @@ class Supervisor:
         if self._stopping:
             return
         for number in ready:
-            if number in self._children:
-                self._died(self._children[number])
-        due = [role for at, role in self._due if at <= time.monotonic()]
-        self._due = [(at, role) for at, role in self._due if role not in due]
-        for role in due:
-            self._start(role)
+            if number in watches:
+                self._died(watches[number])
+        self._look()
+        if not self._verification.is_running:  # until it is known what is to be enforced
+            for role in self._restarts.due(time.monotonic()):
+                self._start(role)
+
+    def _look(self) -> None:
+        """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`."""
+        found = self._pulses.look([child for child in self._family if child.kind != "verifier"])
+        for child in found.silent:
+            log.error("The %s process %d does not answer. It is ended and started again.", child.name, child.pid)
+            child.reason = "it did not answer"
+            self._tell_of(child, {"silent": True})
+        for child in found.back:
+            log.warning("The %s process %d answers again.", child.name, child.pid)
+            child.reason = ""
+            self._tell_of(child, {"silent": False})
+        if found.end is not None:
+            found.end.send_signal(signal.SIGKILL)
 
     def _start(self, role: Role) -> None:
-        ours, theirs = pair()
-        nursery = self._nursery.open() if role == CONTROL else None
-        job = self._job(role, nursery)
         try:
-            pid = os.fork()
+            nursery = self._nursery.open() if role == CONTROL else None
+            damaged, restarts = self._verification.damaged, self._restarts.totals
+            job = self._jobs.of(role, self._family, nursery, damaged, restarts)
+            child = self._family.fork(role, job, self._forget)
         except OSError as error:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
-            ours.close()
-            theirs.close()
-            self._due.append((time.monotonic() + QUICK_DEATH, role))
+            self._restarts.later(role, time.monotonic())
             return
-        if pid == 0:
-            self._forget(ours)
-            be_child(job, theirs)
-        theirs.close()
         if nursery is not None:
             nursery.close()
-        watch = os.pidfd_open(pid)
-        self._children[watch] = Child(role, pid, watch, ours, time.monotonic())
+        if child.role == CONTROL and self._is_refresh_due:
+            self._refresh()
 
-    def _forget(self, ours: Channel) -> None:
-        """In a child, close what only the supervisor needs: a channel ends only when no process holds it."""
-        ours.close()
-        for child in self._children.values():
-            child.channel.close()
-            os.close(child.watch)
+    def _forget(self) -> None:
+        """In a child, close what only the supervisor needs."""
         self._nursery.forget()
-        self._signals.close()
-
-    def _shared(self) -> SharedContext:
-        return SharedContext(
-            self._settings, self._sockets, self._state, self._counters, self._traffic, self._upstreams,
-            self._selftest_key, self._loop_token,
-        )  # fmt: skip
-
-    def _job(self, role: Role, nursery: socket.socket | None) -> Callable[[Channel], None]:
-        """Return what a child does; `nursery` is for the control process."""
-        if role.kind == "worker":
-            work = WorkerContext(self._shared(), role.index, self._engine, self._resolution, self._version)
-            return lambda channel: worker.run(work, channel)
-        if role == PAGE:
-            page = PageContext(self._shared(), self._version)
-            return lambda channel: _run_page(page, channel)
-        control = self._control_context(nursery)
-        return lambda channel: _run_control(control, channel)
-
-    def _control_context(self, nursery: socket.socket | None) -> ControlContext:
-        states = {child.role: ProcessState(child.pid, child.enforcing) for child in self._children.values()}
-        context = ControlContext(
-            self._shared(),
-            config=self._config,
-            running=self._running,
-            gate=self._gate,
-            version=self._version,
-            workers={role.index: state for role, state in states.items() if role.kind == "worker"},
-            page=states.get(PAGE),
-            announce=not self._announced,
-            resolution=self._resolution,
-            nursery=nursery,
-        )
-        self._announced = True
-        return context
+        if self._signals is not None:
+            self._signals.close()
 
     def _receive(self, child: Child) -> None:
-        for message in child.channel.receive() or ():
+        if child.kind == "verifier":
+            self._verification.receive(child)
+            return
+        messages = child.channel.receive()
+        if messages is None:
+            child.is_done = True  # its end is seen by its pidfd
+        for message in messages or ():
             if child.role == CONTROL:
-                if "enforce" in message:
-                    self._version = int(message["enforce"])
-                elif "resolution" in message:
-                    observation = Observation.from_message(message["resolution"])
-                    if observation != self._resolution.observation:
-                        self._resolution = Resolution.by(self._settings, observation)
-                self._pass_on(message)
+                self._heed(message)
                 continue
+            discard(message)
+            child.reason = str(message.get("reason", child.reason))
             child.enforcing = message.get("enforcing", child.enforcing)
-            if child.role == PAGE:
-                self._send_to_control({"page": {**message, "pid": child.pid}})
-            else:
-                self._send_to_control({**message, "worker": child.role.index, "pid": child.pid})
+            if "reason" not in message:
+                self._tell_of(child, {key: message[key] for key in SAID & message.keys()})
+
+    def _heed(self, message: Message) -> None:
+        """Do what the control process says."""
+        if "enforce" in message:
+            try:
+                version = self._state.taken(message)
+                self._state.states_of(version).seal()
+            except (RulesetError, OSError) as error:
+                log.error("Version %s cannot be passed on: %s.", message["enforce"], error)
+                return
+            self._jobs.version = version
+        discard(message)
+        if "suspect" in message:
+            self._suspect(f"its file has changed: {message['suspect']}")
+            return
+        if "late" in message:
+            self._end_late([int(index) for index in message["late"]], int(message["version"]))
+            return
+        if "reason" in message:
+            return
+        if "resolution" in message:
+            self._jobs.see(Observation.from_message(message["resolution"]))
+        for child in self._family:  # what is to be enforced to all others, the rest to workers
+            if child.role.enforces and "enforce" in message:
+                child.channel.send(message, self._state.states_of(message["enforce"]).descriptor)
+            elif child.kind == "worker":
+                child.channel.send(message)
+
+    def _end_late(self, indices: list[int], version: int) -> None:
+        """End workers that have not taken a version which others enforce; they are started with it."""
+        for index in indices:
+            late = self._family.of(Role("worker", index))
+            if late is not None and late.enforcing != version:
+                late.reason = late.reason or f"it has not taken version {version} in time"
+                late.send_signal(signal.SIGKILL)
 
     def _died(self, child: Child) -> None:
-        del self._children[child.watch]
-        _, status = os.waitpid(child.pid, 0)
-        os.close(child.watch)
-        child.channel.close()
+        if child.kind == "verifier":
+            self._verified(child)
+            return
+        self._receive(child)  # its last words
+        status = self._family.bury(child)
         if child.role == CONTROL:
             self._nursery.close()
-        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, how_it_ended(status))
-        if child.role == PAGE:
-            self._send_to_control({"page": {"died": True}})
-        elif child.kind == "worker":
-            self._send_to_control({"died": child.role.index})
-        lived = time.monotonic() - child.started
-        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.role))
+        now = time.monotonic()
+        delay = self._restarts.ended(child.role, now - child.started, now)
+        how = how_it_ended(status) + (f": {child.reason.removesuffix('.')}" if child.reason else "")
+        again = f"in {delay:.1f} seconds" if delay else "again"
+        log.error("The %s process %d ended (%s) and is started %s.", child.name, child.pid, how, again)
+        row = self._restarts.in_a_row(child.role)
+        self._tell_of(child, {"died": True, "how": how, "row": row, "delay": delay})
+        self._family.tell_control({"restarts": self._restarts.totals})
+        if has_met_damage(status):
+            self._suspect(f"the {child.name} process {how}")
 
-    def _signalled(self, numbers: bytes) -> None:
+    def _suspect(self, why: str) -> None:
+        """Have the version in force verified by a child; until that has ended, no process is started on it."""
+        if self._jobs.version is None or self._verification.is_running:
+            return
+        log.error("Version %d may be damaged (%s). It is verified.", self._jobs.version, why)
+        self._suspected = self._jobs.version
+        self._verify()
+
+    def _verify(self) -> None:
+        try:
+            self._verification.start(self._forget, self._suspected)
+        except OSError as error:
+            log.error(
+                "A process cannot be started (%s); version %s stays in force.", error.strerror, self._jobs.version
+            )
+
+    def _verified(self, child: Child) -> None:
+        """Have what was found be enforced instead of a version that is damaged."""
+        result = self._verification.ended(child)
+        if result is None:
+            self._verify()
+            return
+        if result.has_failed or self._jobs.version != self._suspected or result.version == self._jobs.version:
+            return
+        if result.version is None and self._suspected not in self._verification.damaged:
+            return  # it cannot be opened at the moment, and there is no other
+        self._jobs.version = share(result, self._state)
+        instead = f"version {self._jobs.version} is enforced instead" if self._jobs.version else "there is no other"
+        log.error("Version %s is damaged; %s. It is made anew from what the feeds gave.", self._suspected, instead)
+        for one in self._family:
+            if one.role == CONTROL:  # it begins anew with what is enforced now, and makes what is missing
+                one.is_done = True
+                one.reason = "the ruleset that it has mapped is damaged"
+                one.send_signal(signal.SIGTERM)
+            elif self._jobs.version is not None:
+                one.channel.send({"enforce": self._jobs.version}, self._state.states_of(self._jobs.version).descriptor)
+
+    def _tell_of(self, child: Child, said: Message) -> None:
+        """Tell the control process of another child."""
+        if child.role == PAGE:
+            self._family.tell_control({"page": {**said, "pid": child.pid}})
+        elif child.kind == "worker":
+            self._family.tell_control({**said, "worker": child.role.index, "pid": child.pid})
+
+    def _signalled(self, numbers: set[int]) -> None:
+        if signal.SIGCHLD in numbers:
+            self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
-            self._send_to_control({"refresh": True})
-        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self._refresh()
+        if numbers.intersection(signals.ENDING):
             self._stopping = True
 
-    def _pass_on(self, message: Message) -> None:
-        """Pass a message of the control process on: what is to be enforced to all others, the rest to workers."""
-        for child in self._children.values():
-            if child.kind == "worker" or (child.role.enforces and "enforce" in message):
-                child.channel.send(message)
-
-    def _send_to_control(self, message: Message) -> None:
-        for child in self._children.values():
-            if child.role == CONTROL:
-                child.channel.send(message)
-
-    def _stop(self) -> None:
-        """End the children: they answer pending questions, and are killed if they take too long."""
-        for child in self._children.values():
-            os.kill(child.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_TIME
-        for child in list(self._children.values()):
-            if not readable([child.watch], max(0.0, deadline - time.monotonic())):
-                log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
-                os.kill(child.pid, signal.SIGKILL)
-            os.waitpid(child.pid, 0)
-        self._nursery.close()
-        self._sockets.close()
-
-    def _become(self, user: str) -> None:
-        """Drop privileges to `user`, for good."""
-        if not user:
-            return
-        entry = pwd.getpwnam(user)
-        for code in (PAGE_CODE, CONTROL_CODE):
-            importlib.import_module(code)  # now, as that user may not be able to read it
-        try:
-            self._state.own(entry.pw_uid, entry.pw_gid)
-            os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
-            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-        except PermissionError as error:
-            raise CommandError(
-                f"user: this process may not become {user!r}: start it as root, or remove the key."
-            ) from error
-
-
-def _run_page(context: PageContext, channel: Channel) -> None:
-    """Run the page process; its code, which no worker needs, was imported once the workers had started."""
-    from blockd.daemon.page import process
-
-    process.run(context, channel)
-
-
-def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process; its libraries, which no other child needs, were imported last."""
-    from blockd.daemon import control
-
-    control.run(context, channel)
+    def _refresh(self) -> None:
+        """Have the control process fetch every feed; if there is none at the moment, the next one does."""
+        self._is_refresh_due = self._family.of(CONTROL) is None
+        self._family.tell_control({"refresh": True})

@@ -20,8 +20,8 @@ from blockd.selftest import Examples, SelfTestReport
 class Sender(Protocol):
     """The channel to the workers, see `blockd.daemon.channel.Channel`."""
 
-    def send(self, message: Message, /) -> None:
-        """Send a message, which may be lost."""
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
+        """Send a message, which may be lost, with a copy of a descriptor."""
 
 
 class ControlChannel(Sender, Protocol):

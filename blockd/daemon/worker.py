@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import signal
 import time
 from dataclasses import asdict
 
@@ -15,6 +14,9 @@ from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
+from blockd.daemon.processes.signals import ENDING
+from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -47,10 +49,13 @@ def run(context: WorkerContext, channel: Channel) -> None:
     name_process(f"worker {context.index}", f"w{context.index}")
     sockets = context.shared.sockets
     sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
+    settings, state = context.shared.settings, context.shared.state.folder
+    Confinement.of_worker(settings, state, context.resolution.upstreams).apply()
     uvloop.run(_serve(context, channel))
 
 
 async def _serve(context: WorkerContext, channel: Channel) -> None:
+    pulse.begin(asyncio.get_running_loop())
     resolver = _resolver(context, channel)
     enforced: Enforced | None = None
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
@@ -92,10 +97,10 @@ async def _enforce_until_stopped(
             elif "resolution" in message:
                 following.take(message["resolution"])
             else:
-                versions.put_nowait(int(message["enforce"]))
+                versions.put_nowait(context.shared.state.taken(message))
 
     loop.add_reader(channel.fileno(), read)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         loop.add_signal_handler(number, stop.set)
     swapping = asyncio.create_task(_swap_in_turn(context, resolver, channel, versions, enforced))
     swapping.add_done_callback(lambda _: stop.set())

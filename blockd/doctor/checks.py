@@ -38,6 +38,7 @@ CHECKS: dict[str, Check] = {
     "roots of trust": lists.roots,
     "signatures": lists.signatures,
     "daemon": running.readiness,
+    "confinement": running.confinement,
     "refused feeds": running.refused_feeds,
     "outdated": running.outdated_daemon,
     "questions lost": listening.dropped_questions,

@@ -61,6 +61,21 @@ def _changed_config(case: Context, running: Mapping[str, Any] | None) -> Iterato
         yield f"{file['path']} is gone" if is_gone else f"{file['path']} on disk is another since {file['since']}"
 
 
+def confinement(case: Context) -> Iterator[Finding]:
+    """Check that the kernel confines the processes that read what strangers send."""
+    status = case.running.status
+    version = (status or {}).get("confinement", {}).get("landlock")
+    if version is None:
+        yield ok("no blockd is running whose processes could be confined")
+    elif version:
+        yield ok(f"workers and the block page are confined (Landlock {version})")
+    else:
+        yield warning(
+            "the kernel has no Landlock: a worker that was broken into has all rights of blockd's user",
+            "Use Linux 6.12 or later, and do not leave out landlock in the kernel's lsm= parameter.",
+        )
+
+
 def outdated_daemon(case: Context) -> Iterator[Finding]:
     """Check that a restart would not change the engine, the version or the config."""
     status = case.running.status

@@ -34,16 +34,16 @@ def clients(case: Context) -> Iterator[Finding]:
 
 
 def admin_port(case: Context) -> Iterator[Finding]:
-    """Check that others cannot reach the admin port, which has no password."""
+    """Check that others cannot reach the admin port, which everybody may read."""
     admin = case.settings.listen.admin
     address = ipaddress.ip_address(admin.host)
     advice = "Set listen.admin to a loopback address, and reach it through SSH or a proxy that asks for a password."
     if address.is_loopback:
         yield ok(f"{admin.text} can be reached from this machine only")
     elif address.is_private and not address.is_unspecified:
-        yield warning(f"{admin.text} has no password; everybody who can reach that address can use it", advice)
+        yield warning(f"everybody who can reach {admin.text} can read there what blockd does", advice)
     else:
-        yield bad(f"{admin.text} has no password, and others can use it", advice)
+        yield bad(f"others can reach {admin.text}, and read there what blockd does; it has no TLS", advice)
 
 
 def sinkhole(case: Context) -> Iterator[Finding]:

@@ -60,6 +60,11 @@ class Collector(PrometheusCollector):
         yield from feed_metrics(sample, self._reasons)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield CounterMetricFamily(
+            "blockd_admin_refused",
+            "Requests to the admin port for a change that did not have the secret.",
+            value=sample.admin_refused,
+        )
         yield from bounds_metrics(sample.bounds)
         yield from sample.upstreams.metrics()
         yield GaugeMetricFamily(
@@ -180,6 +185,22 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         "1 if the page process runs and follows the workers, or no block page is configured; else 0.",
         value=int(sample.page_ready),
     )
+    yield GaugeMetricFamily(
+        "blockd_rulesets_damaged",
+        "Versions found damaged since the start, or set aside as damaged and not removed.",
+        value=sample.damaged,
+    )
+    yield GaugeMetricFamily(
+        "blockd_state_unwritable",
+        "1 while the state folder cannot be written; else 0.",
+        value=int(sample.is_unwritable),
+    )
+    restarts = CounterMetricFamily(
+        "blockd_process_restarts", "Processes that ended and were started again.", labels=["process"]
+    )
+    for kind in ("worker", "page", "control"):
+        restarts.add_metric([kind], sample.restarts.get(kind, 0))
+    yield restarts
     yield GaugeMetricFamily(
         "blockd_clock_behind_seconds",
         "How far the clock is behind the newest time that is known; 0 if it has not run back.",

@@ -105,6 +105,10 @@ class Sample:
     orders_without_slot: int = 0  # orders enforced whose hits are counted together
     orders_without_room: int = 0  # orders that are refused on some names
     contradictions: int = 0  # between orders of different authorities
+    damaged: int = 0  # versions found damaged
+    is_unwritable: bool = False  # whether the state folder cannot be written
+    restarts: Mapping[str, int] = field(default_factory=dict)  # how often processes have ended, by their kind
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
+    admin_refused: int = 0  # requests for a change that did not have the secret
     upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

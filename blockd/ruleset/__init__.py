@@ -5,7 +5,7 @@ from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord
 from blockd.ruleset.gate.gate import Gate
 from blockd.ruleset.mapped import Claim, Ruleset
 from blockd.ruleset.policy import NOT_LISTED, Enforced
-from blockd.ruleset.states import OrderStates, next_flip, write_states
+from blockd.ruleset.states import OrderStates, StatesMemory, next_flip
 from blockd.ruleset.versions.kept import Versions
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "OrderStates",
     "Progress",
     "Ruleset",
+    "StatesMemory",
     "Versions",
     "compile_ruleset",
     "next_flip",
-    "write_states",
 ]

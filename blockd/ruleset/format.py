@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from siphash24 import siphash13
 
-from blockd.errors import RulesetError
+from blockd.errors import DamagedRuleset, RulesetError
 
 MAGIC = b"BLOCKDRS"
 FORMAT = 3
@@ -137,30 +137,30 @@ class Header:
     def unpack(cls, octets: bytes, file_size: int) -> Header:
         """Parse and check a header against the size of its file; raises RulesetError with the first thing wrong."""
         if len(octets) < HEADER_SIZE:
-            raise RulesetError("it is shorter than a header")
+            raise DamagedRuleset("it is shorter than a header")
         magic, version, size, flags, build_id, hash_key, created, *rest = HEADER.unpack_from(octets)
         entries, names, buckets, max_labels, _, holes, ipv4, ipv6, *places, digest, empty_names = rest
         if magic != MAGIC:
-            raise RulesetError("it is not a ruleset file")
+            raise DamagedRuleset("it is not a ruleset file")
         if version not in READABLE or size != HEADER_SIZE or flags:
             raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
         sections = [FileSection(*places[i : i + 2]) for i in range(0, 10, 2)]
         end = HEADER_SIZE
         for section in sections:
             if section.offset < end or section.offset % ALIGNMENT or section.end > file_size:
-                raise RulesetError("its sections do not fit the file: it was cut or damaged")
+                raise DamagedRuleset("its sections do not fit the file: it was cut or damaged")
             end = section.end
         table, records, claims, catalogue, pieces = sections
         if catalogue.size > MAX_CATALOGUE or claims.size % 4 or records.size > MAX_ENTRIES_SIZE:
-            raise RulesetError("a section has an impossible size")
+            raise DamagedRuleset("a section has an impossible size")
         if not 0 < buckets < 1 << 32 or table.size != buckets * BUCKET_SIZE or names > entries:
-            raise RulesetError("its counts contradict its sections")
+            raise DamagedRuleset("its counts contradict its sections")
         ipv4_prefixes = int.from_bytes(ipv4, "little")
         ipv6_prefixes = int.from_bytes(ipv6, "little")
         if created > MAX_TIME:
-            raise RulesetError("it was made at an impossible time")
+            raise DamagedRuleset("it was made at an impossible time")
         if ipv4_prefixes >> 33 or ipv6_prefixes >> 129:
-            raise RulesetError("it lists networks of impossible length")
+            raise DamagedRuleset("it lists networks of impossible length")
         return cls(
             build_id=build_id,
             hash_key=hash_key,

@@ -7,12 +7,14 @@ RulesetError. The digest detects damage, not forgery; the content is authenticat
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from blockd.errors import RulesetError
+from blockd.errors import DamagedRuleset, RulesetError
+from blockd.files import NOT_KEPT, descriptor_of_kept
 from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends, name_digest
 from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
@@ -34,6 +36,9 @@ from blockd.ruleset.format import (
     hash_of,
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
+
+Signature = tuple[int, int, int, int]
+"""Device, inode, size and time of the last change of a file; another one means that it was replaced or changed."""
 
 _REMEMBERED_SETS = 10_000  # claim sets cached; lists have few, and a hostile file cannot fill memory
 
@@ -59,6 +64,7 @@ class Ruleset:
         self.path = path
         self.header = header
         self._octets = octets
+        self.signature: Signature | None = None  # of the file as it was opened
         self._sets: dict[int, tuple[Claim, ...]] = {}
         section = header.catalogue
         known = like.known_orders() if like is not None else None
@@ -75,19 +81,16 @@ class Ruleset:
         catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not parsed
         again.
         """
-        try:
-            with path.open("rb") as file:
-                octets = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error
+        octets, signature = _mapped(path)
         try:
             header = Header.unpack(octets[:HEADER_SIZE], len(octets))
+            if verify:  # before anything else is made of its content
+                _check(octets, header)
             ruleset = cls(path, octets, header, like)
-            if verify:
-                ruleset.verify()
         except RulesetError as error:
             octets.close()
-            raise RulesetError(f"{path} cannot be used as a ruleset: {error}") from error
+            raise type(error)(f"{path} cannot be used as a ruleset: {error}") from error
+        ruleset.signature = signature
         return ruleset
 
     def known_orders(self) -> dict[bytes, OrderRecord]:
@@ -96,9 +99,8 @@ class Ruleset:
         return {} if self._octets.closed else self.catalogue.by_line(self._octets[section.offset : section.end])
 
     def verify(self) -> None:
-        """Read the whole file; raises RulesetError if it does not match its digest."""
-        if not is_sound(self._octets, self.header):
-            raise RulesetError("its content does not match its digest: it was cut or damaged")
+        """Read the whole file; raises DamagedRuleset if it does not match its digest."""
+        _check(self._octets, self.header)
 
     def close(self) -> None:
         """Unmap the file."""
@@ -245,6 +247,38 @@ class Ruleset:
         if any(claim.order_index >= len(self.catalogue.orders) for claim in claims):
             raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue")
         return claims
+
+
+def _check(octets: mmap.mmap, header: Header) -> None:
+    if not is_sound(octets, header):
+        raise DamagedRuleset("its content does not match its digest: it was cut or damaged")
+
+
+def signature_of(path: Path) -> Signature | None:
+    """Return the signature of the file at `path` now; None if there is none."""
+    try:
+        return _signature(path.stat())
+    except OSError:
+        return None
+
+
+def _signature(found: os.stat_result) -> Signature:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _mapped(path: Path) -> tuple[mmap.mmap, Signature]:
+    """Map a file, and return its signature; raises RulesetError, and DamagedRuleset if it is no file to be mapped."""
+    try:
+        descriptor = descriptor_of_kept(path, os.O_RDONLY)
+        try:
+            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), _signature(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+    except ValueError as error:
+        raise DamagedRuleset(f"{path} cannot be opened as a ruleset: {error}") from error
+    except OSError as error:
+        kind = DamagedRuleset if error.errno in NOT_KEPT else RulesetError
+        raise kind(f"{path} cannot be opened as a ruleset: {error}") from error
 
 
 def _with_scope(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

@@ -1,6 +1,6 @@
 """The orders' states in shared memory: one byte for each order, changed on the second without compiling.
 
-The file beside a ruleset has a header of 16 octets (magic, epoch, number of orders), a byte for each order's state
+The memory has a header of 16 octets (magic, epoch, number of orders), a byte for each order's state
 (`blockd.orders.State`), zeros up to a multiple of 4, then 32 bits for each order: where its hits are counted; then a
 byte for each order, 1 if its signer has not renewed it in time, so that its answers say so. The control process maps it
 for writing, every worker for reading. The epoch grows with each change, so that caches that depend on the states are
@@ -9,53 +9,82 @@ known to be outdated.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import mmap
 import os
 import struct
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 from typing import Protocol
 
 from blockd.errors import RulesetError
-from blockd.files import replace_file
 from blockd.orders import Order, State, next_change, state_at
 
 MAGIC = b"BLOCKDO2"
 _HEADER = struct.Struct("<8sII")
+F_SEAL_FUTURE_WRITE = 0x10  # fcntl.h, since Linux 5.1
 NO_STATES: Mapping[int, State] = {}
 EPOCH_AT = 8
 STATES_AT = _HEADER.size
 
 
-def write_states(
-    path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float, stale: Set[int] = frozenset()
-) -> None:
-    """Write the states of a ruleset's `orders` at `now`, with the counters' places; `stale` has indices of orders.
+class StatesMemory:
+    """The memory of a ruleset's states, which processes share: no file, so that no disk and nobody else damages it.
 
-    If the disk is full, an earlier file of the same orders is written over in place, which needs no room. Raises
-    OSError.
+    Its size is sealed, so that no process can cut it from under another (memfd_create(2)). Only what was mapped for
+    writing before `seal` can be written: in the process that made it, in the one that called `seal`, and in those that
+    these fork.
     """
-    states = bytes(state_at(order, now) for order in orders)
-    slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
-    flags = bytes(index in stale for index in range(len(orders)))
-    octets = _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots + flags
-    try:
-        replace_file(path, octets)
-    except OSError:
-        if not _written_over(path, octets):
-            raise
 
+    def __init__(self, descriptor: int) -> None:
+        """Take a descriptor over, as another process has sent it."""
+        self.descriptor = descriptor
+        self.writable: mmap.mmap | None = None
 
-def _written_over(path: Path, octets: bytes) -> bool:
-    """Write over a file of the same size; return whether there was one."""
-    try:
-        with path.open("r+b") as file:
-            if os.fstat(file.fileno()).st_size != len(octets):
-                return False
-            file.write(octets)
-    except OSError:
-        return False
-    return True
+    @classmethod
+    def make(
+        cls, orders: Sequence[Order], hit_slots: Sequence[int], now: float, stale: Set[int] = frozenset()
+    ) -> StatesMemory:
+        """Make the states of a ruleset's `orders` at `now`, with the counters' places; `stale` has indices of orders.
+
+        Raises OSError.
+        """
+        states = bytes(state_at(order, now) for order in orders)
+        slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
+        flags = bytes(index in stale for index in range(len(orders)))
+        octets = _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots + flags
+        memory = cls(os.memfd_create("blockd-states", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+        os.ftruncate(memory.descriptor, len(octets))
+        fcntl.fcntl(memory.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        memory.map_for_writing()[:] = octets
+        return memory
+
+    def map_for_writing(self) -> mmap.mmap:
+        """Return the memory mapped for writing; raises OSError if that is sealed."""
+        if self.writable is None:
+            self.writable = mmap.mmap(self.descriptor, 0)
+        return self.writable
+
+    def seal(self) -> None:
+        """Map it for writing here, and let no other process do so from now on; raises OSError."""
+        self.map_for_writing()
+        with contextlib.suppress(OSError):  # a kernel before 5.1
+            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, F_SEAL_FUTURE_WRITE)
+
+    def forget_writing(self) -> None:
+        """Unmap, in a process that may only read, what it has inherited mapped for writing."""
+        if self.writable is not None:
+            self.writable.close()
+            self.writable = None
+
+    def is_same(self, other: StatesMemory) -> bool:
+        """Return whether both are descriptors of the same memory."""
+        return os.path.samestat(os.fstat(self.descriptor), os.fstat(other.descriptor))
+
+    def __del__(self) -> None:
+        """Close the descriptor once nobody needs it; what is mapped stays."""
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
 
 
 class States(Protocol):
@@ -105,28 +134,32 @@ class StatesAt:
 class OrderStates:
     """The states of one ruleset's orders, mapped; `states[index]` is the byte of order `index`."""
 
-    def __init__(self, path: Path, orders: int, *, writable: bool = False) -> None:
-        """Map the file; raises RulesetError if it does not hold the states of that many orders."""
+    def __init__(self, memory: StatesMemory, orders: int, *, writable: bool = False) -> None:
+        """Map the memory; raises RulesetError if it does not hold the states of that many orders.
+
+        If it is to be `writable`, the memory's own mapping is used.
+        """
         try:
-            with path.open("r+b" if writable else "rb") as file:
-                access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-                self._octets = mmap.mmap(file.fileno(), 0, access=access)
+            octets = memory.map_for_writing() if writable else mmap.mmap(memory.descriptor, 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise RulesetError(f"{path} cannot be opened as order states: {error}") from error
+            raise RulesetError(f"the order states cannot be mapped: {error}") from error
+        self.memory = memory
+        self._octets = None if writable else octets
         slots_at = STATES_AT + _padded(orders)
         stale_at = stale_place(orders)
         size = stale_at + orders
-        if len(self._octets) != size or _HEADER.unpack_from(self._octets)[::2] != (MAGIC, orders):
-            self._octets.close()
-            raise RulesetError(f"{path} does not hold the states of {orders} orders")
-        self._view = memoryview(self._octets)
+        if len(octets) != size or _HEADER.unpack_from(octets)[::2] != (MAGIC, orders):
+            if self._octets is not None:
+                self._octets.close()
+            raise RulesetError(f"the order states are not those of {orders} orders")
+        self._view = memoryview(octets)
         self.states = self._view[STATES_AT : STATES_AT + orders]
         self.hit_slots = tuple(self._view[slots_at:stale_at].cast("I"))
         self.stale = self._view[stale_at:]
 
     @property
     def octets(self) -> memoryview:
-        """The whole file; every export of it must be released before `close`."""
+        """All of it; every export must be released before `close`."""
         return self._view
 
     @property
@@ -155,11 +188,12 @@ class OrderStates:
         return changed
 
     def close(self) -> None:
-        """Unmap the file."""
+        """Unmap the states; a mapping for writing stays with the memory."""
         self.states.release()
         self.stale.release()
         self._view.release()
-        self._octets.close()
+        if self._octets is not None:
+            self._octets.close()
 
 
 def stale_place(orders: int) -> int:

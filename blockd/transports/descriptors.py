@@ -14,7 +14,8 @@ from blockd.settings import Settings
 from blockd.transports.connections import Bounds
 
 OWN = 32  # files of a process itself beside the sockets that it listens on: rulesets, pipes, counters, logs
-LEAST = 12  # beside these: some sockets to upstreams, some connections
+LEAST = 12  # beside these in a worker: some sockets to upstreams, some connections
+OF_CHILD = 4  # beside these in the supervisor, for each child: its channel, its pulse, and what tells of its end
 BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker over TCP, if there are files enough
 WEB = 1000  # connections of the block page, and as many to its TLS port
 MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
@@ -24,10 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits."""
+    """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits.
+
+    `children` is how many processes the supervisor keeps.
+    """
 
     files: int
     listening: int
+    children: int
 
     @classmethod
     def of(cls, settings: Settings, files: int | None = None) -> Shares:
@@ -35,12 +40,12 @@ class Shares:
         listen = settings.listen
         page = listen.block_page
         listening = 2 * len(listen.dns) * settings.workers + len(page.http) + len(page.https) + 1
-        return cls(allowed() if files is None else files, listening)
+        return cls(allowed() if files is None else files, listening, settings.workers + 2)
 
     @property
     def least(self) -> int:
         """How many files there must be."""
-        return OWN + self.listening + LEAST
+        return OWN + self.listening + max(LEAST, OF_CHILD * self.children)
 
     @property
     def free(self) -> int:

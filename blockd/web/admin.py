@@ -2,7 +2,8 @@
 
 A browser on the operator's machine also shows pages that others wrote. Therefore the Host header must be an address,
 `localhost` or a name from the config (which excludes DNS rebinding), and every request that changes something must be
-sent as JSON (which pages of other sites may not send unless allowed, and they are not).
+sent as JSON (which pages of other sites may not send unless allowed, and they are not). It must also carry the secret
+of `blockd.web.bearer`: not everybody who reaches the port may change what is enforced.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from aiohttp.typedefs import Handler, Middleware
 from blockd.errors import BadName, BlockdError
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset.lookup_query import LookupQuery, lookup_query
+from blockd.web.bearer import CHALLENGE, REFUSAL, Bearer
 from blockd.web.bodies import (
     acceptance_of,
     feeds_of,
@@ -123,10 +125,13 @@ class Control(typing.Protocol):
         """Return what happens to a name, an address or a network, and why; raises BadName and CommandError."""
 
 
-def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
-    """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`."""
-    names = frozenset(host.lower() for host in hosts)
-    app = web.Application(middlewares=[_guard(names, RequestPace(time.monotonic))], client_max_size=MAX_BODY)
+def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> web.Application:
+    """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`.
+
+    What changes something is done only with the secret of `bearer`.
+    """
+    guard = _guard(bearer, frozenset(host.lower() for host in hosts), RequestPace(time.monotonic))
+    app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     costly = in_turn(CostlyTurns(time.monotonic))
 
     async def index(_request: web.Request) -> web.Response:
@@ -224,15 +229,18 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     return app
 
 
-def _guard(hosts: frozenset[str], pace: RequestPace) -> Middleware:
+def _guard(bearer: Bearer, hosts: frozenset[str], pace: RequestPace) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response: web.StreamResponse
         await pace.keep()
-        response = (
-            await _guarded(request, handler)
-            if _is_called_right(request, hosts)
-            else _error(403, "Host must be an address, localhost, or a name from the config; Origin must match it.")
-        )
+        if not _is_called_right(request, hosts):
+            response = _error(403, "Host must be an address, localhost, or a name from the config; Origin must match.")
+        elif request.method in _READING or bearer.allows(_authorization(request)):
+            response = await _guarded(request, handler)
+        else:
+            response = _error(401, REFUSAL, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
+            response.force_close()  # without having read its body
         response.headers.update(
             {
                 hdrs.SERVER: "blockd",
@@ -263,6 +271,14 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
 
+
+def _authorization(request: web.Request) -> str | None:
+    """Return the Authorization header; None if there is none, or more than one."""
+    given = request.headers.getall(hdrs.AUTHORIZATION, [])
+    return given[0] if len(given) == 1 else None
+
+
+_READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)  # what changes nothing
 
 _SENTENCES = {
     404: "This path does not exist; see / for the paths served.",

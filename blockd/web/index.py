@@ -30,7 +30,7 @@ _PATHS = (
     ("/api/traffic", "The sketch of recent traffic, which holds no client, as JSON."),
 )
 
-# All of them need Content-Type: application/json.
+# All of them need Content-Type: application/json, and the secret (`blockd.web.bearer`).
 _CHANGES = (
     ("/api/refresh", 'Fetch now; {"feeds": ["name"]} for some feeds only.'),
     ("/api/hint", 'Poll signed feeds soon, without waiting for a result; {"feed": "name"} for one feed.'),
@@ -79,7 +79,9 @@ def _index() -> str:
         element("title", "blockd"),
         element("style", Html(_STYLE)),
     )
-    note = element("p", "What is sent by POST is JSON, with Content-Type: application/json.")
+    note = element(
+        "p", "What is sent by POST is JSON, with Content-Type: application/json and Authorization: Bearer SECRET."
+    )
     body = element("body", element("h1", f"blockd {__version__}"), form, element("dl", *rows), note)
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")
 

@@ -173,6 +173,7 @@ class Daemon:
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
         self._banner = folder / "stdout"
+        self._seen: dict[int, str] = {}  # processes of it, with the time at which each began
         self._logged = 0  # characters of the log that are of the starts before
 
     def __enter__(self) -> Daemon:
@@ -266,14 +267,36 @@ class Daemon:
             self.process = None
 
     def processes(self) -> list[int]:
-        """Return the process ids of all that belongs to it, whoever their parents are."""
+        """Return the process ids of all that belongs to it, whoever their parents are.
+
+        Only root sees the environment of a process that has closed its memory; others know its descendants.
+        """
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError):
                     if self._mark.encode() in (entry / "environ").read_bytes():
                         found.append(int(entry.name))
-        return found
+        return found if os.geteuid() == 0 else sorted({*found, *self._descendants()})
+
+    def _descendants(self) -> set[int]:
+        """Return the processes that were once seen below the supervisor, itself included, and have not ended."""
+        began: dict[int, str] = {}
+        parents: dict[int, int] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    stat = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                    if stat[0] != "Z":
+                        began[int(entry.name)], parents[int(entry.name)] = stat[19], int(stat[1])
+        if self.process is not None and self.process.pid in began:
+            self._seen[self.process.pid] = began[self.process.pid]
+        self._seen = {pid: at for pid, at in self._seen.items() if began.get(pid) == at}
+        while more := {
+            pid: began[pid] for pid, above in parents.items() if above in self._seen and pid not in self._seen
+        }:
+            self._seen.update(more)
+        return set(self._seen)
 
     def control_pid(self) -> int:
         """Return the control process."""
@@ -343,9 +366,15 @@ class Daemon:
         with request("GET", self.admin_port, path) as response:
             return response.status, response.read()
 
+    @property
+    def secret(self) -> str:
+        """The secret of the admin port; empty before there is one."""
+        path = self.state_dir / "admin.secret"
+        return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
-        """POST JSON to the admin port."""
-        headers = {"Content-Type": "application/json"}
+        """POST JSON to the admin port, with its secret."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
         with request("POST", self.admin_port, path, headers, json.dumps(body)) as response:
             return response.status, json.loads(response.read())
 

@@ -243,9 +243,9 @@ class WorkerSimulator:
         self.mute: set[int] = set()
         self.broken: set[int] = set()
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.sent.append(message)
-        for index, pid in dict(self.workers.pids).items():
+        for index, pid in dict(self.workers.pids).items() if "enforce" in message else ():
             if index in self.broken:
                 failed = {"worker": index, "pid": pid, "failed": message["enforce"], "why": "its file is gone"}
                 asyncio.get_running_loop().call_soon(self.workers.heard, failed)  # who has sent it waits for it then

@@ -46,7 +46,7 @@ class Office:
         self.said.append(told)
         self.service.heard({**told, "worker": index, "pid": 10 + index})
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         """Pass what control says on to the workers."""
         for desk in self.desks.values():
             desk.take(json.loads(json.dumps(message))["cache"])
@@ -165,12 +165,12 @@ def test_a_worker_that_does_not_answer_is_named_and_one_that_died_is_not(rig: Ri
         showing = asyncio.create_task(office.service.show(NAME))
         await office.time.advance(1)
         assert not showing.done()
-        office.workers.heard({"died": 2})
+        office.workers.heard({"died": True, "worker": 2})
         await office.time.advance(SECONDS)
         told = await showing
         assert ([worker["worker"] for worker in told.workers], told.silent) == ([0], (1,))
         office.service.heard({"cache": {"id": 1, "entries": [], "failures": [], "more": 0}, "worker": 1, "pid": 11})
-        office.workers.heard({"died": 1})
+        office.workers.heard({"died": True, "worker": 1})
         assert [worker["worker"] for worker in (await office.service.show(NAME)).workers] == [0], "it came too late"
 
     asyncio.run(story())

@@ -45,7 +45,7 @@ STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
     "workers", "page", "self_test", "overrides",
     "contradictions",
-    "audit", "compiling", "disk", "alarms", "notes",
+    "audit", "compiling", "disk", "confinement", "alarms", "notes",
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "version", "age_seconds", "next_poll",
@@ -80,7 +80,7 @@ class Channel:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.sent.append(message)
         assert self.control is not None
         if "enforce" not in message:
@@ -248,7 +248,7 @@ def test_not_ready_says_what_clients_get_meanwhile(tmp_path: Path) -> None:
 def test_worker_that_has_died_is_unhealthy_until_it_is_back(run: Run) -> None:
     async def check(node: Node) -> None:
         assert node.control.health() == Condition(True, "every worker is running")
-        node.control.heard({"died": 0})
+        node.control.heard({"died": True, "worker": 0})
         assert node.control.health().reason == "workers [0] are not running; they are being started again"
         node.control.heard({"worker": 0, "pid": 30, "enforcing": 0})
         assert node.control.health().is_ok

@@ -69,6 +69,18 @@ def _unreadable(path: Path) -> None:
     path.symlink_to(path.name)
 
 
+def _link(path: Path) -> None:
+    """Put the file somewhere else, and a link in its place: nobody but blockd may choose what it opens."""
+    elsewhere = path.with_name(f"{path.name}-elsewhere")
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
@@ -76,6 +88,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "other names": _other_name,
     "a folder": _folder,
     "unreadable": _unreadable,
+    "a link": _link,
+    "a pipe": _pipe,
     "gone": lambda path: path.unlink(),
 }
 
@@ -189,7 +203,7 @@ async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSw
     ours, theirs = pair()
     enforcing: RulesetSwitcher | None = None
     try:
-        state.check_writable()
+        state.secure()
         state.tidy()
         slots = HitSlots(state.folder / "hit-slots.json")
         known = [(feed, FeedState.load(state.feed_folder(feed.name))) for feed in settings.feeds]

@@ -133,21 +133,6 @@ def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: 
     until(daemon.is_ready, "all is well")
 
 
-def test_list_is_enforced_while_a_worker_is_missing(daemon: Daemon) -> None:
-    rulesets = daemon.state_dir / "rulesets"
-    daemon.refresh()  # so that no version is still being made of what the starts before have left
-    version = daemon.status()["ruleset"]["version"]
-    held = (rulesets / f"{version:06}.orders").rename(daemon.folder / "held")
-    os.kill(daemon.status()["workers"][1]["pid"], signal.SIGKILL)
-    until(lambda: "cannot be opened as order states" in daemon.log, "the worker cannot start")
-    write_list(daemon.folder / "list", ["listed.example", "later-3.example"])
-    until(lambda: daemon.lookup("later-3.example")["verdict"] == "sinkhole", "the list is taken")
-    until(daemon.is_ready, "the worker is back with the new version")
-    assert held.exists()
-    for _ in range(20):
-        assert daemon.ask("later-3.example").addresses == SINKHOLE
-
-
 def visit(daemon: Daemon, name: str = "listed.example") -> int:
     """Visit the block page of a name; return the status."""
     with request("GET", daemon.http_port, "/", {"Host": name}) as response:

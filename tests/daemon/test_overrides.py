@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, everywhere, until
+from tests.break_in import NEEDS_ROOT, attempted, become_nobody
+from tests.daemon.harness import Daemon, everywhere, request, until
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -49,6 +51,29 @@ def test_override_is_enforced_at_once_and_ends_on_its_second(daemon: Daemon) -> 
     everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it has ended")
     assert time.time() >= end.timestamp()
     assert daemon.status()["overrides"] == []
+
+
+@NEEDS_ROOT
+def test_a_local_user_cannot_lift_a_block(daemon: Daemon) -> None:
+    for path in (daemon.folder, *list(daemon.folder.parents)[:2]):  # it is the daemon that keeps the secret
+        path.chmod(0o755)
+    assert not attempted((daemon.state_dir / "admin.secret").read_text, become_nobody)
+    asked = {"name": "open-1.example", "reason": "why", "until": f"{tomorrow():%Y-%m-%d}"}
+
+    def statuses(authorization: str) -> list[int]:
+        found = []
+        for path, body in (("/api/override", {"add": asked}), ("/api/cache/flush", {"all": True})):
+            headers = {"Content-Type": "application/json", "Authorization": authorization}
+            with request("POST", daemon.admin_port, path, headers, json.dumps(body)) as response:
+                found.append(response.status)
+        return found
+
+    assert attempted(lambda: statuses("") == statuses("Bearer guess") == [401, 401], become_nobody)
+    assert daemon.ask("open-1.example").addresses == SINKHOLE
+    assert daemon.status()["overrides"] == []
+    assert daemon.metric("blockd_admin_refused_total") == 4
+    assert attempted(lambda: request("GET", daemon.admin_port, "/api/status").__enter__().status == 200, become_nobody)
+    assert daemon.secret not in daemon.log + daemon.banner + json.dumps(daemon.status())
 
 
 def test_override_is_kept_over_a_restart_and_ended_by_hand(daemon: Daemon) -> None:

@@ -320,9 +320,9 @@ def test_what_is_held_back_is_recorded_before_a_version_is_enforced(tmp_path: Pa
         recorded: list[bool] = []
         send = node.channel.send
 
-        def sent(message: dict[str, Any]) -> None:
+        def sent(message: dict[str, Any], descriptor: int | None = None) -> None:
             recorded.append(node.state.versions.held(message["enforce"]) is not None)
-            send(message)
+            send(message, descriptor)
 
         node.channel.send = sent  # type: ignore[method-assign]
         await node.publish(A, "co.id")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -191,11 +194,25 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
     daemon.settings["user"] = NOBODY
     daemon.fresh = True  # what it does not import in time that user may not be able to read
     uid = pwd.getpwnam(NOBODY).pw_uid
+    told = run(daemon)  # which changes the owner of nothing
+    assert f"`chown -R {NOBODY}: {daemon.state_dir}`" in told.stderr
+    assert {path.lstat().st_uid for path in (daemon.state_dir, *daemon.state_dir.rglob("*"))} == {0}
+    shutil.rmtree(daemon.state_dir)
+    daemon.state_dir.mkdir()
+    os.chown(daemon.state_dir, uid, -1)
     with daemon:
         assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in daemon.processes()} == {uid}
         lasting = (path for path in daemon.state_dir.rglob("*") if not path.name.startswith("."))
         assert all(path.stat().st_uid == uid for path in (daemon.state_dir, *lasting))
+        for pid in daemon.processes():
+            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            found = dict(re.findall(r"^(Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid):\s(.+)$", status, re.MULTILINE))
+            assert found.pop("Uid").split() == [str(uid)] * 4
+            assert found == {**dict.fromkeys(("CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16), "NoNewPrivs": "1"}
+        assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o750
+        modes = {path: path.lstat().st_mode for path in daemon.state_dir.rglob("*")}
+        assert {path: oct(mode) for path, mode in modes.items() if mode & 0o027} == {}
         assert daemon.refresh()["feeds"] == {"national": {"outcome": "unchanged"}}
 
 

@@ -65,7 +65,7 @@ def test_older_version_is_used_where_the_current_one_is_damaged(tmp_path: Path, 
     damaged.write_bytes(content)
     with daemon:
         assert daemon.ask("listed.example").addresses == SINKHOLE
-        assert "Version 2 is skipped at the start" in daemon.log
+        assert "Version 2 is damaged, and set aside" in daemon.log
         everywhere(lambda: daemon.ask("second.example").addresses == SINKHOLE, "what was accepted is compiled anew")
         assert daemon.ask("first.example").rcode == "NXDOMAIN"
 
@@ -87,14 +87,13 @@ def test_a_ruleset_of_an_older_format_is_compiled_anew_from_what_was_accepted(
         assert f"its format is {OLDEST - 1}" in daemon.log
 
 
-def test_damaged_mark_and_states_are_no_obstacle(tmp_path: Path, resolver: UpstreamSimulator) -> None:
+def test_damaged_mark_and_slots_are_no_obstacle(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     daemon = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"}, upstream=resolver.address)
     with daemon:
         pass
     rulesets = daemon.state_dir / "rulesets"
     (rulesets / "current").write_bytes(b"\xff\0nonsense")
-    (rulesets / "000001.orders").write_bytes(b"short")
     (daemon.state_dir / "hit-slots.json").write_bytes(b"{")
     (daemon.state_dir / "feeds" / "national" / "feed.json").write_bytes(b"[]")
     with daemon:

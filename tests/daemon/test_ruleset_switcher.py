@@ -161,7 +161,7 @@ def test_worker_that_cannot_enforce_a_version_has_it_taken_back_everywhere(run: 
     run(check)
 
 
-def test_worker_that_does_not_answer_is_waited_for_as_long_as_a_swap_may_take(run: Run) -> None:
+def test_worker_that_is_late_is_ended_and_takes_nothing_back(run: Run) -> None:
     async def check(node: Node) -> None:
         await node.enforce("a.example")
         node.channel.mute = {1}
@@ -170,16 +170,44 @@ def test_worker_that_does_not_answer_is_waited_for_as_long_as_a_swap_may_take(ru
         await node.time.advance(SWAP_TIME - 1)
         assert not swapping.done()
         await node.time.advance(1)
-        with pytest.raises(RulesetError, match=r"workers \[1\] did not take version 2 in 10 seconds"):
+        assert await swapping
+        assert (node.blocked("b.example"), node.enforcing()) == (["b.example"], [2, 1])
+        assert node.channel.sent[-1] == {"late": [1], "version": 2}
+
+    run(check)
+
+
+def test_worker_that_is_known_to_hang_is_not_waited_for(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.enforce("a.example")
+        node.channel.mute = {1}
+        swapping = asyncio.create_task(node.enforce("b.example"))
+        await node.time.has_sleepers()
+        node.workers.heard({"worker": 1, "pid": 11, "silent": True})
+        assert await swapping
+        assert (node.blocked("b.example"), node.enforcing()) == (["b.example"], [2, 1])
+        assert node.workers.trouble() == "worker 1 (process 11) does not answer; it is ended and started again"
+
+    run(check)
+
+
+def test_version_that_no_worker_takes_is_taken_back(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.enforce("a.example")
+        node.channel.mute = {0, 1}
+        swapping = asyncio.create_task(node.enforce("b.example"))
+        await node.time.has_sleepers()
+        await node.time.advance(SWAP_TIME)
+        with pytest.raises(RulesetError, match=r"workers \[0, 1\] did not take version 2 in 10 seconds"):
             await swapping
-        assert (node.blocked("a.example"), node.enforcing()) == (["a.example"], [1, 1])
+        assert node.blocked("a.example") == ["a.example"]
 
     run(check)
 
 
 def test_worker_that_is_dead_is_not_waited_for(run: Run) -> None:
     async def check(node: Node) -> None:
-        node.workers.heard({"died": 1})
+        node.workers.heard({"died": True, "worker": 1})
         assert await node.enforce("a.example")
         assert (node.enforcing(), node.tests.asked) == ([1], (1, [0]))
 
@@ -191,7 +219,7 @@ def test_worker_that_dies_in_the_middle_of_a_swap_does_not_stop_it(run: Run) -> 
         node.channel.mute = {1}
         swapping = asyncio.create_task(node.enforce("a.example"))
         await node.time.has_sleepers()
-        node.workers.heard({"died": 1})
+        node.workers.heard({"died": True, "worker": 1})
         assert await swapping
         assert node.blocked("a.example") == ["a.example"]
 

@@ -44,7 +44,7 @@ def test_a_wildcard_matches_as_in_any_zone(rules: dict[str, str], names: list[st
         [record] = [feed for feed in builder.catalogue().feeds if feed.name == "zone"]
         listed = {owner.removeprefix("*.") for owner in rules}
         assert record.names == len(listed)
-        with Opened(builder.path, Path(folder) / "states") as opened:
+        with Opened(builder.path) as opened:
             header = opened.ruleset.header
             assert header.entries == header.names == len(list(opened.ruleset.entries())) == len(listed | {"a.b", "c.a"})
             told, expected = {}, {}
@@ -60,7 +60,7 @@ def test_a_wildcard_matches_as_in_any_zone(rules: dict[str, str], names: list[st
 def test_the_empty_name_that_closes_a_wildcard_is_told(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     builder.build(zone(builder, rpz(), "*.x.example CNAME .\nd.a.b.x.example CNAME .\nc.x.example CNAME *.\n"))
-    with Opened(builder.path, tmp_path / "states") as opened:
+    with Opened(builder.path) as opened:
         told = {}
         for name in ("c.b.x.example", "z.c.x.example"):
             explained = explain(opened.enforced, name)

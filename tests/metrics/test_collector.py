@@ -82,6 +82,7 @@ NAMES = {
     "blockd_order_to_enforcement_seconds": {"change"},
     "blockd_audit_failed": set(),
     "blockd_audit_failures_total": set(),
+    "blockd_admin_refused_total": set(),
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")

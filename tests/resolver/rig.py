@@ -34,7 +34,7 @@ from blockd.resolver import (
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
-from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.settings import Upstream
 
 CLIENT = "127.0.0.1"
@@ -160,15 +160,14 @@ class Rig:
         compile_ruleset(feeds, path, created=1, randomness=self._random.randbytes)
         ruleset = Ruleset.open(path)
         self._orders = [record.order for record in ruleset.catalogue.orders]
-        self._states_path = self.folder / f"{self.version}.orders"
-        write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
+        self._states = StatesMemory.make(self._orders, range(1, len(self._orders) + 1), 1)
         self.wall_clock.now = 1.0
-        states = OrderStates(self._states_path, len(self._orders))
+        states = OrderStates(self._states, len(self._orders))
         self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations))
 
     def pass_time(self, now: float, *stale: int) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""
-        states = OrderStates(self._states_path, len(self._orders), writable=True)
+        states = OrderStates(self._states, len(self._orders), writable=True)
         states.update(self._orders, now, frozenset(stale))
         states.close()
         self.wall_clock.now = now

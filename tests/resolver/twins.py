@@ -25,7 +25,7 @@ from blockd.resolver import (
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
-from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.settings import Upstream
 from tests.resolver.rig import PATIENT, SINKHOLE, Clock
 
@@ -126,8 +126,7 @@ class Twins:
         with_orders = Ruleset.open(path)
         self.orders = [record.order for record in with_orders.catalogue.orders]
         with_orders.close()
-        self._states = self.folder / f"{self.version}.orders"
-        write_states(self._states, self.orders, range(1, len(self.orders) + 1), 1)
+        self._states = StatesMemory.make(self.orders, range(1, len(self.orders) + 1), 1)
         self.wall_clock.now = 1.0
         for side in self.sides:
             states = OrderStates(self._states, len(self.orders))

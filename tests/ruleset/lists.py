@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
-from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.ruleset.digest import SIZE, Pieces, overall
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER, HEADER_SIZE
 
@@ -81,10 +81,9 @@ def enforced(folder: Path, *feeds: FeedInput, now: float = NOW) -> Enforced:
 
 
 def enforce(ruleset: Ruleset, now: float = NOW) -> Enforced:
-    path = ruleset.path.with_suffix(".orders")
     orders = [record.order for record in ruleset.catalogue.orders]
-    write_states(path, orders, range(1, len(orders) + 1), now)
-    return Enforced(1, ruleset, OrderStates(path, len(orders)))
+    memory = StatesMemory.make(orders, range(1, len(orders) + 1), now)
+    return Enforced(1, ruleset, OrderStates(memory, len(orders)))
 
 
 def some_names(count: int) -> Iterable[str]:

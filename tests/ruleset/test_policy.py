@@ -402,7 +402,8 @@ def test_every_claim_that_covers_a_name_is_told(tmp_path: Path) -> None:
 def test_a_flip_shows_in_the_next_verdict_and_in_the_moment(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o", expires=NOW + 10), "a.example")))
     orders = [record.order for record in subject.ruleset.catalogue.orders]
-    writer = OrderStates(tmp_path / "list.orders", 1, writable=True)
+    assert isinstance(subject.states, OrderStates)
+    writer = OrderStates(subject.states.memory, 1, writable=True)
     key, moment = key_from_text("a.example"), subject.moment
     assert subject.verdict(key).reason is Reason.LISTED
     assert writer.update(orders, NOW + 9) == []

@@ -219,7 +219,7 @@ def _must_agree(subject: Enforced) -> None:
     if not is_native():
         return
     path = subject.ruleset.path
-    with Opened(path, path.with_suffix(".orders")) as opened:
+    with Opened(path) as opened:
         for text in (*NAMES, "x.c.b.a.example", "b.example"):
             key = key_from_text(text)
             verdict = opened.enforced.verdict(key)

@@ -13,7 +13,7 @@ from blockd.errors import RulesetError
 from blockd.names.translation import packed_translations
 from blockd.orders import NO_TIER, Action, Order, Scope
 from blockd.resolver.clients import packed_host
-from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, StatesMemory, compile_ruleset
 from blockd.ruleset.format import HEADER_SIZE, Header
 from tests.effort import some, tries
 from tests.resolver import corpus
@@ -55,12 +55,10 @@ def table_of(enforced: Enforced) -> Any:
 class Opened:
     """One ruleset file, opened by both readers."""
 
-    def __init__(self, path: Path, states: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self.ruleset = Ruleset.open(path)
         orders: list[Order] = [record.order for record in self.ruleset.catalogue.orders]
-        if not states.exists():
-            write_states(states, orders, range(1, len(orders) + 1), 1)
-        mapped = OrderStates(states, len(orders))
+        mapped = OrderStates(StatesMemory.make(orders, range(1, len(orders) + 1), 1), len(orders))
         self.enforced = Enforced(1, self.ruleset, mapped)
         self.table = table_of(self.enforced)
 
@@ -103,8 +101,8 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
-    with Opened(path, tmp_path / "1.orders") as opened:
+def test_both_readers_decide_alike(path: Path) -> None:
+    with Opened(path) as opened:
         assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES) + len(CLIENTS), 0)
 
 
@@ -128,17 +126,16 @@ def test_both_readers_agree_on_exceptions(tmp_path: Path) -> None:
             feeds.append(FeedInput(f"f{feed}", kind, chance.randrange(3), "", orders, listings))
         made = tmp_path / "some.ruleset"
         compile_ruleset(feeds, made, created=1, randomness=chance.randbytes)
-        with Opened(made, tmp_path / "some.orders") as opened:
+        with Opened(made) as opened:
             for key in keys_of([*names, *(f"deep.{name}" for name in names)]):
                 verdict = opened.enforced.verdict(key)
                 size = len(verdict.entry.key) if verdict.entry and RULINGS[verdict.reason] else 0
                 expected = RULINGS[verdict.reason], verdict.order_index if size else 0, size, verdict.tier
                 assert opened.table.verdict(key)[:4] == expected
-        (tmp_path / "some.orders").unlink()
 
 
-def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
-    with Opened(path, tmp_path / "1.orders") as opened:
+def test_a_closed_table_decides_nothing(path: Path) -> None:
+    with Opened(path) as opened:
         key = keys_of(["sinkhole.example"])[0]
         assert opened.table.verdict(key)[0] == 3
         opened.table.close()
@@ -148,8 +145,8 @@ def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 5, 15, 17, 100, 100_000])
-def test_an_address_of_no_kind_is_not_listed(path: Path, tmp_path: Path, size: int) -> None:
-    with Opened(path, tmp_path / "1.orders") as opened:
+def test_an_address_of_no_kind_is_not_listed(path: Path, size: int) -> None:
+    with Opened(path) as opened:
         assert opened.table.address_verdict(b"\xcb" * size)[:4] == (0, 0, 0, NO_TIER)
 
 
@@ -168,8 +165,8 @@ NO_NAMES = (
 
 
 @pytest.mark.parametrize("key", NO_NAMES)
-def test_a_key_of_no_name_is_not_listed(path: Path, tmp_path: Path, key: bytes) -> None:
-    with Opened(path, tmp_path / "1.orders") as opened:
+def test_a_key_of_no_name_is_not_listed(path: Path, key: bytes) -> None:
+    with Opened(path) as opened:
         assert opened.table.verdict(key)[:4] == (0, 0, 0, NO_TIER)
 
 
@@ -224,7 +221,7 @@ def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path
     for _ in range(EDITS):
         lying.write_bytes(edited(whole, chance))
         try:
-            opened = Opened(lying, tmp_path / "1.orders")
+            opened = Opened(lying)
         except RulesetError:
             refused += 1
             continue

@@ -51,7 +51,7 @@ def test_few_files_make_each_share_smaller_and_are_told(settings: Settings, capl
     )
 
 
-@pytest.mark.parametrize(("files", "is_enough"), [(16, False), (54, False), (55, True), (64, True), (256, True)])
+@pytest.mark.parametrize(("files", "is_enough"), [(16, False), (58, False), (59, True), (64, True), (256, True)])
 def test_too_few_are_one_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, files: int, is_enough: bool
 ) -> None:
@@ -61,7 +61,7 @@ def test_too_few_are_one_sentence(
         assert said == ""
     else:
         assert said == (
-            f"open files: a process may open {files}, and blockd needs 55 with this config, of which 11 are sockets to "
+            f"open files: a process may open {files}, and blockd needs 59 with this config, of which 11 are sockets to "
             "listen on; raise LimitNOFILE in the systemd unit, or `ulimit -n`"
         )
 

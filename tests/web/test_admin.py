@@ -18,7 +18,10 @@ from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.bearer import Bearer
 from blockd.web.index import INDEX
+
+SECRET = "5ec7e7" * 10 + "aaaa"
 
 
 @dataclass
@@ -141,12 +144,23 @@ def daemon() -> Daemon:
 
 
 def ask(
-    daemon: Daemon, bound: socket.socket, path: str, *, method: str = "GET", data: bytes | None = None, **headers: str
+    daemon: Daemon,
+    bound: socket.socket,
+    path: str,
+    *,
+    method: str = "GET",
+    data: bytes | None = None,
+    secret: str = SECRET,
+    bearer: Bearer | None = None,
+    **headers: str,
 ) -> Answer:
     async def asked() -> Answer:
-        serving = await serve_admin(admin_app(daemon, ["admin.example"]), [bound])
+        app = admin_app(daemon, bearer or Bearer(SECRET), ["admin.example"])
+        serving = await serve_admin(app, [bound])
         try:
             sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+            if method == "POST" and secret:
+                sent.setdefault("Authorization", f"Bearer {secret}")
             url = URL(f"http://127.0.0.1:{bound.getsockname()[1]}{path}", encoded=True)
             async with (
                 aiohttp.ClientSession() as session,
@@ -281,8 +295,11 @@ def test_a_hint_of_another_shape_wakes_nothing(
 
 
 def test_a_hint_from_another_sites_page_wakes_nothing(daemon: Daemon, bound: socket.socket) -> None:
-    headers = {"Content_Type": "application/json", "Origin": "https://evil.example"}
-    assert ask(daemon, bound, "/api/hint", method="POST", data=b"{}", **headers).status == 403
+    told = ask(
+        daemon, bound, "/api/hint", method="POST", data=b"{}", Content_Type="application/json",
+        Origin="https://evil.example",
+    )  # fmt: skip
+    assert told.status == 403
     assert not daemon.hinted
 
 
@@ -459,6 +476,82 @@ def test_a_form_of_another_site_cannot_roll_back(daemon: Daemon, bound: socket.s
     assert not daemon.rolled_back
 
 
+CHANGES = {
+    "/api/refresh": b"{}",
+    "/api/hint": b"{}",
+    "/api/rollback": b'{"version": 3, "reason": "why"}',
+    "/api/override": b'{"end": {"name": "a.example", "reason": "why"}}',
+    "/api/accept": b'{"feed": "national", "digest": "ab", "reason": "why"}',
+    "/api/held": b'{"hold": {"name": "co.id", "reason": "why"}}',
+    "/api/cache/flush": b'{"all": true}',
+    "/api/statement": b"{}",
+}
+WRONG = [
+    {},
+    {"Authorization": ""},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Bearer "},
+    {"Authorization": f"Bearer {SECRET[:-1]}"},
+    {"Authorization": f"Bearer {SECRET}0"},
+    {"Authorization": f"Basic {SECRET}"},
+    {"Authorization": SECRET},
+    {"Authorization": "Bearer \u00e9"},
+]
+
+
+def test_every_change_is_among_those_that_are_tested_without_the_secret(daemon: Daemon) -> None:
+    routes = admin_app(daemon, Bearer(SECRET)).router.routes()
+    paths = {route.resource.canonical for route in routes if route.method not in ("GET", "HEAD") and route.resource}
+    assert paths == CHANGES.keys()
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_what_changes_something_asks_for_the_secret(daemon: Daemon, bound: socket.socket, path: str) -> None:
+    untouched = Daemon()
+    refused = ask(daemon, bound, path, method="POST", data=CHANGES[path], secret="", Content_Type="application/json")
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="blockd"')
+    assert "admin.secret" in str(refused.json["error"])
+    assert refused.headers["Connection"] == "close"
+    assert daemon == untouched
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_with_the_secret_it_is_done(daemon: Daemon, bound: socket.socket, path: str) -> None:
+    done = ask(daemon, bound, path, method="POST", data=CHANGES[path], Content_Type="application/json")
+    assert done.status in (200, 202)
+
+
+@pytest.mark.parametrize("headers", WRONG)
+def test_a_wrong_secret_changes_nothing_and_is_counted(
+    daemon: Daemon, bound: socket.socket, headers: dict[str, str]
+) -> None:
+    bearer = Bearer(SECRET)
+    refused = ask(
+        daemon, bound, "/api/refresh", method="POST", data=b"{}", secret="", bearer=bearer,
+        Content_Type="application/json", **headers,
+    )  # fmt: skip
+    assert (refused.status, bearer.refused, daemon.refreshed) == (401, 1, [])
+
+
+@pytest.mark.parametrize("secret", ["", " "])
+def test_nothing_is_allowed_where_there_is_no_secret(secret: str) -> None:
+    bearer = Bearer("")
+    assert not any(bearer.allows(header) for header in (None, "", "Bearer", f"Bearer {secret}"))
+
+
+def test_refusals_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    bearer = Bearer(SECRET, lambda: now[0])
+    for now[0] in (0.0, 1.0, 59.9, 60.0, 61.0):
+        assert not bearer.allows("Bearer no")
+    assert (bearer.refused, len(caplog.records)) == (5, 2)
+    assert SECRET not in caplog.text
+
+
+def test_reading_asks_for_no_secret(daemon: Daemon, bound: socket.socket) -> None:
+    assert ask(daemon, bound, "/api/status").status == 200
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
 def test_a_form_of_another_site_cannot_refresh(daemon: Daemon, bound: socket.socket, kind: str) -> None:
     assert refresh(daemon, bound, b"{}", kind).status == 415
@@ -485,7 +578,7 @@ def test_a_foreign_origin_is_refused(daemon: Daemon, bound: socket.socket, origi
 
 
 def test_the_index_has_every_path(daemon: Daemon) -> None:
-    app = admin_app(daemon)
+    app = admin_app(daemon, Bearer(SECRET))
     for route in app.router.routes():
         assert route.resource is not None
         path = route.resource.canonical
@@ -537,7 +630,7 @@ def test_a_request_in_a_later_version_is_answered_in_http_1(daemon: Daemon, boun
 
 def answer_to(daemon: Daemon, bound: socket.socket, request_bytes: bytes) -> bytes:
     async def asked() -> bytes:
-        serving = await serve_admin(admin_app(daemon), [bound])
+        serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound])
         try:
             reader, writer = await asyncio.open_connection(*bound.getsockname())
             writer.write(request_bytes)

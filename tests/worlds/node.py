@@ -123,7 +123,7 @@ class Worker:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.enforce(int(message["enforce"]))
         assert self.control is not None
         self.control.heard({"worker": 0, "pid": WORKER_PID, "enforcing": message["enforce"]})
@@ -142,7 +142,7 @@ class Silent:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         pass
 
 

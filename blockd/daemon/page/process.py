@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,9 @@ from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes import pulse
+from blockd.daemon.processes.signals import ENDING
+from blockd.daemon.rights.confinement import Confinement
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
@@ -48,6 +50,7 @@ def run(context: PageContext, channel: Channel) -> None:
     os.nice(NICENESS)
     sockets = context.shared.sockets
     sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 
 
@@ -70,12 +73,13 @@ class PageProcess:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        pulse.begin(loop)
+        for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
         if self._wanted is None:
             self._channel.send({"enforcing": 0})
-        else:
-            await self.enforce(self._wanted)  # before the first visitor is answered
+        elif not await self.enforce(self._wanted):  # before the first visitor is answered
+            self._news.set()
         loop.add_reader(self._channel.fileno(), self._hear)
         site, sockets = self.sinkhole.site(), self._shared.sockets
         serving = [
@@ -112,7 +116,7 @@ class PageProcess:
             return
         for message in messages:
             if "enforce" in message:
-                self.want(int(message["enforce"]))
+                self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""
@@ -120,16 +124,17 @@ class PageProcess:
         self._news.set()
 
     async def follow(self) -> None:
-        """Enforce what is asked for, for ever; what cannot be opened is tried again."""
+        """Enforce what is asked for, for ever; what cannot be opened is tried again.
+
+        A version that is enforced already is opened anew, as workers do: its orders' states may be others.
+        """
         while True:
+            await self._news.wait()
             self._news.clear()
-            wanted = self._wanted
-            if wanted is None or self.enforces(wanted) or await self.enforce(wanted):
-                if self._wanted == wanted:
-                    await self._news.wait()
-            else:
+            while self._wanted is not None and not await self.enforce(self._wanted):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), RETRY)
+                self._news.clear()  # the newest is tried in any case
 
     def enforces(self, version: int) -> bool:
         """Return whether a version is enforced."""

@@ -35,6 +35,7 @@ class PageWatch:
         self._clock = clock
         self._pid = state.pid if state else None
         self._enforcing = (state.enforcing if state else None) or 0
+        self._is_silent = False  # whether it does not answer the supervisor
         self._failure = ""  # why it cannot enforce a version, which it says as soon as it knows
         self._newest = 0  # the version that a worker said last to enforce, and since when one does
         self._since = clock()
@@ -42,7 +43,10 @@ class PageWatch:
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor about the page process."""
         if "died" in message:
-            self._pid, self._enforcing, self._failure = None, 0, ""
+            self._pid, self._enforcing, self._failure, self._is_silent = None, 0, "", False
+            return
+        if "silent" in message:
+            self._is_silent = bool(message["silent"])
             return
         self._pid = int(message["pid"])
         if "failed" in message:
@@ -61,6 +65,8 @@ class PageWatch:
             return ""
         if self._pid is None:
             return "the block page's process is not running; it is being started again"
+        if self._is_silent:
+            return f"the block page's process ({self._pid}) does not answer; it is ended and started again"
         if version is None or self._enforcing == version:
             return ""
         if not self._failure and self._clock() - self._since < FOLLOWS:

@@ -1,1 +1,1 @@
-"""The supervisor's children: which there are, and how one is started, waited for and ended."""
+"""Processes and what the machine gives them: signals, standard streams, children, and whether these still answer."""

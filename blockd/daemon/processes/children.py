@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -11,10 +12,15 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from blockd.daemon.channel import Channel
-from blockd.daemon.update.nursery import reset_signals
-from blockd.errors import BlockdError
+from blockd.daemon.processes import pulse, signals
+from blockd.daemon.processes.pulse import Pulse
+from blockd.errors import BlockdError, RulesetError
 
-Kind = Literal["worker", "page", "control"]
+Kind = Literal["worker", "page", "control", "verifier"]
+
+BAD_RULESET = 3  # exit code of a child that cannot open what it is to enforce
+_MAX_REASON = 500  # letters of a sentence that is passed on
+_NAMES = {number.value: number.name for number in signal.Signals}  # most of those of real time have none
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +40,7 @@ class Role:
     @property
     def enforces(self) -> bool:
         """Whether it opens the ruleset in force, is told which that is, and reports it."""
-        return self.kind != "control"
+        return self.kind in ("worker", "page")
 
 
 PAGE = Role("page")
@@ -50,7 +56,10 @@ class Child:
     watch: int  # a pidfd: readable when the process has ended
     channel: Channel
     started: float  # by the monotonic clock
+    pulse: Pulse
     enforcing: int | None = None  # the version that it reports to enforce, 0 for none
+    reason: str = ""  # why it ends, as it says last
+    is_done: bool = False  # whether nothing more is heard of it, or shall be
 
     @property
     def kind(self) -> Kind:
@@ -62,16 +71,26 @@ class Child:
         """Its name in log lines."""
         return self.role.name
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended: then its process id may be another's."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.watch, number)
 
-def be_child(job: Callable[[Channel], None], channel: Channel) -> NoReturn:
+
+def be_child(job: Callable[[Channel], None], channel: Channel, own: Pulse) -> NoReturn:
     """Run as a child; never return into the supervisor's code, whatever happens."""
     code = 1
     try:
-        reset_signals()
+        signals.reset()
+        pulse.be(own)
         job(channel)
         code = 0
     except BlockdError as error:
         log.error("%s", error)
+        channel.send({"reason": str(error)[:_MAX_REASON]})
+        code = BAD_RULESET if isinstance(error, RulesetError) else 1
+    except MemoryError:
+        log.error("This process has no memory left, and ends; it is started again.")
     except Exception:
         log.exception("An internal error in blockd ended this process; it is started again. Please report it.")
     finally:
@@ -80,8 +99,16 @@ def be_child(job: Callable[[Channel], None], channel: Channel) -> NoReturn:
         os._exit(code)
 
 
+def has_met_damage(status: int) -> bool:
+    """Return whether a process has ended because the ruleset could not be opened, or was cut while it was mapped."""
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) == signal.SIGBUS
+    return os.WEXITSTATUS(status) == BAD_RULESET
+
+
 def how_it_ended(status: int) -> str:
     """Describe how a process ended, by its wait status."""
     if os.WIFSIGNALED(status):
-        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        number = os.WTERMSIG(status)
+        return f"killed by {_NAMES.get(number, f'signal {number}')}"
     return f"exit code {os.WEXITSTATUS(status)}"

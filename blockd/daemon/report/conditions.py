@@ -10,9 +10,7 @@ from blockd.web.admin import Condition
 
 def health(workers: Workers, page: PageWatch, version: int | None) -> Condition:
     """Return whether every worker and the page process run, and whether that one follows to `version`."""
-    if missing := workers.missing():
-        return Condition(False, f"workers {missing} are not running; they are being started again")
-    if trouble := page.trouble(version):
+    if trouble := workers.trouble() or page.trouble(version):
         return Condition(False, trouble)
     return Condition(True, "every worker is running")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.hit_slots import HitSlots, without_slot
@@ -35,9 +37,13 @@ def sample(
     releases_failed: bool,
     clock_behind: float,
     contradictions: int,
+    damaged: int,
+    is_unwritable: bool,
+    restarts: Mapping[str, int],
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
+    admin_refused: int,
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
@@ -68,9 +74,13 @@ def sample(
         orders_without_slot=without_slot(enforced),
         orders_without_room=orders_without_room(enforced),
         contradictions=contradictions,
+        damaged=damaged,
+        is_unwritable=is_unwritable,
+        restarts=restarts,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,
+        admin_refused=admin_refused,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 

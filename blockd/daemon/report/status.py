@@ -12,6 +12,7 @@ from blockd.audit import AuditLog
 from blockd.audit.chain import Head
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
+from blockd.daemon.damage import Damage
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.page.watch import PageStatus, PageWatch
@@ -22,6 +23,7 @@ from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.report.upstreams import UpstreamStatus
+from blockd.daemon.rights import landlock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.feed_set import FeedSet
@@ -108,6 +110,7 @@ class Status:
     audit: AuditStatus
     compiling: Mapping[str, object] | None  # how long the compile in progress has taken, and what it reads
     disk: Mapping[str, object]
+    confinement: Mapping[str, object]
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
 
@@ -133,6 +136,7 @@ class Status:
             "audit": self.audit.to_json(),
             "compiling": self.compiling,
             "disk": self.disk,
+            "confinement": self.confinement,
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "notes": list(self.notes),
         }
@@ -166,6 +170,7 @@ class Observed:
     feeds: FeedSet
     workers: Workers
     page: PageWatch
+    damage: Damage
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
@@ -189,7 +194,8 @@ class Observed:
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room, upstreams=self.upstreams.alarms(now), started=self.started, now=now,
+            maker=self.maker, room=self.room, upstreams=(*self.upstreams.alarms(now), *self.damage.alarms()),
+            started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -226,6 +232,7 @@ class Observed:
             audit=AuditStatus(self.audit.head, self.audit.trouble),
             compiling=compile_status(self.maker),
             disk=disk_status(self.room, self.feeds),
+            confinement={"landlock": landlock.abi()},  # the version of it, 0 if the kernel has none
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),
         )

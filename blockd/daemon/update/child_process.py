@@ -19,6 +19,7 @@ CHILD = 5  # niceness beyond the control process': a busy core gives compiling a
 LEAST = 19  # the highest niceness (setpriority(2))
 PR_SET_PDEATHSIG = 1  # prctl(2)
 M_ARENA_MAX = -8  # malloc.h
+STANDARD_OUTPUT = 1  # descriptor
 
 
 def spare_memory() -> None:
@@ -102,5 +103,5 @@ def end_with_parent() -> None:
 
 def give(octets: bytes) -> None:
     """Write octets to standard output; they are lost if the parent was killed."""
-    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(STANDARD_OUTPUT), "wb") as output:
         output.write(octets)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
-import pickle
 import signal
 import struct
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from blockd.compile.amend import amend
 from blockd.compile.build import Built, build, read_alone
 from blockd.compile.spending import Spending
+from blockd.daemon.interchange.failures import failure_of, failure_values
+from blockd.daemon.interchange.values import from_values, to_values
 from blockd.daemon.process_name import name_process
+from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
@@ -31,7 +35,9 @@ from blockd.ruleset.gate.guard_report import GuardReport
 
 MAX_TIME = 1800.0  # seconds; ten million names need a fraction of it
 _FRAME = struct.Struct("<BQ")  # what follows, and its octets
-_FEED, _RESULT = 0, 1  # the name of the feed whose new content is read from now on; the pickled result
+_FEED, _RESULT = 0, 1  # the name of the feed whose new content is read from now on; the result, as JSON
+MAX_NAME = 1024  # octets of the name of a feed
+MAX_RESULT = 256 << 20  # octets of a result: ten thousand entries for each reason and feed are named in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +78,29 @@ class _Child:
         self.process = process
         self.feed = ""
 
-    async def run(self, work: Job | Candidate) -> bytes:
-        """Hand in work, and return the result; the child may still be ending. Empty if it ended without one."""
+    async def run(self, work: bytes, feeds: Collection[str]) -> bytes:
+        """Hand in work on some feeds, and return the result, empty if it ended without one; it may still be ending.
+
+        Raises ValueError if it tells anything else than it should.
+        """
         given, told = self.process.stdin, self.process.stdout
         assert given is not None  # noqa: S101 - both are pipes
         assert told is not None  # noqa: S101
         with contextlib.suppress(ConnectionError):  # it has ended
-            given.write(pickle.dumps(work))
+            given.write(work)
             await given.drain()
             given.write_eof()
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 kind, size = _FRAME.unpack(await told.readexactly(_FRAME.size))
+                if size > {_FEED: MAX_NAME, _RESULT: MAX_RESULT}.get(kind, -1):
+                    raise ValueError("it told something else than a result")
                 octets = await told.readexactly(size)
                 if kind == _RESULT:
                     return octets
-                self.feed = octets.decode("ascii")
+                if (feed := octets.decode("ascii")) not in feeds:
+                    raise ValueError("it told of a feed that it was not given")
+                self.feed = feed
         await self.process.wait()
         return b""
 
@@ -104,6 +117,7 @@ class Compiler:
         self._next: asyncio.Task[_Child] | None = None
         self._busy: _Child | None = None  # with the job that compiles
         self._ending: set[asyncio.Task[None]] = set()
+        self._gate: tuple[Gate, bytes] | None = None  # that of the last job, and as JSON
 
     @property
     def reading(self) -> str:
@@ -133,12 +147,17 @@ class Compiler:
         child = await self._take()
         if child.process.returncode is not None:  # it ended while it waited
             child = await self._started()
+        candidates = [work] if isinstance(work, Candidate) else work.candidates
         is_main = isinstance(work, Job) and not work.amends
         if is_main:
             self._busy = child
         try:
             async with asyncio.timeout(MAX_TIME if isinstance(work, Job) else None):
-                output = await child.run(work)
+                output = await child.run(self._octets(work), {"", *(one.feed.name for one in candidates)})
+                return self._result(output, child)
+        except ValueError as error:
+            sentence = f"the compiling process returned no result: {cause_of(error)}"
+            raise Ended(sentence, child.feed) from error
         except TimeoutError as error:
             sentence = f"compiling took more than {MAX_TIME:.0f} seconds and was ended"
             raise Ended(sentence, child.feed, signal.SIGKILL) from error
@@ -148,16 +167,29 @@ class Compiler:
             ending = asyncio.create_task(end(child.process))  # unmapping its files takes it a moment
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
+
+    def _octets(self, work: Job | Candidate) -> bytes:
+        """Return work as it is handed in: two lines of JSON, of which the second is the gate of a job."""
+        if isinstance(work, Candidate):
+            return json.dumps({"candidate": to_values(work, Candidate)}).encode() + b"\n"
+        if self._gate is None or self._gate[0] is not work.gate:
+            self._gate = work.gate, json.dumps(to_values(work.gate, Gate)).encode()
+        job = to_values(replace(work, gate=Gate()), Job)
+        return json.dumps({"job": job}).encode() + b"\n" + self._gate[1]
+
+    @staticmethod
+    def _result(output: bytes, child: _Child) -> Built:
+        """Return what a child has told; raises its error, Ended if it told none, and ValueError for anything else."""
         status = child.process.returncode
         if not output and status:
             sentence = f"the compiling process ended with {status}; see the log lines above"
             raise Ended(sentence, child.feed, max(0, -status))
-        result = pickle.loads(output) if output else None  # noqa: S301 - from our own child, through a pipe that nobody else has
-        if isinstance(result, BlockdError):
-            raise result
-        if not isinstance(result, Built):
+        if not output:
             raise RulesetError("the compiling process returned no result")
-        return result
+        told = _members(output)
+        if "error" in told:
+            raise failure_of(told["error"])
+        return from_values(told.get("built"), Built)
 
     async def _started(self) -> _Child:
         return _Child(await self._start(__name__, reads=True))
@@ -203,18 +235,53 @@ def main(_arguments: Sequence[str] = ()) -> int:
     name_process("compile")
     try:
         with open(0, "rb", closefd=False) as given:
-            work: Job | Candidate = pickle.load(given)  # noqa: S301 - from our own parent
-    except (EOFError, pickle.UnpicklingError):
+            work = _work(*given.read().split(b"\n", 1))
+    except (ValueError, TypeError):
         return 0  # the parent ended before all of the job was written
-    result: Built | BlockdError
+    _confine(work)
+    told: dict[str, object]
     try:
-        result = read_alone(work, Spending(_tell_feed)) if isinstance(work, Candidate) else _compiled(work)
+        built = read_alone(work, Spending(_tell_feed)) if isinstance(work, Candidate) else _compiled(work)
+        told = {"built": to_values(built, Built)}
     except BlockdError as error:
-        result = error
+        told = {"error": failure_values(error)}
     except OSError as error:
-        result = RulesetError(f"{error.filename or 'a file'} cannot be read or written: {cause_of(error)}")
-    _tell(_RESULT, pickle.dumps(result))
+        sentence = f"{error.filename or 'a file'} cannot be read or written: {cause_of(error)}"
+        told = {"error": failure_values(RulesetError(sentence))}
+    _tell(_RESULT, json.dumps(told).encode())
     return 0
+
+
+def _work(first: bytes, gate: bytes) -> Job | Candidate:
+    """Return the work that was handed in; raises ValueError if it is not whole."""
+    told = _members(first)
+    if "candidate" in told:
+        return from_values(told["candidate"], Candidate)
+    return replace(from_values(told.get("job"), Job), gate=from_values(json.loads(gate), Gate))
+
+
+def _members(octets: bytes) -> dict[str, Any]:
+    """Return the members of an object of JSON; raises ValueError for anything else."""
+    try:
+        told = json.loads(octets)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(told, dict):
+        raise ValueError("it is no object")
+    return told
+
+
+def _confine(work: Job | Candidate) -> None:
+    """Leave this process what it reads, and one folder to write: that of the ruleset, or of the content that it reads.
+
+    What does not fit into memory is written there for a while.
+    """
+    candidates = [work] if isinstance(work, Candidate) else work.candidates
+    contents = [one.path.parent for candidate in candidates for one in (candidate.incoming, candidate.accepted) if one]
+    place = contents[0] if isinstance(work, Candidate) else work.path.parent
+    in_force = [work.in_force.parent] if isinstance(work, Job) and work.in_force is not None else []
+    tempfile.tempdir = str(place)
+    Confinement.of_compiling((*contents, *in_force), place).apply()
 
 
 def _compiled(job: Job) -> Built:

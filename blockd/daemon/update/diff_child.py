@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.daemon.process_name import name_process
+from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.getppid() != int(arguments[0]):  # it has already ended
         return 0
     old, new = map(Path, arguments[1:])
+    Confinement.of_comparing([old, new]).apply()
     try:
         changes = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False)).count()
     except RulesetError as error:

@@ -22,6 +22,7 @@ from blockd.errors import CommandError, FeedRefused, cause_of
 from blockd.feeds.fetched import REFUSED, Fetched
 from blockd.feeds.kinds import kind_of, open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
+from blockd.files import open_kept
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
 from blockd.ruleset.gate.guard_report import GuardReport
@@ -128,7 +129,7 @@ def accepted_run(
 def _must_be(kept: Path, digest: str, feed: Feed) -> None:
     """Raise CommandError if a feed's content is not the one with that SHA-256; a bundle's is checked by the daemon."""
     try:
-        with kept.open("rb") as file:
+        with open_kept(kept) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise CommandError(

@@ -28,7 +28,7 @@ from blockd.feeds.budget import Budget
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
-from blockd.files import read_file, replace_file
+from blockd.files import open_kept, read_kept, replace_file
 from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.printable import MAX_SENTENCE
@@ -85,7 +85,7 @@ class FeedState:
         state = cls(folder)
         is_end_known = False
         try:
-            values = json.loads(read_file(folder / "feed.json", MAX_STATE))
+            values = json.loads(read_kept(folder / "feed.json", MAX_STATE))
             state.checked = _time(values["checked"])
             state.validators = Validators.from_json(values["validators"])
             state.accepted_digest = str(values["accepted_digest"])
@@ -271,7 +271,7 @@ class FeedState:
         """Take the times of expiry from the accepted content, since the state was lost."""
         accepted = self.folder / ACCEPTED
         try:
-            with accepted.open("rb") as file:
+            with open_kept(accepted) as file:
                 self.checked = os.fstat(file.fileno()).st_mtime
                 is_bundle = file.read(len(_BUNDLE)) == _BUNDLE  # a list, unlike a bundle, may be large
             version = read_bundle(accepted) if is_bundle else None

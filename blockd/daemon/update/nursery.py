@@ -12,19 +12,21 @@ import importlib
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 import traceback
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any, NoReturn
 
+from blockd.daemon.processes import signals, streams
+from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.update.child_process import CHILD, CONTROL, LEAST
 from blockd.daemon.update.forked_child import NUMBER
 
 _MAX_REQUEST = 16 << 10  # octets: a module and some paths
 _GIVEN = 2  # descriptors with a request to start a child
-_LAST_STANDARD = 2  # descriptor: that of standard error
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +34,15 @@ log = logging.getLogger(__name__)
 class Nursery:
     """The children of the control process. Nothing here waits for one of them, and none is left unreaped."""
 
-    def __init__(self) -> None:
+    def __init__(self, reaper: Reaper | None = None) -> None:
+        self._reaper = reaper or Reaper()
         self._channel: socket.socket | None = None
         self._children: dict[int, tuple[int, int]] = {}  # by pidfd: a process, and where to tell what it ended with
+
+    @property
+    def pids(self) -> Collection[int]:
+        """The process ids of the children."""
+        return [pid for pid, _ in self._children.values()]
 
     @property
     def descriptors(self) -> list[int]:
@@ -74,8 +82,8 @@ class Nursery:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-        for pid, _ in self._children.values():
-            os.kill(pid, signal.SIGKILL)
+        for watch in self._children:
+            _end(watch)
 
     def _serve(self, request: dict[str, Any], descriptors: list[int]) -> None:
         if "kill" in request:
@@ -89,9 +97,10 @@ class Nursery:
     def _fork(self, words: list[str], talk: int, told: int) -> None:
         """Fork a child; if that fails, `told` ends without having told anything."""
         try:
-            pid = os.fork()
-            if pid == 0:
-                _be_child(words, talk)
+            with signals.held():
+                pid = os.fork()
+                if pid == 0:
+                    _be_child(words, talk)
             try:
                 self._children[os.pidfd_open(pid)] = pid, told
             except OSError:
@@ -107,39 +116,32 @@ class Nursery:
 
     def _kill(self, wanted: int) -> None:
         """End a child, unless it has been waited for: then its number may be another's."""
-        if any(pid == wanted for pid, _ in self._children.values()):
-            os.kill(wanted, signal.SIGKILL)
+        for watch, (pid, _) in self._children.items():
+            if pid == wanted:
+                _end(watch)
 
     def _reap(self, watch: int) -> None:
         pid, told = self._children.pop(watch)
-        _, status = os.waitpid(pid, 0)
-        _tell(told, os.waitstatus_to_exitcode(status))
+        _tell(told, os.waitstatus_to_exitcode(self._reaper.status(pid)))
         os.close(told)
         os.close(watch)
-
-
-def reset_signals() -> None:
-    """Undo, in a child, what the supervisor has set up for signals; SIGHUP is its own business."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _be_child(words: list[str], talk: int) -> NoReturn:
     """Run the `main` of a module, with standard input and output at `talk`; never return into the supervisor's code."""
     code = 1
     try:
-        reset_signals()
+        signals.reset()
         os.setpgid(0, 0)  # a signal to the foreground reaches the control process, which then ends its children
         os.nice(max(0, min(CONTROL + CHILD, LEAST - os.getpriority(os.PRIO_PROCESS, 0))))
         os.dup2(talk, 0)
         os.dup2(talk, 1)
         _close_all()
+        streams.follow()
         module, *arguments = words
         code = importlib.import_module(module).main([str(os.getppid()), *arguments])
     except BaseException:  # as the interpreter does with what nobody has caught
-        os.write(_LAST_STANDARD, traceback.format_exc().encode())
+        streams.LossyStream(streams.ERRORS).write(traceback.format_exc())
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
@@ -151,10 +153,14 @@ def _close_all() -> None:
 
     The objects that these belong to stay referenced by the supervisor's, so that none closes another's number later.
     """
-    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if number > _LAST_STANDARD:
-            with contextlib.suppress(OSError):  # that of the listing
-                os.close(number)
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(len(streams.STANDARD), most)
+
+
+def _end(watch: int) -> None:
+    """Kill a child; its process id may be another's by now, its pidfd is not."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(watch, signal.SIGKILL)
 
 
 def _tell(told: int, number: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooLarge, cause_of
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 from blockd.formats.subject import name_from_text, reason_of, subject_of
 from blockd.names import is_network_key
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope, begin_of
@@ -199,7 +199,7 @@ STAYS = (
 def read_octets(path: Path) -> bytes | None:
     """Return the file's content, None if there is no file; raises FeedRefused if it cannot be read."""
     try:
-        return read_file(path, MAX_FILE)
+        return read_kept(path, MAX_FILE)
     except FileNotFoundError:
         return None
     except FileTooLarge as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.errors import BadOrder, FeedRefused, FileTooLarge, cause_of
-from blockd.files import read_rest, replacing
+from blockd.files import open_kept, read_rest, replacing
 from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
 from blockd.orders.repository import checked_may_lift
 from blockd.orders.stored import order_to_json, parse_order
@@ -127,7 +127,7 @@ def read_bundle(path: Path) -> SignedVersion:
 def read_content(path: Path) -> Any:
     """Return a bundle's JSON value, its documents not parsed; raises FeedRefused as `read_bundle` does."""
     try:
-        with path.open("rb") as file:
+        with open_kept(path) as file:
             header = file.readline(MAX_HEADER)
             content = read_rest(file, MAX_BUNDLE)
     except FileTooLarge as error:

@@ -20,6 +20,7 @@ from blockd.feeds.signed.limits import MAX_FAILED, MAX_LIST_SHARE, MAX_LISTS, MA
 from blockd.feeds.signed.list_texts import LISTS, text_path
 from blockd.feeds.signed.role_targets import RoleTargets, digest_of, order_refused, order_subject
 from blockd.feeds.signed.trust import RefreshAttempt
+from blockd.files import read_kept
 from blockd.orders import ListStep, NameList, OrderDocument, parse_document
 
 
@@ -161,7 +162,7 @@ class Documents:
             return known
         self._bring(attempt, part, identifier)
         try:
-            content = self.path(target).read_bytes()
+            content = read_kept(self.path(target), target.length)
             document = parse_document(json.loads(content), "it", len(content))
         except BadOrder as error:
             what = f"is signed, but cannot be used: {'; '.join(error.problems)}"

@@ -20,7 +20,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.signed.limits import MAX_EARLIER, MAX_METADATA
 from blockd.feeds.signed.role_targets import Delegation, RoleTargets, part_of
 from blockd.feeds.signed.trust import RefreshAttempt
-from blockd.files import replace_file
+from blockd.files import read_kept, replace_file
 
 EARLIER = "earlier"  # the folder in a feed's folder
 _FILE = re.compile(r"([a-z0-9-]{1,32})-([1-9][0-9]{0,15})\.json", re.ASCII)
@@ -40,9 +40,7 @@ def read_part(path: Path, attempt: RefreshAttempt, delegation: Delegation) -> Ro
         return None
     name = metadata_name(delegation.role)
     try:
-        if path.stat().st_size > MAX_METADATA["targets"]:
-            return None
-        metadata: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
+        metadata: Metadata[Targets] = Metadata.from_bytes(read_kept(path, MAX_METADATA["targets"]))
         delegator = attempt.targets if delegation.role else attempt.root
         delegator.verify_delegate(name, metadata.signed_bytes, metadata.signatures)
         return part_of(metadata.signed, delegation) if metadata.signed.type == Targets.type else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from blockd.files import open_kept
 from blockd.formats.domains import read_names
 from blockd.formats.rejects import RejectReport
 
@@ -36,7 +37,7 @@ class NameCheck:
 def fault_in(path: Path) -> str:
     """Return what is wrong with the first line of a text that is no name; empty if all are. Raises OSError."""
     check, rest = NameCheck(), b""
-    with path.open("rb") as file:
+    with open_kept(path) as file:
         while not check.fault and (piece := file.read(_PIECE)):
             lines, line_feed, left = piece.rpartition(b"\n")
             if line_feed:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.list_names import NameCheck, fault_in
-from blockd.files import replacing
+from blockd.files import open_kept, replacing
 from blockd.formats.body import open_regular
 from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
 from blockd.formats.packed.gunzip import Gunzip
@@ -128,7 +128,7 @@ class NameLists:
             stamp = _stamp(path)
             if not again and self._sound.get(step.sha256) == stamp:
                 return True
-            with path.open("rb") as file:
+            with open_kept(path) as file:
                 if stamp[1] == step.size and hashlib.file_digest(file, "sha256").hexdigest() == step.sha256:
                     self._sound[step.sha256] = stamp
                     return True

@@ -16,7 +16,7 @@ from pathlib import Path
 from blockd.errors import FeedUnreachable
 from blockd.feeds.transfer.lookup import MAX_ADDRESSES, addresses_of
 from blockd.feeds.transfer.tries import Tries
-from blockd.files import read_file, replacing
+from blockd.files import read_kept, replacing
 from blockd.settings import Feed, NamedPrimary, SocketAddress, TransferFeed, Upstream
 
 FILE = "addresses.json"
@@ -91,7 +91,7 @@ class Remembered:
 def remembered(folder: Path) -> dict[str, Remembered]:
     """Return the addresses remembered in a feed's folder by name; empty if there are none that can be read."""
     try:
-        values = json.loads(read_file(folder / FILE, MAX_FILE))
+        values = json.loads(read_kept(folder / FILE, MAX_FILE))
         return {
             str(name): Remembered(
                 [str(ip_address(str(one))) for one in value["addresses"][:MAX_ADDRESSES]], float(value["seen"])

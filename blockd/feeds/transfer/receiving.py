@@ -16,6 +16,7 @@ from blockd.feeds.transfer.connection import connected
 from blockd.feeds.transfer.content import Differences, ZoneContent, write_journal
 from blockd.feeds.transfer.question import IXFR, TransferQuestion
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
+from blockd.files import open_kept
 from blockd.settings import SocketAddress
 
 SLOW_TIME = 300.0  # seconds in which at least SLOW_SIZE must come: a primary that drips must not hold up the others
@@ -116,5 +117,5 @@ class _Pace:
 
 def _digest_of(path: Path) -> str:
     """Return the SHA-256 of a file in hex; it takes a while, so call it from a thread."""
-    with path.open("rb") as file:
+    with open_kept(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from blockd.errors import RulesetError
+from blockd.files import open_kept
 from blockd.ruleset.digest import is_sound
 from blockd.ruleset.format import HEADER_SIZE, Header
 from blockd.ruleset.mapped import Ruleset
@@ -39,7 +40,7 @@ def make_spare(base: Path, folder: Path, goes_on: Callable[[], bool]) -> Spare:
     descriptor, name = tempfile.mkstemp(prefix=".spare.", dir=folder)
     path = Path(name)
     try:
-        with base.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as octets:
+        with open_kept(base) as file, mmap(file.fileno(), 0, access=ACCESS_READ) as octets:
             first = octets[:HEADER_SIZE]
             header = Header.unpack(first, len(octets))
             end = header.records.end

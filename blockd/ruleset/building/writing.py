@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.files import replacing
+from blockd.files import open_kept, replacing
 from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
@@ -126,7 +126,7 @@ def _padded(
 
 def _copy(old: Ruleset, descriptor: int, end: int) -> None:
     """Copy a file up to `end`, within the kernel; file systems with reflinks share the octets on the disk."""
-    with old.path.open("rb") as file:
+    with open_kept(old.path) as file:
         if file.read(HEADER_SIZE) != old.octets[:HEADER_SIZE]:
             raise RulesetError(f"{old.path} was replaced meanwhile")
         done = 0

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 from blockd.ruleset.gate.guard_report import KEPT, MAX_REASON, GuardReport, HeldEntry
 
 FORMAT = 1
@@ -34,7 +34,7 @@ def write_reports(path: Path, reports: Mapping[str, GuardReport]) -> None:
 def read_reports(path: Path) -> dict[str, GuardReport] | None:
     """Return the reports in the file at `path`, by feed; None if it is missing or damaged."""
     try:
-        told = json.loads(read_file(path, MAX_FILE))
+        told = json.loads(read_kept(path, MAX_FILE))
         if told["format"] != FORMAT:
             return None
         return {str(name): _report(fields) for name, fields in told["reports"].items()}

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from blockd.errors import BadName, CommandError, FileTooLarge
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 from blockd.names import MAX_LABEL, Network, client_key, key_from_text, key_from_wire
 from blockd.orders import Entry
 
@@ -90,7 +90,7 @@ def read_releases(folder: Path) -> tuple[Release, ...]:
     """Return what the state folder's file lets through, nothing if it is missing; raises CommandError if damaged."""
     path = folder / FILE
     try:
-        told = json.loads(read_file(path, MAX_FILE))
+        told = json.loads(read_kept(path, MAX_FILE))
         if told["format"] != FORMAT:
             raise ValueError("it has another format")
         releases = tuple(_release(one) for one in told["releases"][:MAX_RELEASES])

@@ -132,7 +132,7 @@ def _wanted(files: Sequence[KeptFile], keep: int, now: float) -> list[tuple[Kept
 
 def _read(versions: Versions, version: int, own: Set[str], now: float) -> KeptFile:
     record = versions.record(version) or _record(versions.ruleset(version))
-    size = sum(map(_size, (versions.ruleset(version), versions.states(version), versions.record_path(version))))
+    size = sum(map(_size, (versions.ruleset(version), versions.record_path(version))))
     if record is None:
         return KeptFile(version, size, 0.0, None)
     content = frozenset((feed.name, feed.digest) for feed in record.feeds if feed.name not in own)

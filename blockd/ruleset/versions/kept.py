@@ -1,9 +1,9 @@
 """The folder of rulesets: each version kept, one of them current.
 
 rulesets/000017.ruleset    the compiled file
-rulesets/000017.orders     the states of its orders while it is enforced
 rulesets/000017.held.json  what the gate held back of it (`blockd.ruleset.gate.held_file`)
 rulesets/000017.json       its origin and when it was enforced (`blockd.ruleset.versions.version_record`)
+rulesets/000016.damaged    a ruleset that was found damaged, kept for whoever looks into that; one at most
 rulesets/current           the number of the version in force
 rulesets/pinned            the number of the version that an operator went back to, until released
 """
@@ -11,10 +11,11 @@ rulesets/pinned            the number of the version that an operator went back 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.files import replace_file, sync_file, sync_folder
+from blockd.files import open_kept, replace_file, sync_file, sync_folder
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.held_file import read_reports
 from blockd.ruleset.versions.version_record import VersionRecord
@@ -22,6 +23,14 @@ from blockd.ruleset.versions.version_record import VersionRecord
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
 _BESIDE = re.compile(r"(\d{6,12})\.(?:orders|json)", re.ASCII)
 _MARK = re.compile(rb"\s*(\d{1,12})\s*")
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Versions:
@@ -50,10 +59,6 @@ class Versions:
         """Return the path of a version's ruleset file."""
         return self.folder / f"{version:06}.ruleset"
 
-    def states(self, version: int) -> Path:
-        """Return the path of a version's order states."""
-        return self.folder / f"{version:06}.orders"
-
     def record_path(self, version: int) -> Path:
         """Return the path of a version's record."""
         return self.folder / f"{version:06}.json"
@@ -80,7 +85,7 @@ class Versions:
 
     def add(self, compiled: Path) -> int:
         """Move a compiled file, which must be in the same file system, here as the next version; return its number."""
-        version = max([*self.all(), self.current() or 0]) + 1
+        version = max([*self.all(), *(int(path.stem) for path in self.damaged()), self.current() or 0]) + 1
         for path in (self.record_path(version), self.held_path(version)):
             path.unlink(missing_ok=True)  # of a ruleset file that was removed
         compiled.rename(self.ruleset(version))
@@ -105,21 +110,33 @@ class Versions:
     def drop(self, version: int) -> None:
         """Delete a version that cannot be enforced."""
         self.ruleset(version).unlink(missing_ok=True)
-        self.states(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
         self.held_path(version).unlink(missing_ok=True)
 
+    def set_aside(self, version: int) -> None:
+        """Keep a damaged ruleset as evidence, under another name and instead of an earlier one; raises OSError."""
+        for path in self.damaged():
+            _remove(path)
+        self.ruleset(version).rename(self.folder / f"{version:06}.damaged")
+
+    def damaged(self) -> list[Path]:
+        """Return what was set aside."""
+        return sorted(self.folder.glob("[0-9]*.damaged"))
+
     def sweep(self) -> None:
-        """Delete what a process that was killed has left of versions whose ruleset is gone."""
+        """Delete what a process that was killed has left of versions whose ruleset is gone.
+
+        States of orders lie in memory; a file of them is of an earlier blockd.
+        """
         kept = set(self.all())
         for path in list(self.folder.iterdir()):
             match = _BESIDE.fullmatch(path.name)
-            if match and int(match[1]) not in kept:
+            if match and (path.suffix == ".orders" or int(match[1]) not in kept):
                 path.unlink(missing_ok=True)
 
     def _marked(self, mark: str) -> int | None:
         try:
-            with (self.folder / mark).open("rb") as file:
+            with open_kept(self.folder / mark) as file:
                 found = _MARK.fullmatch(file.read(32))
         except OSError:
             return None

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from blockd.files import read_file, replace_file
+from blockd.files import read_kept, replace_file
 from blockd.ruleset.catalogue import Catalogue, FeedRecord
 from blockd.ruleset.format import MAX_TIME, Header
 
@@ -128,7 +128,7 @@ class VersionRecord:
     def read(cls, path: Path) -> VersionRecord | None:
         """Return the record at `path`; None if it is missing or damaged."""
         try:
-            return _record(json.loads(read_file(path, MAX_RECORD)))
+            return _record(json.loads(read_kept(path, MAX_RECORD)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 

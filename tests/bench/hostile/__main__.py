@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.hostile import trials
+from tests.bench.hostile import enduring, trials
 from tests.bench.hostile.trials import Bench
 from tests.bench.load import Load, compile_c
 from tests.bench.measure import cpu_seconds
@@ -35,6 +35,7 @@ def main() -> int:
     """Run the trials and print their table; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.hostile", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="length of one run (8)")
+    parser.add_argument("--mixed", type=float, default=60.0, metavar="S", help="length of the mixed load (60)")
     parser.add_argument("--only", metavar="SERVER,...", help=", ".join(server.name for server in SERVERS))
     parser.add_argument("--trials", metavar="TRIAL,...", help=", ".join(TRIALS))
     add_arguments(parser)
@@ -55,7 +56,9 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict[str, Figures]:
     assert faulty is not None
     assert floor is not None
     load = Load(args.load_core, folder, asker)
-    bench = Bench(args.server_core, load, args.load_core, faulty, folder, names, args.seconds, itertools.count())
+    bench = Bench(
+        args.server_core, load, args.load_core, faulty, folder, names, args.seconds, args.mixed, itertools.count()
+    )
     wanted = set(args.only.split(",")) if args.only else {server.name for server in SERVERS}
     chosen = set(args.trials.split(",")) if args.trials else set(TRIALS)
     rows: dict[str, Figures] = {"a bare loop in C: the floor": {"failing µs": f"{_floor(bench, floor):.1f}"}}
@@ -84,9 +87,11 @@ def _floor(bench: Bench, program: Path) -> float:
         daemon.stop()
 
 
-def _failing(how: str, zone: str, *, gone: bool = False) -> Callable[[Bench, type[Server]], Figures]:
+def _failing(
+    how: str, zone: str, *, gone: bool = False, rate: int = trials.FAILING_RATE
+) -> Callable[[Bench, type[Server]], Figures]:
     def trial(bench: Bench, server: type[Server]) -> Figures:
-        found = trials.failing(bench, server, zone, gone=gone)
+        found = trials.failing(bench, server, zone, gone=gone, rate=rate)
         return {
             f"{how}: lost": f"{found.lost:.2%}",
             f"{how}: p99 ms": f"{found.p99:.2f}",
@@ -125,10 +130,39 @@ def _tls(bench: Bench, server: type[Server]) -> Figures:
     }
 
 
+def _mixed(bench: Bench, server: type[Server]) -> Figures:
+    found = enduring.mixed(bench, server)
+    return {
+        "mixed hostile load: lost": f"{found.lost:.2%}",
+        "mixed hostile load: p99 ms": f"{found.p99:.2f}",
+        "memory MB after its first tenth": f"{found.early:.1f}",
+        "memory MB at its end": f"{found.late:.1f}",
+    }
+
+
+def _faults(bench: Bench, server: type[Server]) -> Figures:
+    """Do to blockd's processes and files what can be done to them; its peers are one process and end."""
+    if server is not Blockd:
+        return {}
+    found = enduring.faults(bench)
+    figures = {}
+    for name, course in found.items():
+        if course.told is not None:
+            figures[f"{name}: told after s"] = f"{course.told:.1f}"
+        figures[f"{name}: blocks hold after s"] = f"{course.blocks:.2f}"
+        figures[f"{name}: whole after s"] = f"{course.whole:.1f}"
+    return figures
+
+
 TRIALS: dict[str, Callable[[Bench, type[Server]], Figures]] = {
     "silent": _failing("silent", "silent.example"),
     "servfail": _failing("SERVFAIL", "servfail.example"),
     "gone": _failing("gone", "missed.example", gone=True),
+    "silent-flood": _failing("5,000/s silent", "silent.example", rate=trials.FLOOD_RATE),
+    "servfail-flood": _failing("5,000/s SERVFAIL", "servfail.example", rate=trials.FLOOD_RATE),
+    "gone-flood": _failing("5,000/s gone", "missed.example", gone=True, rate=trials.FLOOD_RATE),
+    "mixed": _mixed,
+    "faults": _faults,
     "repeated": _repeated,
     "slow": _slow,
     "dead": _dead,

@@ -21,6 +21,7 @@ CALM = 0.05  # of a core: a server that uses less, for CALM_TIME seconds, has do
 CALM_TIME = 0.5
 CACHED = 500  # names that are in the cache before an upstream fails
 FAILING_RATE = 1500  # failing names a second, each asked for once
+FLOOD_RATE = 5000  # the same in a flood
 STEADY_RATE = 1000  # questions a second for blocked and cached names meanwhile
 REPEATED = 1000  # failing names that are asked for REPETITIONS times in as many seconds
 REPETITIONS = 5
@@ -43,6 +44,7 @@ class Bench:
     folder: Path
     names: Names
     seconds: float  # of one run
+    mixed: float  # seconds of the mixed load
     numbers: Iterator[int]
 
     @contextlib.contextmanager
@@ -91,7 +93,7 @@ class Failing:
     cpu: float  # microseconds for each failing name
 
 
-def failing(bench: Bench, kind: type[Server], zone: str, *, gone: bool = False) -> Failing:
+def failing(bench: Bench, kind: type[Server], zone: str, *, gone: bool = False, rate: int = FAILING_RATE) -> Failing:
     """Ask for names below a zone that fails, alone and beside others; with `gone` the upstream has ended."""
     with faulty(bench.faulty, bench.load_core) as upstream, bench.serving(kind, Upstreams((upstream.port,))) as server:
         cached = list(itertools.islice(bench.new_names("cached.example"), CACHED))
@@ -101,14 +103,12 @@ def failing(bench: Bench, kind: type[Server], zone: str, *, gone: bool = False) 
         steady = bench.load.questions(
             itertools.chain.from_iterable(zip(bench.names.blocked, itertools.cycle(cached), strict=False))
         )
-        amount = FAILING_RATE * bench.seconds
+        amount = rate * bench.seconds
         begun = cpu_seconds(server.daemon.pid)
-        alone = bench.load.delays(
-            server.port, bench.questions(bench.new_names(zone), amount), FAILING_RATE, bench.seconds
-        )
+        alone = bench.load.delays(server.port, bench.questions(bench.new_names(zone), amount), rate, bench.seconds)
         cpu = (cpu_seconds(server.daemon.pid) - begun) / alone.asked * 1e6
         asked = bench.questions(bench.new_names(zone), 2 * amount)
-        with bench.load.asking(server.port, asked, FAILING_RATE, bench.seconds) as hostile:
+        with bench.load.asking(server.port, asked, rate, bench.seconds) as hostile:
             beside = bench.load.delays(server.port, steady, STEADY_RATE, bench.seconds - 0.5)
             hostile.end()
         return Failing(beside.lost / beside.asked, beside.p99, cpu)

@@ -21,7 +21,7 @@ from blockd.names import key_from_text
 from blockd.orders import Reason, Verdict
 from blockd.resolver import SelfTestKey
 from blockd.resolver.machine.loop_token import LoopToken
-from blockd.ruleset import write_states
+from blockd.ruleset import StatesMemory
 from blockd.settings import Settings
 from blockd.transports.binding import Sockets
 from tests.ruleset.lists import NOW, compiled, feed, listing, order
@@ -41,7 +41,7 @@ class Supervisor:
     def receive(self) -> list[Message] | None:
         raise AssertionError("messages are handed over")
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.heard.append(message)
 
 
@@ -63,7 +63,7 @@ class Page:
         """Have a version that lists `name`."""
         path = self.state.versions.ruleset(version)
         ruleset = compiled(path, feed("f", listing(order("o"), name)))
-        write_states(self.state.versions.states(version), [order("o")], [3], NOW)
+        self.state.take_states(version, StatesMemory.make([order("o")], [3], NOW))
         ruleset.close()
 
     def reason(self, name: str) -> Reason:
@@ -109,6 +109,22 @@ def test_it_follows_the_workers_from_the_version_that_it_started_with(tmp_path: 
 
     followed(page, check)
     assert page.supervisor.heard == [{"enforcing": 1}, {"enforcing": 2}]
+
+
+def test_a_version_that_is_asked_for_again_is_opened_again(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    page.make(1, "a.example")
+
+    async def check() -> None:
+        page.process.want(1)
+        await until(lambda: page.process.enforces(1))
+        before = page.process.enforced
+        page.process.want(1)
+        await until(lambda: page.process.enforced is not before)
+        assert page.reason("a.example") is Reason.LISTED
+
+    followed(page, check)
+    assert page.supervisor.heard == [{"enforcing": 1}, {"enforcing": 1}]
 
 
 def test_of_several_versions_that_are_asked_for_at_once_the_newest_is_enforced(tmp_path: Path) -> None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-import pickle
+import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from blockd.daemon.update.compile_child import Job
+from blockd.daemon.interchange.failures import failure_values
+from blockd.daemon.update.child_process import ChildProcess
+from blockd.daemon.update.compile_child import MAX_RESULT, Compiler, Ended, Job
+from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Gate
 from tests.places import ROOT
 
 
-@pytest.mark.parametrize("job", [b"", pickle.dumps(list(range(1000)))[:-7]])
+def octets(job: Job) -> bytes:
+    """Return a job as a child is given it."""
+    return Compiler()._octets(job)
+
+
+WHOLE = octets(Job([], Path("/nowhere"), Gate(), None, {}, {}))
+
+
+@pytest.mark.parametrize("job", [b"", WHOLE[:7], WHOLE[:-7], WHOLE.splitlines()[0], b"null\n{}", b'{"job": {}}\n{}'])
 def test_a_job_that_was_not_written_to_its_end_is_none(job: bytes) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "blockd.daemon.update.compile_child"],
@@ -36,7 +50,7 @@ def test_result_that_nobody_waits_for_any_more_is_dropped_in_silence(tmp_path: P
         done = subprocess.run(
             [sys.executable, "-m", "blockd.daemon.update.compile_child"],
             cwd=ROOT,
-            input=pickle.dumps(job),
+            input=octets(job),
             stdout=writer,
             stderr=subprocess.PIPE,
             timeout=60,
@@ -45,3 +59,78 @@ def test_result_that_nobody_waits_for_any_more_is_dropped_in_silence(tmp_path: P
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def frame(kind: int, octets: bytes, size: int | None = None) -> bytes:
+    return struct.pack("<BQ", kind, len(octets) if size is None else size) + octets
+
+
+def told_by(octets: bytes, *, code: int = 0, path: Path) -> Compiler:
+    """Return a compiler whose child takes its job, tells some octets, and ends."""
+    (path / "told").write_bytes(octets)
+    script = f"cat > /dev/null; cat {path / 'told'}; exit {code}"
+
+    async def start(_module: str, *_: str, reads: bool = False) -> ChildProcess:
+        assert reads
+        return await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", script, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+
+    return Compiler(start, quick=True)
+
+
+NOTHING = "the compiling process returned no result"
+
+
+@pytest.mark.parametrize(
+    ("octets", "code", "sentence"),
+    [
+        (b"", 0, NOTHING),
+        (b"", 3, "the compiling process ended with 3"),
+        (b"\x01", 0, NOTHING),
+        (b"garbage", 0, NOTHING),
+        (os.urandom(4000).replace(b"\x00", b"\x07"), 0, NOTHING),
+        (frame(1, b"{"), 0, NOTHING),
+        (frame(1, b"[" * 100_000), 0, NOTHING),
+        (frame(1, b"null"), 0, NOTHING),
+        (frame(1, b"{}"), 0, NOTHING),
+        (frame(1, b'{"built": {"header": 7}}'), 0, NOTHING),
+        (frame(1, b'{"error": ["SystemExit", "x"]}'), 0, NOTHING),
+        (frame(1, b"cut short", size=100), 0, NOTHING),
+        (frame(1, b"", size=MAX_RESULT + 1), 0, f"{NOTHING}: it told something else than a result"),
+        (frame(1, b"", size=(1 << 64) - 1), 0, NOTHING),
+        (frame(0, b"x" * 2000), 0, NOTHING),
+        (frame(0, b"unknown"), 0, f"{NOTHING}: it told of a feed that it was not given"),
+        (frame(0, b"\xff"), 0, NOTHING),
+        (frame(2, b""), 0, NOTHING),
+        (b"\x80\x05cposix\nsystem\n", 0, NOTHING),
+    ],
+)
+def test_a_child_that_tells_anything_else_is_a_sentence(
+    tmp_path: Path, octets: bytes, code: int, sentence: str
+) -> None:
+    compiler = told_by(octets, code=code, path=tmp_path)
+
+    async def run() -> None:
+        try:
+            await compiler.compile(Job([], tmp_path / "new.ruleset", Gate(), None, {}, {}))
+        finally:
+            await compiler.close()
+
+    with pytest.raises(RulesetError, match=re.escape(sentence)) as told:
+        asyncio.run(run())
+    assert code == 0 or isinstance(told.value, Ended)
+
+
+def test_the_error_of_a_child_is_raised_as_it_was(tmp_path: Path) -> None:
+    refused = FeedRefused("html", "It is a page.")
+    compiler = told_by(frame(1, json.dumps({"error": failure_values(refused)}).encode()), path=tmp_path)
+
+    async def run() -> None:
+        try:
+            await compiler.compile(Job([], tmp_path / "new.ruleset", Gate(), None, {}, {}))
+        finally:
+            await compiler.close()
+
+    with pytest.raises(FeedRefused, match=r"It is a page\."):
+        asyncio.run(run())

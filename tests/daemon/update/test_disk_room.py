@@ -12,16 +12,12 @@ import pytest
 
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.disk_room import FULL, LEAST_RESERVE, LOW, RESERVE, SHORT, DiskRoom, Level
-from blockd.errors import RulesetError
-from blockd.orders import State
-from blockd.ruleset.states import OrderStates, write_states
 from blockd.ruleset.versions.keeping import spare_one
 from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.parts import domains
 from tests.daemon.publisher import Publisher
 from tests.daemon.test_overrides import add, tomorrow
 from tests.daemon.updater_rig import Rig, Run
-from tests.ruleset.lists import NOW, order
 from tests.upstream import UpstreamSimulator
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -122,29 +118,6 @@ def test_disk_that_cannot_be_asked_stops_nothing(tmp_path: Path) -> None:
         raise OSError(errno.EIO, "gone")
 
     assert DiskRoom(tmp_path, failing).look() is Level.AMPLE
-
-
-def test_states_are_written_over_in_place_where_nothing_new_can_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "000001.orders"
-    orders = [order("o")]
-    write_states(path, orders, [0], NOW)
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("blockd.ruleset.states.replace_file", full)
-    write_states(path, [order("o", lifted_on=int(NOW) - 1)], [0], NOW)
-    states = OrderStates(path, 1)
-    assert list(states.states) == [State.LIFTED]
-    states.close()
-    with pytest.raises(OSError, match="No space"):
-        write_states(tmp_path / "other", orders, [0], NOW)
-    with pytest.raises(OSError, match="No space"):
-        write_states(path, [*orders, order("p")], [0, 0], NOW)
-    with pytest.raises(RulesetError):
-        OrderStates(path, 2)
 
 
 def test_what_the_gate_refuses_is_not_kept_on_a_disk_that_is_nearly_full(run: Run) -> None:

@@ -46,7 +46,7 @@ class Watched:
         self.watch = ResolutionWatch(settings, self.begun, self, timing, system)
         self._steps: list[Callable[[], None]] = []
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: Message, descriptor: int | None = None, /) -> None:
         self.sent.append(message)
 
     async def _sleep(self, seconds: float) -> None:

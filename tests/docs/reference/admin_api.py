@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from blockd.errors import CommandError
 from blockd.web.admin import MAX_BODY, Control, admin_app
+from blockd.web.bearer import Bearer
 from tests.docs.reference.markdown import document, sentence, table
 
 _NONE = "none"
@@ -40,16 +41,30 @@ def page() -> str:
     """Return the page."""
     return document(
         "Admin API",
-        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. It has no password: whoever "
-        "reaches it may do all of this. Keep it on loopback, or behind a proxy that asks for a password.",
+        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. Whoever reaches it may ask the "
+        "questions below; what changes something needs a secret. It has no TLS: keep it on loopback, or behind a "
+        "proxy.",
         """
 * A request must call the port by an address, by `localhost`, or by the host name in `listen.admin`; else it gets 403.
   So does one whose `Origin` is another.
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
+* It needs the header `Authorization: Bearer SECRET` (RFC 6750); without it, or with another secret, it gets 401, and
+  nothing is changed.
 * Answers are JSON, but `/` (HTML) and `/metrics` (the Prometheus text format). An error is `{"error": "one sentence"}`,
   with 400 if the request cannot be done. Nothing has changed then.
 """
         f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
+        """
+The secret is in the file `admin.secret` of the [state folder](config.md#keys), which blockd makes at its first start
+and keeps. Root and the group of blockd's user may read it; the verbs of `blockd` read it by themselves:
+
+```text
+curl -H "Authorization: Bearer $(cat /var/lib/blockd/admin.secret)" -H "Content-Type: application/json" \\
+  -d '{"feeds": ["national"]}' http://127.0.0.1:9053/api/refresh
+```
+
+To replace it, remove the file and restart blockd. Refused requests are counted in `blockd_admin_refused_total`.
+""".strip("\n"),
         "## Questions",
         table(("route", "what it answers", "query"), asyncio.run(_routes("GET"))),
         "`/healthz` and `/readyz` answer 200 if all is well, and 503 with the reason if not. As JSON that is "
@@ -61,8 +76,9 @@ def page() -> str:
 
 
 async def _routes(method: str) -> list[tuple[str, str, str]]:
-    app = admin_app(cast(Control, _Refusing()))
-    async with TestClient(TestServer(app)) as client:
+    app = admin_app(cast(Control, _Refusing()), Bearer(_NONE))
+    headers = {"Authorization": f"Bearer {_NONE}"}
+    async with TestClient(TestServer(app), headers=headers) as client:
         return [
             (
                 f"`{method} {path}`",

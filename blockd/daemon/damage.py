@@ -1,0 +1,109 @@
+"""What has befallen the state folder and the processes, and whether the file in force is still what was opened.
+
+A file that is written over in place shows other names in every process that has it mapped, and ends nobody. So its size
+and time are looked at, and the supervisor is told if they change: it has the file verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.state_dir import StateDir
+from blockd.daemon.switching import Sender
+from blockd.daemon.timing import Timing
+from blockd.ruleset.mapped import signature_of
+
+LOOK = 2.0  # seconds between two looks
+RECENT = 900.0  # seconds
+MANY = 5  # processes that end within that time
+
+
+class Damage:
+    """What is damaged or cannot be written. `found` are versions found damaged since the start, and why."""
+
+    def __init__(
+        self, state: StateDir, switcher: RulesetSwitcher, sender: Sender, timing: Timing, found: Mapping[int, str]
+    ) -> None:
+        self._restarts: list[tuple[float, Mapping[str, int]]] = []  # the totals, and since when they are so
+        self._state = state
+        self._switcher = switcher
+        self._sender = sender
+        self._timing = timing
+        self._found = dict(found)
+        self._told: object = None  # the changed signature that the supervisor was told
+        self._set_aside: list[Path] = []
+        self.unwritable = ""  # why the state folder cannot be written; empty if it can
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            await self.look()
+            await self._timing.sleep(LOOK)
+
+    async def look(self) -> None:
+        """Look at the file in force, at what was set aside, and at whether the folder can be written."""
+        enforced = self._switcher.enforced
+        self.unwritable, self._set_aside = await asyncio.to_thread(self._seen)
+        if enforced is None:
+            return
+        path, opened = enforced.ruleset.path, enforced.ruleset.signature
+        now = await asyncio.to_thread(signature_of, path)
+        if now not in (None, opened, self._told) and enforced is self._switcher.enforced:
+            self._told = now
+            self._sender.send({"suspect": f"{path} has changed since it was opened"})
+
+    def _seen(self) -> tuple[str, list[Path]]:
+        return self._state.unwritable(), self._state.versions.damaged()
+
+    @property
+    def count(self) -> int:
+        """The number of versions known as damaged: found since the start, or set aside before."""
+        return len(self._found.keys() | {int(path.stem) for path in self._set_aside})
+
+    def sentence(self) -> str:
+        """Return which versions were found damaged, and why; empty if none was."""
+        said = [f"version {version} was found damaged: {why.removesuffix('.')}" for version, why in self._found.items()]
+        said += [f"{path} was set aside as damaged" for path in self._set_aside if int(path.stem) not in self._found]
+        return "; ".join(said)
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """How often processes have ended since the start, by their kind."""
+        return self._restarts[-1][1] if self._restarts else {}
+
+    def note_restarts(self, totals: Mapping[str, int]) -> None:
+        """Note how often processes have ended since the start."""
+        now = self._timing.monotonic()
+        self._restarts = [one for one in self._restarts if one[0] > now - RECENT][-2 * MANY :]
+        self._restarts.append((now, dict(totals)))
+
+    def alarms(self) -> list[Alarm]:
+        """Return the alarms in force."""
+        found = []
+        if said := self.sentence():
+            found.append(Alarm(
+                "BlockdRulesetDamaged", "critical", "", f"{said[0].upper()}{said[1:]}.",
+                "the newest version that could be opened, and what has been made from the feeds since",
+                "Check the disk, and who may write the state folder. Remove what was set aside once you have looked; "
+                "what was found since the start is told until a restart.",
+            ))  # fmt: skip
+        if self.unwritable:
+            found.append(Alarm(
+                "BlockdStateReadOnly", "critical", "", f"{self.unwritable[0].upper()}{self.unwritable[1:]}.",
+                "what was in force; dates of orders are followed, and nothing new is enforced",
+                "Have the file system mounted for writing, or give the folder to the user that blockd runs as.",
+            ))  # fmt: skip
+        now = self._timing.monotonic()
+        recent = sum(1 for at, _ in self._restarts if at > now - RECENT)
+        if recent > MANY:
+            found.append(Alarm(
+                "BlockdProcessesRestart", "warning", "",
+                f"Processes of blockd have ended and were started again {recent} times in 15 minutes.",
+                "all of it, but for the questions that a process held when it ended",
+                "The log says how each ended. Please report it if the machine is not the cause.",
+            ))  # fmt: skip
+        return found

@@ -1,0 +1,1 @@
+"""What blockd's processes hand to each other, as JSON: nothing that is read can run anything."""

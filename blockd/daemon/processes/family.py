@@ -1,0 +1,115 @@
+"""The children that run: forking them, talking to them, and ending them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.processes import signals
+from blockd.daemon.processes.children import CONTROL, Child, Role, be_child
+from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.processes.reaping import Reaper
+from blockd.daemon.processes.waiting import readable
+
+STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
+KILL_TIME = 2.0  # seconds to wait for what was killed: one that waits for a disk ends only when that answers
+
+log = logging.getLogger(__name__)
+
+
+class Family:
+    """The supervisor's children, by their pidfds and channels."""
+
+    def __init__(self, reaper: Reaper) -> None:
+        self._reaper = reaper
+        self._children: dict[int, Child] = {}  # by pidfd
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(list(self._children.values()))
+
+    @property
+    def watches(self) -> dict[int, Child]:
+        """The children by the descriptors that become readable when they have ended."""
+        return dict(self._children)
+
+    @property
+    def channels(self) -> dict[int, Child]:
+        """The children that may still say something, by the descriptors of their channels."""
+        return {child.channel.fileno(): child for child in self._children.values() if not child.is_done}
+
+    @property
+    def pids(self) -> list[int]:
+        """Their process ids."""
+        return [child.pid for child in self._children.values()]
+
+    def of(self, role: Role) -> Child | None:
+        """Return the child with a role, if it runs."""
+        return next((child for child in self._children.values() if child.role == role), None)
+
+    def fork(self, role: Role, job: Callable[[Channel], None], forget: Callable[[], None]) -> Child:
+        """Fork a child that does a job; `forget` closes in it what only the supervisor needs. Raises OSError."""
+        ours, theirs = pair()
+        pulse = Pulse()
+        try:
+            with signals.held():
+                pid = os.fork()
+                if pid == 0:
+                    ours.close()
+                    self.forget()
+                    forget()
+                    be_child(job, theirs, pulse)
+            try:
+                watch = os.pidfd_open(pid)
+            except OSError:
+                os.kill(pid, signal.SIGKILL)  # it has not been waited for: the number is its own
+                self._reaper.status(pid)
+                raise
+        except OSError:
+            ours.close()
+            pulse.close()
+            raise
+        finally:
+            theirs.close()
+        child = self._children[watch] = Child(role, pid, watch, ours, time.monotonic(), pulse)
+        return child
+
+    def forget(self) -> None:
+        """Close, in a child, what belongs to the others: a channel ends only when no process holds it."""
+        for child in self._children.values():
+            child.channel.close()
+            child.pulse.close()
+            os.close(child.watch)
+
+    def bury(self, child: Child) -> int:
+        """Forget a child that has ended; return its wait status."""
+        del self._children[child.watch]
+        status = self._reaper.status(child.pid)
+        os.close(child.watch)
+        child.channel.close()
+        child.pulse.close()
+        return status
+
+    def tell_control(self, message: Message, descriptor: int | None = None) -> None:
+        """Send a message to the control process; it is lost if that does not run."""
+        if (control := self.of(CONTROL)) is not None:
+            control.channel.send(message, descriptor)
+
+    def end_all(self) -> None:
+        """End the children: they answer pending questions, and are killed if they take too long."""
+        for child in self._children.values():
+            child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIME
+        for child in self._children.values():
+            if not readable([child.watch], max(0.0, deadline - time.monotonic())):
+                log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
+                child.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + KILL_TIME
+        for child in self._children.values():
+            if readable([child.watch], max(0.0, deadline - time.monotonic())):
+                with contextlib.suppress(ChildProcessError):
+                    self._reaper.status(child.pid)

@@ -1,0 +1,93 @@
+"""What each child of the supervisor is forked for, with all that it is given."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.daemon import worker
+from blockd.daemon.channel import Channel
+from blockd.daemon.config_watch import ConfigWatch
+from blockd.daemon.contexts import (
+    ControlContext,
+    GateSource,
+    PageContext,
+    ProcessState,
+    SharedContext,
+    WorkerContext,
+)
+from blockd.daemon.processes.children import PAGE, Role
+from blockd.daemon.processes.family import Family
+from blockd.resolver.machine.observation import Observation
+from blockd.resolver.resolution import Resolution
+
+PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
+CONTROL_CODE = "blockd.daemon.control"
+
+
+@dataclass(slots=True)
+class Jobs:
+    """The jobs of one daemon; `version` and `resolution` are those in force."""
+
+    shared: SharedContext
+    config: Path
+    running: ConfigWatch
+    gate: GateSource
+    engine: str
+    resolution: Resolution
+    version: int | None = None
+    is_announced: bool = False  # whether a control process was asked to announce the start-up
+
+    def of(
+        self,
+        role: Role,
+        family: Family,
+        nursery: socket.socket | None,
+        damaged: Mapping[int, str],
+        restarts: Mapping[str, int],
+    ) -> Callable[[Channel], None]:
+        """Return what a child does; all but its role is for the control process."""
+        if role.kind == "worker":
+            work = WorkerContext(self.shared, role.index, self.engine, self.resolution, self.version)
+            return lambda channel: worker.run(work, channel)
+        if role == PAGE:
+            page = PageContext(self.shared, self.version)
+            return lambda channel: _run_page(page, channel)
+        states = {child.role: ProcessState(child.pid, child.enforcing) for child in family}
+        control = ControlContext(
+            self.shared,
+            config=self.config,
+            running=self.running,
+            gate=self.gate,
+            version=self.version,
+            workers={role.index: state for role, state in states.items() if role.kind == "worker"},
+            page=states.get(PAGE),
+            announce=not self.is_announced,
+            resolution=self.resolution,
+            nursery=nursery,
+            damaged=dict(damaged),
+            restarts=dict(restarts),
+        )
+        self.is_announced = True
+        return lambda channel: _run_control(control, channel)
+
+    def see(self, observation: Observation) -> None:
+        """Have later workers start with what the control process has seen of the machine."""
+        if observation != self.resolution.observation:
+            self.resolution = Resolution.by(self.shared.settings, observation)
+
+
+def _run_page(context: PageContext, channel: Channel) -> None:
+    """Run the page process; its code, which no worker needs, was imported once the workers had started."""
+    from blockd.daemon.page import process
+
+    process.run(context, channel)
+
+
+def _run_control(context: ControlContext, channel: Channel) -> None:
+    """Run the control process; its libraries, which no other child needs, were imported last."""
+    from blockd.daemon import control
+
+    control.run(context, channel)
