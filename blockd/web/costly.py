@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
@@ -83,6 +84,7 @@ def in_turn(turns: CostlyTurns) -> Callable[[Handler], Handler]:
     """Return what has handlers that compute take turns."""
 
     def wrapped(handler: Handler) -> Handler:
+        @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
             async with turns.turn():
                 return await handler(request)
@@ -96,6 +98,7 @@ def few(handler: Handler) -> Handler:
     """Return a handler that waits for workers, with few requests at once."""
     at_once = 0
 
+    @functools.wraps(handler)
     async def handle(request: web.Request) -> web.StreamResponse:
         nonlocal at_once
         if at_once >= MAX_WAITING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import Daemon, everywhere, until, write_list
+from tests.daemon.harness import PATIENCE, Daemon, everywhere, request, until, write_list
 from tests.upstream import UpstreamSimulator
 
+LISTENS = "0A"  # the state of a socket, in /proc/net/tcp (proc_pid_net(5))
 SINKHOLE = ["127.0.0.1"]
 QUESTIONS = [("listed.example", SINKHOLE), ("open-1.example", ["192.0.2.1"])]
 
@@ -58,6 +61,41 @@ def test_dns_goes_on_without_the_control_process_and_feeds_with_the_next(daemon:
     assert daemon.banner.count("Try:") == 1
 
 
+def test_the_page_process_is_replaced_and_what_waits_for_it_is_answered(daemon: Daemon) -> None:
+    victim = daemon.page_pid()
+    visit(daemon)
+    before = daemon.metric("blockd_queries_total", transport="http")
+    os.kill(victim, signal.SIGSTOP)
+    waiting = http.client.HTTPConnection("127.0.0.1", daemon.http_port, timeout=PATIENCE)
+    waiting.request("GET", "/", headers={"Host": "listed.example"})
+    os.kill(victim, signal.SIGKILL)
+    assert waiting.getresponse().status == 451
+    waiting.close()
+    assert daemon.page_pid() != victim
+    until(lambda: daemon.get("/healthz")[0] == 200, "the page process is heard of")
+    assert f"The page process {victim} ended (killed by SIGKILL) and is started again." in daemon.log
+    assert daemon.metric("blockd_queries_total", transport="http") == before + 1, "its row goes on"
+    assert daemon.status()["page"] == {
+        "pid": daemon.page_pid(), "enforcing": daemon.status()["ruleset"]["version"], "trouble": "",
+    }  # fmt: skip
+
+
+def test_each_process_holds_the_sockets_that_it_serves(daemon: Daemon) -> None:
+    page = {daemon.http_port, daemon.tls_port}
+    assert listening(daemon.page_pid()) == page
+    assert listening(daemon.control_pid()) == {daemon.admin_port}
+    for worker in daemon.status()["workers"]:
+        assert listening(worker["pid"]) == {daemon.dns_port}
+    assert listening(daemon.pid) == {*page, daemon.admin_port, daemon.dns_port}
+
+
+def test_the_block_page_follows_and_goes_on_without_what_it_cannot_open(daemon: Daemon) -> None:
+    write_list(daemon.folder / "list", ["listed.example", "later-0.example"])
+    until(lambda: visit(daemon, "later-0.example") == 451, "the block page follows")
+    write_list(daemon.folder / "list", ["listed.example"])
+    until(lambda: visit(daemon, "later-0.example") == 404, "the block page follows")
+
+
 def test_all_children_killed_together_come_back(daemon: Daemon) -> None:
     victims = daemon.children()
     for pid in victims:
@@ -93,6 +131,27 @@ def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: 
     for _ in range(20):
         assert daemon.ask("listed.example").addresses == SINKHOLE
     until(daemon.is_ready, "all is well")
+
+
+def visit(daemon: Daemon, name: str = "listed.example") -> int:
+    """Visit the block page of a name; return the status."""
+    with request("GET", daemon.http_port, "/", {"Host": name}) as response:
+        return response.status
+
+
+def listening(pid: int) -> set[int]:
+    """Return the ports of loopback that a process has TCP sockets bound to, for whoever connects."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENS and fields[9] in inodes:
+                found.add(int(fields[1].rpartition(":")[2], 16))
+    return found
 
 
 def _kill_worker(daemon: Daemon, pid: int) -> None:

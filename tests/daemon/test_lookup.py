@@ -19,7 +19,7 @@ import pytest
 
 from blockd.cli.lookup.lines import lines
 from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
-from blockd.daemon.lookup.following import MAX_VISITORS, Visitors
+from blockd.daemon.lookup.following import INTERVAL, MAX_VISITORS, Visitors
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.lookup.way import MAX_STEPS
@@ -261,6 +261,21 @@ def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
     assert all(unjudged for _, unjudged in worker.asked)
 
 
+def test_workers_are_asked_for_some_visitors_a_second_only(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example")))
+    now = [5.0]
+
+    async def check() -> int:
+        visitors = Visitors(lambda: subject, Worker(), lambda: now[0])
+        known = 0
+        for _ in range(1000):
+            now[0] += 0.001
+            known += await visitors.where_it_leads(key_from_text(FREE), b"") is not None
+        return known
+
+    assert 1.0 / INTERVAL <= asyncio.run(check()) <= 1.0 / INTERVAL + MAX_VISITORS + 2
+
+
 def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example")))
 
@@ -276,7 +291,7 @@ def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -
 
     async def check() -> None:
         worker = Stuck()
-        visitors = Visitors(lambda: subject, worker)
+        visitors = Visitors(lambda: subject, worker, iter(range(100)).__next__)
         tasks = [asyncio.create_task(visitors.where_it_leads(key_from_text(FREE), b"")) for _ in range(MAX_VISITORS)]
         await full.wait()
         assert await visitors.where_it_leads(key_from_text(FREE), b"") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from blockd.orders import Action, Verdict
 from blockd.ruleset import NOT_LISTED, Enforced
 
 MAX_VISITORS = 4  # of the block page for whom a worker is asked at once; the others get their page without it
+INTERVAL = 0.02  # seconds from one of them to the next: asking takes longer than a page, and workers are the clients'
 
 
 class Swapped(Exception):
@@ -53,10 +55,17 @@ class WayAsker:
 
 
 class Visitors:
-    """What visitors of the block page are told about where a name leads that is not listed itself."""
+    """What visitors of the block page are told about where a name leads that is not listed itself.
 
-    def __init__(self, enforced: Callable[[], Enforced | None], asker: Asker) -> None:
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self, enforced: Callable[[], Enforced | None], asker: Asker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._enforced = enforced
+        self._clock = clock
+        self._next = 0.0  # when a worker may be asked again
         self._asker = WayAsker(enforced, asker)
         self._asking = asyncio.Semaphore(MAX_VISITORS)
 
@@ -66,8 +75,10 @@ class Visitors:
         A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
         """
         enforced = self._enforced()
-        if enforced is None or self._asking.locked():
+        now = self._clock()
+        if enforced is None or self._asking.locked() or now < self._next:
             return None
+        self._next = max(self._next, now - MAX_VISITORS * INTERVAL) + INTERVAL
         seen = enforced.seen_from(client)
         finder = WayFinder(seen, key, seen.verdict(key, client))
         try:

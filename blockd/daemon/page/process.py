@@ -28,7 +28,7 @@ from blockd.daemon.rights.confinement import Confinement
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
-from blockd.ruleset import Enforced
+from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.web.block_page import serve_block_page
 from blockd.web.pace import Pace, PaceBounds
@@ -78,8 +78,8 @@ class PageProcess:
             loop.add_signal_handler(number, self._stop.set)
         if self._wanted is None:
             self._channel.send({"enforcing": 0})
-        else:
-            await self.enforce(self._wanted)  # before the first visitor is answered
+        elif not await self.enforce(self._wanted):  # before the first visitor is answered
+            self._news.set()
         loop.add_reader(self._channel.fileno(), self._hear)
         site, sockets = self.sinkhole.site(), self._shared.sockets
         serving = [
@@ -124,16 +124,17 @@ class PageProcess:
         self._news.set()
 
     async def follow(self) -> None:
-        """Enforce what is asked for, for ever; what cannot be opened is tried again."""
+        """Enforce what is asked for, for ever; what cannot be opened is tried again.
+
+        A version that is enforced already is opened anew, as workers do: its orders' states may be others.
+        """
         while True:
+            await self._news.wait()
             self._news.clear()
-            wanted = self._wanted
-            if wanted is None or self.enforces(wanted) or await self.enforce(wanted):
-                if self._wanted == wanted:
-                    await self._news.wait()
-            else:
+            while self._wanted is not None and not await self.enforce(self._wanted):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), RETRY)
+                self._news.clear()  # the newest is tried in any case
 
     def enforces(self, version: int) -> bool:
         """Return whether a version is enforced."""
@@ -143,7 +144,7 @@ class PageProcess:
         """Open a version in a thread, swap, and tell; return false if it cannot be opened: the one before stays."""
         before = self.enforced
         try:
-            enforced = await asyncio.to_thread(self._shared.state.open, version, before.ruleset if before else None)
+            enforced = await asyncio.to_thread(self._open, version, before.ruleset if before else None)
         except RulesetError as error:
             if version != self._told:
                 self._told = version
@@ -152,6 +153,12 @@ class PageProcess:
             return False
         self.swap(enforced)
         return True
+
+    def _open(self, version: int, like: Ruleset | None) -> Enforced:
+        """Open a version, and have its orders found by their names at once: else the first who asks would wait."""
+        enforced = self._shared.state.open(version, like)
+        enforced.ruleset.catalogue.find("-")
+        return enforced
 
     def swap(self, enforced: Enforced) -> None:
         """Have the block page tell of what was opened from now on, and report it."""

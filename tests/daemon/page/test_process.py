@@ -111,6 +111,22 @@ def test_it_follows_the_workers_from_the_version_that_it_started_with(tmp_path: 
     assert page.supervisor.heard == [{"enforcing": 1}, {"enforcing": 2}]
 
 
+def test_a_version_that_is_asked_for_again_is_opened_again(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    page.make(1, "a.example")
+
+    async def check() -> None:
+        page.process.want(1)
+        await until(lambda: page.process.enforces(1))
+        before = page.process.enforced
+        page.process.want(1)
+        await until(lambda: page.process.enforced is not before)
+        assert page.reason("a.example") is Reason.LISTED
+
+    followed(page, check)
+    assert page.supervisor.heard == [{"enforcing": 1}, {"enforcing": 1}]
+
+
 def test_of_several_versions_that_are_asked_for_at_once_the_newest_is_enforced(tmp_path: Path) -> None:
     page = Page(tmp_path)
     page.make(4, "d.example")
