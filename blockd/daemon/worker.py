@@ -142,6 +142,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         client_ttl=int(cache.client_ttl),
         local=shared.loop_token.with_zone(context.resolution.local),
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
+        front_ends=tuple(settings.clients.front_ends),
     )
     instruments = Instruments(
         clock=time.monotonic,

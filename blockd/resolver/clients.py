@@ -1,36 +1,64 @@
-"""The clients that are served: only listed networks, so that blockd is never an open resolver by accident."""
+"""The clients that are served: only listed networks, so that blockd is never an open resolver by accident.
+
+However many networks are listed, an address is found among them by halving: a stranger's packet must be cheap.
+"""
 
 from __future__ import annotations
 
 import socket
+import struct
+from bisect import bisect_right
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from blockd.names import Network
 
+_HALF = (1 << 64) - 1
 
-class Clients:
-    """The networks that are served. Nothing about a client is kept."""
+
+class NetworkSet:
+    """Networks, of which an address lies in one or in none."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        networks = list(networks)
-        self._ipv4 = [_masked(network) for network in networks if network.version == 4]
-        self._ipv6 = [_masked(network) for network in networks if network.version == 6]
+        self._ranges = {4: _ranges(networks := list(networks), 4), 16: _ranges(networks, 16)}
+
+    def __contains__(self, packed: bytes) -> bool:
+        """Whether an address of 4 or 16 octets lies in one of the networks."""
+        firsts, lasts = self._ranges[len(packed)]
+        number = int.from_bytes(packed)
+        place = bisect_right(firsts, number)
+        return place > 0 and number <= lasts[place - 1]
+
+
+class Clients:
+    """The networks that are served, and the front ends among them. Nothing about a client is kept."""
+
+    def __init__(self, networks: Iterable[Network], front_ends: Iterable[Network] = ()) -> None:
+        """One address of `front_ends` asks for many clients: it is not counted as one."""
+        self._served = NetworkSet(networks)
+        self._front_ends = NetworkSet(front_ends)
 
     def serves(self, host: str) -> bool:
         """Return whether the client at an IP address, as a socket writes it, is served."""
-        packed = packed_host(host)
-        number = int.from_bytes(packed)
-        return any(number & mask == network for network, mask in (self._ipv4 if len(packed) == 4 else self._ipv6))
+        return packed_host(host) in self._served
+
+    def is_front_end(self, host: str) -> bool:
+        """Return whether an IP address, as a socket writes it, is that of a front end."""
+        return packed_host(host) in self._front_ends
 
 
 def packed_networks(networks: Iterable[Network]) -> tuple[bytes, bytes]:
-    """Return IPv4 and IPv6 networks as the engine compares them: each network's octets, then those of its mask."""
-    packed: dict[int, list[bytes]] = {4: [], 6: []}
-    for network in networks:
-        bits = len(network.packed) * 8
-        mask = ((1 << bits) - (1 << bits - network.prefix_length)).to_bytes(bits // 8)
-        packed[network.version].append(network.packed + mask)
-    return b"".join(packed[4]), b"".join(packed[6])
+    """Return IPv4 and IPv6 networks as the engine looks them up: the first and the last address of each, in order.
+
+    An IPv4 address is a native number of 32 bits, an IPv6 one two of 64 bits, the upper half first.
+    """
+    networks = list(networks)
+    four = b"".join(struct.pack("=II", *span) for span in zip(*_ranges(networks, 4), strict=True))
+    halves = (
+        (first >> 64, first & _HALF, last >> 64, last & _HALF)
+        for first, last in zip(*_ranges(networks, 16), strict=True)
+    )
+    return four, b"".join(struct.pack("=QQQQ", *span) for span in halves)
 
 
 def packed_host(host: str) -> bytes:
@@ -38,7 +66,11 @@ def packed_host(host: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)
 
 
-def _masked(network: Network) -> tuple[int, int]:
-    bits = len(network.packed) * 8
-    mask = (1 << bits) - (1 << bits - network.prefix_length)
-    return int.from_bytes(network.packed), mask
+def _ranges(networks: Iterable[Network], size: int) -> tuple[list[int], list[int]]:
+    """Return the first and the last addresses of networks of one family, in order, none within another."""
+    kind = IPv4Network if size == 4 else IPv6Network
+    found = collapse_addresses(
+        kind((network.packed, network.prefix_length)) for network in networks if len(network.packed) == size
+    )
+    spans = [(int(network.network_address), int(network.broadcast_address)) for network in found]
+    return [first for first, _ in spans], [last for _, last in spans]

@@ -35,7 +35,8 @@ class Service:
 
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
-    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds.
+    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
+    of `front_ends`, which lie in `networks`, asks for many clients.
     """
 
     networks: tuple[Network, ...]
@@ -46,6 +47,7 @@ class Service:
     client_ttl: int = types.MAX_TTL
     local: LocalZones | None = None
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
+    front_ends: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,24 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from blockd.settings.addresses import SocketAddress, Upstream, socket_address_from_text, upstream_from_text
+from blockd.names import Network
+from blockd.settings.addresses import (
+    SocketAddress,
+    Upstream,
+    network_from_text,
+    socket_address_from_text,
+    upstream_from_text,
+)
 from blockd.settings.feeds import FEED_TYPES, OVERRIDES
 from blockd.settings.local import MAX_ZONES
-from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
+from blockd.settings.model import (
+    LOOPBACK_AND_PRIVATE,
+    MAX_FRONT_ENDS,
+    MAX_LISTENED,
+    MAX_NETWORKS,
+    BlockPage,
+    Listen,
+)
 from blockd.settings.values import shown
 
 # What surely leads back to an address that stands for all addresses of this machine.
@@ -22,7 +36,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 def cross_check(data: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each contradiction between values of the file."""
-    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _liftable, _kinds)
+    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _liftable, _kinds, _front_ends)
     return [sentence for check in checks for sentence in check(data)]
 
 
@@ -82,6 +96,26 @@ def _kinds(data: Mapping[str, Any]) -> Iterator[str]:
         for check in kind.cross_checks if kind else ():
             for key, sentence in check(feed):
                 yield f"feeds[{number}]{key and f'.{key}'}: {sentence}"
+
+
+def _front_ends(data: Mapping[str, Any]) -> Iterator[str]:
+    """Check that front ends are among those who are served."""
+    clients = _section(data, "clients")
+    allowed = {network for _, network in _networks(clients.get("allow", LOOPBACK_AND_PRIVATE), MAX_NETWORKS)}
+    for number, network in _networks(clients.get("front_ends"), MAX_FRONT_ENDS):
+        if not any(network.within(length) in allowed for length in range(network.prefix_length + 1)):
+            yield (
+                f"clients.front_ends[{number}]: {network.text} is in no network of clients.allow, so nobody is served "
+                "there; add it to clients.allow too, or remove it"
+            )
+
+
+def _networks(value: object, most: int) -> Iterator[tuple[int, Network]]:
+    for number, item in enumerate(value[:most] if isinstance(value, list | tuple) else ()):
+        try:
+            yield number, network_from_text(item)
+        except ValueError:
+            continue
 
 
 def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:

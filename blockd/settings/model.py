@@ -20,6 +20,7 @@ from blockd.settings.values import Nat64Prefix, Workers, ZoneName, size_or_auto,
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
+MAX_FRONT_ENDS = 1_000  # networks of load balancers and the like
 MAX_NAT64_PREFIXES = MAX_TRANSLATIONS - len(WELL_KNOWN_TRANSLATIONS)
 MAX_UPSTREAMS = 16  # the resolver measures each of them
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
@@ -77,6 +78,12 @@ class ClientSettings(Section):
 
     allow: tuple[ClientNetwork, ...] = setting(
         LOOPBACK_AND_PRIVATE, "The networks served; all others are refused.", max_length=MAX_NETWORKS
+    )
+    front_ends: tuple[ClientNetwork, ...] = setting(
+        (),
+        "Networks within these from which one address asks for many clients, as a load balancer does: what is counted "
+        "by address or network, such as connections over TCP, has no limit for them.",
+        max_length=MAX_FRONT_ENDS,
     )
     nat64_prefixes: tuple[Nat64Prefix, ...] = setting(
         (),

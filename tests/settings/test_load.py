@@ -228,6 +228,19 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("upstreams: [192.0.2.1, '192.0.2.1:53']", "upstreams[1]: 192.0.2.1:53 is already listed as upstreams[0]"),
         ("upstreams: ['127.0.0.1:8053']", "upstreams[0]: 127.0.0.1:8053 is blockd itself"),
         ("clients: {allow: [10.0.0.1/8]}", "clients.allow[0]: expected an address, or a network without"),
+        ("clients: {front_ends: [10.0.0.1/8]}", "clients.front_ends[0]: expected an address, or a network without"),
+        (
+            "clients: {allow: [10.0.0.0/8], front_ends: [10.1.0.0/16, 192.0.2.7]}",
+            (
+                "clients.front_ends[1]: 192.0.2.7 is in no network of clients.allow, so nobody is served there; add it "
+                "to clients.allow too, or remove it"
+            ),
+        ),
+        (
+            "clients: {allow: [10.0.0.0/9], front_ends: [10.0.0.0/8]}",
+            "clients.front_ends[0]: 10.0.0.0/8 is in no",
+        ),
+        ("clients: {front_ends: ['2001:db8::1']}", "clients.front_ends[0]: 2001:db8::1 is in no network of"),
         ("clients:", "clients: expected a mapping, got an empty value; its keys are allow"),
         ("sinkhole: {ipv6: 127.0.0.1}", "sinkhole.ipv6: expected an IPv6 address such as 2001:db8::1, got '127"),
         ("clients: {nat64_prefixes: [10.0.0.0/8]}", "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as"),
@@ -295,6 +308,13 @@ def test_upstream_on_the_dns_port_is_allowed_beside_a_wildcard(write: Write) -> 
 def test_upstream_that_a_wildcard_answers_is_refused(write: Write) -> None:
     found = problems_in(write("listen: {dns: ['0.0.0.0:53']}\nupstreams: [127.0.0.1]"))
     assert found == ("upstreams[0]: 127.0.0.1:53 is blockd itself; name another resolver",)
+
+
+def test_front_ends_are_networks_of_those_who_are_served(write: Write) -> None:
+    found = load(write("clients: {allow: [192.0.2.0/24, '2001:db8::/32'], front_ends: [192.0.2.7, '2001:db8::/32']}"))
+    assert [network.text for network in found.clients.front_ends] == ["192.0.2.7", "2001:db8::/32"]
+    by_default = load(write("clients: {front_ends: [127.0.0.1, 10.1.0.0/16]}"))
+    assert [network.text for network in by_default.clients.front_ends] == ["127.0.0.1", "10.1.0.0/16"]
 
 
 def test_missing_file_is_one_sentence(tmp_path: Path) -> None:

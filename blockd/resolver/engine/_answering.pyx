@@ -27,7 +27,7 @@ from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, Entry, NativeCache
 from blockd.resolver.engine._extras cimport additional_at, has_extras
 from blockd.dns._cursor cimport write_u16, write_u32
-from blockd.resolver.engine._clients cimport Networks, is_served
+from blockd.resolver.engine._clients cimport networks_of, is_within
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver.engine._moving cimport Moved, move_entry
 from blockd.resolver.engine._stale cimport write_stale_error
@@ -76,8 +76,8 @@ cdef class Answering:
         if self.row.shape[0] < layout._ROW:
             raise ValueError("the row of counters is too short")
         self._networks = four, six = packed_networks(service.networks)
-        self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
-                                 len(four) // 8, len(six) // 32)
+        self.networks = networks_of(<const uint8_t *><const char *>four, len(four),
+                                    <const uint8_t *><const char *>six, len(six))
         self.refuse_unready = service.refuse_unready
         self.client_ttl = service.client_ttl
         self.use_own(b"" if service.own is None else service.own.cookies)
@@ -469,7 +469,7 @@ cdef class Answering:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
-        return is_served(&self.networks, address)
+        return is_within(&self.networks, address)
 
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
         """Count a question, the orders that it hit, and its answer; rcode -1 for no answer."""

@@ -1,39 +1,71 @@
-"""Whether an address lies in one of the networks that are served; `blockd.resolver.clients.packed_networks` packs them."""
+"""Whether an address lies in one of some networks; `blockd.resolver.clients.packed_networks` packs them."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, ntohl, sockaddr, sockaddr_in, sockaddr_in6
 
 cdef struct Networks:
-    const uint8_t *four  # a network and its mask each, as `Mask4`
-    const uint8_t *six  # 16 octets of a network, then 16 of its mask each
+    const Span4 *four  # in order, none within another
+    const Span6 *six
     int count4
     int count6
 
-cdef struct Mask4:
-    uint32_t network
-    uint32_t mask
+cdef struct Span4:
+    uint32_t first
+    uint32_t last
 
-cdef inline bint is_served(const Networks *networks, const sockaddr *address) noexcept nogil:
+cdef struct Span6:
+    uint64_t first_upper
+    uint64_t first_lower
+    uint64_t last_upper
+    uint64_t last_lower
+
+
+cdef inline Networks networks_of(const uint8_t *four, int size4, const uint8_t *six, int size6) noexcept nogil:
+    """Return networks as they are packed, with the octets that they take."""
+    return Networks(<const Span4 *>four, <const Span6 *>six, size4 // sizeof(Span4), size6 // sizeof(Span6))
+
+
+cdef inline bint is_within(const Networks *networks, const sockaddr *address) noexcept nogil:
     """Return whether an address lies in one of the networks."""
-    cdef const Mask4 *four
-    cdef const uint8_t *six
-    cdef uint32_t host
-    cdef const uint8_t *octets
-    cdef int i, octet
     if address.sa_family == AF_INET:
-        host = (<const sockaddr_in *>address).sin_addr.s_addr
-        four = <const Mask4 *>networks.four
-        for i in range(networks.count4):
-            if host & four[i].mask == four[i].network:
-                return True
-    elif address.sa_family == AF_INET6:
-        octets = <const uint8_t *>&(<const sockaddr_in6 *>address).sin6_addr
-        for i in range(networks.count6):
-            six = networks.six + i * 32
-            for octet in range(16):
-                if octets[octet] & six[16 + octet] != six[octet]:
-                    break
-            else:
-                return True
+        return _is_within4(networks, ntohl((<const sockaddr_in *>address).sin_addr.s_addr))
+    if address.sa_family == AF_INET6:
+        return _is_within6(networks, (<const sockaddr_in6 *>address).sin6_addr.s6_addr)
     return False
+
+
+cdef inline bint _is_within4(const Networks *networks, uint32_t host) noexcept nogil:
+    cdef int low = 0, high = networks.count4, middle
+    while low < high:  # the last one that does not begin behind the address
+        middle = (low + high) // 2
+        if networks.four[middle].first <= host:
+            low = middle + 1
+        else:
+            high = middle
+    return low > 0 and host <= networks.four[low - 1].last
+
+
+cdef inline bint _is_within6(const Networks *networks, const uint8_t *host) noexcept nogil:
+    cdef int low = 0, high = networks.count6, middle
+    cdef uint64_t upper = _half(host), lower = _half(host + 8)
+    cdef const Span6 *span
+    while low < high:
+        middle = (low + high) // 2
+        span = &networks.six[middle]
+        if span.first_upper < upper or span.first_upper == upper and span.first_lower <= lower:
+            low = middle + 1
+        else:
+            high = middle
+    if low == 0:
+        return False
+    span = &networks.six[low - 1]
+    return upper < span.last_upper or upper == span.last_upper and lower <= span.last_lower
+
+
+cdef inline uint64_t _half(const uint8_t *octets) noexcept nogil:
+    cdef uint64_t number = 0
+    cdef int i
+    for i in range(8):
+        number = number << 8 | octets[i]
+    return number

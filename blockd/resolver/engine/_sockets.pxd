@@ -61,6 +61,9 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t send(int fd, const void *buffer, size_t size, int flags)
 
+cdef extern from "<arpa/inet.h>" nogil:
+    uint32_t ntohl(uint32_t number)
+
 cdef extern from "<netinet/in.h>" nogil:
     int IPPROTO_IP
 
