@@ -1,4 +1,4 @@
-"""The first stages: whether this client may ask, in this version of EDNS, for this type and class."""
+"""The first stages: whether it may be asked in this version of EDNS, and for this type and class."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ class Admission:
         self._selftest = service.selftest
         self._own = service.own
         self._traffic = traffic
-
-    def serve_clients(self, context: QueryContext) -> bytes | Outcome:
-        """Refuse clients that are not served."""
-        if context.served:
-            return Outcome.PASS
-        return error(context.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
 
     def check_edns(self, context: QueryContext) -> bytes | Outcome:
         """Answer a version of EDNS other than 0 with BADVERS (RFC 6891 section 6.1.3)."""

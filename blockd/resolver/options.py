@@ -10,6 +10,7 @@ from blockd.dns import types
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
+from blockd.resolver.edge.rate_limit import RateLimiter
 from blockd.resolver.forwarding.floods import NO_LIMIT, FloodLimit
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
@@ -48,6 +49,7 @@ class Service:
     local: LocalZones | None = None
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
     front_ends: tuple[Network, ...] = ()
+    limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
 
 
 @dataclass(frozen=True, slots=True)

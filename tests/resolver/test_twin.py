@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
+from blockd.metrics.counters import _LIMITED
+from blockd.names import Network
 from blockd.resolver import Outcome
+from blockd.resolver.edge.rate_limit import RateLimiter
+from blockd.resolver.edge.rates import SEED, RateLimits
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
 from tests.resolver import corpus
@@ -70,6 +75,30 @@ def test_every_question_of_the_corpus(twins: Twins) -> None:
     assert {answer[3] & 15 for answer in answers} == {0, 1, 2, 3, 4, 5, 6}
     assert Outcome.SILENCE in said
     assert any(not isinstance(one, bytes | Outcome) for one in said), "some wait for an upstream"
+
+
+@pytest.mark.parametrize("slip", [0, 1, 2])
+def test_rate_limits(tmp_path_factory: pytest.TempPathFactory, slip: int) -> None:
+    limits = RateLimits(3, 2, 2, slip)
+    twins = Twins(
+        tmp_path_factory.mktemp("limits"),
+        serving=lambda: {
+            "limiter": RateLimiter(limits, bytes(range(SEED))),
+            "front_ends": (Network.from_text("192.0.2.192/28"),),
+        },
+    )
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    said = []
+    for packet in QUESTIONS:
+        for host in ("192.0.2.129", "2001:db8:1::1", STRANGERS[0], STRANGERS[2], SERVED[0], SERVED[1]):
+            said += [twins.ask(packet, host) for _ in range(2)]
+        said.append(twins.ask(packet, "192.0.2.129", Transport.TCP))
+        twins.clock.now += 0.05
+    truncated = [one for one in said if isinstance(one, bytes) and one[2] & types.TC >> 8]
+    assert len(truncated) > 50
+    counted = [sum(twins.python.row.numbers[_LIMITED + kind * 3 : _LIMITED + kind * 3 + 3]) for kind in range(3)]
+    assert [count > 100 for count in counted] == [True, slip != 1, True], "with a slip of 1 every error goes out"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -264,7 +293,7 @@ def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer
         assert not packet[2] & 0x80
         assert answer[2] & 0x80
         assert answer[:2] == packet[:2]
-        assert len(answer) <= allowed(packet, transport)
+        assert len(answer) <= (len(packet) if host in STRANGERS else allowed(packet, transport))
 
 
 @settings(max_examples=800)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,9 @@ class Side:
         stale: float = 0,
         prefetch: bool = False,
         local: LocalZones | None = None,
+        serving: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        """`serving` makes more of `Service`."""
         self.row: Row = Counters(1).row(0)
         self.traffic = Traffic(1, bytes(range(16)))
         chance = random.Random(1)  # noqa: S311 - a test repeats itself
@@ -79,7 +81,12 @@ class Side:
         self.resolver = Resolver(
             engine,
             Service(
-                tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
+                tuple(map(Network.from_text, NETWORKS)),
+                SINKHOLE,
+                refuse_unready,
+                client_ttl=client_ttl,
+                local=local,
+                **serving(),
             ),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale, prefetch=prefetch),
             [Group(b"", tuple(upstreams))],

@@ -37,4 +37,5 @@ def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, doubl
         &q, entry, <const sockaddr *>&peer.address, STALE, out, &written, now
     ) != ANSWERED:
         return None
+    engine._leave(&q, <const sockaddr *>&peer.address, True, out, &written, now)
     return out[:written]
