@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.daemon.state_dir import is_held
+from blockd.resolver.edge.cookie_secrets import problems_of
 from blockd.settings import Settings
 from blockd.transports.binding import troubles
 
@@ -17,7 +18,9 @@ def lacking(settings: Settings) -> list[str]:
 
     If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
     """
-    return [*_user(settings.user), *_state(settings), *_sockets(settings)]
+    secrets = settings.clients.cookie_secrets
+    of_cookies = () if secrets is None else problems_of(secrets)
+    return [*_user(settings.user), *_state(settings), *_sockets(settings), *of_cookies]
 
 
 def _user(user: str) -> Iterator[str]:

@@ -42,6 +42,7 @@ from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
+from blockd.resolver.edge.cookie_secrets import cookie_secrets
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.machine.observation import Observation
@@ -90,6 +91,7 @@ class Supervisor:
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
         self._gate = SharedGate(settings.gate, settings.feeds)
+        self._cookie_secrets = cookie_secrets(settings.clients.cookie_secrets, os.urandom)
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()
@@ -191,7 +193,7 @@ class Supervisor:
     def _shared(self) -> SharedContext:
         return SharedContext(
             self._settings, self._sockets, self._state, self._counters, self._traffic, self._upstreams,
-            self._selftest_key, self._loop_token,
+            self._selftest_key, self._loop_token, self._cookie_secrets,
         )  # fmt: skip
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:

@@ -33,6 +33,7 @@ from blockd.resolver import (
 )
 from blockd.resolver.edge.rate_limit import RateLimiter
 from blockd.resolver.edge.rates import SEED, RateLimits
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.forwarding.floods import FloodLimit
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
@@ -146,6 +147,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
         front_ends=tuple(settings.clients.front_ends),
         limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
+        cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
     )
     instruments = Instruments(
         clock=time.monotonic,

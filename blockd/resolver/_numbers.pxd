@@ -39,5 +39,10 @@ cdef enum:
     RESPONSES = 0
     ERRORS = 1
     STRANGERS = 2
+    WHOLE = 24
+    OPTION = 28
+    UNKNOWN = 0
+    KNOWN = 1
+    FRESH = 2
     SECRET = 16
     UNJUDGED_OPTION = 65002

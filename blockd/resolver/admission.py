@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blockd.dns import types
 from blockd.metrics import TrafficRow
-from blockd.resolver.answers import error
+from blockd.resolver.answers import answer, error
 from blockd.resolver.options import Service
 from blockd.resolver.query import type_rcode
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -33,6 +33,10 @@ class Admission:
         if not query.cookie or self._own is None or not self._own.takes(query.cookie):
             return Outcome.PASS
         return error(query, types.SERVFAIL, types.EDE_NETWORK_ERROR, "questions loop: an upstream leads back to blockd")
+
+    def give_cookie(self, context: QueryContext) -> bytes | Outcome:
+        """Answer a message without a question, which asks for a server cookie (RFC 7873 section 5.4)."""
+        return Outcome.PASS if context.query.question else answer(context.query)
 
     def check_kind(self, context: QueryContext) -> bytes | Outcome:
         """Answer types and classes that are not asked for: neither policy nor upstreams have to do with them."""

@@ -11,6 +11,7 @@ from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.edge.rate_limit import RateLimiter
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.forwarding.floods import NO_LIMIT, FloodLimit
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
@@ -50,6 +51,7 @@ class Service:
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
     front_ends: tuple[Network, ...] = ()
     limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
+    cookies: ServerCookies | None = None  # None if clients get no cookies
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
+from blockd.resolver.edge.reply_options import ReplyOptions
 from blockd.resolver.edge.sending import Sending
 from blockd.resolver.edge.strangers import Outsiders
 from blockd.resolver.local.local_answer import LocalAnswer, as_cached, behind_aliases, local_answer
@@ -51,6 +52,7 @@ class Pipeline:
         self._row = instruments.row
         self._admission = Admission(service, instruments.traffic)
         self._sending = Sending(service.limiter, self.clients, instruments.clock, instruments.row)
+        self._options = ReplyOptions(service.cookies, instruments.wall_clock)
         self._outsiders = Outsiders(self.clients, self._sending, instruments.row)
         self._clock = instruments.clock
         self._wall_clock = instruments.wall_clock
@@ -63,6 +65,7 @@ class Pipeline:
         return (
             self._admission.check_edns,  # before any answer in an EDNS version that the client does not support
             self._admission.refuse_own,  # before anything is asked for it again
+            self._admission.give_cookie,  # before anything that has to do with a name
             self._admission.check_kind,  # before policy, which applies to class IN and ordinary types only
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
@@ -86,10 +89,10 @@ class Pipeline:
         """Answer from these local zones from the next message on."""
         self._service = replace(self._service, local=local)
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer what can be answered without waiting; return its context if an upstream must be asked.
 
-        Nothing is counted for a returned context: `finish` does that when it has its answer.
+        `idle` is how many seconds the client's connection may be idle. A context is not counted yet: see `finish`.
         """
         service = self._service
         if service.notify is not None and is_notify(packet):
@@ -107,6 +110,7 @@ class Pipeline:
             if bad.rcode is None:
                 return Outcome.SILENCE
             return self._sending.sent(refusal(packet, bad.rcode), bad.rcode, host, transport)
+        self._options.prepare(context.query, host, idle)
         outcome = self._run(context)
         return context if outcome is Outcome.WAIT else self._counted(context, outcome)
 

@@ -111,9 +111,9 @@ class Resolver:
         """What forwarding is busy with."""
         return self._forwarder.load
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
-        return self.engine.begin(packet, host, transport)
+        return self.engine.begin(packet, host, transport, idle)
 
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream (see `Pipeline.finish`)."""

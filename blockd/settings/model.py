@@ -114,6 +114,11 @@ class ClientSettings(Section):
         max_length=MAX_NAT64_PREFIXES,
     )
     rate_limit: RateLimitSettings = setting({}, "How many answers one network gets.")
+    cookie_secrets: ConfigPath | None = setting(
+        None,
+        "The file with the secrets of server cookies, for several servers that clients take for one; without it a new "
+        "secret is made at each start.",
+    )
 
 
 class SinkholeSettings(Section):

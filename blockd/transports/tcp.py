@@ -133,7 +133,7 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, message: bytes) -> None:
         """Answer at once if nothing must be waited for, so that a burst costs no tasks."""
-        begun = self._server.resolver.begin(message, self._host, self._server.transport)
+        begun = self._server.resolver.begin(message, self._host, self._server.transport, self._server.idle)
         if isinstance(begun, bytes):
             self._write(begun)
         elif not isinstance(begun, Outcome):

@@ -12,8 +12,10 @@ from blockd.metrics import Transport
 from blockd.metrics.counters import _LIMITED
 from blockd.names import Network
 from blockd.resolver import Outcome
+from blockd.resolver.clients import packed_host
 from blockd.resolver.edge.rate_limit import RateLimiter
 from blockd.resolver.edge.rates import SEED, RateLimits
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
 from tests.resolver import corpus
@@ -75,6 +77,40 @@ def test_every_question_of_the_corpus(twins: Twins) -> None:
     assert {answer[3] & 15 for answer in answers} == {0, 1, 2, 3, 4, 5, 6}
     assert Outcome.SILENCE in said
     assert any(not isinstance(one, bytes | Outcome) for one in said), "some wait for an upstream"
+
+
+def with_option(packet: bytes, code: int, content: bytes) -> bytes:
+    """Return a question with one more EDNS option, if its last record is an OPT record without any."""
+    if not packet.endswith(b"\0\0") or packet[-11:-8] != b"\0\0\x29":
+        return packet
+    return packet[:-2] + (4 + len(content)).to_bytes(2) + code.to_bytes(2) + len(content).to_bytes(2) + content
+
+
+def test_options_of_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    limits = RateLimits(3, 2, 2, 1)
+    cookies = ServerCookies([bytes(range(16)), bytes(16)])
+    twins = Twins(
+        tmp_path_factory.mktemp("options"),
+        serving=lambda: {"cookies": cookies, "limiter": RateLimiter(limits, bytes(range(SEED)))},
+    )
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    known = cookies.head(1)
+    host = packed_host("192.0.2.129")
+    shown = known.to_bytes(8, "little") + cookies.sign(1, b"8octets!", known, host, 4).to_bytes(8, "little")
+    options = [(10, b"8octets!"), (10, b"8octets!" + bytes(16)), (10, b"8octets!" + shown), (10, b"short"), (11, b"")]
+    said = []
+    for packet in QUESTIONS:
+        for code, content in options:
+            for client in ("192.0.2.129", SERVED[2], STRANGERS[0]):
+                question = with_option(packet, code, content)
+                said += [twins.ask(question, client) for _ in range(3 if client == "192.0.2.129" else 1)]
+                said.append(twins.ask(question, client, Transport.TCP, 7.5))
+        twins.clock.now += 0.05
+    answers = [one for one in said if isinstance(one, bytes)]
+    assert sum(b"\0\x0a\0\x188octets!" in one for one in answers) > 1000
+    assert sum(b"\0\x0b\0\2\0\x4b" in one for one in answers) > 100
+    assert twins.python.row.numbers[_LIMITED + 2] > 100, "BADCOOKIE"
 
 
 @pytest.mark.parametrize("slip", [0, 1, 2])

@@ -94,9 +94,9 @@ class Side:
             instruments,
         )
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> object:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> object:
         """Return what is answered, in a form that can be compared."""
-        begun = self.resolver.begin(packet, host, transport)
+        begun = self.resolver.begin(packet, host, transport, idle)
         if isinstance(begun, QueryContext):
             return begun.lookup, begun.target, begun.errors, begun.hits
         return begun
@@ -174,9 +174,11 @@ class Twins:
                 for cd in (False, True):
                     side.resolver.pipeline._cache.put((key, qtype, do, cd), response, self.clock())
 
-    def ask(self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP) -> object:
+    def ask(
+        self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP, idle: float = 0
+    ) -> object:
         """Ask both engines; fail if their answers or counters differ. Return the answer."""
-        said = [side.begin(packet, host, transport) for side in self.sides]
+        said = [side.begin(packet, host, transport, idle) for side in self.sides]
         assert said[0] == said[1], (packet.hex(), host, transport)
         counted_alike = self.native.counted == self.python.counted
         if not counted_alike:

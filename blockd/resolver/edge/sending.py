@@ -39,9 +39,11 @@ class Sending:
         """
         limiter = self._limiter
         kind = kind_of(rcode) if kind is None else kind
-        if limiter is not None and transport is Transport.UDP and self._clients.is_limited(host):
+        is_known = query is not None and query.is_known
+        if limiter is not None and not is_known and transport is Transport.UDP and self._clients.is_limited(host):
             packed = packed_host(host)
-            fate = limiter.judge(answer, len(answer), rcode, packed, len(packed), kind, False, self._clock())
+            has_cookie = query is not None and bool(query.reply)
+            fate = limiter.judge(answer, len(answer), rcode, packed, len(packed), kind, has_cookie, self._clock())
             if fate != PASSED:
                 self._row.limited(kind, fate - 1)
                 if fate == DROPPED or query is None:

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.edge.rate_limit cimport RateLimiter
+from blockd.resolver.edge.server_cookies cimport ServerCookies
 from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver.engine._sockets cimport sockaddr
@@ -24,6 +25,9 @@ cdef class Edge:
     cdef tuple _unlimited
     cdef Networks unlimited  # whose answers are not limited
     cdef RateLimiter limiter  # None for no limit
+    cdef ServerCookies cookies  # None if clients get none
+    cdef bint gives_cookies
+    cdef uint32_t keepalive  # how long the connection of the message in hand may be idle, in units of 100 ms, 0 for none
     cdef bint limits_clients
     cdef bint limits_strangers
     cdef bint takes_notify
@@ -37,5 +41,6 @@ cdef class Edge:
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _refuse(self, const uint8_t *packet, uint32_t size, int transport, uint8_t *out, uint32_t *written) noexcept nogil
+    cdef void _prepare(self, Question *q, const sockaddr *client) noexcept nogil
     cdef bint _is_limited(self, const sockaddr *client) noexcept nogil
     cdef void _leave(self, const Question *q, const sockaddr *client, bint over_udp, uint8_t *out, uint32_t *written, double now) noexcept nogil

@@ -1,14 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Who asks, before anything is done for it; and the last look at an answer, before it leaves."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from blockd.metrics import counters as layout
 from blockd.resolver.clients import LOOPBACK, packed_networks
 
 from blockd.dns cimport _types as types
-from blockd.resolver._numbers cimport DROPPED, PASSED, SECRET, STRANGERS, TRUNCATED
+from blockd.dns._cursor cimport write_u16
+from blockd.resolver._numbers cimport (
+    CLIENT_COOKIE, DROPPED, FRESH, KNOWN, OPTION, PASSED, SECRET, STRANGERS, TRUNCATED, WHOLE,
+)
 from blockd.resolver.edge._strangers cimport is_notify, write_refusal
 from blockd.resolver.engine._clients cimport is_within, networks_of
 from blockd.resolver.engine._message cimport Question, write_answer
@@ -17,6 +20,15 @@ from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, soc
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _LIMITED_AT = layout._LIMITED
 cdef int _LIMITED_WIDTH = len(layout.LIMITED_DONE)
+
+
+cdef inline const uint8_t *host_of(const sockaddr *client, int *size) noexcept nogil:
+    """Return the octets of an address, and how many they are."""
+    if client.sa_family == AF_INET:
+        size[0] = 4
+        return <const uint8_t *>&(<const sockaddr_in *>client).sin_addr
+    size[0] = 16
+    return (<const sockaddr_in6 *>client).sin6_addr.s6_addr
 
 
 cdef class Edge:
@@ -35,6 +47,8 @@ cdef class Edge:
         self.limiter = service.limiter
         self.limits_clients = self.limiter is not None and self.limiter.limits_clients
         self.limits_strangers = self.limiter is not None and self.limiter.limits_strangers
+        self.cookies = service.cookies
+        self.gives_cookies = self.cookies is not None
         self.takes_notify = service.notify is not None
         self.rcode = -1
         self.use_own(b"" if service.own is None else service.own.cookies)
@@ -73,6 +87,34 @@ cdef class Edge:
         self.kind = STRANGERS
         return ANSWERED
 
+    cdef void _prepare(self, Question *q, const sockaddr *client) noexcept nogil:
+        """Note the options of the answer to a question, and whether its client is known, as `ReplyOptions.prepare` does."""
+        cdef const uint8_t *host
+        cdef int host_size, standing
+        cdef uint64_t head, signature
+        cdef uint8_t *at = q.reply
+        if q.cookie_size and self.gives_cookies:
+            host = host_of(client, &host_size)
+            standing = self.cookies.judge(q.cookie, q.cookie_size, host, host_size, <uint32_t>self.second)
+            q.is_known = standing >= KNOWN
+            write_u16(at, types.COOKIE_OPTION)
+            write_u16(at + 2, WHOLE)
+            if standing == FRESH:
+                memcpy(at + 4, q.cookie, WHOLE)
+            else:
+                head = self.cookies.head(<uint32_t>self.second)
+                signature = self.cookies.sign(0, q.cookie, head, host, host_size)
+                memcpy(at + 4, q.cookie, CLIENT_COOKIE)
+                memcpy(at + 4 + CLIENT_COOKIE, &head, 8)
+                memcpy(at + 12 + CLIENT_COOKIE, &signature, 8)
+            at += OPTION
+        if q.keeps_alive and self.keepalive:
+            write_u16(at, types.KEEPALIVE_OPTION)
+            write_u16(at + 2, 2)
+            write_u16(at + 4, self.keepalive)
+            at += 6
+        q.reply_size = <uint32_t>(at - q.reply)
+
     cdef bint _is_limited(self, const sockaddr *client) noexcept nogil:
         """Return whether answers like the one that was written last are limited for a client."""
         cdef bint is_set = self.limits_strangers if self.kind == STRANGERS else self.limits_clients
@@ -85,15 +127,14 @@ cdef class Edge:
         cdef int rcode = self.rcode, fate
         cdef const uint8_t *host
         cdef int host_size
+        cdef bint has_cookie
         self.rcode = -1
         if rcode < 0:
             return
-        if over_udp and self._is_limited(client):
-            if client.sa_family == AF_INET:
-                host, host_size = <const uint8_t *>&(<const sockaddr_in *>client).sin_addr, 4
-            else:
-                host, host_size = (<const sockaddr_in6 *>client).sin6_addr.s6_addr, 16
-            fate = self.limiter.judge(out, written[0], rcode, host, host_size, self.kind, False, now)
+        if over_udp and self._is_limited(client) and (self.kind == STRANGERS or not q.is_known):
+            host = host_of(client, &host_size)
+            has_cookie = self.kind != STRANGERS and q.reply_size > 0
+            fate = self.limiter.judge(out, written[0], rcode, host, host_size, self.kind, has_cookie, now)
             if fate != PASSED:
                 self.row[_LIMITED_AT + self.kind * _LIMITED_WIDTH + fate - 1] += 1
                 if fate == DROPPED:

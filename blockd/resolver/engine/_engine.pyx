@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
+from blockd.resolver.edge.reply_options import keepalive_units
 from blockd.resolver.query_context import Outcome
 
 from blockd.orders._numbers cimport ACTION_CNAME
@@ -68,7 +69,7 @@ cdef class NativeEngine(Asking):
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
-    def begin(self, bytes packet, str host, transport):
+    def begin(self, bytes packet, str host, transport, double idle=0):
         """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline."""
         cdef uint8_t small[OUT_SIZE]
         cdef Looked looked
@@ -82,6 +83,7 @@ cdef class NativeEngine(Asking):
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
             self._look(&looked, octets, size, &peer, transport == Transport.UDP)
+            self.keepalive = keepalive_units(idle)
             if transport == Transport.UDP:
                 result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
                 if result == ANSWERED:
@@ -97,7 +99,7 @@ cdef class NativeEngine(Asking):
                     return bytes(out[:written])
             if result == SILENT:
                 return Outcome.SILENCE
-        return self._pipeline.begin(packet, host, transport)
+        return self._pipeline.begin(packet, host, transport, idle)
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
@@ -134,6 +136,7 @@ cdef class NativeEngine(Asking):
             return 0
         now = monotonic()
         self.second = begun_second()
+        self.keepalive = 0
         while self.unread:
             first = self.batch - self.unread
             last = first + AHEAD if first + AHEAD < self.batch else self.batch
@@ -251,8 +254,10 @@ cdef class NativeEngine(Asking):
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
             return DECLINED
-        if q.options_size and has_cookie_of(q, self.own, self.own_count):
-            return DECLINED
+        if q.options_size:
+            if has_cookie_of(q, self.own, self.own_count):
+                return DECLINED
+            self._prepare(q, <const sockaddr *>&peer.address)
         if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:

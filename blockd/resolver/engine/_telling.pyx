@@ -164,6 +164,9 @@ cdef class Telling(Answering):
         cdef Result result = DECLINED
         self.rcode = -1
         if read_question(waiter.packet, waiter.size, True, &q):
+            self.keepalive = 0
+            if q.options_size:
+                self._prepare(&q, client)
             if entry != NULL:
                 result = self._late_answer(&q, entry, client, origin, out, &written, now)
             else:
