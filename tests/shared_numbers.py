@@ -17,6 +17,7 @@ from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.composing import moving, sections
+from blockd.resolver.edge import cookie_sizes, rates
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
@@ -77,6 +78,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),
         of(moving, "MAX_POINTER"),
+        of(rates, "PASSED", "DROPPED", "TRUNCATED", "BADCOOKIE", "RESPONSES", "ERRORS", "STRANGERS"),
+        of(cookie_sizes, "WHOLE", "OPTION", "UNKNOWN", "KNOWN", "FRESH"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
     ),
     "ruleset/_numbers.pxd": (

@@ -32,6 +32,7 @@ class SharedContext:
     upstreams: UpstreamTable
     selftest_key: SelfTestKey
     loop_token: LoopToken
+    cookie_secrets: tuple[bytes, ...] = ()  # without one clients get no server cookies
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from blockd.daemon.rights.capabilities import CAP_SETGID, CAP_SETUID, has
 from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
 from blockd.daemon.state_dir import is_held
 from blockd.feeds.budget import octets_text
+from blockd.resolver.edge.cookie_secrets import problems_of
 from blockd.settings import Settings
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
@@ -40,7 +41,9 @@ def lacking(settings: Settings) -> list[str]:
     if not found and not root_prepares(folder, account):
         with acting_as(account):
             found += _state(folder)
-    return [*found, *_sockets(settings)]
+    secrets = settings.clients.cookie_secrets
+    of_cookies = () if secrets is None else problems_of(secrets)
+    return [*found, *_sockets(settings), *of_cookies]
 
 
 def _means(settings: Settings) -> Iterator[str]:

@@ -47,6 +47,7 @@ from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
+from blockd.resolver.edge.cookie_secrets import cookie_secrets
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.machine.observation import Observation
@@ -81,6 +82,7 @@ class Supervisor:
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
         self._gate = SharedGate(settings.gate, settings.feeds, account)
+        of_cookies = cookie_secrets(settings.clients.cookie_secrets, os.urandom)
         if account is not None:
             for code in (PAGE_CODE, CONTROL_CODE):
                 importlib.import_module(code)  # now, as that user may not be able to read it
@@ -100,7 +102,7 @@ class Supervisor:
         self._counters = Counters(settings.workers)
         shared = SharedContext(
             settings, self._sockets, self._state, self._counters, Traffic(settings.workers, secrets.token_bytes(16)),
-            UpstreamTable(settings.workers), SelfTestKey.make(os.urandom), LoopToken.make(os.urandom),
+            UpstreamTable(settings.workers), SelfTestKey.make(os.urandom), LoopToken.make(os.urandom), of_cookies,
         )  # fmt: skip
         self._jobs = Jobs(shared, config, running, self._gate, engine, resolution)
         self._reaper = Reaper()

@@ -33,11 +33,14 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
+from blockd.resolver.edge.rate_limit import RateLimiter
+from blockd.resolver.edge.rates import SEED, RateLimits
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.forwarding.floods import FloodLimit
 from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
-from blockd.settings.model import Forwarding
+from blockd.settings.model import Forwarding, RateLimitSettings
 from blockd.transports import TcpServer, UdpServer
 from blockd.transports.descriptors import Shares
 
@@ -149,6 +152,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         local=shared.loop_token.with_zone(context.resolution.local),
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
         front_ends=tuple(settings.clients.front_ends),
+        limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
+        cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -182,6 +187,12 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         context.resolution.groups,
         options,
         instruments,
+    )
+
+
+def _rate_limits(settings: RateLimitSettings) -> RateLimits:
+    return RateLimits(
+        settings.responses_per_second, settings.errors_per_second, settings.strangers_per_second, settings.slip
     )
 
 

@@ -47,6 +47,7 @@ cdef enum:
     RCODE = 15
     EDNS_DO = 32768
     COOKIE_OPTION = 10
+    KEEPALIVE_OPTION = 11
     EDE_OPTION = 15
     OWN_OPTION = 65003
     EDE_CODE_ONLY = 6

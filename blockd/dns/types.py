@@ -62,6 +62,7 @@ RCODE = 0x000F
 # EDNS, RFC 6891
 EDNS_DO = 0x8000
 COOKIE_OPTION = 10  # RFC 7873 section 4
+KEEPALIVE_OPTION = 11  # RFC 7828 section 3.1
 EDE_OPTION = 15  # RFC 8914 section 2
 OWN_OPTION = 65003  # marks blockd's own questions; the third code for local use, RFC 6891 section 9
 EDE_CODE_ONLY = 6  # octets of the option without text

@@ -14,6 +14,7 @@ from blockd.settings.model import LOOPBACK_AND_PRIVATE
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 AnyNetwork: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
+WIDEST_FRONT_END = {4: 24, 6: 64}  # prefix lengths: load balancers stand together
 WIDEST = {4: 8, 6: 16}  # prefix lengths: no registry assigns a larger network to a provider
 HTTP, HTTPS = 80, 443  # the ports of browsers
 DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")  # RFC 5737 and RFC 3849
@@ -31,6 +32,23 @@ def clients(case: Context) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{len(case.settings.clients.allow)} networks are served")
+    limits, front_ends = case.settings.clients.rate_limit, case.settings.clients.front_ends
+    wide_ones = [network.text for network in front_ends if network.prefix_length < WIDEST_FRONT_END[network.version]]
+    if wide_ones:
+        yield warning(
+            f"clients.front_ends includes {', '.join(wide_ones)}: nobody there is limited, subscribers neither",
+            "Name the addresses of the load balancers alone.",
+        )
+    if limits.strangers_per_second == 0:
+        yield warning(
+            "clients.rate_limit.strangers_per_second is 0: this server can be made to flood others with refusals",
+            "Leave the key out for its default, unless a firewall drops packets of others.",
+        )
+    if limits.slip == 0 and (limits.responses_per_second or limits.errors_per_second):
+        yield warning(
+            "clients.rate_limit.slip is 0: whoever forges a network's address keeps it from every answer",
+            "Set it to 2, so that clients with addresses of their own come back over TCP.",
+        )
 
 
 def admin_port(case: Context) -> Iterator[Finding]:

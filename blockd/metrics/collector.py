@@ -13,7 +13,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.bounds import bounds_metrics
-from blockd.metrics.counters import HIT_KINDS, LOCAL_KINDS, UPSTREAM_BUCKETS, Closing, Counters, Transport
+from blockd.metrics.counters import (
+    HIT_KINDS,
+    LIMITED_DONE,
+    LIMITED_KINDS,
+    LOCAL_KINDS,
+    UPSTREAM_BUCKETS,
+    Closing,
+    Counters,
+    Transport,
+)
 from blockd.metrics.feeds import feed_metrics
 from blockd.metrics.order_gauges import order_gauges
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
@@ -93,6 +102,16 @@ class Collector(PrometheusCollector):
         answers.add_metric(["other"], other)
         yield answers
         yield self._connections()
+        limited = CounterMetricFamily(
+            "blockd_rate_limited",
+            "Answers over UDP that the rate limit withheld: to clients (response, error), and to those outside "
+            "clients.allow (stranger); dropped, or sent empty (truncated) or as an error with a cookie (badcookie).",
+            labels=["kind", "done"],
+        )
+        for kind, counts in zip(LIMITED_KINDS, self._counters.limited(), strict=True):
+            for done, count in zip(LIMITED_DONE, counts, strict=True):
+                limited.add_metric([kind, done], count)
+        yield limited
         yield from self._cache()
         by_bucket, seconds = self._counters.upstream()
         yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)

@@ -17,6 +17,8 @@ UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
 LOCAL_KINDS = ("own", "default", "canary")  # where an answer came from that no upstream was asked for
+LIMITED_KINDS = ("response", "error", "stranger")  # what the rate limit counts
+LIMITED_DONE = ("dropped", "truncated", "badcookie")  # what it does with an answer
 
 
 class Transport(IntEnum):
@@ -51,7 +53,8 @@ _UPSTREAM = _CACHE_FLUSHED + 1
 _UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
 _HITS = _UPSTREAM_MICROSECONDS + 1
 _LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
-_CACHE_ENTRIES = _LOCAL + len(LOCAL_KINDS)  # these two are not counters: they also fall
+_LIMITED = _LOCAL + len(LOCAL_KINDS)
+_CACHE_ENTRIES = _LIMITED + len(LIMITED_KINDS) * len(LIMITED_DONE)  # these two are not counters: they also fall
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
 _CLOSED = _CACHE_OCTETS + 1
 _ROW = _CLOSED + len(Transport) * len(Closing)
@@ -99,6 +102,10 @@ class Row:
     def local(self, kind: int) -> None:
         """Count an answer from a local zone; `kind` is a place in LOCAL_KINDS."""
         self._numbers[_LOCAL + kind] += 1
+
+    def limited(self, kind: int, done: int) -> None:
+        """Count an answer that the rate limit withheld; the numbers are places in LIMITED_KINDS and LIMITED_DONE."""
+        self._numbers[_LIMITED + kind * len(LIMITED_DONE) + done] += 1
 
     def cache_grown(self, entries: int, octets: int) -> None:
         """Note by how much a cache has grown; both are below 0 if it has shrunk."""
@@ -166,6 +173,11 @@ class Counters:
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""
         return self._sums(_LOCAL, len(LOCAL_KINDS))
+
+    def limited(self) -> list[list[int]]:
+        """Return the answers that the rate limit withheld, by LIMITED_KINDS and for each of them by LIMITED_DONE."""
+        width = len(LIMITED_DONE)
+        return [self._sums(_LIMITED + place * width, width) for place in range(len(LIMITED_KINDS))]
 
     def cache_size(self) -> tuple[int, int]:
         """Return the responses in all caches, and the octets that they take."""

@@ -32,5 +32,17 @@ cdef enum:
     FIXED = 10
     MAX_AUTHORITIES = 256
     MAX_POINTER = 16383
+    PASSED = 0
+    DROPPED = 1
+    TRUNCATED = 2
+    BADCOOKIE = 3
+    RESPONSES = 0
+    ERRORS = 1
+    STRANGERS = 2
+    WHOLE = 24
+    OPTION = 28
+    UNKNOWN = 0
+    KNOWN = 1
+    FRESH = 2
     SECRET = 16
     UNJUDGED_OPTION = 65002

@@ -1,10 +1,10 @@
-"""The first stages: whether this client may ask, in this version of EDNS, for this type and class."""
+"""The first stages: whether it may be asked in this version of EDNS, and for this type and class."""
 
 from __future__ import annotations
 
 from blockd.dns import types
 from blockd.metrics import TrafficRow
-from blockd.resolver.answers import error
+from blockd.resolver.answers import answer, error
 from blockd.resolver.options import Service
 from blockd.resolver.query import type_rcode
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -20,12 +20,6 @@ class Admission:
         self._own = service.own
         self._traffic = traffic
 
-    def serve_clients(self, context: QueryContext) -> bytes | Outcome:
-        """Refuse clients that are not served."""
-        if context.served:
-            return Outcome.PASS
-        return error(context.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
-
     def check_edns(self, context: QueryContext) -> bytes | Outcome:
         """Answer a version of EDNS other than 0 with BADVERS (RFC 6891 section 6.1.3)."""
         if context.query.version == 0:
@@ -39,6 +33,10 @@ class Admission:
         if not query.cookie or self._own is None or not self._own.takes(query.cookie):
             return Outcome.PASS
         return error(query, types.SERVFAIL, types.EDE_NETWORK_ERROR, "questions loop: an upstream leads back to blockd")
+
+    def give_cookie(self, context: QueryContext) -> bytes | Outcome:
+        """Answer a message without a question, which asks for a server cookie (RFC 7873 section 5.4)."""
+        return Outcome.PASS if context.query.question else answer(context.query)
 
     def check_kind(self, context: QueryContext) -> bytes | Outcome:
         """Answer types and classes that are not asked for: neither policy nor upstreams have to do with them."""

@@ -2,7 +2,7 @@
 
 No answer is longer than its question allows. What clients can do without is left out first, in this order: the text of
 an EDE, the additional section, what the authority section has beyond what is needed (`sections.kept`), the EDE. Only
-if what is left does not fit, the answer is empty, with TC set.
+if what is left does not fit, the answer is empty, with TC set. The other options (`Query.reply`) always fit.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def answer(
     """Return an answer to `query` in wire format; `records` may point into the question, which starts at octet 12."""
     if rcode > types.RCODE and not query.edns:
         rcode = types.SERVFAIL  # without EDNS its upper bits are lost, and the lower ones mean something else
-    room = query.limit - types.HEADER_SIZE - len(query.question) - (types.OPT_SIZE if query.edns else 0)
+    reply = query.reply if query.edns else b""
+    room = query.limit - types.HEADER_SIZE - len(query.question) - (types.OPT_SIZE if query.edns else 0) - len(reply)
     if not query.edns:
         errors = b""
     if not truncated and len(records) + len(errors) > room:
@@ -79,7 +80,7 @@ def answer(
         flags |= types.AD
     if truncated:
         flags |= types.TC
-    head = _HEADER.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + query.edns)
+    head = _HEADER.pack(query.id, flags, 1 if query.question else 0, counts[0], counts[1], counts[2] + query.edns)
     if not query.edns:
         return head + query.question + records
     edns = types.EDNS_DO if query.do else 0
@@ -87,8 +88,9 @@ def answer(
         head
         + query.question
         + records
-        + _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(errors))
+        + _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(errors) + len(reply))
         + errors
+        + reply
     )
 
 

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from blockd.names import Network
 
 _HALF = (1 << 64) - 1
+LOOPBACK = (Network.from_text("127.0.0.0/8"), Network.from_text("::1"))  # no packet with it comes from outside
 
 
 class NetworkSet:
@@ -36,7 +37,8 @@ class Clients:
     def __init__(self, networks: Iterable[Network], front_ends: Iterable[Network] = ()) -> None:
         """One address of `front_ends` asks for many clients: it is not counted as one."""
         self._served = NetworkSet(networks)
-        self._front_ends = NetworkSet(front_ends)
+        self._front_ends = NetworkSet(front_ends := tuple(front_ends))
+        self._unlimited = NetworkSet((*front_ends, *LOOPBACK))
 
     def serves(self, host: str) -> bool:
         """Return whether the client at an IP address, as a socket writes it, is served."""
@@ -45,6 +47,10 @@ class Clients:
     def is_front_end(self, host: str) -> bool:
         """Return whether an IP address, as a socket writes it, is that of a front end."""
         return packed_host(host) in self._front_ends
+
+    def is_limited(self, host: str) -> bool:
+        """Return whether answers to an IP address are limited: its questions may have been forged elsewhere."""
+        return packed_host(host) not in self._unlimited
 
 
 def packed_networks(networks: Iterable[Network]) -> tuple[bytes, bytes]:
@@ -68,9 +74,10 @@ def packed_host(host: str) -> bytes:
 
 def _ranges(networks: Iterable[Network], size: int) -> tuple[list[int], list[int]]:
     """Return the first and the last addresses of networks of one family, in order, none within another."""
-    kind = IPv4Network if size == 4 else IPv6Network
-    found = collapse_addresses(
-        kind((network.packed, network.prefix_length)) for network in networks if len(network.packed) == size
-    )
-    spans = [(int(network.network_address), int(network.broadcast_address)) for network in found]
+    listed = [(network.packed, network.prefix_length) for network in networks if len(network.packed) == size]
+    spans: list[tuple[int, int]]
+    if size == 4:
+        spans = [(int(one[0]), int(one[-1])) for one in collapse_addresses(map(IPv4Network, listed))]
+    else:
+        spans = [(int(one[0]), int(one[-1])) for one in collapse_addresses(map(IPv6Network, listed))]
     return [first for first, _ in spans], [last for _, last in spans]

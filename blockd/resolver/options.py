@@ -10,6 +10,8 @@ from blockd.dns import types
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
+from blockd.resolver.edge.rate_limit import RateLimiter
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.forwarding.floods import NO_LIMIT, FloodLimit
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.machine.own_questions import OwnQuestions
@@ -51,6 +53,8 @@ class Service:
     local: LocalZones | None = None
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
     front_ends: tuple[Network, ...] = ()
+    limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
+    cookies: ServerCookies | None = None  # None if clients get no cookies
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,13 @@ from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
+from blockd.resolver.edge.reply_options import ReplyOptions
+from blockd.resolver.edge.sending import Sending
+from blockd.resolver.edge.strangers import Outsiders
 from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.local.local_answer import LocalAnswer, as_cached, behind_aliases, local_answer
 from blockd.resolver.local.local_zones import LocalZones
-from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
+from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
@@ -49,6 +52,9 @@ class Pipeline:
         self._stale_after = options.stale_after
         self._row = instruments.row
         self._admission = Admission(service, instruments.traffic)
+        self._sending = Sending(service.limiter, self.clients, instruments.clock, instruments.row)
+        self._options = ReplyOptions(service.cookies, instruments.wall_clock)
+        self._outsiders = Outsiders(self.clients, self._sending, instruments.row)
         self._clock = instruments.clock
         self._wall_clock = instruments.wall_clock
         self._policy: Policy | None = None
@@ -58,9 +64,9 @@ class Pipeline:
     def stages(self) -> Sequence[Stage]:
         """Return the stages in their order."""
         return (
-            self._admission.serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
             self._admission.check_edns,  # before any answer in an EDNS version that the client does not support
             self._admission.refuse_own,  # before anything is asked for it again
+            self._admission.give_cookie,  # before anything that has to do with a name
             self._admission.check_kind,  # before policy, which applies to class IN and ordinary types only
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
@@ -84,26 +90,28 @@ class Pipeline:
         """Answer from these local zones from the next message on."""
         self._service = replace(self._service, local=local)
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer what can be answered without waiting; return its context if an upstream must be asked.
 
-        Nothing is counted for a returned context: `finish` does that when it has its answer.
+        `idle` is how many seconds the client's connection may be idle. A context is not counted yet: see `finish`.
         """
         service = self._service
         if service.notify is not None and is_notify(packet):
-            return self._answer_notify(service.notify, packet, host, transport)
+            return self._outsiders.answer_notify(service.notify, packet, host, transport)
         selftest = service.selftest.key if service.selftest is not None else None
         is_selftest = selftest is not None and selftest.is_shown(packet)
         is_unjudged = is_selftest and selftest is not None and selftest.is_unjudged(packet)
-        context = QueryContext(packet, host, is_selftest or self.clients.serves(host), is_selftest, is_unjudged)
+        if not is_selftest and not self.clients.serves(host):
+            return self._outsiders.refuse(packet, host, transport)
+        context = QueryContext(packet, host, is_selftest, is_unjudged)
         try:
             context.query = Query(packet, transport)
         except BadMessage as bad:
             self._row.query(transport)
-            if bad.rcode is None or not context.served:
+            if bad.rcode is None:
                 return Outcome.SILENCE
-            self._row.answer(bad.rcode)
-            return refusal(packet, bad.rcode)
+            return self._sending.sent(refusal(packet, bad.rcode), bad.rcode, host, transport)
+        self._options.prepare(context.query, host, idle)
         outcome = self._run(context)
         return context if outcome is Outcome.WAIT else self._counted(context, outcome)
 
@@ -130,15 +138,6 @@ class Pipeline:
         context.failure = Failure(types.EDE_NETWORK_ERROR, reason)
         counted = self._counted(context, self._run(context))
         return counted if isinstance(counted, bytes) else None
-
-    def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
-        """Answer a NOTIFY, which comes from a primary and not from a client."""
-        self._row.query(transport)
-        answer = handler.answer(packet, host)
-        if answer is None:
-            return Outcome.SILENCE
-        self._row.answer(answer[3] & types.RCODE)
-        return answer
 
     def _run(self, context: QueryContext) -> bytes | Outcome:
         """Run the stages from the context's current one; an internal error costs this question a SERVFAIL, no more."""
@@ -168,7 +167,8 @@ class Pipeline:
         elif context.asked_cache:
             row.cache_hit()
         if isinstance(outcome, bytes):
-            row.answer(outcome[3] & types.RCODE | context.extended << 4)
+            rcode = outcome[3] & types.RCODE | context.extended << 4
+            return self._sending.sent(outcome, rcode, context.host, context.query.transport, context.query)
         return outcome
 
     def _decide(self, context: QueryContext) -> bytes | Outcome:

@@ -18,6 +18,7 @@ MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _MARKED = (types.COOKIE_OPTION.to_bytes(2), types.OWN_OPTION.to_bytes(2))
+_KEEPALIVE = types.KEEPALIVE_OPTION.to_bytes(2)
 _COOKIE_SIZE = 12  # octets of the option's head and the client cookie
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -27,7 +28,10 @@ class Query:
 
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
     longest answer in octets that it allows. `cookie` is the client cookie, or what marks a question of blockd's own, if
-    its first option has one, else empty. Octets behind its last record are ignored, as BIND and Unbound do.
+    its first option has one, else empty; `sent_cookie` the content of its first COOKIE option. `keeps_alive` says that
+    it has an option by which a client asks how long its connection may be idle. `reply` are the EDNS options that its
+    answer has beside errors, `is_known` says that the server cookie in it is one of ours; both are set by whoever
+    answers. Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
     __slots__ = (
@@ -36,11 +40,15 @@ class Query:
         "edns",
         "flags",
         "id",
+        "is_known",
+        "keeps_alive",
         "key",
         "limit",
         "qclass",
         "qtype",
         "question",
+        "reply",
+        "sent_cookie",
         "transport",
         "version",
     )
@@ -54,10 +62,28 @@ class Query:
             raise BadMessage(None, "it is an answer")
         if flags & types.OPCODE:
             raise BadMessage(types.NOTIMP, "its opcode is not QUERY")
-        if questions != 1 or answers or authorities or additional > MAX_ADDITIONAL:
+        if questions > 1 or answers or authorities or additional > MAX_ADDITIONAL:
             raise BadMessage(types.FORMERR, "its section counts are not those of a query")
         self.flags = flags
         self.transport = transport
+        end = types.HEADER_SIZE
+        self.key = self.question = b""
+        self.qtype = self.qclass = 0
+        if questions:
+            end = self._read_question(packet)
+        self.edns = self.do = self.keeps_alive = self.is_known = False
+        self.version = 0
+        self.cookie = self.sent_cookie = self.reply = b""
+        payload = self._read_additional(packet, end, additional)
+        if not questions and not self.sent_cookie:
+            raise BadMessage(types.FORMERR, "it asks for nothing, not even a cookie")  # RFC 7873 section 5.4
+        if transport is Transport.UDP:
+            self.limit = min(max(payload, types.MIN_UDP), types.MAX_UDP)
+        else:
+            self.limit = types.MAX_TCP
+
+    def _read_question(self, packet: bytes) -> int:
+        """Read the question section, and return where it ends."""
         end, labels = _labels(packet)
         if end + 4 > len(packet):
             raise BadMessage(types.FORMERR, "it ends within the question")
@@ -66,14 +92,7 @@ class Query:
         self.question = packet[types.HEADER_SIZE : end + 4]
         self.qtype = packet[end] << 8 | packet[end + 1]
         self.qclass = packet[end + 2] << 8 | packet[end + 3]
-        self.edns = self.do = False
-        self.version = 0
-        self.cookie = b""
-        payload = self._read_additional(packet, end + 4, additional)
-        if transport is Transport.UDP:
-            self.limit = min(max(payload, types.MIN_UDP), types.MAX_UDP)
-        else:
-            self.limit = types.MAX_TCP
+        return end + 4
 
     def _read_additional(self, packet: bytes, position: int, count: int) -> int:
         """Read the additional records, note the OPT, and return the payload size that it announces."""
@@ -93,33 +112,34 @@ class Query:
                 self.do = bool(ttl & types.EDNS_DO)
                 payload = klass
                 data = packet[position - size : position]
-                if not self.version and not _are_sound(data):
-                    raise BadMessage(types.FORMERR, "an EDNS option is malformed")
+                if not self.version:
+                    self._read_options(data)
                 if size >= _COOKIE_SIZE and data[:2] in _MARKED:
                     self.cookie = data[4:_COOKIE_SIZE]
         if position > len(packet):
             raise BadMessage(types.FORMERR, "it ends within a record")
         return payload
 
+    def _read_options(self, options: bytes) -> None:
+        """Note the EDNS options that are for this hop; raises BadMessage if one does not end where the record does.
 
-def _are_sound(options: bytes) -> bool:
-    """Return whether EDNS options end where their record does, and the first COOKIE has a size that one may have.
-
-    More than MAX_OPTIONS are not read, and count as malformed. RFC 7873 section 5.2 has FORMERR for other sizes, and
-    further COOKIE options ignored.
-    """
-    position, end, has_cookie, left = 0, len(options), False, MAX_OPTIONS
-    while position < end:
-        behind = position + 4 + int.from_bytes(options[position + 2 : position + 4])
-        left -= 1
-        if behind > end or left < 0:
-            return False
-        if not has_cookie and options[position : position + 2] == _MARKED[0]:
-            has_cookie = True
-            if behind - position - 4 not in COOKIE_SIZES:
-                return False
-        position = behind
-    return True
+        More than MAX_OPTIONS are not read, and count as malformed. RFC 7873 section 5.2 has FORMERR for sizes that no
+        cookie has, and further COOKIE options ignored. RFC 7828 section 3.2.1 has a client's option empty.
+        """
+        position, end, has_cookie, left = 0, len(options), False, MAX_OPTIONS
+        while position < end:
+            code = options[position : position + 2]
+            behind = position + 4 + int.from_bytes(options[position + 2 : position + 4])
+            left -= 1
+            is_cookie = not has_cookie and code == _MARKED[0]
+            if behind > end or left < 0 or (is_cookie and behind - position - 4 not in COOKIE_SIZES):
+                raise BadMessage(types.FORMERR, "an EDNS option is malformed")
+            if is_cookie:
+                has_cookie = True
+                self.sent_cookie = options[position + 4 : behind]
+            elif code == _KEEPALIVE and behind == position + 4:
+                self.keeps_alive = True
+            position = behind
 
 
 def type_rcode(qtype: int) -> int:

@@ -49,7 +49,6 @@ class QueryContext:
         "moment",
         "packet",
         "query",
-        "served",
         "stage",
         "target",
         "until",
@@ -58,12 +57,9 @@ class QueryContext:
 
     query: Query
 
-    def __init__(
-        self, packet: bytes, host: str, served: bool, is_selftest: bool = False, is_unjudged: bool = False
-    ) -> None:
+    def __init__(self, packet: bytes, host: str, is_selftest: bool = False, is_unjudged: bool = False) -> None:
         self.packet = packet
         self.host = host
-        self.served = served
         self.is_selftest = is_selftest  # the client is a self-test, which is not counted
         self.is_unjudged = is_unjudged  # it is a lookup's, which asks for the upstreams' answer
         self.group = EVERYBODY  # the number of the client's group

@@ -122,9 +122,9 @@ class Resolver:
         """Return whether a host may have connections: a client that is served, or a primary, which may send NOTIFY."""
         return self.clients.serves(host) or (self._notify is not None and self._notify.expects(host))
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
-        return self.engine.begin(packet, host, transport)
+        return self.engine.begin(packet, host, transport, idle)
 
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream (see `Pipeline.finish`)."""

@@ -21,6 +21,7 @@ from blockd.settings.values import Nat64Prefix, Workers, ZoneName, size_or_auto,
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
+MAX_RATE = 1_000_000  # answers a second, more than a worker gives
 MAX_FRONT_ENDS = 1_000  # networks of load balancers and the like
 MAX_NAT64_PREFIXES = MAX_TRANSLATIONS - len(WELL_KNOWN_TRANSLATIONS)
 MAX_UPSTREAMS = 16  # the resolver measures each of them
@@ -74,6 +75,27 @@ class Listen(Section):
     admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
 
 
+class RateLimitSettings(Section):
+    """How many answers a second go out over UDP to one network, of 24 bits or for IPv6 of 56."""
+
+    responses_per_second: Whole = setting(
+        0, "Equal answers to one network in each worker; 0 for no limit.", ge=0, le=MAX_RATE
+    )
+    errors_per_second: Whole = setting(
+        0, "Errors such as SERVFAIL to one network in each worker; 0 for no limit.", ge=0, le=MAX_RATE
+    )
+    strangers_per_second: Whole = setting(
+        5, "Refusals to one network outside `clients.allow` in each worker; 0 for no limit.", ge=0, le=MAX_RATE
+    )
+    slip: Whole = setting(
+        2,
+        "Of the answers to clients above these rates, one in so many is not dropped but sent empty, so that the client "
+        "asks over TCP, or as an error with a cookie; an error is sent as it is. 0 for none.",
+        ge=0,
+        le=100,
+    )
+
+
 class ClientSettings(Section):
     """Which clients are served."""
 
@@ -91,6 +113,12 @@ class ClientSettings(Section):
         "The prefixes by which clients reach IPv4 through NAT64, beside 64:ff9b::/96: what stands behind them in an "
         "answer is judged as the IPv4 address that it is.",
         max_length=MAX_NAT64_PREFIXES,
+    )
+    rate_limit: RateLimitSettings = setting({}, "How many answers one network gets.")
+    cookie_secrets: ConfigPath | None = setting(
+        None,
+        "The file with the secrets of server cookies, for several servers that clients take for one; without it a new "
+        "secret is made at each start.",
     )
 
 

@@ -181,7 +181,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             return
         self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
-        begun = resolver.begin(message, self._host, self._server.transport)
+        begun = resolver.begin(message, self._host, self._server.transport, self._idle)
         if isinstance(begun, bytes):
             answers += len(begun).to_bytes(2) + begun
         elif not isinstance(begun, Outcome):

@@ -55,6 +55,13 @@ def _popular_names_cannot_be_read(daemon: Daemon, folder: Path) -> str:
     return "gate.popular: it is not valid UTF-8 text"
 
 
+def _cookie_secrets_are_open_to_everybody(daemon: Daemon, folder: Path) -> str:
+    (folder / "secrets").write_text("0f" * 16, encoding="ascii")
+    (folder / "secrets").chmod(0o644)
+    daemon.settings["clients"] = {"cookie_secrets": str(folder / "secrets")}
+    return f"clients.cookie_secrets: {folder / 'secrets'} is open to every user of this machine"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -65,6 +72,7 @@ def _popular_names_cannot_be_read(daemon: Daemon, folder: Path) -> str:
         _protected_list_is_a_folder,
         _suffixes_are_missing,
         _popular_names_cannot_be_read,
+        _cookie_secrets_are_open_to_everybody,
     ],
     ids=lambda spoil: spoil.__name__.strip("_"),
 )

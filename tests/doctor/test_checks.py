@@ -520,6 +520,25 @@ def test_clients_of_the_whole_world_are_bad(examined: Examined, networks: list[s
     examined.assert_finds("clients", Grade.BAD, "open resolver")
 
 
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"front_ends": ["10.0.0.0/8"]}, "clients.front_ends includes 10.0.0.0/8: nobody there is limited"),
+        ({"rate_limit": {"strangers_per_second": 0}}, "clients.rate_limit.strangers_per_second is 0"),
+        ({"rate_limit": {"slip": 0, "responses_per_second": 100}}, "clients.rate_limit.slip is 0"),
+    ],
+)
+def test_likely_mistakes_about_limits_are_warned_of(examined: Examined, keys: dict[str, object], sentence: str) -> None:
+    examined.settings["clients"] = {"allow": ["10.0.0.0/8"], **keys}
+    examined.assert_finds("clients", Grade.WARNING, sentence)
+
+
+def test_limits_and_front_ends_are_ok(examined: Examined) -> None:
+    limits = {"slip": 2, "responses_per_second": 100}
+    examined.settings["clients"] = {"allow": ["10.0.0.0/8"], "front_ends": ["10.0.0.0/24"], "rate_limit": limits}
+    examined.assert_ok("clients")
+
+
 @pytest.mark.parametrize("networks", [["10.0.0.0/8"], ["fc00::/7", "2001:db8::/32"], ["203.0.113.0/24"], []])
 def test_clients_of_ones_own_networks_are_ok(examined: Examined, networks: list[str]) -> None:
     examined.settings["clients"] = {"allow": networks}

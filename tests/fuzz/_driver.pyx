@@ -7,7 +7,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
+from blockd.resolver.edge.rates import RateLimits
+
 from blockd.dns cimport _types as types
+from blockd.resolver._numbers cimport STRANGERS
+from blockd.resolver.edge.rate_limit cimport RateLimiter
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA_ADDRESS, Entry, NativeCache, new_entry
 from blockd.dns._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
@@ -32,6 +36,7 @@ cdef enum:
     KINDS = 4  # transports: UDP, TCP, DoT, DoH
     CLOCK_STEPS = 4096  # messages between two moves of the clock
     QUESTION_MOST = 259
+    KEEPALIVE = 100  # units of 100 ms that streams may be idle
     HELD = 256  # questions that are answered later
 
 
@@ -181,6 +186,15 @@ cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const ui
     return NULL
 
 
+cdef const char *wrong_refusal(const uint8_t *packet, uint32_t size, const uint8_t *out, uint32_t written) noexcept nogil:
+    """Return what is wrong with what a stranger is answered, NULL if nothing is."""
+    if written > size:
+        return b"a refusal is longer than its question"
+    if packet[2] & 0x80 or memcmp(out, packet, 2) != 0 or not out[2] & 0x80 or out[3] & 15 != types.REFUSED:
+        return b"it is no refusal of this question"
+    return NULL
+
+
 cdef class Tally:
     """What a run did."""
 
@@ -214,6 +228,7 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
     cdef bint ordinary
     cdef Result result
     cdef const char *wrong = NULL
+    cdef RateLimiter limiter = RateLimiter(RateLimits(50, 50, 50), bytes(16))
     engine.second = second
     for i in range(count):
         if i % CLOCK_STEPS == 0:
@@ -226,14 +241,15 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
         which = below(&chance, 16)
         which = 0 if which > 3 else which
         peer_of(&peer, which)
-        ordinary = engine._look(&looked, packet, size, transport == 0)
+        ordinary = engine._look(&looked, packet, size, &peer, transport == 0)
+        engine.keepalive = KEEPALIVE if transport else 0
         if ordinary and i % 2:  # as the engine does with a batch
             if engine.table is not None:
                 engine.table.approach(looked.hashes, looked.suffixes)
             engine._hash_question(&looked)
             engine.cache.call_bucket(looked.hashed)
             engine.cache.call_entry(looked.hashed)
-        out = stream if transport else <uint8_t *>malloc(q.limit if ordinary else 1)
+        out = stream if transport else <uint8_t *>malloc(q.limit if ordinary else size)
         written = 12345
         result = engine._handle(
             &looked, packet, size, &peer, -1 if transport == 0 else -2 - <int>transport, out, &written, now
@@ -242,6 +258,10 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
             tally.answered += 1
             if ordinary:
                 wrong = wrong_answer(q, packet, out, written)
+                limiter.judge(out, written, engine.rcode, out, 4, engine.kind, i % 3 == 0, now)
+            elif not looked.served:
+                wrong = wrong_refusal(packet, size, out, written)
+                limiter.judge(out, written, engine.rcode, out, 16 if size >= 16 else 4, STRANGERS, False, now)
             else:
                 wrong = b"it was no ordinary question"
         elif written != 0:

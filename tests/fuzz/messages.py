@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.metrics import Transport
 from blockd.resolver import Outcome
+from blockd.resolver.edge.cookie_sizes import SECRET
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._reading import ANSWER
 from tests.fuzz.driver import driver
@@ -20,13 +23,15 @@ from tests.resolver.twins import Twins, question_size
 ROUND = 250_000  # messages between two changes of what is enforced, at most
 ROUNDS = 5  # at least, so that everything was enforced once
 SAMPLES = 1_000  # messages of each round that are shown to the twin
+IDLE = 10.0  # seconds that streams may be idle
 SMALL_CACHE = 200_000  # octets, so that entries are forgotten all the time
 
 
 def packets(folder: Path, count: int, seed: int, end: float) -> str:
     """Fuzz with questions."""
-    twins = Twins(folder, local=local_zones())
-    seeds = driver.Seeds([*corpus.questions(), *QUESTIONS])
+    cookies = ServerCookies([bytes(range(SECRET)), bytes(SECRET)])
+    twins = Twins(folder, local=local_zones(), serving=lambda: {"cookies": cookies})
+    seeds = driver.Seeds([*with_options(cookies), *corpus.questions(), *QUESTIONS])
     answers = list(corpus.responses())
     done = answered = silent = declined = compared = 0
     rounds = 0
@@ -47,6 +52,27 @@ def packets(folder: Path, count: int, seed: int, end: float) -> str:
         rounds += 1
     what = f"{answered:,} answered, {silent:,} silent, {declined:,} declined"
     return f"{done:,}: {what}, {compared:,} compared with the twin"
+
+
+def with_options(cookies: ServerCookies) -> Iterator[bytes]:
+    """Return questions with the EDNS options that blockd reads, or passes over."""
+    head = cookies.head(1)
+    shown = [
+        b"8octets!"
+        + head.to_bytes(8, "little")
+        + cookies.sign(secret, b"8octets!", head, host, 4).to_bytes(8, "little")
+        for secret in (0, 1)
+        for host in (b"\x7f\0\0\1", bytes(4))
+    ]
+    subnet = b"\0\1\x18\0\xc6\x33\x64"
+    options = [(10, content) for content in (*shown, b"8octets!", b"8octets!" + bytes(8), bytes(40), b"", bytes(41))]
+    options += [(11, b""), (11, b"\0\1"), (8, subnet), (8, subnet[:3]), (12, bytes(300))]
+    wires = [code.to_bytes(2) + len(content).to_bytes(2) + content for code, content in options]
+    wires += [one + other for one in wires for other in wires]
+    for place, packet in enumerate(corpus.questions()):
+        if packet.endswith(corpus.OPT):
+            wire = wires[place % len(wires)]
+            yield packet[:-2] + len(wire).to_bytes(2) + wire
 
 
 def _round(count: int, done: int) -> int:
@@ -73,7 +99,7 @@ def _same(twins: Twins, packet: bytes, host: str, transport: int, now: float, an
     twins.clock.now = now
     if answer is False:
         return False
-    said = twins.python.begin(packet, host, Transport(transport))
+    said = twins.python.begin(packet, host, Transport(transport), IDLE if transport else 0)
     expected = Outcome.SILENCE if answer is None else answer
     assert said == expected, f"{packet.hex()} from {host} by {transport}: {said!r}, and not {expected!r}"
     return True

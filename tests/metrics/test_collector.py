@@ -36,6 +36,7 @@ NAMES = {
     "blockd_cache_prefetches_total": set(),
     "blockd_cache_flushed_entries_total": set(),
     "blockd_local_answers_total": {"zone"},
+    "blockd_rate_limited_total": {"kind", "done"},
     "blockd_cache_entries": set(),
     "blockd_cache_bytes": set(),
     "blockd_upstream_seconds": set(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,13 @@ class Rig:
         flight_clock: Callable[[], float] = time.monotonic,
         is_tidy: bool = True,
         clock: Clock | None = None,
+        serving: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> None:
-        """`given` are more of `UpstreamOptions`, of which mixed case and cookies are off else."""
+        """`given` are more of `UpstreamOptions`, of which mixed case and cookies are off else.
+
+        `serving` are more of `Service`.
+        """
         self.folder = folder
         self.clock = clock or Clock()
         self.wall_clock = Clock(1.0)
@@ -139,9 +143,10 @@ class Rig:
         randomness = self._random.randrange
         options = UpstreamOptions(timeout, attempts, randomness, **{"mixed_case": False, "cookies": False, **given})
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
+        service = {"networks": networks, "selftest": selftest, "local": local, "own": own, **(serving or {})}
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local, own=own),
+            Service(sinkhole=SINKHOLE, refuse_unready=refuse_unready, client_ttl=client_ttl, **service),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
             [Group(b"", upstreams), *forwarded],
             options,

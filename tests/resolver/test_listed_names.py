@@ -214,7 +214,7 @@ def test_a_stranger_is_not_told_of_orders(rig: Rig) -> None:
     answer = rig.ask(LISTED, host=STRANGER, use_edns=0)
     assert answer is not None
     told = Answer(answer)
-    assert (told.rcode, told.records, told.error) == ("REFUSED", [], (18, "this network is not served here"))
+    assert (told.rcode, told.records, told.error) == ("REFUSED", [], None)
 
 
 def test_a_swap_while_the_target_is_asked_does_not_mix_up_orders(rig: Rig, upstream: UpstreamSimulator) -> None:

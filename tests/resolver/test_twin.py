@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
+from blockd.metrics.counters import _LIMITED
+from blockd.names import Network
 from blockd.resolver import Outcome
+from blockd.resolver.clients import packed_host
+from blockd.resolver.edge.rate_limit import RateLimiter
+from blockd.resolver.edge.rates import SEED, RateLimits
+from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
 from tests.resolver import corpus
@@ -70,6 +77,64 @@ def test_every_question_of_the_corpus(twins: Twins) -> None:
     assert {answer[3] & 15 for answer in answers} == {0, 1, 2, 3, 4, 5, 6}
     assert Outcome.SILENCE in said
     assert any(not isinstance(one, bytes | Outcome) for one in said), "some wait for an upstream"
+
+
+def with_option(packet: bytes, code: int, content: bytes) -> bytes:
+    """Return a question with one more EDNS option, if its last record is an OPT record without any."""
+    if not packet.endswith(b"\0\0") or packet[-11:-8] != b"\0\0\x29":
+        return packet
+    return packet[:-2] + (4 + len(content)).to_bytes(2) + code.to_bytes(2) + len(content).to_bytes(2) + content
+
+
+def test_options_of_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    limits = RateLimits(3, 2, 2, 1)
+    cookies = ServerCookies([bytes(range(16)), bytes(16)])
+    twins = Twins(
+        tmp_path_factory.mktemp("options"),
+        serving=lambda: {"cookies": cookies, "limiter": RateLimiter(limits, bytes(range(SEED)))},
+    )
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    known = cookies.head(1)
+    host = packed_host("192.0.2.129")
+    shown = known.to_bytes(8, "little") + cookies.sign(1, b"8octets!", known, host, 4).to_bytes(8, "little")
+    options = [(10, b"8octets!"), (10, b"8octets!" + bytes(16)), (10, b"8octets!" + shown), (10, b"short"), (11, b"")]
+    said = []
+    for packet in QUESTIONS:
+        for code, content in options:
+            for client in ("192.0.2.129", SERVED[2], STRANGERS[0]):
+                question = with_option(packet, code, content)
+                said += [twins.ask(question, client) for _ in range(3 if client == "192.0.2.129" else 1)]
+                said.append(twins.ask(question, client, Transport.TCP, 7.5))
+        twins.clock.now += 0.05
+    answers = [one for one in said if isinstance(one, bytes)]
+    assert sum(b"\0\x0a\0\x188octets!" in one for one in answers) > 1000
+    assert sum(b"\0\x0b\0\2\0\x4b" in one for one in answers) > 100
+    assert twins.python.row.numbers[_LIMITED + 2] > 100, "BADCOOKIE"
+
+
+@pytest.mark.parametrize("slip", [0, 1, 2])
+def test_rate_limits(tmp_path_factory: pytest.TempPathFactory, slip: int) -> None:
+    limits = RateLimits(3, 2, 2, slip)
+    twins = Twins(
+        tmp_path_factory.mktemp("limits"),
+        serving=lambda: {
+            "limiter": RateLimiter(limits, bytes(range(SEED))),
+            "front_ends": (Network.from_text("192.0.2.192/28"),),
+        },
+    )
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    said = []
+    for packet in QUESTIONS:
+        for host in ("192.0.2.129", "2001:db8:1::1", STRANGERS[0], STRANGERS[2], SERVED[0], SERVED[1]):
+            said += [twins.ask(packet, host) for _ in range(2)]
+        said.append(twins.ask(packet, "192.0.2.129", Transport.TCP))
+        twins.clock.now += 0.05
+    truncated = [one for one in said if isinstance(one, bytes) and one[2] & types.TC >> 8]
+    assert len(truncated) > 50
+    counted = [sum(twins.python.row.numbers[_LIMITED + kind * 3 : _LIMITED + kind * 3 + 3]) for kind in range(3)]
+    assert [count > 100 for count in counted] == [True, slip != 1, True], "with a slip of 1 every error goes out"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -264,7 +329,7 @@ def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer
         assert not packet[2] & 0x80
         assert answer[2] & 0x80
         assert answer[:2] == packet[:2]
-        assert len(answer) <= allowed(packet, transport)
+        assert len(answer) <= (len(packet) if host in STRANGERS else allowed(packet, transport))
 
 
 @settings(max_examples=800)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,9 @@ class Side:
         stale: float = 0,
         prefetch: bool = False,
         local: LocalZones | None = None,
+        serving: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        """`serving` makes more of `Service`."""
         self.row: Row = Counters(1).row(0)
         self.traffic = Traffic(1, bytes(range(16)))
         chance = random.Random(1)  # noqa: S311 - a test repeats itself
@@ -80,7 +82,12 @@ class Side:
         self.resolver = Resolver(
             engine,
             Service(
-                tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
+                tuple(map(Network.from_text, NETWORKS)),
+                SINKHOLE,
+                refuse_unready,
+                client_ttl=client_ttl,
+                local=local,
+                **serving(),
             ),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale, prefetch=prefetch),
             [Group(b"", tuple(upstreams))],
@@ -88,9 +95,9 @@ class Side:
             instruments,
         )
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> object:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> object:
         """Return what is answered, in a form that can be compared."""
-        begun = self.resolver.begin(packet, host, transport)
+        begun = self.resolver.begin(packet, host, transport, idle)
         if isinstance(begun, QueryContext):
             return begun.lookup, begun.target, begun.errors, begun.hits
         return begun
@@ -168,9 +175,11 @@ class Twins:
                 for cd in (False, True):
                     side.resolver.pipeline._cache.put((key, qtype, do, cd), response, self.clock())
 
-    def ask(self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP) -> object:
+    def ask(
+        self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP, idle: float = 0
+    ) -> object:
         """Ask both engines; fail if their answers or counters differ. Return the answer."""
-        said = [side.begin(packet, host, transport) for side in self.sides]
+        said = [side.begin(packet, host, transport, idle) for side in self.sides]
         assert said[0] == said[1], (packet.hex(), host, transport)
         counted_alike = self.native.counted == self.python.counted
         if not counted_alike:

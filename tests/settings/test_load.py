@@ -241,6 +241,16 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
             "clients.front_ends[0]: 10.0.0.0/8 is in no",
         ),
         ("clients: {front_ends: ['2001:db8::1']}", "clients.front_ends[0]: 2001:db8::1 is in no network of"),
+        (
+            "clients: {rate_limit: {strangers_per_second: -1}}",
+            "clients.rate_limit.strangers_per_second: expected a whole number from 0 to 1000000, got -1",
+        ),
+        ("clients: {rate_limit: {slip: 101}}", "clients.rate_limit.slip: expected a whole number from 0 to 100"),
+        (
+            "clients: {rate_limit: 5}",
+            "clients.rate_limit: expected a mapping, got 5; its keys are responses_per_second",
+        ),
+        ("clients: {cookie_secrets: ''}", "clients.cookie_secrets: expected a path such as"),
         ("clients:", "clients: expected a mapping, got an empty value; its keys are allow"),
         ("sinkhole: {ipv6: 127.0.0.1}", "sinkhole.ipv6: expected an IPv6 address such as 2001:db8::1, got '127"),
         ("clients: {nat64_prefixes: [10.0.0.0/8]}", "clients.nat64_prefixes[0]: expected a prefix of NAT64 such as"),

@@ -5,6 +5,7 @@ import itertools
 import socket
 import struct
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -115,9 +116,9 @@ def test_a_burst_of_one_client_lets_others_have_their_turn(rig: Rig, run: Run, m
     turns: list[int] = []
     begin = rig.resolver.begin
 
-    def counted(packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def counted(packet: bytes, host: str, transport: Transport, idle: float) -> bytes | Outcome | QueryContext:
         taken.append(len(turns))
-        return begin(packet, host, transport)
+        return begin(packet, host, transport, idle)
 
     monkeypatch.setattr(rig.resolver, "begin", counted)
 
@@ -139,6 +140,19 @@ def test_a_burst_of_one_client_lets_others_have_their_turn(rig: Rig, run: Run, m
 
     run(main())
     assert max(taken.count(turn) for turn in set(taken)) == 1
+
+
+def test_a_client_that_asks_is_told_how_long_its_connection_may_be_idle(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with serving(rig) as served:
+            client = await served.connect()
+            keepalive = dns.edns.GenericOption(dns.edns.OptionType(11), b"")
+            client.send(question(LISTED, use_edns=0, options=[keepalive]))
+            answer = await client.receive()
+            units = round(served.server.idle * 10).to_bytes(2)
+            assert (11, units) in [(int(option.otype), option.to_wire()) for option in answer.options]
+
+    run(main())
 
 
 def test_a_half_closed_connection_gets_what_it_is_owed(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:

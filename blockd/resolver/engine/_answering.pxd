@@ -1,21 +1,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver.engine._cache cimport Entry, NativeCache
-from blockd.resolver.engine._clients cimport Networks
+from blockd.resolver.engine._edge cimport ANSWERED, DECLINED, FLOWN, MISSED, SILENT, Edge, Result
 from blockd.resolver.engine._groups cimport Groups
 from blockd.resolver.engine._message cimport Question
-from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
 from blockd.resolver.local._zones cimport NativeLocalZones
 from blockd.ruleset._parties cimport Decision
 from blockd.ruleset._table cimport Table
-
-cdef enum Result:
-    DECLINED = 0
-    ANSWERED = 1
-    SILENT = 2
-    FLOWN = 3  # an upstream is asked
-    MISSED = 4  # an upstream is to be asked
 
 cdef enum Origin:
     FROM_UPSTREAM = 0
@@ -30,12 +22,9 @@ cdef struct Passed:
     uint32_t group  # of the client, 0 if it is in none
     Decision rule  # of the operator, for the client; none if its ruling is RULED_NONE
 
-cdef class Answering:
+cdef class Answering(Edge):
     cdef bint refuse_unready
-    cdef bint is_selftest  # the message that is being answered is a self-test's
     cdef bint is_costly  # the message in hand took much longer than most do
-    cdef bint knows_selftest
-    cdef uint8_t secret[SECRET]  # that a self-test's questions end with
     cdef Table table
     cdef uint64_t table_number
     cdef bytes _errors
@@ -47,9 +36,6 @@ cdef class Answering:
     cdef bytes _a
     cdef bytes _aaaa
     cdef bytes _soa
-    cdef uint64_t[::1] row
-    cdef tuple _networks
-    cdef Networks networks
     cdef tuple _groups
     cdef Groups groups
     cdef const uint8_t *a
@@ -66,16 +52,10 @@ cdef class Answering:
     cdef const uint32_t *target_places
     cdef Decision alias  # the last one about a question whose action is an alias
     cdef NativeLocalZones local  # None if nothing is answered here
-    cdef bytes _own_cookies
-    cdef const uint8_t *own  # client cookies of blockd's own questions, of 8 octets each
-    cdef uint32_t own_count
-    cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef void _turn_to(self, const sockaddr *client, Passed *passed) noexcept nogil
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const Question *q, const sockaddr *client, Decision name, Decision *rule) noexcept nogil
-    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
-    cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil

@@ -15,7 +15,6 @@ from libc.string cimport memcmp, memcpy, memset
 from blockd.metrics import counters as layout
 from blockd.names.translation import packed_translations
 from blockd.orders import Action
-from blockd.resolver.clients import packed_networks
 from blockd.ruleset._leading import judge
 from blockd.ruleset.leading import judge_by_table
 
@@ -28,12 +27,12 @@ from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_
 from blockd.resolver.engine._extras cimport additional_at, has_extras
 from blockd.resolver.engine._groups cimport group_of, groups_of
 from blockd.dns._cursor cimport write_u16, write_u32
-from blockd.resolver.engine._clients cimport networks_of, is_within
+from blockd.resolver.engine._edge cimport Edge
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver.engine._moving cimport Moved, move_entry
 from blockd.resolver.engine._stale cimport write_stale_error
 from blockd.names._numbers cimport MAX_NAME
-from blockd.resolver._numbers cimport SECRET, STALE_TTL
+from blockd.resolver._numbers cimport ERRORS, RESPONSES, STALE_TTL
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
@@ -64,39 +63,19 @@ cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
 
 
-cdef class Answering:
+cdef class Answering(Edge):
     """The ruleset in force and its answers; `service` is that of `options.py`, `row` the counters as 64-bit numbers."""
 
     def __init__(self, service, row):
-        self.row = row
-        if self.row.shape[0] < layout._ROW:
-            raise ValueError("the row of counters is too short")
-        self._networks = four, six = packed_networks(service.networks)
-        self.networks = networks_of(<const uint8_t *><const char *>four, len(four),
-                                    <const uint8_t *><const char *>six, len(six))
+        Edge.__init__(self, service, row)
         self.refuse_unready = service.refuse_unready
         self.client_ttl = service.client_ttl
-        self.use_own(b"" if service.own is None else service.own.cookies)
         if service.local is not None:
             self.local = NativeLocalZones(service.local)
-        if service.selftest is not None:
-            self._take_secret(service.selftest.key.secret)
-
-    def use_own(self, bytes cookies):
-        """Leave questions with these client cookies to the pipeline: they are blockd's own."""
-        self._own_cookies = cookies
-        self.own, self.own_count = <const uint8_t *><const char *>cookies, len(cookies) // 8
 
     def use_local(self, zones):
         """Answer from these local zones from the next message on."""
         self.local = NativeLocalZones(zones)
-
-    def _take_secret(self, bytes secret):
-        """Serve but do not count messages that end with `secret`, which are a self-test's."""
-        if len(secret) != SECRET:
-            raise ValueError("the secret is too short or too long")
-        memcpy(self.secret, <const char *>secret, SECRET)
-        self.knows_selftest = True
 
     def enforce(self, enforced, answers):
         """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
@@ -472,12 +451,6 @@ cdef class Answering:
         name.until = until
         return name
 
-    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
-        return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
-
-    cdef bint _serves(self, const sockaddr *address) noexcept nogil:
-        return is_within(&self.networks, address)
-
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
         """Count a question, the orders that it hit, and its answer; rcode -1 for no answer."""
         if self.is_selftest:
@@ -487,8 +460,8 @@ cdef class Answering:
             self._count_hit(<uint32_t>hit)
         if second >= 0:
             self._count_hit(<uint32_t>second)
-        if rcode >= 0:
-            self.row[_ANSWERS_AT + rcode] += 1
+        self.rcode = rcode
+        self.kind = RESPONSES if rcode == types.NOERROR or rcode == types.NXDOMAIN else ERRORS
 
     cdef void _count_hit(self, uint32_t order) noexcept nogil:
         cdef uint32_t slot = self.hit_slots[order]

@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
+from blockd.resolver.edge.reply_options import keepalive_units
 from blockd.resolver.query_context import Outcome
 
 from blockd.orders._numbers cimport ACTION_CNAME
@@ -68,7 +69,7 @@ cdef class NativeEngine(Asking):
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
-    def begin(self, bytes packet, str host, transport):
+    def begin(self, bytes packet, str host, transport, double idle=0):
         """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline."""
         cdef uint8_t small[OUT_SIZE]
         cdef Looked looked
@@ -81,21 +82,24 @@ cdef class NativeEngine(Asking):
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
-            self._look(&looked, octets, size, transport == Transport.UDP)
+            self._look(&looked, octets, size, &peer, transport == Transport.UDP)
+            self.keepalive = keepalive_units(idle)
             if transport == Transport.UDP:
                 result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
                 if result == ANSWERED:
-                    return small[:written]
+                    self._leave(&looked.question, <const sockaddr *>&peer.address, True, small, &written, self._clock())
+                    return small[:written] if written else Outcome.SILENCE
             else:
                 out = bytearray(types.MAX_TCP)
                 result = self._handle(
                     &looked, octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock()
                 )
                 if result == ANSWERED:
+                    self._leave(&looked.question, <const sockaddr *>&peer.address, False, NULL, &written, 0)
                     return bytes(out[:written])
             if result == SILENT:
                 return Outcome.SILENCE
-        return self._pipeline.begin(packet, host, transport)
+        return self._pipeline.begin(packet, host, transport, idle)
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
@@ -132,6 +136,7 @@ cdef class NativeEngine(Asking):
             return 0
         now = monotonic()
         self.second = begun_second()
+        self.keepalive = 0
         while self.unread:
             first = self.batch - self.unread
             last = first + AHEAD if first + AHEAD < self.batch else self.batch
@@ -156,7 +161,11 @@ cdef class NativeEngine(Asking):
                     self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
                     self.is_costly = True
                 elif written:
-                    self.outbox.put(&self.in_peers[i], written)
+                    self._leave(
+                        &self.ahead[i - first].question, <const sockaddr *>&self.in_peers[i].address, True, out, &written, now
+                    )
+                    if written:
+                        self.outbox.put(&self.in_peers[i], written)
                 if self.is_costly and self.forwarding.is_over():
                     break
             if self.forwarding.is_over():
@@ -171,7 +180,7 @@ cdef class NativeEngine(Asking):
         cdef Looked *looked
         cdef int i
         for i in range(first, last):
-            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, True)
+            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i], True)
         if self.table is not None:
             for i in range(first, last):
                 looked = &self.ahead[i - first]
@@ -187,9 +196,16 @@ cdef class NativeEngine(Asking):
             if looked.has_hash:
                 self.cache.call_entry(looked.hashed)
 
-    cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil:
-        """Parse a message; return whether it is an ordinary question."""
+    cdef bint _look(
+        self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, bint over_udp
+    ) noexcept nogil:
+        """Parse a message of somebody who is served; return whether it is an ordinary question."""
         cdef Question *q = &looked.question
+        looked.ordinary = False
+        looked.is_selftest = self._is_selftest(packet, size)
+        looked.served = looked.is_selftest or self._serves(<const sockaddr *>&peer.address)
+        if not looked.served:
+            return False
         looked.likely_listed = looked.has_hash = False
         looked.suffixes = 0
         looked.ordinary = read_question(packet, size, over_udp, q)
@@ -230,13 +246,18 @@ cdef class NativeEngine(Asking):
         cdef bint cd
         cdef int transport = TRANSPORT_UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
-        self.is_selftest = self._is_selftest(packet, size)
-        if not looked.ordinary or not (self.is_selftest or self._serves(<const sockaddr *>&peer.address)):
+        self.rcode = -1
+        self.is_selftest = looked.is_selftest
+        if not looked.served:
+            return self._refuse(packet, size, transport, out, written)
+        if not looked.ordinary:
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
             return DECLINED
-        if q.options_size and has_cookie_of(q, self.own, self.own_count):
-            return DECLINED
+        if q.options_size:
+            if has_cookie_of(q, self.own, self.own_count):
+                return DECLINED
+            self._prepare(q, <const sockaddr *>&peer.address)
         if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:

@@ -29,6 +29,7 @@ def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, doubl
     address_into(&peer, host)
     engine.second = second
     engine.is_selftest = False
+    engine._prepare(&q, <const sockaddr *>&peer.address)
     cd = (q.flags & types.CD) != 0
     entry = cache.find_stale(
         cache.hash_of(q.key, q.key_size, q.qtype, q.do_, cd), q.key, q.key_size, q.qtype, q.do_, cd, now
@@ -37,4 +38,5 @@ def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, doubl
         &q, entry, <const sockaddr *>&peer.address, STALE, out, &written, now
     ) != ANSWERED:
         return None
+    engine._leave(&q, <const sockaddr *>&peer.address, True, out, &written, now)
     return out[:written]

@@ -8,7 +8,12 @@ from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport (
     Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8, write_u16, write_u32,
 )
-from blockd.resolver._numbers cimport CLIENT_COOKIE, FIXED, MAX_AUTHORITIES, MAX_OPTIONS, MAX_SERVER_COOKIE, MIN_SERVER_COOKIE
+from blockd.resolver._numbers cimport (
+    CLIENT_COOKIE, FIXED, MAX_AUTHORITIES, MAX_OPTIONS, MAX_SERVER_COOKIE, MIN_SERVER_COOKIE, OPTION,
+)
+
+cdef enum:
+    MAX_REPLY = OPTION + 6  # octets: a cookie, and for how long a connection may be idle
 
 cdef struct Question:
     const uint8_t *section  # the question section in the packet, case kept
@@ -26,6 +31,12 @@ cdef struct Question:
     uint8_t key[264]  # readable 8 octets beyond its end
     const uint8_t *options  # the data of the OPT record in the packet
     uint32_t options_size
+    const uint8_t *cookie  # the content of its first COOKIE option
+    uint32_t cookie_size
+    bint keeps_alive
+    bint is_known
+    uint32_t reply_size
+    uint8_t reply[MAX_REPLY]  # the options that the answer has beside errors
 
 cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_udp, Question *q) noexcept nogil:
     """Parse a question; False if it is not an ordinary one: the pipeline then reports what is wrong."""
@@ -78,7 +89,8 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     q.section_size = total + 5
     q.edns = False
     q.do_ = False
-    q.options_size = 0
+    q.options_size = q.cookie_size = q.reply_size = 0
+    q.keeps_alive = q.is_known = False
     if additional:
         if take_u8(&c) != 0:
             return False
@@ -89,7 +101,7 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
         q.options = take(&c, q.options_size)
         if c.failed or kind != types.OPT or (ttl >> 16) & 0xFF:
             return False
-        if q.options_size and not are_sound(q.options, q.options_size):
+        if q.options_size and not read_options(q):
             return False
         q.edns = True
         q.do_ = (ttl & types.EDNS_DO) != 0
@@ -107,9 +119,10 @@ cdef inline bint is_cookie_size(uint32_t size) noexcept nogil:
     return size == CLIENT_COOKIE or CLIENT_COOKIE + MIN_SERVER_COOKIE <= size <= CLIENT_COOKIE + MAX_SERVER_COOKIE
 
 
-cdef inline bint are_sound(const uint8_t *options, uint32_t size) noexcept nogil:
-    """Return whether EDNS options end where their record does, and the first COOKIE has a size that one may have."""
-    cdef uint32_t place = 0, length, left = MAX_OPTIONS
+cdef inline bint read_options(Question *q) noexcept nogil:
+    """Note the EDNS options that are for this hop; False if one is malformed (`Query._read_options` in C)."""
+    cdef const uint8_t *options = q.options
+    cdef uint32_t place = 0, length, left = MAX_OPTIONS, size = q.options_size
     cdef bint has_cookie = False
     while place < size:
         if place + 4 > size or left == 0:
@@ -121,6 +134,10 @@ cdef inline bint are_sound(const uint8_t *options, uint32_t size) noexcept nogil
             has_cookie = True
             if not is_cookie_size(length):
                 return False
+            q.cookie = options + place + 4
+            q.cookie_size = length
+        elif options[place] == 0 and options[place + 1] == types.KEEPALIVE_OPTION and length == 0:
+            q.keeps_alive = True
         place += 4 + length
         left -= 1
     return True
@@ -221,7 +238,7 @@ cdef inline uint32_t write_answer(
     cdef uint32_t flags
     cdef uint32_t size = types.HEADER_SIZE + q.section_size
     cdef uint8_t *at
-    cdef uint32_t room = q.limit - size - (types.OPT_SIZE if q.edns else 0)
+    cdef uint32_t room = q.limit - size - (types.OPT_SIZE + q.reply_size if q.edns else 0)
     cdef bint fits
     if not q.edns:
         errors_size = 0
@@ -259,8 +276,11 @@ cdef inline uint32_t write_answer(
         at[0] = 0
         write_u16(at + 1, types.OPT)
         write_u16(at + 3, types.MAX_UDP)
-        write_u32(at + 5, types.EDNS_DO if q.do_ else 0)
-        write_u16(at + 9, errors_size)
+        write_u32(at + 5, (rcode >> 4) << 24 | (types.EDNS_DO if q.do_ else 0))
+        write_u16(at + 9, errors_size + q.reply_size)
         memcpy(at + types.OPT_SIZE, errors, errors_size)
         at += types.OPT_SIZE + errors_size
+        if q.reply_size:
+            memcpy(at, q.reply, q.reply_size)
+            at += q.reply_size
     return <uint32_t>(at - out)

@@ -162,7 +162,11 @@ cdef class Telling(Answering):
         cdef uint8_t *out = self.outbox.room(waiter.descriptor)
         cdef uint32_t written = 0
         cdef Result result = DECLINED
+        self.rcode = -1
         if read_question(waiter.packet, waiter.size, True, &q):
+            self.keepalive = 0
+            if q.options_size:
+                self._prepare(&q, client)
             if entry != NULL:
                 result = self._late_answer(&q, entry, client, origin, out, &written, now)
             else:
@@ -170,7 +174,9 @@ cdef class Telling(Answering):
         if result == DECLINED:
             self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
         elif written:
-            self.outbox.put(&waiter.peer, written)
+            self._leave(&q, client, True, out, &written, now)
+            if written:
+                self.outbox.put(&waiter.peer, written)
         return 0
 
     cdef bint _is_decided_late(

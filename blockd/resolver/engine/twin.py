@@ -75,9 +75,9 @@ class Engine:
                 break
         return deferred
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer one message of a stream, as `Pipeline.begin` does."""
-        return self._pipeline.begin(packet, host, transport)
+        return self._pipeline.begin(packet, host, transport, idle)
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
         """Do nothing: this engine uses the pipeline's ruleset."""

@@ -83,7 +83,7 @@ def opt(*options: bytes, owner: bytes = b"\0", version: int = 0) -> bytes:
     return owner + struct.pack(">HHBBHH", 41, 1232, 0, version, 0, len(octets)) + octets
 
 
-COOKIE, PADDING, UNKNOWN = 10, 12, 65_111
+SUBNET, COOKIE, KEEPALIVE, PADDING, UNKNOWN = 8, 10, 11, 12, 65_111
 # What the OPT record is, and how many records are counted: what blockd, Unbound 1.17 and BIND 9.18 answer, over UDP and
 # TCP alike. blockd does what RFC 6891 and RFC 7873 section 5.2 say: of a version that it does not know it reads no
 # option, of several cookies the first, and no more than MAX_OPTIONS in all.
@@ -98,6 +98,10 @@ EDNS = {
     "as many options as are read": (opt(option(UNKNOWN, b"") * MAX_OPTIONS), 1, ("NOERROR", "NOERROR", "NOERROR")),
     "an option more": (opt(option(UNKNOWN, b"") * (MAX_OPTIONS + 1)), 1, ("FORMERR", "NOERROR", "NOERROR")),
     "malformed, of version 1": (opt(b"\0", version=1), 1, ("BADVERS", "BADVERS", "FORMERR")),
+    "keepalive": (opt(option(KEEPALIVE, b"")), 1, ("NOERROR", "NOERROR", "NOERROR")),
+    "keepalive with a time": (opt(option(KEEPALIVE, b"\0\1")), 1, ("NOERROR", "NOERROR", "NOERROR")),
+    "a subnet": (opt(option(SUBNET, b"\0\1\x18\0\xc6\x33\x64")), 1, ("NOERROR", "NOERROR", "NOERROR")),
+    "a malformed subnet": (opt(option(SUBNET, b"\0\1\x20")), 1, ("NOERROR", "NOERROR", "FORMERR")),
     "a second cookie that is malformed": (
         opt(option(COOKIE, b"8octets!"), option(COOKIE, b"")), 1, ("NOERROR", "NOERROR", "FORMERR")
     ),

@@ -1,0 +1,1 @@
+"""What stands between clients and the pipeline: refusals to strangers, the rate limit, server cookies."""
