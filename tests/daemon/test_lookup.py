@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -388,15 +389,10 @@ def test_where_a_name_leads_is_judged_for_each_group(tmp_path: Path) -> None:
 
 def test_the_block_page_follows_a_name_by_the_visitors_group(tmp_path: Path) -> None:
     subject = of_two_lists(tmp_path)
-    lookups = Lookups(
-        World(
-            settings_of(tmp_path), lambda: subject, Worker(A=[f"{FREE} CNAME adult.example."]), lambda: NOW,
-            HeldBack(Versions(tmp_path / "none")),
-        )
-    )  # fmt: skip
+    visitors = Visitors(lambda: subject, Worker(A=[f"{FREE} CNAME adult.example."]), itertools.count().__next__)
 
     def followed(host: str) -> Verdict | None:
-        return asyncio.run(lookups.where_it_leads(key_from_text(FREE), ipaddress.ip_address(host).packed))
+        return asyncio.run(visitors.where_it_leads(key_from_text(FREE), ipaddress.ip_address(host).packed))
 
     stopped = followed("127.0.0.1")
     assert stopped is not None

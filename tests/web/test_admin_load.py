@@ -14,6 +14,7 @@ from blockd.transports.connections import Bounds
 from blockd.web import costly
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import ADMIN_BOUNDS, serve_admin
+from blockd.web.bearer import Bearer
 from blockd.web.serving import Serving
 from tests.web.test_admin import Daemon
 
@@ -29,7 +30,7 @@ def serve_and(
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon), [bound], bounds)
+            serving = await serve_admin(admin_app(daemon, Bearer("")), [bound], bounds)
 
             async def ask(path: str) -> tuple[int, bytes]:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)

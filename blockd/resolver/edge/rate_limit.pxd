@@ -37,11 +37,15 @@ cdef class RateLimiter:
 
     @cython.locals(cost=double, until=double, bucket=int)
     cpdef int judge(self, const unsigned char *answer, unsigned int size, int rcode, const unsigned char *host, int host_size, int kind, bint has_cookie, double now) noexcept nogil
+
     @cython.locals(word=cython.ulonglong, octet=cython.ulonglong, place="unsigned int", begin="unsigned int", end="unsigned int", qtype=cython.ulonglong)
     cdef unsigned long long _hashed(self, const unsigned char *answer, unsigned int size, int rcode, const unsigned char *host, int host_size, int kind) noexcept nogil
+
     @cython.locals(place="unsigned int", _=int)
     cdef unsigned int _name_end(self, const unsigned char *answer, unsigned int size) noexcept nogil
+
     @cython.locals(place="unsigned int", length="unsigned int", octet="unsigned int", target="unsigned int", _=int)
     cdef unsigned int _zone(self, const unsigned char *answer, unsigned int size, unsigned int end) noexcept nogil
+
     @cython.locals(first=int, place=int, calmest=int, tag="unsigned int")
     cdef int _bucket(self, unsigned long long hashed, double now) noexcept nogil

@@ -25,12 +25,16 @@ cdef class ServerCookies:
 
     @cython.locals(moment="unsigned int", age="long long", head=cython.ulonglong, shown=cython.ulonglong, secret=int)
     cpdef int judge(self, const unsigned char *cookie, unsigned int size, const unsigned char *host, int host_size, unsigned int now) noexcept nogil
+
     @cython.locals(swapped=cython.ulonglong)
     cpdef unsigned long long head(self, unsigned int now) noexcept nogil
     cpdef unsigned long long sign(self, int secret, const unsigned char *cookie, unsigned long long head, const unsigned char *host, int host_size) noexcept nogil
+
     @cython.locals(word=cython.ulonglong, number=int)
     cdef unsigned long long _word(self, const unsigned char *octets, int place) noexcept nogil
+
     @cython.locals(found="unsigned int", number=int)
     cdef unsigned int _number(self, const unsigned char *octets, int place, int size) noexcept nogil
+
     @cython.locals(found="unsigned int", number=int)
     cdef unsigned long long _number_of_host(self, const unsigned char *host) noexcept nogil

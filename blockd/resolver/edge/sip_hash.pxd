@@ -9,7 +9,6 @@ cdef unsigned long long _S2
 cdef unsigned long long _S3
 
 
-
 @cython.final
 cdef class SipHash:
     cdef unsigned long long v0

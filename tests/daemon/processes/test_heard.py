@@ -10,10 +10,15 @@ from blockd.daemon.channel import MAX_AT_ONCE, pair
 from blockd.daemon.processes.heard import from_child
 
 
+def _each(key: str, *values: object) -> list[dict[str, Any]]:
+    return [{key: value} for value in values]
+
+
 @pytest.mark.parametrize(
     "message",
     [
         {"enforcing": 7},
+        {"reason": "because"},
         {"failed": 7, "why": "because"},
         {"notified": "zone"},
         {"refused_notify": {"feed": "zone"}},
@@ -28,12 +33,12 @@ def test_what_a_worker_says_is_passed_on(message: dict[str, Any]) -> None:
     "message",
     [
         *({key: 1} for key in ("enforce", "resolution", "refresh", "died", "worker", "pid", "page")),
-        *({"enforcing": value} for value in ("7", True, None, -1, 1.5, [], 1 << 64)),
-        *({"failed": value} for value in ("7", {}, -1)),
-        *({"why": value} for value in (7, None, [])),
-        *({"notified": value} for value in (7, {}, None)),
-        *({"cache": value} for value in (7, [], "x")),
-        *({"refused_notify": value} for value in (7, [], "x")),
+        *_each("enforcing", "7", True, None, -1, 1.5, [], 1 << 64),
+        *_each("failed", "7", {}, -1),
+        *_each("why", 7, None, []),
+        *_each("notified", 7, {}, None),
+        *_each("cache", 7, [], "x"),
+        *_each("refused_notify", 7, [], "x"),
     ],
 )
 def test_what_others_say_and_what_has_another_type_is_not(message: dict[str, Any]) -> None:
