@@ -14,7 +14,7 @@ from typing import cast
 
 from blockd.web.answers import Answer, answer_to, followed
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Serving, ServingLimits
 from blockd.web.site import Site
 from blockd.web.writing import Writer
 
@@ -26,11 +26,11 @@ def serve_block_page(
     site: Site,
     sockets: Sequence[socket.socket],
     *,
-    limits: Limits | None = None,
+    limits: ServingLimits | None = None,
 ) -> Serving:
     """Serve the block page on bound sockets, listening or not; nothing is logged about clients."""
     writer = Writer(site)
-    return Serving(lambda connection: _Visit(site, writer, connection), sockets, limits or Limits())
+    return Serving(lambda connection: _Visit(site, writer, connection), sockets, limits or ServingLimits())
 
 
 class _Visit(asyncio.Protocol):

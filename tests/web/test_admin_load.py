@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 import pytest
 
 from blockd.transports.connections import Bounds
-from blockd.web import costly
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import ADMIN_BOUNDS, serve_admin
 from blockd.web.bearer import Bearer
+from blockd.web.bounds import costly
 from blockd.web.serving import Serving
 from tests.web.test_admin import SECRET, Daemon
 

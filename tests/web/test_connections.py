@@ -14,8 +14,8 @@ from blockd.metrics import Closing
 from blockd.transports.connections import Bounds
 from blockd.web import serving
 from blockd.web.block_page import serve_block_page
-from blockd.web.pace import Pace, PaceBounds
-from blockd.web.serving import Limits, Serving, bounds_of
+from blockd.web.bounds.pace import Pace, PaceBounds
+from blockd.web.serving import Serving, ServingLimits, bounds_of
 from blockd.web.tls import serve_tls
 from tests.web.sinkhole import Sinkhole
 
@@ -54,7 +54,9 @@ def serve_and(
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             start = serve_tls if tls else serve_block_page
-            made = start(sinkhole.site, [bound], limits=Limits(closed=lambda why: closed.update([why]), **limits))  # type: ignore[arg-type]
+            made = start(
+                sinkhole.site, [bound], limits=ServingLimits(closed=lambda why: closed.update([why]), **limits)
+            )  # type: ignore[arg-type]
             clients = Clients(made, bound.getsockname()[1])
             try:
                 await asyncio.wait_for(use(clients), PATIENCE)
