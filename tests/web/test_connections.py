@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ class Clients:
 
 
 def serve_and(
-    sinkhole: Sinkhole, use: Callable[[Clients], Awaitable[None]], *, tls: bool = False, **limits: object
+    sinkhole: Sinkhole, use: Callable[[Clients], Awaitable[None]], *, tls: bool = False, **limits: Any
 ) -> Counter[Closing]:
     """Serve, let clients do something, and return why connections were closed."""
     closed: Counter[Closing] = Counter()
@@ -56,7 +57,7 @@ def serve_and(
             start = serve_tls if tls else serve_block_page
             made = start(
                 sinkhole.site, [bound], limits=ServingLimits(closed=lambda why: closed.update([why]), **limits)
-            )  # type: ignore[arg-type]
+            )
             clients = Clients(made, bound.getsockname()[1])
             try:
                 await asyncio.wait_for(use(clients), PATIENCE)
