@@ -34,7 +34,7 @@ from blockd.web.bodies import (
     override_of,
     version_and_reason,
 )
-from blockd.web.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
+from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of

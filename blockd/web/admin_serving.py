@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
 from blockd.transports.connections import Bounds
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Serving, ServingLimits
 
 ADMIN_BOUNDS = Bounds(address=30, prefix=40, all=50)  # connections: a scraper, a browser and a command line
 MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
@@ -44,7 +44,7 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bo
             auto_decompress=False,
         )
 
-    return Serving(make, sockets, Limits(bounds, MAX_ADMIN_LIFETIME), runner.cleanup)
+    return Serving(make, sockets, ServingLimits(bounds, MAX_ADMIN_LIFETIME), runner.cleanup)
 
 
 class _Connection(web.RequestHandler):

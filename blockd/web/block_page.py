@@ -13,7 +13,7 @@ from typing import cast
 
 from blockd.web.answers import Answer, answer_to, followed
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Limits, Serving, client_of
+from blockd.web.serving import MAX_LINGER, BoundedConnection, Serving, ServingLimits, client_of
 from blockd.web.site import Site
 from blockd.web.writing import Writer
 
@@ -25,11 +25,11 @@ def serve_block_page(
     site: Site,
     sockets: Sequence[socket.socket],
     *,
-    limits: Limits | None = None,
+    limits: ServingLimits | None = None,
 ) -> Serving:
     """Serve the block page on bound sockets, listening or not; nothing is logged about clients."""
     writer = Writer(site)
-    return Serving(lambda connection: _Visit(site, writer, connection), sockets, limits or Limits())
+    return Serving(lambda connection: _Visit(site, writer, connection), sockets, limits or ServingLimits())
 
 
 class _Visit(asyncio.Protocol):

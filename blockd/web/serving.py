@@ -13,7 +13,7 @@ from typing import cast
 from blockd.metrics import Closing
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
-from blockd.web.pace import Pace
+from blockd.web.bounds.pace import Pace
 
 MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
@@ -27,7 +27,7 @@ def bounds_of(most: int) -> Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServingLimits:
     """The limits of one server; a connection lasts for `lifetime` seconds at most.
 
     `closed` is told why a connection was closed for the sake of others. `is_front_end` returns whether an address asks
@@ -113,7 +113,7 @@ class Serving:
         self,
         make: Callable[[BoundedConnection], asyncio.Protocol],
         sockets: Sequence[socket.socket],
-        limits: Limits,
+        limits: ServingLimits,
         finish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Serve on bound sockets, listening or not; `make` returns the protocol of one connection."""

@@ -19,7 +19,7 @@ from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.web.client_hello import ClientHelloReader, server_name
 from blockd.web.host import MAX_HOST
-from blockd.web.serving import BoundedConnection, Limits, Serving, client_of
+from blockd.web.serving import BoundedConnection, Serving, ServingLimits, client_of
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
@@ -46,10 +46,12 @@ def serve_tls(
     site: Site,
     sockets: Sequence[socket.socket],
     *,
-    limits: Limits | None = None,
+    limits: ServingLimits | None = None,
 ) -> Serving:
     """Refuse TLS on bound sockets, listening or not."""
-    return Serving(lambda connection: Refusal(site, connection), sockets, limits or Limits(lifetime=MAX_HANDSHAKE))
+    return Serving(
+        lambda connection: Refusal(site, connection), sockets, limits or ServingLimits(lifetime=MAX_HANDSHAKE)
+    )
 
 
 class Refusal(asyncio.Protocol):

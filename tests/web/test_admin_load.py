@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 import pytest
 
 from blockd.transports.connections import Bounds
-from blockd.web import costly
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import ADMIN_BOUNDS, serve_admin
 from blockd.web.bearer import Bearer
+from blockd.web.bounds import costly
 from blockd.web.serving import Serving
-from tests.web.test_admin import Daemon
+from tests.web.test_admin import SECRET, Daemon
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
 Ask = Callable[[str], Coroutine[None, None, tuple[int, bytes]]]
@@ -30,7 +30,7 @@ def serve_and(
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon, Bearer("")), [bound], bounds)
+            serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound], bounds)
 
             async def ask(path: str) -> tuple[int, bytes]:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -85,7 +85,7 @@ def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
             b"POST /api/refresh HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+            b"Authorization: Bearer %b\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}" % SECRET.encode()
         )
         await began.wait()
         for _ in range(6):

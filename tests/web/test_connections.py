@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from blockd.metrics import Closing
 from blockd.transports.connections import Bounds
 from blockd.web import serving
 from blockd.web.block_page import serve_block_page
-from blockd.web.pace import Pace, PaceBounds
-from blockd.web.serving import Limits, Serving, bounds_of
+from blockd.web.bounds.pace import Pace, PaceBounds
+from blockd.web.serving import Serving, ServingLimits, bounds_of
 from blockd.web.tls import serve_tls
 from tests.web.sinkhole import Sinkhole
 
@@ -46,7 +47,7 @@ class Clients:
 
 
 def serve_and(
-    sinkhole: Sinkhole, use: Callable[[Clients], Awaitable[None]], *, tls: bool = False, **limits: object
+    sinkhole: Sinkhole, use: Callable[[Clients], Awaitable[None]], *, tls: bool = False, **limits: Any
 ) -> Counter[Closing]:
     """Serve, let clients do something, and return why connections were closed."""
     closed: Counter[Closing] = Counter()
@@ -54,7 +55,9 @@ def serve_and(
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             start = serve_tls if tls else serve_block_page
-            made = start(sinkhole.site, [bound], limits=Limits(closed=lambda why: closed.update([why]), **limits))  # type: ignore[arg-type]
+            made = start(
+                sinkhole.site, [bound], limits=ServingLimits(closed=lambda why: closed.update([why]), **limits)
+            )
             clients = Clients(made, bound.getsockname()[1])
             try:
                 await asyncio.wait_for(use(clients), PATIENCE)

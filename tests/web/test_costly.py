@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blockd.web.costly import (
+from blockd.web.bounds.costly import (
     BURST,
     BURST_OF_REQUESTS,
     MAX_WAITING,

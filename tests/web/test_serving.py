@@ -11,7 +11,7 @@ import pytest
 from blockd.transports.connections import Bounds
 from blockd.web.block_page import serve_block_page
 from blockd.web.request_head import MAX_HEAD
-from blockd.web.serving import Limits, Serving
+from blockd.web.serving import Serving, ServingLimits
 from tests.web.sinkhole import LISTED, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
@@ -47,7 +47,7 @@ def serve_and(
 
     async def run() -> None:
         bounds = Bounds(max_connections, max_connections, max_connections)
-        serving = serve_block_page(sinkhole.site, [bound], limits=Limits(bounds, max_lifetime))
+        serving = serve_block_page(sinkhole.site, [bound], limits=ServingLimits(bounds, max_lifetime))
         client = Client(serving, bound.getsockname())
         try:
             await asyncio.wait_for(use(client), PATIENCE)

@@ -11,7 +11,7 @@ import pytest
 
 from blockd.names import key_from_text
 from blockd.orders import Action, Reason, Verdict
-from blockd.web.serving import Limits
+from blockd.web.serving import ServingLimits
 from blockd.web.tls import Alert, serve_tls
 from tests.web.hellos import hello_stream, in_records
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
@@ -23,7 +23,7 @@ def run(sinkhole: Sinkhole, bound: socket.socket, use: Callable[[], None], *, ma
     """Refuse TLS on `bound` while `use` talks to it from another thread."""
 
     async def serve() -> None:
-        serving = serve_tls(sinkhole.site, [bound], limits=Limits(lifetime=max_lifetime))
+        serving = serve_tls(sinkhole.site, [bound], limits=ServingLimits(lifetime=max_lifetime))
         try:
             await asyncio.to_thread(use)
         finally:

@@ -31,8 +31,8 @@ from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.web.block_page import serve_block_page
-from blockd.web.pace import Pace, PaceBounds
-from blockd.web.serving import MAX_LIFETIME, Limits, bounds_of
+from blockd.web.bounds.pace import Pace, PaceBounds
+from blockd.web.serving import MAX_LIFETIME, ServingLimits, bounds_of
 from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 
 if TYPE_CHECKING:  # it stands among what the control process needs
@@ -96,11 +96,11 @@ class PageProcess:
         for server in serving:
             await server.close()
 
-    def _limits(self, transport: Transport, lifetime: float) -> Limits:
+    def _limits(self, transport: Transport, lifetime: float) -> ServingLimits:
         """Return the limits of one port; a client has its pace at each."""
         settings = self._shared.settings
         is_front_end = Clients((), settings.clients.front_ends).is_front_end
-        return Limits(
+        return ServingLimits(
             bounds_of(Shares.of(settings).web),
             lifetime,
             Pace(PaceBounds(), time.monotonic, is_front_end),

@@ -1,0 +1,1 @@
+"""How much a client may ask of the web servers: connections a second, and time for what computes."""
