@@ -27,7 +27,7 @@ from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset.counts import totals
 from blockd.settings.feeds import OVERRIDES
 
-SWAP_TIME = 10.0  # seconds for workers to confirm that they enforce a version; a swap takes milliseconds
+SWAP_TIME = 12.0  # seconds for workers to confirm a version, which takes milliseconds; one that hangs is told sooner
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from blockd.metrics import Counters
 from blockd.orders import Action
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
-from tests.ruleset.lists import order
+from tests.ruleset.lists import enforced, feed, order
+from tests.ruleset.lists import listing as listed
 
 SIZE = 4  # slots, of which 1 to 3 can have an owner
 
@@ -128,3 +129,15 @@ def test_no_series_of_an_order_that_is_listed_ever_goes_backwards(
         versions = versions[-keep:]
         shown = {labels: counters.hits(slot)[0] for labels, slot in slots.slots.items()}
     assert sum(shown.values()) + counters.hits(SHARED)[0] <= total
+
+
+def test_slots_that_could_not_be_saved_are_those_of_what_is_enforced(tmp_path: Path) -> None:
+    orders = [order("a"), order("b")]
+    slots = HitSlots(tmp_path / "lost.json")
+    one = enforced(tmp_path, feed("f", *(listed(made, f"{made.id}.example") for made in orders)))
+    slots.adopt(one)
+    assert sorted(slots.slots.values()) == sorted(one.states.hit_slots)
+    catalogue = one.ruleset.catalogue
+    assert slots.of(catalogue, 2, [1, 2]) == list(one.states.hit_slots)
+    slots.adopt(None)
+    one.close()

@@ -198,7 +198,7 @@ def test_version_that_no_worker_takes_is_taken_back(run: Run) -> None:
         swapping = asyncio.create_task(node.enforce("b.example"))
         await node.time.has_sleepers()
         await node.time.advance(SWAP_TIME)
-        with pytest.raises(RulesetError, match=r"workers \[0, 1\] did not take version 2 in 10 seconds"):
+        with pytest.raises(RulesetError, match=r"workers \[0, 1\] did not take version 2 in 12 seconds"):
             await swapping
         assert node.blocked("a.example") == ["a.example"]
 

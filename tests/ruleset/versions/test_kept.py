@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from blockd.errors import RulesetError
-from blockd.ruleset import Versions
+from blockd.errors import DamagedRuleset, RulesetError
+from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import VersionRecord
 
@@ -166,3 +167,47 @@ def test_a_record_goes_with_its_version_and_never_stands_for_another(versions: V
     VersionRecord("old", "", 0, 0, 0, 0, ()).write(versions.record_path(1))
     assert add(versions) == 1
     assert versions.record(1) is None
+
+
+def test_a_damaged_version_is_set_aside_once_and_its_number_is_not_used_again(versions: Versions) -> None:
+    for _ in range(3):
+        add(versions)
+    versions.set_aside(2)
+    assert (versions.all(), [path.name for path in versions.damaged()]) == ([1, 3], ["000002.damaged"])
+    versions.set_aside(3)
+    assert (versions.all(), [path.name for path in versions.damaged()]) == ([1], ["000003.damaged"])
+    assert add(versions) == 4
+
+
+def test_whatever_stands_in_place_of_a_ruleset_is_set_aside(versions: Versions, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("kept", encoding="ascii")
+    for version in (1, 2, 3):
+        path = versions.ruleset(version)
+        path.parent.mkdir(exist_ok=True)
+        if version == 1:
+            path.mkdir()
+            (path / "inside").touch()
+        elif version == 2:
+            os.mkfifo(path)
+        else:
+            path.symlink_to(tmp_path / "elsewhere")
+        versions.set_aside(version)
+    assert [path.name for path in versions.damaged()] == ["000003.damaged"]
+    assert (tmp_path / "elsewhere").read_text(encoding="ascii") == "kept"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "empty", "sparse", "zeros"])
+def test_what_is_no_ruleset_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "000001.ruleset"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(bytes(4096) if kind == "zeros" else b"")
+        if kind == "sparse":
+            os.truncate(path, 1 << 40)
+    with pytest.raises(DamagedRuleset):
+        Ruleset.open(path)
