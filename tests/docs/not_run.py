@@ -13,7 +13,7 @@ NOT_RUN = {
     ),
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
     "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
-    "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; tests/daemon/test_refused_starts.py has it named",
+    "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
     "docker build -t blockd .": "needs Docker",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
     "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (
