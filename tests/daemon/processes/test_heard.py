@@ -31,7 +31,7 @@ WRONG: dict[str, list[Any]] = {
     "notified": [7, {}, None],
     "cache": [7, [], "x"],
     "refused_notify": [7, [], "x"],
-    **dict.fromkeys(("enforce", "resolution", "refresh", "died", "worker", "pid", "page"), [1]),
+    **{key: [1] for key in ("enforce", "resolution", "refresh", "died", "worker", "pid", "page")},
 }
 
 
