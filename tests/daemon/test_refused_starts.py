@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -21,6 +22,7 @@ from tests.daemon.harness import Daemon, blockd, until, write_list
 from tests.places import ROOT
 
 NOBODY = "nobody"
+LISTENING = "0A"  # in /proc/net/tcp
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
@@ -210,10 +212,33 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
             found = dict(re.findall(r"^(Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid):\s(.+)$", status, re.MULTILINE))
             assert found.pop("Uid").split() == [str(uid)] * 4
             assert found == {**dict.fromkeys(("CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16), "NoNewPrivs": "1"}
+        held = {
+            role: {port for pid in daemon.children(role) for port in _bound(pid)} for role in ("w", "page", "control")
+        }
+        assert held == {
+            "w": {daemon.dns_port},
+            "page": {daemon.http_port, daemon.tls_port},
+            "control": {daemon.admin_port},
+        }, "each process holds its own sockets alone"
         assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o750
         modes = {path: path.lstat().st_mode for path in daemon.state_dir.rglob("*")}
         assert {path: oct(mode) for path, mode in modes.items() if mode & 0o027} == {}
         assert daemon.refresh()["feeds"] == {"national": {"outcome": "unchanged"}}
+
+
+def _bound(pid: int) -> set[int]:
+    """Return the ports that a process has listening sockets of."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(str(link.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            _, local, _, state, *_ = fields = line.split()
+            if state == LISTENING and f"socket:[{fields[9]}]" in inodes:
+                found.add(int(local.rpartition(":")[2], 16))
+    return found
 
 
 def _assert_nobody_listens(daemon: Daemon) -> None:

@@ -12,6 +12,8 @@ NOT_RUN = {
         "needs one of them; tests/daemon/test_held_released.py runs both"
     ),
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
+    "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
+    "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
     "docker build -t blockd .": "needs Docker",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
     "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (

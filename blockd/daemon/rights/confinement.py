@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import ssl
+import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ def late_opened() -> tuple[Path, ...]:
     for base in (None, {"base": sysconfig.get_config_var("installed_base") or ""}):
         paths = sysconfig.get_paths(vars=base) if base else sysconfig.get_paths()
         found |= {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    found |= {Path(place) for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
     if libraries := sysconfig.get_config_var("LIBDIR"):
         found.add(Path(libraries))
     verify = ssl.get_default_verify_paths()

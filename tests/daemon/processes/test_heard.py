@@ -10,10 +10,6 @@ from blockd.daemon.channel import MAX_AT_ONCE, pair
 from blockd.daemon.processes.heard import from_child
 
 
-def _each(key: str, *values: object) -> list[dict[str, Any]]:
-    return [{key: value} for value in values]
-
-
 @pytest.mark.parametrize(
     "message",
     [
@@ -29,18 +25,19 @@ def test_what_a_worker_says_is_passed_on(message: dict[str, Any]) -> None:
     assert from_child(message) == message
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        *({key: 1} for key in ("enforce", "resolution", "refresh", "died", "worker", "pid", "page")),
-        *_each("enforcing", "7", True, None, -1, 1.5, [], 1 << 64),
-        *_each("failed", "7", {}, -1),
-        *_each("why", 7, None, []),
-        *_each("notified", 7, {}, None),
-        *_each("cache", 7, [], "x"),
-        *_each("refused_notify", 7, [], "x"),
-    ],
-)
+WRONG: dict[str, list[Any]] = {
+    "enforcing": ["7", True, None, -1, 1.5, [], 1 << 64],
+    "failed": ["7", {}, -1],
+    "why": [7, None, []],
+    "notified": [7, {}, None],
+    "cache": [7, [], "x"],
+    "refused_notify": [7, [], "x"],
+    "reason": [7, None, []],
+    **{key: [1] for key in ("enforce", "resolution", "refresh", "died", "worker", "pid", "page")},
+}
+
+
+@pytest.mark.parametrize("message", [{key: value} for key, values in WRONG.items() for value in values])
 def test_what_others_say_and_what_has_another_type_is_not(message: dict[str, Any]) -> None:
     assert from_child(message) == {}
 

@@ -8,6 +8,7 @@ import itertools
 import os
 import pwd
 import signal
+import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.rights.account import Account, acting_as, become, become_reading_all
+from blockd.daemon.rights.capabilities import keep_over_change_of_user, make_effective
 from blockd.daemon.rights.state_folder import close_to_others, foreign, make_for, root_prepares
 from blockd.daemon.state_dir import StateDir
 from blockd.errors import CommandError, RulesetError
@@ -223,6 +225,28 @@ def _become(account: Account) -> None:
     assert os.getresuid() == (account.uid,) * 3
     assert os.getresgid() == (account.gid,) * 3
     assert set(os.getgroups()) == set(account.groups)
+
+
+def test_the_right_to_bind_low_ports_is_dropped_by_whoever_was_started_with_it() -> None:
+    """As the systemd unit starts blockd: as its user, with that one capability."""
+    bind_service = 10  # CAP_NET_BIND_SERVICE
+
+    def started() -> None:
+        keep_over_change_of_user()
+        os.setresuid(OTHER.uid, OTHER.uid, OTHER.uid)
+        make_effective([bind_service])
+
+    def dropped() -> None:
+        started()
+        become(None)
+
+    def bind() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 1000))
+
+    assert attempted(bind, started)
+    assert not attempted(bind, dropped)
+    assert not attempted(lambda: make_effective([bind_service]), dropped)
 
 
 def test_reading_all_is_reading_only(shared: Path) -> None:
