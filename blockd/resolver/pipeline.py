@@ -126,8 +126,7 @@ class Pipeline:
             if isinstance(said, Failure):
                 context.failure = said
             else:
-                context.is_stale = said is None
-                context.cached = said or stale
+                context.cached, context.is_stale = said or stale, said is None
             await self._turns.take()
             outcome = self._run(context)
         counted = self._counted(context, outcome)

@@ -34,7 +34,7 @@ from blockd.resolver.reading.names import FOLD, Names
 from blockd.resolver.reading.rdata import read_data
 from blockd.resolver.reading.writing import write_records
 
-MAX_RECORDS = 4096  # of one message: more than any answer that is not a zone has, and half a millisecond's work
+MAX_RECORDS = 400  # of one message, which bounds the work: BIND takes no set of more than 100 (max-records-per-type)
 MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
 TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 _HEADER = struct.Struct(">6H")

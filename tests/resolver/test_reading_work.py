@@ -17,7 +17,7 @@ reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the nat
 NAME = "www.example"
 FIRST_DATA = 12 + len(NAME) + 2 + 4 + 12  # where the data of the first record stand
 DEEP = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(126)) + b"\0"
-FEW = 250  # records
+FEW = 90  # records
 TIMES = 4
 BASE = 3000  # calls that do not depend on the message
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from blockd.dns import types
 from blockd.metrics import Row
 from blockd.metrics.upstreams import Load
 from blockd.resolver.cache import Cache, Cached, CacheKey
@@ -21,6 +20,7 @@ from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarding.failures import Failure, failure_text
 from blockd.resolver.forwarding.floods import Floods
 from blockd.resolver.forwarding.health import OF_STREAM, Health
+from blockd.resolver.forwarding.native.outcomes import outcome_of, response_of
 from blockd.resolver.forwarding.probing import Prober, probe_key
 from blockd.resolver.forwarding.source_ports import reserved_ports
 from blockd.resolver.forwarding.udp_sockets import sockets_each
@@ -193,7 +193,7 @@ class NativeForwarder:
         number = next(self._numbers)
         failed = self._engine_in_use.resolve(*key, number)
         if failed is not None:
-            return _given(*failed)
+            return outcome_of(*failed)
         begun()
         waiter: asyncio.Future[_Outcome] = loop.create_future()
         self._waiting[number] = waiter
@@ -204,8 +204,8 @@ class NativeForwarder:
         await self._turns.take()
         told, source = outcome
         if isinstance(source, str):
-            return _read(told, len(key[0]) + 5, key[2], source)
-        return _given(told, source)
+            return response_of(told, len(key[0]) + 5, key[2], source)
+        return outcome_of(told, source)
 
     @property
     def load(self) -> Load:
@@ -326,35 +326,3 @@ def _address(upstream: Upstream) -> tuple[str, int, str] | None:
         return None
     host, _, zone = upstream.host.partition("%")
     return host, upstream.port, zone
-
-
-def _read(message: bytes, question_size: int, do: bool, source: str) -> Response:
-    """Return a response that the engine has taken, read by it: the reading in Python takes forty times as long."""
-    from blockd.resolver.engine._reading import read  # only here: it may not be built
-
-    _, rcode, authentic, negative, counts, records, ttls, lifetime, names, addresses, extras, extra, errors = read(
-        message, question_size, do
-    )
-    return Response(
-        rcode,
-        authentic,
-        False,
-        counts,
-        records,
-        ttls,
-        lifetime,
-        negative,
-        names,
-        addresses,
-        extras,
-        errors,
-        extra,
-        source,
-    )
-
-
-def _given(errors: bytes, is_said: bool) -> Response | Failure:
-    """Return the SERVFAIL of an upstream, or a failure if nobody said that."""
-    if not is_said:
-        return Failure(int.from_bytes(errors[4:6]), errors[types.EDE_CODE_ONLY :].decode())
-    return Response(types.SERVFAIL, False, False, (0, 0, 0), b"", (), 0, False, (), (), (), errors)
