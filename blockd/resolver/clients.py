@@ -14,6 +14,10 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from blockd.names import Network
 
 _HALF = (1 << 64) - 1
+_MAPPED = bytes(10) + b"\xff\xff"  # an IPv4 address in an IPv6 one, RFC 4291 section 2.5.5.2
+_IPV4_PREFIX = 3  # octets of a /24, the least that is routed
+_IPV6_ADDRESS = 8  # octets of a /64, within which a host has any address that it likes (RFC 8981)
+_IPV6_PREFIX = 6  # octets of a /48, what one site has (RFC 6177)
 LOOPBACK = (Network.from_text("127.0.0.0/8"), Network.from_text("::1"))  # no packet with it comes from outside
 
 
@@ -70,6 +74,19 @@ def packed_networks(networks: Iterable[Network]) -> tuple[bytes, bytes]:
 def packed_host(host: str) -> bytes:
     """Return the 4 or 16 octets of an IP address as a socket writes it."""
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)
+
+
+def keys_of(host: str) -> tuple[bytes, bytes]:
+    """Return the keys of the two groups of an IP address: its own octets and those of its /24, or of its /64 and /48.
+
+    They are 4, 3, 8 and 6 octets long, so that no key stands for two networks.
+    """
+    packed = packed_host(host)
+    if len(packed) == 16 and packed.startswith(_MAPPED):
+        packed = packed[12:]
+    if len(packed) == 4:
+        return packed, packed[:_IPV4_PREFIX]
+    return packed[:_IPV6_ADDRESS], packed[:_IPV6_PREFIX]
 
 
 def _ranges(networks: Iterable[Network], size: int) -> tuple[list[int], list[int]]:

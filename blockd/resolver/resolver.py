@@ -13,7 +13,7 @@ from blockd.metrics.upstreams import Load
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
-from blockd.resolver.clients import Clients
+from blockd.resolver.clients import Clients, keys_of
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
@@ -133,12 +133,13 @@ class Resolver:
     def answer_later(self, context: QueryContext, deliver: Callable[[bytes | None], None]) -> asyncio.Task[None] | None:
         """Have `deliver` called with the answer to a message that waits, None for silence; return the task that waits.
 
-        If too many wait already, it is called at once, with SERVFAIL, and None is returned.
+        If too many wait already, in all or of this client, it is called at once, with SERVFAIL, and None is returned.
         """
-        if self._waiting.is_full:
+        keys = keys_of(context.host) if self.clients.is_limited(context.host) else ()
+        if not self._waiting.has_room(keys):
             deliver(self.pipeline.give_up(context, TOO_MANY))
             return None
-        return self._waiting.add(self.finish(context), deliver)
+        return self._waiting.add(self.finish(context), deliver, keys)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""

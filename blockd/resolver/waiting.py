@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 MAX_WAITING = 500  # messages of a worker, over all transports; one more is answered with SERVFAIL at once
@@ -80,26 +80,43 @@ class Turns:
 
 
 class Waiting:
-    """The tasks of a worker's messages that wait, each of which delivers its answer."""
+    """The tasks of a worker's messages that wait, each of which delivers its answer.
+
+    An address, or the network that it is in, may have as many of them as there are places free: alone it gets half of
+    all, and however many have what they may, there is room for a newcomer.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._counts: Counter[bytes] = Counter()  # by key of `keys_of`, for as long as there are any
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more may wait."""
-        return len(self._tasks) >= MAX_WAITING
+    def has_room(self, keys: Sequence[bytes] = ()) -> bool:
+        """Return whether one more may wait, of a client with these keys; without any it is not counted as one."""
+        free = MAX_WAITING - len(self._tasks)
+        return free > 0 and all(self._counts.get(key, 0) < free for key in keys)
 
     def add(
-        self, answering: Coroutine[Any, Any, bytes | None], deliver: Callable[[bytes | None], None]
+        self,
+        answering: Coroutine[Any, Any, bytes | None],
+        deliver: Callable[[bytes | None], None],
+        keys: Sequence[bytes] = (),
     ) -> asyncio.Task[None]:
         """Run a coroutine in a task of its own; `deliver` gets what it returns."""
         task = asyncio.get_running_loop().create_task(_run(answering, deliver))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._counts.update(keys)
+
+        def leave(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            for key in keys:
+                self._counts[key] -= 1
+                if not self._counts[key]:
+                    del self._counts[key]
+
+        task.add_done_callback(leave)
         return task
 
 

@@ -15,16 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from blockd.resolver.clients import packed_host
+from blockd.resolver.clients import keys_of
 
 Level = Literal["address", "prefix", "all"]  # whose bound was passed, see `Bounds`
 
 _LEVELS: tuple[Level, ...] = ("address", "prefix", "all")
-
-_MAPPED = bytes(10) + b"\xff\xff"  # an IPv4 address in an IPv6 one, RFC 4291 section 2.5.5.2
-_IPV4_PREFIX = 3  # octets of a /24, the least that is routed
-_IPV6_ADDRESS = 8  # octets of a /64, within which a host has any address that it likes (RFC 8981)
-_IPV6_PREFIX = 6  # octets of a /48, what one site has (RFC 6177)
 
 
 class Closable(Protocol):
@@ -144,16 +139,3 @@ class ConnectionTable(Generic[C]):
         if group is None:
             group = self._groups[key] = _Group(key)
         return group
-
-
-def keys_of(host: str) -> tuple[bytes, bytes]:
-    """Return the keys of the two groups of an IP address: its own octets and those of its /24, or of its /64 and /48.
-
-    They are 4, 3, 8 and 6 octets long, so that no key stands for two networks.
-    """
-    packed = packed_host(host)
-    if len(packed) == 16 and packed.startswith(_MAPPED):
-        packed = packed[12:]
-    if len(packed) == 4:
-        return packed, packed[:_IPV4_PREFIX]
-    return packed[:_IPV6_ADDRESS], packed[:_IPV6_PREFIX]

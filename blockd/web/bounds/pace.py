@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blockd.transports.connections import keys_of
+from blockd.resolver.clients import keys_of
 
 
 @dataclass(frozen=True, slots=True)
