@@ -12,7 +12,6 @@ from tests.bench.hostile.upstreams import Faulty
 from tests.daemon.harness import put
 from tests.soak.stand import Stand
 
-HUNG_TIME = 40.0  # seconds for which a process is watched that hangs
 OUTAGE = 3.0  # seconds without an upstream, or without descriptors
 IN_ONE_DRAIN = 64  # questions that a worker may have read when it is killed, and that die with it
 
@@ -75,16 +74,12 @@ def _lose_descriptors(stand: Stand) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
 
 
-def _damage(suffix: str) -> Callable[[Stand], None]:
-    """Cut the file of the version in force to half, as a failing disk or a careless hand may."""
-
-    def do(stand: Stand) -> None:
-        version = stand.daemon.status()["ruleset"]["version"]
-        path = stand.daemon.state_dir / "rulesets" / f"{version:06}.{suffix}"
-        with path.open("r+b") as file:
-            file.truncate(path.stat().st_size // 2)
-
-    return do
+def _cut(stand: Stand) -> None:
+    """Cut the ruleset in force to half, as a failing disk or a careless hand may."""
+    version = stand.daemon.status()["ruleset"]["version"]
+    path = stand.daemon.state_dir / "rulesets" / f"{version:06}.ruleset"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
 
 
 def _bad_list(stand: Stand) -> None:
@@ -102,8 +97,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("SIGSTOP of a worker", _stopped("worker"), may_lose=IN_ONE_DRAIN, is_told=True),
     Fault("SIGSTOP of control", _stopped("control")),
     Fault("SIGSTOP of the page process", _stopped("page"), is_told=True),
-    Fault("ruleset cut to half", _damage("ruleset"), may_lose=2 * IN_ONE_DRAIN),
-    Fault("orders' states cut to half", _damage("orders"), may_lose=2 * IN_ONE_DRAIN),
+    Fault("ruleset cut to half", _cut, may_lose=2 * IN_ONE_DRAIN),
     Fault("upstream gone", _lose_upstream),
     Fault("no descriptors", _lose_descriptors),
     Fault("a list that is none", _bad_list),

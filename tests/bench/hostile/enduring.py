@@ -25,7 +25,6 @@ MEASURED = (  # faults that a figure is told of
     "SIGSTOP of the page process",
     "SIGSTOP of control",
     "ruleset cut to half",
-    "orders' states cut to half",
     "kill -9 of a worker",
     "kill -9 of all",
 )
