@@ -193,7 +193,7 @@ class Supervisor:
             nursery = self._nursery.open() if role == CONTROL else None
             damaged, restarts = self._verification.damaged, self._restarts.totals
             job = self._jobs.of(role, self._family, nursery, damaged, restarts)
-            child = self._family.fork(role, job, self._forget)
+            child = self._family.fork(role, job, self._forget_all if role.enforces else self._forget)
         except OSError as error:
             log.error("A process cannot be started (%s); it is tried again.", error.strerror)
             self._restarts.later(role, time.monotonic())
@@ -208,6 +208,11 @@ class Supervisor:
         self._nursery.forget()
         if self._signals is not None:
             self._signals.close()
+
+    def _forget_all(self) -> None:
+        """In a child that only reads the order states, give up what it could write them by, too."""
+        self._forget()
+        self._state.forget_writing()
 
     def _receive(self, child: Child) -> None:
         if child.kind == "verifier":

@@ -71,6 +71,18 @@ def test_ruleset_that_is_damaged_while_it_is_used_is_replaced(daemon: Daemon, da
     assert [found.suffix for found in path.parent.glob("*.damaged")] == [".damaged"], "one is kept as evidence"
 
 
+def test_only_the_control_process_and_the_supervisor_can_write_the_states_of_orders(daemon: Daemon) -> None:
+    def writes(pid: int) -> bool:
+        maps = Path(f"/proc/{pid}/maps").read_text(encoding="ascii", errors="replace").splitlines()
+        return any("memfd:blockd-states" in line and line.split()[1].startswith("rw") for line in maps)
+
+    until(daemon.is_ready, "all is well")
+    control = daemon.control_pid()
+    assert writes(control)
+    assert writes(daemon.pid)
+    assert [pid for pid in daemon.children() if writes(pid)] == [control]
+
+
 def test_hung_worker_is_told_and_started_again_and_takes_nothing_back(daemon: Daemon) -> None:
     victim = daemon.status()["workers"][1]["pid"]
     taken_back = daemon.log.count("taken back")
