@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from blockd.transports.connections import Bounds, ConnectionTable, Level, keys_of
+from blockd.resolver.clients import keys_of
+from blockd.transports.connections import Bounds, ConnectionTable, Level
 
 HOST = "192.0.2.1"
 NEIGHBOUR = "192.0.2.2"
