@@ -130,15 +130,14 @@ class ControlProcess:
         self._damage.note_restarts(context.restarts)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         self._upstreams.listen(self._stand_on)
-        operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_OPERATOR, self._recorder, self._updater, self._switcher, gate.guard,
-            timing.clock,
+            own.path, settings.operator.name or UNNAMED_OPERATOR, self._recorder, self._updater, self._switcher,
+            gate.guard, timing.clock,
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
         self._releases = ReleaseService(state.folder, self._gate, self._recorder, self._updater, timing.clock, trouble)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests, settings.groups)
-        self._statements = StatementService(operator, sources, timing)
+        self._statements = StatementService(settings.operator.name, sources, timing)
         self._held = HeldBack(state.versions)
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._observed = Observed(

@@ -7,11 +7,11 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from blockd.daemon.processes.folder_lock import is_held
 from blockd.daemon.processes.writability import bears_read_only, first_unwritable, may_write
 from blockd.daemon.rights.account import Account, acting_as, user_name
 from blockd.daemon.rights.capabilities import CAP_SETGID, CAP_SETUID, has
 from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
-from blockd.daemon.state_dir import is_held
 from blockd.feeds.budget import octets_text
 from blockd.resolver.edge.cookie_secrets import problems_of
 from blockd.settings import Settings

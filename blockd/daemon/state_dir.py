@@ -16,18 +16,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import re
 import shutil
 import stat
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.processes.folder_lock import take_lock
 from blockd.daemon.processes.writability import bears_read_only, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
@@ -35,7 +34,6 @@ from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
-from blockd.files import descriptor_of_kept
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
 from blockd.ruleset.versions.keeping import spare_one
@@ -57,9 +55,6 @@ _FILE = re.compile(
 )
 
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
-ORPHANS_END = 5.0  # seconds for the children of a killed blockd to notice, and to release its folder
-LOOKS = 0.05  # seconds between two checks of that
-
 log = logging.getLogger(__name__)
 
 
@@ -91,32 +86,11 @@ class StateDir:
                 raise self._unusable(error) from error
 
     def lock(self) -> int:
-        """Lock the folder for this process and its children; raises CommandError if another blockd has locked it.
-
-        If that one was killed, its children are given time to end.
-        """
+        """Lock the folder for this process and its children, see `take_lock`; raises CommandError."""
         try:
-            descriptor = _open_lock(self.folder)
+            return take_lock(self.folder)
         except OSError as error:
             raise self._unusable(error) from error
-        deadline = time.monotonic() + ORPHANS_END
-        while not _is_locked(descriptor):
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            is_alive = not holder.isdecimal() or Path(f"/proc/{holder}").exists()
-            if is_alive or time.monotonic() >= deadline:
-                os.close(descriptor)
-                raise CommandError(
-                    f"Another blockd (process {holder or 'unknown'}) is running with the state folder {self.folder}. "
-                    "It keeps running; stop it first, or configure another state_dir for this one."
-                    if is_alive
-                    else f"Children of a blockd that has ended (process {holder}) still hold the state folder "
-                    f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` lists them."
-                )
-            time.sleep(LOOKS)
-        with contextlib.suppress(OSError):  # a full disk: then the number of the process is not known
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-        return descriptor
 
     def unwritable(self) -> str:
         """Return as a sentence that this process may not write all of the folder; empty if it may."""
@@ -314,48 +288,10 @@ class StateDir:
         return OrderStates(memory_of(enforced), orders, writable=True)
 
 
-def _open_lock(folder: Path) -> int:
-    """Open the file of the lock; the folder itself stands for it if neither can be written."""
-    path = folder / "lock"
-    try:
-        return descriptor_of_kept(path, os.O_RDWR | os.O_CREAT)
-    except OSError:
-        if not bears_read_only(folder):
-            raise
-    try:
-        return descriptor_of_kept(path, os.O_RDONLY)
-    except OSError:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
 def memory_of(enforced: Enforced) -> StatesMemory:
     """Return the memory of the order states of what was opened here."""
     assert isinstance(enforced.states, OrderStates)  # noqa: S101 - no other is enforced
     return enforced.states.memory
-
-
-def is_held(folder: Path) -> bool:
-    """Return whether a blockd, or children of one that was killed, hold the state folder at `folder`."""
-    try:
-        descriptor = descriptor_of_kept(folder / "lock", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _is_locked(descriptor: int) -> bool:
-    """Try to take the lock; return whether it was taken."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _make(folder: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from blockd.cli import main
 from blockd.daemon.preconditions import lacking
-from blockd.daemon.state_dir import StateDir, is_held
+from blockd.daemon.processes.folder_lock import is_held
+from blockd.daemon.state_dir import StateDir
 from blockd.settings import load
 from tests.daemon.harness import Daemon, blockd
 
