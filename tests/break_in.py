@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import stat
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 NOBODY = pwd.getpwnam("nobody")
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 SECONDS = 20  # after which an attempt that hangs is ended
+
+
+def let_through(folder: Path) -> None:
+    """Let everybody through a folder of a test, and those above it: what is in it has to protect itself."""
+    for path in (folder, *folder.parents):
+        if path.stat().st_mode & stat.S_IXOTH:
+            return
+        path.chmod(0o755)
 
 
 def attempted(attempt: Callable[[], object], standing: Callable[[], object] = lambda: None) -> bool:

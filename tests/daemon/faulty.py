@@ -1,7 +1,8 @@
 """A blockd with a fault of its own: `python -m tests.daemon.faulty run …`.
 
-While there is a file `fault` in the working folder, the worker whose index stands in it says that it enforces a new
-version, and keeps the one before. Its self-tests have time enough for a busy machine.
+While there is a file `fault-INDEX` in the working folder, the worker with that index says that it enforces a new
+version, and keeps the one before: a confined worker sees that there is such a file, and can read none. Its self-tests
+have time enough for a busy machine.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ _enforce = worker._enforce
 async def _faulty(
     context: WorkerContext, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
 ) -> Enforced | None:
-    fault = Path("fault")
-    if fault.exists() and int(fault.read_text(encoding="ascii")) == context.index:  # noqa: ASYNC240 - a test's
+    if Path(f"fault-{context.index}").exists():  # noqa: ASYNC240 - a test's
         channel.send({"enforcing": version})
         return before
     return await _enforce(context, resolver, channel, version, before)

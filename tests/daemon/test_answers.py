@@ -281,7 +281,7 @@ def test_stranger_is_refused(tmp_path_factory: pytest.TempPathFactory, resolver:
         assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
         refused = daemon.ask("open-1.example", source="127.0.0.2", edns=True)
         assert refused.rcode == "REFUSED"
-        assert refused.errors[0][0] == 18
+        assert refused.errors == [], "strangers are told as little as possible"
 
 
 def _handshake_refusal(daemon: Daemon, name: str) -> str:

@@ -22,7 +22,7 @@ def test_version_that_one_worker_answers_wrongly_is_taken_back_and_not_kept(
 ) -> None:
     write_list(tmp_path / "list", ["always.example", "before.example"])
     with Daemon(tmp_path, FEED, program="tests.daemon.faulty", gate={"max_shrink": "100%"}) as daemon:
-        (tmp_path / "fault").write_text(str(worker), encoding="ascii")
+        (tmp_path / f"fault-{worker}").touch()
         write_list(tmp_path / "list", ["always.example", "after.example"])
         until(lambda: daemon.metric("blockd_selftest_failures_total") == 1, "the self-test fails")
         daemon.wait_for_version(1)
@@ -45,7 +45,7 @@ def test_version_that_one_worker_answers_wrongly_is_taken_back_and_not_kept(
         assert "self-test: version 2" in shown
         assert "ALARM BlockdSelfTestFailed (critical): The self-test of version 2 failed" in shown
 
-        (tmp_path / "fault").unlink()
+        (tmp_path / f"fault-{worker}").unlink()
         write_list(tmp_path / "list", ["always.example", "later.example"])
         until(lambda: daemon.status()["self_test"]["failure"] is None, "the next version is enforced and tested")
         for _ in range(10):
@@ -58,7 +58,7 @@ def test_version_that_one_worker_answers_wrongly_is_taken_back_and_not_kept(
 
 def test_first_version_stays_though_a_worker_answers_wrongly(tmp_path: Path) -> None:
     write_list(tmp_path / "list", ["listed.example"])
-    (tmp_path / "fault").write_text("0", encoding="ascii")
+    (tmp_path / "fault-0").touch()
     with Daemon(tmp_path, FEED, program="tests.daemon.faulty") as daemon:
         assert daemon.status()["ruleset"]["version"] == 1
         assert "BlockdSelfTestFailed" in [alarm["name"] for alarm in daemon.status()["alarms"]]
@@ -71,7 +71,7 @@ def test_lifted_order_is_among_what_is_tested(tmp_path: Path) -> None:
     publisher.order("order-2", ["two.example"])
     publisher.publish()
     with Daemon(tmp_path, publisher.feed(), program="tests.daemon.faulty") as daemon:
-        (tmp_path / "fault").write_text("1", encoding="ascii")
+        (tmp_path / "fault-1").touch()
         publisher.lift("order-2", datetime(2026, 2, 1, tzinfo=UTC))
         publisher.publish()
         until(lambda: daemon.metric("blockd_selftest_failures_total") == 1, "the self-test fails")

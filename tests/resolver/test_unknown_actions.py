@@ -34,9 +34,9 @@ def test_the_pipeline_answers_for_an_action_that_the_engine_does_not_know(
     pipeline = twins.native.resolver.pipeline
     begin = pipeline.begin
 
-    def noted(packet: bytes, host: str, transport: Transport) -> object:
+    def noted(packet: bytes, host: str, transport: Transport, idle: float = 0) -> object:
         left.append(packet)
-        return begin(packet, host, transport)
+        return begin(packet, host, transport, idle)
 
     monkeypatch.setattr(pipeline, "begin", noted)
     for kind in ("A", "AAAA", "HTTPS", "TXT", "ANY"):
