@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from blockd.metrics import Transport
 from blockd.resolver import SelfTestKey, Sinkhole
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced
 from blockd.selftest.as_client import ask_as_client, everybody_is_touched
 from blockd.selftest.client import ClientOutcome, ask_workers
@@ -64,9 +65,14 @@ class SelfTests:
         self._clients = settings.clients.allow
         self._selftest_key = selftest_key
         self._randomness = randomness
+        self._local = LocalZones.of(settings, ())
         self._skipped: list[str] = []
         self.failures = 0
         self.last: Result | None = None
+
+    def _is_local(self, key: bytes) -> bool:
+        """Whether a name may be answered here without a list."""
+        return self._local.zone_of(key) is not None
 
     async def run(
         self,
@@ -83,7 +89,7 @@ class SelfTests:
         started = time.monotonic()
 
         def ask() -> ClientOutcome:
-            chosen = choose(enforced, before, news, examples, self._randomness)
+            chosen = choose(enforced, before, news, examples, self._randomness, self._is_local)
             asked = {
                 transport: questions(chosen, enforced, self._sinkhole, transport, self._selftest_key, time.time())
                 for transport in (Transport.UDP, Transport.TCP)

@@ -35,12 +35,13 @@ def choose(
     news: Iterable[bytes],
     examples: Examples,
     randomness: Callable[[int], bytes],
+    is_local: Callable[[bytes], bool] = lambda _: False,
 ) -> Chosen:
     """Choose names for the ruleset `enforced`, which has just replaced `before`.
 
     `news` are keys known to have been added or removed, which are chosen first. Then come entries drawn at random, new
-    ones before others; `examples` is called for feeds that the draw has missed. Raises RulesetError if a file is
-    damaged.
+    ones before others; `examples` is called for feeds that the draw has missed. Names that `is_local` are answered here
+    without a list: nothing can be seen in them of a list that spares them. Raises RulesetError if a file is damaged.
     """
     drawn = list(enforced.ruleset.drawn(DRAWS, randomness))
     old = list(before.ruleset.drawn(DRAWS, randomness)) if before else []
@@ -52,7 +53,8 @@ def choose(
     for feed in enforced.ruleset.catalogue.feeds:
         if not by_feed[feed.name] and len(chosen.touched) < MAX_TOUCHED:
             _sort((key for key in examples(feed.name) if key not in pool), enforced, before, chosen, by_feed)
-    chosen.controls = list(_controls(chosen, enforced, randomness))
+    chosen.spared = [key for key in chosen.spared if not is_local(key)]
+    chosen.controls = [key for key in _controls(chosen, enforced, randomness, is_local) if not is_local(key)]
     return chosen
 
 
@@ -74,9 +76,12 @@ def _sort(
             chosen.spared.append(key)
 
 
-def _controls(chosen: Chosen, enforced: Enforced, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
+def _controls(
+    chosen: Chosen, enforced: Enforced, randomness: Callable[[int], bytes], is_local: Callable[[bytes], bool]
+) -> Iterator[bytes]:
     """Yield unlisted names in the top-level domains of listed ones, and so close to them in the file's order."""
-    tops = [key[: 1 + key[0]] for key in (*chosen.touched, *chosen.spared)] or [DomainName.from_text("example").key]
+    found = [key[: 1 + key[0]] for key in (*chosen.touched, *chosen.spared)]
+    tops = [top for top in found if not is_local(top)] or [DomainName.from_text("example").key]
     for number in range(CONTROLS):
         label = randomness(_LABEL).hex().encode()
         key = tops[number % len(tops)] + bytes((len(label),)) + label

@@ -17,12 +17,13 @@ from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Order
 from blockd.resolver import SelfTestIdentity, SelfTestKey
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced
 from blockd.selftest import client as asking
 from blockd.selftest.client import ClientOutcome, ask_workers
 from blockd.selftest.expectations import questions
 from blockd.selftest.sampling import Chosen, choose
-from blockd.settings import SocketAddress
+from blockd.settings import Settings, SocketAddress
 from blockd.transports import TcpServer, UdpServer
 from tests.resolver.rig import CLIENT, SINKHOLE, STRANGER, Rig, order
 from tests.ruleset.lists import NOW, compiled, enforce, feed, listing, some_names
@@ -197,6 +198,20 @@ def test_lifted_and_allowed_names_are_asked_for_as_spared(tmp_path: Path) -> Non
     chosen = chosen_of(subject)
     assert chosen.touched == keys("listed.example")
     assert set(chosen.spared) == set(keys("lifted.example", "allowed.example"))
+
+
+def test_names_that_are_answered_here_without_a_list_tell_nothing_of_one(tmp_path: Path) -> None:
+    """Of `onion` and the like every name is answered, listed or not: no list with such names must fail the test."""
+    local = LocalZones.of(Settings(), ())
+    names = "hidden.onion", "other.test", "shop.example"
+    lifted = "lifted.onion", "lifted.example"
+    before = enforce(compiled(tmp_path / "1.ruleset", feed("f", listing(listed_order("o"), *names, *lifted))))
+    after = enforce(compiled(tmp_path / "2.ruleset", feed("f", listing(listed_order("o"), *names))))
+    found = choose(after, before, (), lambda _: (), chance, lambda key: local.zone_of(key) is not None)
+    assert set(found.touched) == set(keys(*names)), "what is listed is blocked all the same"
+    assert found.spared == keys("lifted.example")
+    assert found.controls
+    assert all(local.zone_of(key) is None for key in found.controls)
 
 
 @pytest.mark.parametrize("worker", [0, 7, 63])
