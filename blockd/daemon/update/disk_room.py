@@ -22,6 +22,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from blockd.feeds.budget import octets_text
+from blockd.files import descriptor_of_kept
 
 RESERVE = "reserve"  # the file in the state folder whose octets are there for enforcement
 LOW = 512 << 20  # octets free, or a quarter of the disk if that is less: then history stops
@@ -147,7 +148,7 @@ class DiskRoom:
         if size >= wanted or not self.is_ample_with(wanted - size):
             return
         try:
-            descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = descriptor_of_kept(self._reserve, os.O_WRONLY | os.O_CREAT)
             try:
                 os.posix_fallocate(descriptor, 0, wanted)
             finally:

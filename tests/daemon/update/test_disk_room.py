@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,14 @@ def test_history_stops_before_evidence_and_evidence_before_enforcement(
     assert room.level is level
     assert room.keeps_history is (level < Level.LOW)
     assert bool(room.no_evidence()) is (level >= Level.SHORT)
+
+
+def test_what_is_no_file_in_the_place_of_the_reserve_holds_up_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / RESERVE)
+    room = DiskRoom(tmp_path, Disk(tmp_path, 100 * GIB, 10 * GIB), ruleset=lambda: 8 * MIB)
+    assert room.look() is Level.AMPLE
+    StateDir(tmp_path).tidy()
+    assert not (tmp_path / RESERVE).exists(), "a start removes it"
 
 
 def test_reserve_is_taken_while_there_is_room_and_given_up_when_there_is_none(
