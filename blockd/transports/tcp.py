@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import OrderedDict
 
 from blockd.metrics import Closing, Row, Transport
@@ -10,11 +11,13 @@ from blockd.resolver import Resolver
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
+from blockd.transports.pace import Pace, PaceBounds
 from blockd.transports.tcp_connection import READ, TcpConnection
 from blockd.transports.turns import TakingTurns
 
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
 MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
+PACE = PaceBounds()  # of a worker: a client that opens a connection for each question asks some within a second
 MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that the first of them is aborted
 
 
@@ -32,6 +35,7 @@ class TcpServer:
         idle: float = IDLE,
         bounds: Bounds = BOUNDS,
         row: Row | None = None,
+        pace: PaceBounds = PACE,
     ) -> None:
         """`row` counts the connections that are closed for others, or at once."""
         self.resolver = resolver
@@ -44,6 +48,7 @@ class TcpServer:
         self.turns = TakingTurns()
         self.incoming = memoryview(bytearray(READ))
         self._row = row
+        self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
         self._acceptors: list[Acceptor] = []
 
     def start(self, sock: socket.socket) -> None:
@@ -76,9 +81,14 @@ class TcpServer:
 
     def _admit(self, host: str, connection: socket.socket) -> TcpConnection | None:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
-        if self.resolver.may_connect(host) or _is_this_machine(host, connection):
+        if _is_this_machine(host, connection):
             return TcpConnection(self, host)
-        self._count(Closing.STRANGER)
+        if not self.resolver.may_connect(host):
+            self._count(Closing.STRANGER)
+        elif not self._pace.allows(host):
+            self._count(Closing.PACE)
+        else:
+            return TcpConnection(self, host)
         return None
 
     def _count(self, why: Closing) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blockd.transports.tcp import TcpServer
 
 READ = 1 << 14  # octets read at once
+FIRST_IDLE = 2.0  # seconds in which the first question must come, however few places are free
 MAX_QUESTION = 4096  # octets of a message that are kept: questions have some hundred; it is cut, as over UDP
 MAX_PIPELINED = 100  # questions of one connection that wait; no more are taken until one is answered
 BURST = 16  # messages of one connection that are handled in a row, so that others get their turn
@@ -38,7 +39,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._waiting: set[asyncio.Task[None]] = set()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._idle = server.idle_seconds()  # that it may be, as of its last message
+        # That it may be, as of its last message; until the first one has been taken it is not for lack of places.
+        self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
         self._deadline = 0.0  # of the event loop's clock: when it has been idle for too long
         self._ended = False
         self._half_closed = False
@@ -245,7 +247,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     def _tire(self) -> None:
         """End the connection if it has been idle for long enough, unless a question is still pending."""
         loop = asyncio.get_running_loop()
-        if self._waiting and not self._is_unread:
+        if (self._waiting or self._has_turn) and not self._is_unread:  # it is the server that is slow
             self._deadline = loop.time() + self._idle
         if loop.time() < self._deadline:
             self._arm(loop)

@@ -13,7 +13,7 @@ from typing import cast
 from blockd.metrics import Closing
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
-from blockd.web.bounds.pace import Pace
+from blockd.transports.pace import Pace
 
 MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds

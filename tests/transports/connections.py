@@ -13,6 +13,8 @@ import dns.rcode
 from blockd.transports import TcpServer
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
+from blockd.transports.pace import PaceBounds
+from blockd.transports.tcp import PACE
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
@@ -66,11 +68,11 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(
-    rig: Rig, idle: float = NEVER, bounds: Bounds = BOUNDS, host: str = "127.0.0.1"
+    rig: Rig, idle: float = NEVER, bounds: Bounds = BOUNDS, host: str = "127.0.0.1", pace: PaceBounds = PACE
 ) -> AsyncIterator[Serving]:
     """Serve on loopback; at the end nothing of any connection may be left."""
     with socket.create_server((host, 0)) as sock:
-        server = TcpServer(rig.resolver, idle=idle, bounds=bounds, row=rig.row)
+        server = TcpServer(rig.resolver, idle=idle, bounds=bounds, row=rig.row, pace=pace)
         server.start(sock)
         made = Serving(server, sock.getsockname())
         try:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 
 import dns.rcode
 import pytest
@@ -13,6 +14,7 @@ from blockd.metrics import Transport
 from blockd.orders import Action
 from blockd.transports import tcp, tcp_connection
 from blockd.transports.connections import Bounds
+from blockd.transports.pace import PaceBounds
 from blockd.transports.tcp_connection import MAX_GATHERED, MAX_QUESTION, READ
 from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, NEVER, Serving, connections, framed, serving
@@ -256,6 +258,28 @@ def test_strangers_are_closed_at_accept_and_counted(rig: Rig, run: Run, monkeypa
 
     run(main())
     assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 0, 3, 0, 0]
+
+
+def test_a_client_that_opens_one_connection_after_the_other_is_closed_at_accept(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise all that a worker accepts is its connections, and everybody else's wait."""
+    monkeypatch.setattr(tcp, "_is_this_machine", lambda _host, _connection: False)
+    monkeypatch.setattr(tcp, "time", SimpleNamespace(monotonic=lambda: 7.0))
+
+    async def main() -> None:
+        async with serving(rig, pace=PaceBounds(address=3, prefix=4, least=1)) as served:
+            for _ in range(3):
+                await served.connect("127.0.0.66")
+            for _ in range(5):
+                assert await (await served.connect("127.0.0.66")).ended()
+            for host in ("127.0.0.67", "127.0.0.68", "127.0.1.1"):
+                newcomer = await served.connect(host)
+                newcomer.send(question(LISTED))
+                assert (await newcomer.receive()).answer, "its neighbours' churn is not its own"
+
+    run(main())
+    assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 0, 0, 0, 5]
 
 
 def test_clients_and_primaries_may_connect(rig: Rig) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from blockd.metrics import Closing
 from blockd.transports.connections import Bounds
+from blockd.transports.pace import Pace, PaceBounds
 from blockd.web import serving
 from blockd.web.block_page import serve_block_page
-from blockd.web.bounds.pace import Pace, PaceBounds
 from blockd.web.serving import Serving, ServingLimits, bounds_of
 from blockd.web.tls import serve_tls
 from tests.web.sinkhole import Sinkhole

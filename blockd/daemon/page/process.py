@@ -30,8 +30,8 @@ from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
+from blockd.transports.pace import Pace, PaceBounds
 from blockd.web.block_page import serve_block_page
-from blockd.web.bounds.pace import Pace, PaceBounds
 from blockd.web.serving import MAX_LIFETIME, ServingLimits, bounds_of
 from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 

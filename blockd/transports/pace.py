@@ -1,7 +1,7 @@
-"""How many connections a client, and its neighbours together, may open within a second at the block page.
+"""How many connections a client, and its neighbours together, may open within a second.
 
-A page costs the server more than it costs who asks for it. Beyond these numbers a connection is closed at once, which
-costs next to nothing. Nothing is known of a client a second later.
+A connection, and a page even more, costs the server more than it costs the client. Beyond these numbers one is closed
+at once, which costs next to nothing. Nothing is known of a client a second later.
 """
 
 from __future__ import annotations

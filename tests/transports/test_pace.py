@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from blockd.web.bounds.pace import Pace, PaceBounds
+from blockd.transports.pace import Pace, PaceBounds
 
 
 class Clock:
