@@ -20,6 +20,7 @@ from blockd.ruleset.mapped import signature_of
 LOOK = 2.0  # seconds between two looks
 RECENT = 900.0  # seconds
 MANY = 5  # processes that end within that time
+_NOTHING = object()
 
 
 class Damage:
@@ -34,7 +35,10 @@ class Damage:
         self._sender = sender
         self._timing = timing
         self._found = dict(found)
-        self._told: object = None  # the changed signature that the supervisor was told
+        state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
+        self._told: object = (
+            _NOTHING  # the changed signature that the supervisor was told, None for a file that is gone
+        )
         self._set_aside: list[Path] = []
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
@@ -52,12 +56,16 @@ class Damage:
             return
         path, opened = enforced.ruleset.path, enforced.ruleset.signature
         now = await asyncio.to_thread(signature_of, path)
-        if now not in (None, opened, self._told) and enforced is self._switcher.enforced:
+        if now not in (opened, self._told) and enforced is self._switcher.enforced:
             self._told = now
-            self._sender.send({"suspect": f"{path} has changed since it was opened"})
+            what = "has changed since it was opened" if now is not None else "is gone, or cannot be reached"
+            self._sender.send({"suspect": f"{path} {what}"})
 
     def _seen(self) -> tuple[str, list[Path]]:
-        return self._state.unwritable(), self._state.versions.damaged()
+        try:
+            return self._state.unwritable(), self._state.versions.damaged()
+        except OSError as error:  # the folder is gone, its disk fails, or this process has no descriptor left
+            return f"{self._state.folder} cannot be read: {error.strerror}", self._set_aside
 
     @property
     def count(self) -> int:

@@ -49,11 +49,14 @@ _UNFINISHED = re.compile(
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|reserve|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
+_OF_BEFORE = ("compiled", "compiled-amended")  # what an earlier blockd has compiled, as large as a ruleset
+# Errors after which no process will open a file: it is gone, not to be read by this user, or on a disk that fails.
+OF_THE_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 log = logging.getLogger(__name__)
 
@@ -78,12 +81,15 @@ class StateDir:
         self.compiling = folder / "compiling"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
-            _make(folder)
-            for part in (folder / "rulesets", folder / "feeds", self.compiling):
-                _make(part)
+            self.make_folders()
         except OSError as error:
             if not bears_read_only(folder):
                 raise self._unusable(error) from error
+
+    def make_folders(self) -> None:
+        """Make the folder and those in it that are missing; raises OSError."""
+        for part in (self.folder, self.folder / "rulesets", self.folder / "feeds", self.compiling):
+            _make(part)
 
     def lock(self) -> int:
         """Lock the folder for this process and its children, see `take_lock`; raises CommandError."""
@@ -126,6 +132,8 @@ class StateDir:
 
         Call it only while the folder is locked.
         """
+        for name in _OF_BEFORE:
+            _remove(self.folder / name)
         for path in self.folder.rglob(".*"):
             if _UNFINISHED.fullmatch(path.name):
                 _remove(path)
@@ -233,6 +241,8 @@ class StateDir:
         is_from_pinned = record is not None and record.base == pinned
         order = (in_force, current, pinned) if is_from_pinned else (in_force, pinned, current)
         wanted = [version for version in order if version in kept]
+        if in_force is not None and in_force not in skip and not os.path.lexists(self.versions.ruleset(in_force)):
+            tell(in_force, f"{self.versions.ruleset(in_force)} is gone")
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             tell(version, "")
             try:
@@ -244,6 +254,8 @@ class StateDir:
                 continue
             except (RulesetError, OSError) as error:
                 log.error("Version %d is skipped: %s. An older one is tried.", version, error)
+                if is_of_the_file(error):
+                    tell(version, str(error))
                 continue
             if version != current and in_force is None:
                 self.mark_current(version)
@@ -286,6 +298,12 @@ class StateDir:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
         return OrderStates(memory_of(enforced), orders, writable=True)
+
+
+def is_of_the_file(error: BaseException) -> bool:
+    """Return whether a file is to blame that it cannot be opened, and not this process for want of means."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in OF_THE_FILE
 
 
 def memory_of(enforced: Enforced) -> StatesMemory:

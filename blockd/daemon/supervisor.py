@@ -176,6 +176,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`."""
+        self._verification.look()
         found = self._pulses.look([child for child in self._family if child.kind != "verifier"])
         for child in found.silent:
             log.error("The %s process %d does not answer. It is ended and started again.", child.name, child.pid)
@@ -195,8 +196,7 @@ class Supervisor:
             job = self._jobs.of(role, self._family, nursery, damaged, restarts)
             child = self._family.fork(role, job, self._forget_all if role.enforces else self._forget)
         except OSError as error:
-            log.error("A process cannot be started (%s); it is tried again.", error.strerror)
-            self._restarts.later(role, time.monotonic())
+            self._restarts.later(role, time.monotonic(), error)
             return
         if nursery is not None:
             nursery.close()
@@ -314,7 +314,7 @@ class Supervisor:
             return  # it cannot be opened at the moment, and there is no other
         self._jobs.version = share(result, self._state)
         instead = f"version {self._jobs.version} is enforced instead" if self._jobs.version else "there is no other"
-        log.error("Version %s is damaged; %s. It is made anew from what the feeds gave.", self._suspected, instead)
+        log.error("Version %s cannot be used; %s. It is made anew from what the feeds gave.", self._suspected, instead)
         for one in self._family:
             if one.role == CONTROL:  # it begins anew with what is enforced now, and makes what is missing
                 one.is_done = True

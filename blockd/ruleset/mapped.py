@@ -37,8 +37,9 @@ from blockd.ruleset.format import (
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
 
-Signature = tuple[int, int, int, int]
-"""Device, inode, size and time of the last change of a file; another one means that it was replaced or changed."""
+Signature = tuple[int, ...]
+"""Device, inode, size and the times of the last changes of a file, of its content and of anything about it; another one
+means that it was replaced or changed."""
 
 _REMEMBERED_SETS = 10_000  # claim sets cached; lists have few, and a hostile file cannot fill memory
 
@@ -263,7 +264,7 @@ def signature_of(path: Path) -> Signature | None:
 
 
 def _signature(found: os.stat_result) -> Signature:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _mapped(path: Path) -> tuple[mmap.mmap, Signature]:

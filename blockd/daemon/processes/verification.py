@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from blockd.ruleset import StatesMemory
 from blockd.settings import Settings
 
 VERIFIER = Role("verifier")
+PATIENCE = 30.0  # seconds for one version: ten million names are read in less than one, from a slow disk in some
+LONGEST_STEP = 1.0  # seconds between two looks that count; more if the supervisor did not run
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class VersionCheck:
         self._reading: int | None = None
         self._result: CheckedVersion | None = None
         self.damaged: dict[int, str] = {}  # why, by version; as found since the start
+        self._idle = 0.0  # seconds of the supervisor's running time since the child has said something
+        self._looked = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -64,6 +69,7 @@ class VersionCheck:
         Raises OSError.
         """
         self._reading, self._result, self._in_force = None, None, in_force
+        self._idle, self._looked = 0.0, time.monotonic()
         self._family.fork(VERIFIER, self._verify, forget)
 
     def receive(self, child: Child) -> None:
@@ -72,6 +78,7 @@ class VersionCheck:
         if messages is None:
             child.is_done = True
         for message in messages or ():
+            self._idle = 0.0
             descriptor = message.pop(DESCRIPTOR, None)
             if message.get("why"):
                 self.damaged[int(message["reading"])] = str(message["why"])
@@ -91,7 +98,25 @@ class VersionCheck:
             self.damaged[self._reading] = why
             self._state.set_aside(self._reading)
             return None
+        if self._result is None and self._reading is not None and child.reason:
+            log.error("Version %d is left alone: %s. An older one is tried.", self._reading, child.reason)
+            return None
         return self._result or CheckedVersion(None, None, has_failed=True)
+
+    def look(self) -> None:
+        """End a child that hangs, as it does if the disk does not answer; what it reads is not tried again.
+
+        Only time in which the supervisor itself runs counts, and a version may take PATIENCE seconds.
+        """
+        child, now = self._family.of(VERIFIER), time.monotonic()
+        self._idle += min(now - self._looked, LONGEST_STEP)
+        self._looked = now
+        if child is not None and self._idle > PATIENCE and not child.reason:
+            child.reason = f"reading it took more than {PATIENCE:.0f} seconds"
+            log.error("The process %d that looks for a version to enforce hangs, and is ended.", child.pid)
+            if self._reading is not None:
+                self.damaged.setdefault(self._reading, child.reason)
+            child.send_signal(signal.SIGKILL)
 
     def wait(self, forget: Callable[[], None]) -> CheckedVersion:
         """Return the last good version; for a start, when there is nothing else to do. Raises OSError."""
@@ -99,13 +124,16 @@ class VersionCheck:
             self.start(forget)
             child = self._family.of(VERIFIER)
             assert child is not None  # noqa: S101 - it was started
-            while child.watch not in readable([child.watch, *self._family.channels], None):
+            while child.watch not in readable([child.watch, *self._family.channels], LONGEST_STEP):
                 self.receive(child)
+                self.look()
             if (found := self.ended(child)) is not None:
                 return found
 
     def _verify(self, channel: Channel) -> None:
         """Look for the version, in the child."""
+        with contextlib.suppress(OSError):
+            self._state.make_folders()  # which somebody may have removed
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         slots = self._slots()

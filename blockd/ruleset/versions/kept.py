@@ -38,6 +38,7 @@ class Versions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._used = 0  # see `note_used`
 
     def all(self) -> list[int]:
         """Return the numbers of the versions kept, the oldest first."""
@@ -85,7 +86,8 @@ class Versions:
 
     def add(self, compiled: Path) -> int:
         """Move a compiled file, which must be in the same file system, here as the next version; return its number."""
-        version = max([*self.all(), *(int(path.stem) for path in self.damaged()), self.current() or 0]) + 1
+        known = [*self.all(), *(int(path.stem) for path in self.damaged()), self.current() or 0, self._used]
+        version = max(known) + 1
         for path in (self.record_path(version), self.held_path(version)):
             path.unlink(missing_ok=True)  # of a ruleset file that was removed
         compiled.rename(self.ruleset(version))
@@ -112,6 +114,10 @@ class Versions:
         self.ruleset(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
         self.held_path(version).unlink(missing_ok=True)
+
+    def note_used(self, version: int) -> None:
+        """Note that this number, and all below it, are taken, even if nothing of these versions is left."""
+        self._used = max(self._used, version)
 
     def set_aside(self, version: int) -> None:
         """Keep a damaged ruleset as evidence, under another name and instead of an earlier one; raises OSError."""
