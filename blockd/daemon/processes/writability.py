@@ -10,10 +10,16 @@ from blockd.ruleset import Versions
 
 
 def first_unwritable(folder: Path) -> Path | None:
-    """Return the first folder, the state folder itself or one in it, that this process may not write; None if none."""
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-        if not may_write(path):
-            return path
+    """Return the first folder, the state folder itself or one in it, that this process may not write; None if none.
+
+    One that is removed meanwhile, as those of unfinished things are, is none of them.
+    """
+    if not may_write(folder):
+        return folder
+    for place, names, _ in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if not may_write(path) and path.exists() and not path.is_symlink():
+                return path
     return None
 
 
@@ -27,7 +33,10 @@ def unwritable(folder: Path) -> str:
     path = first_unwritable(folder)
     if path is None:
         return ""
-    is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    try:
+        is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
     return f"{path} cannot be written: " + (
         "its file system is read-only" if is_read_only else f"this user ({os.geteuid()}) may not"
     )
