@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -44,9 +45,10 @@ def memory_mb(root: int) -> float:
     """Return the memory of a process and its descendants in 10^6 octets; a page that several share counts once."""
     kib = 0
     for pid in processes(root):
-        for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                kib += int(line.split()[1])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    kib += int(line.split()[1])
     return kib * 1024 / 1e6
 
 
