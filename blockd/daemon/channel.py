@@ -13,11 +13,13 @@ channel ends when the other side ends.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 MAX_AT_ONCE = 64  # messages taken before others are looked after; the rest is there the next time
 MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and a sentence, or what is cached of a name
@@ -71,6 +73,32 @@ class Channel:
     def close(self) -> None:
         """Close this end of the channel."""
         self._socket.close()
+
+
+class MessageSource(Protocol):
+    """The side of a channel that hears, see `Channel`."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for messages."""
+
+    def receive(self) -> list[Message] | None:
+        """Return the messages received; None if the other side is gone."""
+
+
+def listen(channel: MessageSource, take: Callable[[Message], None], end: Callable[[], None]) -> None:
+    """Have every message of a channel taken in the running event loop; `end` is called once the other side is gone."""
+    loop = asyncio.get_running_loop()
+
+    def hear() -> None:
+        messages = channel.receive()
+        if messages is None:
+            loop.remove_reader(channel.fileno())
+            end()
+            return
+        for message in messages:
+            take(message)
+
+    loop.add_reader(channel.fileno(), hear)
 
 
 def discard(message: Message) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
 from blockd.daemon.cache.service import CacheFlushed, CacheService, CacheShown
-from blockd.daemon.channel import Channel, Message
+from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
@@ -159,7 +159,7 @@ class ControlProcess:
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
         for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_reader(self._channel.fileno(), self._hear)
+        listen(self._channel, self._hear, self._stop.set)
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(), config=self._context.running.digest, workers=self._settings.workers,
@@ -269,17 +269,11 @@ class ControlProcess:
         """Return the orders that a text may name, and how each stands."""
         return named_orders(self._enforced, asked)
 
-    def _hear(self) -> None:
-        messages = self._channel.receive()
-        if messages is None:
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            self._stop.set()
-            return
-        for message in messages:
-            try:
-                self.heard(message)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:  # of a worker that was broken into
-                log.error("A message of a worker cannot be understood (%r); it is left out.", error)
+    def _hear(self, message: Message) -> None:
+        try:
+            self.heard(message)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # of a worker that was broken into
+            log.error("A message of a worker cannot be understood (%r); it is left out.", error)
 
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""

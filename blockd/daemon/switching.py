@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from blockd.daemon.channel import Message
+from blockd.daemon.channel import Message, MessageSource
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.diff_child import compared
@@ -24,14 +24,8 @@ class Sender(Protocol):
         """Send a message, which may be lost, with a copy of a descriptor."""
 
 
-class ControlChannel(Sender, Protocol):
+class ControlChannel(Sender, MessageSource, Protocol):
     """The channel to the supervisor, see `blockd.daemon.channel.Channel`."""
-
-    def fileno(self) -> int:
-        """Return the descriptor, to wait for messages."""
-
-    def receive(self) -> list[Message] | None:
-        """Return the messages received; None if the other side is gone."""
 
 
 class SelfTest(Protocol):

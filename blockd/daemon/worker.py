@@ -11,7 +11,7 @@ from dataclasses import asdict
 import uvloop
 
 from blockd.daemon.cache.desk import CacheDesk
-from blockd.daemon.channel import Channel
+from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
@@ -88,21 +88,15 @@ async def _enforce_until_stopped(
     following = ResolutionFollower(context, resolver)
     following.start()
 
-    def read() -> None:
-        messages = channel.receive()
-        if messages is None:
-            loop.remove_reader(channel.fileno())
-            stop.set()
-            return
-        for message in messages:
-            if "cache" in message:
-                desk.take(message["cache"])
-            elif "resolution" in message:
-                following.take(message["resolution"])
-            else:
-                versions.put_nowait(context.shared.state.taken(message))
+    def take(message: Message) -> None:
+        if "cache" in message:
+            desk.take(message["cache"])
+        elif "resolution" in message:
+            following.take(message["resolution"])
+        else:
+            versions.put_nowait(context.shared.state.taken(message))
 
-    loop.add_reader(channel.fileno(), read)
+    listen(channel, take, stop.set)
     for number in ENDING:
         loop.add_signal_handler(number, stop.set)
     swapping = asyncio.create_task(_swap_in_turn(context, resolver, channel, versions, enforced))

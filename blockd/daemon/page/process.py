@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from blockd.daemon.channel import Channel
+from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import PageContext
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
@@ -80,7 +80,7 @@ class PageProcess:
             self._channel.send({"enforcing": 0})
         elif not await self.enforce(self._wanted):  # before the first visitor is answered
             self._news.set()
-        loop.add_reader(self._channel.fileno(), self._hear)
+        listen(self._channel, self._hear, self._stop.set)
         site, sockets = self.sinkhole.site(), self._shared.sockets
         serving = [
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
@@ -108,15 +108,9 @@ class PageProcess:
             is_front_end,
         )
 
-    def _hear(self) -> None:
-        messages = self._channel.receive()
-        if messages is None:
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            self._stop.set()
-            return
-        for message in messages:
-            if "enforce" in message:
-                self.want(self._shared.state.taken(message))
+    def _hear(self, message: Message) -> None:
+        if "enforce" in message:
+            self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""
