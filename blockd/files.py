@@ -74,6 +74,33 @@ def open_kept(path: Path) -> BufferedReader:
     return os.fdopen(descriptor_of_kept(path, os.O_RDONLY), "rb")
 
 
+Stamp = tuple[int, int, int, int, int]
+"""What changes with a file: the times of the last changes of its content and of anything about it in nanoseconds, its
+size, inode and device."""
+
+
+def stamp_from(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file with this status."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of the file at `path` now; None if it cannot be found."""
+    try:
+        return stamp_from(path.stat())
+    except OSError:
+        return None
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a file or folder, whatever is in it; None if it cannot be found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 NOT_KEPT = (errno.EINVAL, errno.ELOOP, errno.ENXIO)
 """The errors by which `descriptor_of_kept` says that something else than a regular file lies there."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from blockd.files import identity_of
+
 MOST = 5  # files named; a publication may have thousands
 
 
@@ -27,18 +29,10 @@ class Doings:
         """Return what was and was not changed until now."""
         if self._asked:
             return "the running daemon was asked already and goes on; `blockd status` shows what it enforces"
-        written = [path for path, made in self._files.items() if made is not None and _identity(path) == made]
+        written = [path for path, made in self._files.items() if made is not None and identity_of(path) == made]
         removed = [path for path, made in self._files.items() if made is None and not path.exists()]
         said = [f"{what} {_listed(paths)}" for what, paths in (("written", written), ("removed", removed)) if paths]
         return f"it has {' and '.join(said)}; no other file was changed" if said else "nothing was changed"
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _listed(paths: list[Path]) -> str:

@@ -15,7 +15,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Sender
 from blockd.daemon.timing import Timing
-from blockd.ruleset.mapped import signature_of
+from blockd.files import stamp_of
 
 LOOK = 2.0  # seconds between two looks
 RECENT = 900.0  # seconds
@@ -36,9 +36,7 @@ class Damage:
         self._timing = timing
         self._found = dict(found)
         state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
-        self._told: object = (
-            _NOTHING  # the changed signature that the supervisor was told, None for a file that is gone
-        )
+        self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
@@ -54,8 +52,8 @@ class Damage:
         self.unwritable, self._set_aside = await asyncio.to_thread(self._seen)
         if enforced is None:
             return
-        path, opened = enforced.ruleset.path, enforced.ruleset.signature
-        now = await asyncio.to_thread(signature_of, path)
+        path, opened = enforced.ruleset.path, enforced.ruleset.stamp
+        now = await asyncio.to_thread(stamp_of, path)
         if now not in (opened, self._told) and enforced is self._switcher.enforced:
             self._told = now
             what = "has changed since it was opened" if now is not None else "is gone, or cannot be reached"

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, read_small, verify_detached
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
-from blockd.feeds.file import FileSource, stamp_of
+from blockd.feeds.file import FileSource
 from blockd.feeds.web import ReadAccess, WebSource
+from blockd.files import stamp_of
 from blockd.settings import ListSignature, shown_place
 
 _BESIDE = "signature"  # the folder within a feed's own to which a signature is fetched

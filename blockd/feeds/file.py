@@ -10,15 +10,13 @@ from pathlib import Path
 
 from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
-from blockd.files import replacing
+from blockd.files import Stamp, replacing, stamp_from
 from blockd.formats.body import cannot_read, open_regular
 from blockd.formats.packed.forms import HEAD, is_packed
 
 SETTLE = 1.0  # seconds without a change until a file counts as written
 OPEN_SETTLE = 10  # times as long if its last line has no line feed: it may be one that is written slowly
 _PIECE = 1024 * 1024  # octets copied at a time
-
-_Stamp = tuple[int, int, int, int, int]  # what changes with a file: its times, size, inode, device
 
 
 class FileSource:
@@ -37,10 +35,10 @@ class FileSource:
         self._clock = clock
         self._settle = settle
         self._wall_clock = now
-        self._seen: _Stamp | None = None
+        self._seen: Stamp | None = None
         self._seen_at = 0.0
         self._is_another = False  # than the one seen before
-        self._taken: _Stamp | None = None
+        self._taken: Stamp | None = None
 
     @property
     def settling(self) -> bool:
@@ -72,7 +70,7 @@ class FileSource:
 
     def _poll(self, incoming: Path) -> Fetched | None:
         try:
-            stamp = _stamp(self._path.stat())
+            stamp = stamp_from(self._path.stat())
         except OSError as error:
             raise cannot_read(self._path, error) from error
         if stamp == self._taken:
@@ -90,7 +88,7 @@ class FileSource:
             return None
         return self._copy(incoming, stamp)
 
-    def _copy(self, incoming: Path, stamp: _Stamp) -> Fetched | None:
+    def _copy(self, incoming: Path, stamp: Stamp) -> Fetched | None:
         digest = hashlib.sha256()
         size = 0
         with open_regular(self._path) as source, replacing(incoming) as target:
@@ -104,7 +102,7 @@ class FileSource:
                     )
                 digest.update(piece)
                 target.write(piece)
-            after = _stamp(os.fstat(source.fileno()))
+            after = stamp_from(os.fstat(source.fileno()))
         if after != stamp:
             incoming.unlink()
             self._seen = after
@@ -118,18 +116,6 @@ class FileSource:
             return os.read(descriptor, _PIECE)
         except OSError as error:
             raise cannot_read(self._path, error) from error
-
-
-def stamp_of(path: Path) -> _Stamp | None:
-    """Return a value that changes with a file; None if the file cannot be found."""
-    try:
-        return _stamp(path.stat())
-    except OSError:
-        return None
-
-
-def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def _is_open(path: Path) -> bool:

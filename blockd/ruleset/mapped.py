@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import DamagedRuleset, RulesetError
-from blockd.files import NOT_KEPT, descriptor_of_kept
+from blockd.files import NOT_KEPT, Stamp, descriptor_of_kept, stamp_from
 from blockd.names import MAX_LABEL, Network, address_key, hashed_key, label_ends, name_digest
 from blockd.names.translation import MAPPED_BITS, ipv4_network_within
 from blockd.orders import Scope
@@ -36,10 +36,6 @@ from blockd.ruleset.format import (
     hash_of,
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
-
-Signature = tuple[int, ...]
-"""Device, inode, size and the times of the last changes of a file, of its content and of anything about it; another one
-means that it was replaced or changed."""
 
 _REMEMBERED_SETS = 10_000  # claim sets cached; lists have few, and a hostile file cannot fill memory
 
@@ -65,7 +61,7 @@ class Ruleset:
         self.path = path
         self.header = header
         self._octets = octets
-        self.signature: Signature | None = None  # of the file as it was opened
+        self.stamp: Stamp | None = None  # of the file as it was opened
         self._sets: dict[int, tuple[Claim, ...]] = {}
         section = header.catalogue
         known = like.known_orders() if like is not None else None
@@ -82,7 +78,7 @@ class Ruleset:
         catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not parsed
         again.
         """
-        octets, signature = _mapped(path)
+        octets, stamp = _mapped(path)
         try:
             header = Header.unpack(octets[:HEADER_SIZE], len(octets))
             if verify:  # before anything else is made of its content
@@ -91,7 +87,7 @@ class Ruleset:
         except RulesetError as error:
             octets.close()
             raise type(error)(f"{path} cannot be used as a ruleset: {error}") from error
-        ruleset.signature = signature
+        ruleset.stamp = stamp
         return ruleset
 
     def known_orders(self) -> dict[bytes, OrderRecord]:
@@ -255,24 +251,12 @@ def _check(octets: mmap.mmap, header: Header) -> None:
         raise DamagedRuleset("its content does not match its digest: it was cut or damaged")
 
 
-def signature_of(path: Path) -> Signature | None:
-    """Return the signature of the file at `path` now; None if there is none."""
-    try:
-        return _signature(path.stat())
-    except OSError:
-        return None
-
-
-def _signature(found: os.stat_result) -> Signature:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _mapped(path: Path) -> tuple[mmap.mmap, Signature]:
-    """Map a file, and return its signature; raises RulesetError, and DamagedRuleset if it is no file to be mapped."""
+def _mapped(path: Path) -> tuple[mmap.mmap, Stamp]:
+    """Map a file, and return its stamp; raises RulesetError, and DamagedRuleset if it is no file to be mapped."""
     try:
         descriptor = descriptor_of_kept(path, os.O_RDONLY)
         try:
-            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), _signature(os.fstat(descriptor))
+            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), stamp_from(os.fstat(descriptor))
         finally:
             os.close(descriptor)
     except ValueError as error:

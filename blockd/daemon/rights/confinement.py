@@ -19,6 +19,7 @@ from pathlib import Path
 from blockd.daemon.rights import landlock
 from blockd.daemon.rights.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, close_memory, keep_only
 from blockd.errors import CommandError, cause_of
+from blockd.files import identity_of
 from blockd.settings import NamedPrimary, Settings, TransferFeed, Upstream
 
 DNS_PORT = 53  # of the resolvers that the machine names
@@ -74,7 +75,7 @@ class Confinement:
         Capabilities go too; root, which may own none of the files, keeps the right to open them.
         """
         _left.clear()
-        _left.update({path: _identity(path) for path in self.reads})
+        _left.update({path: identity_of(path) for path in self.reads})
         close_memory()
         keep_only([CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH] if os.geteuid() == 0 else [])
         own = [path.resolve() for path in (*self.reads, *self.writes)]
@@ -92,19 +93,10 @@ _left: dict[Path, tuple[int, int] | None] = {}  # of this process: what it may r
 def check_in_place() -> None:
     """Raise CommandError if a folder was replaced that this process may read: it may not read the one there now."""
     for path, known in _left.items():
-        if _identity(path) != known:
+        if identity_of(path) != known:
             raise CommandError(
                 f"{path} was replaced by another, which this process may not open. It is started again, and then may."
             )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and the number of a file or folder; None if there is none. Landlock knows it by these."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 @functools.cache
