@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from blockd.files import identity_of
-
 MOST = 5  # files named; a publication may have thousands
 
 
@@ -29,6 +27,8 @@ class Doings:
         """Return what was and was not changed until now."""
         if self._asked:
             return "the running daemon was asked already and goes on; `blockd status` shows what it enforces"
+        from blockd.files import identity_of  # whose imports a wrong usage need not wait for
+
         written = [path for path, made in self._files.items() if made is not None and identity_of(path) == made]
         removed = [path for path, made in self._files.items() if made is None and not path.exists()]
         said = [f"{what} {_listed(paths)}" for what, paths in (("written", written), ("removed", removed)) if paths]
