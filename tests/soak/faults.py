@@ -1,7 +1,12 @@
-"""What is done to a daemon under load, one after the other, and how soon it is whole again."""
+"""What is done to a daemon under load, one after the other, and how soon it is whole again.
+
+What lasts, such as an upstream that is gone, is taken back after a while: blocks must hold meanwhile, and what is not
+whole then counts.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import time
@@ -16,9 +21,15 @@ OUTAGE = 3.0  # seconds without an upstream, or without descriptors
 IN_ONE_DRAIN = 64  # questions that a worker may have read when it is killed, and that die with it
 
 
+Undo = Callable[[], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What came of one fault, in seconds: until it was told in /healthz, until blocks held, until all was whole."""
+    """What came of one fault, in seconds.
+
+    Until it was told in /healthz, and until blocks held, since it was done; until all was whole, since it was over.
+    """
 
     told: float | None
     blocks: float
@@ -30,24 +41,37 @@ class Fault:
     """One kind of fault. `may_lose` is how many questions may be lost with it: those in the hands of what is killed."""
 
     name: str
-    do: Callable[[Stand], object]
+    do: Callable[[Stand], Undo | None]  # returns what ends a fault that lasts
     may_lose: int = 0
     is_told: bool = False  # whether it is waited for /healthz to tell
 
     def run(self, stand: Stand) -> Course:
-        """Do it, and wait until all is whole."""
+        """Do it, once workers of the fault before have their caches again, and wait until all is whole."""
+        stand.seconds_until(stand.fill_caches, time.monotonic())
         begun = time.monotonic()
-        self.do(stand)
+        undo = self.do(stand)
         told = stand.seconds_until(lambda: stand.says("/healthz", 503), begun) if self.is_told else None
-        return Course(told, stand.seconds_until(stand.blocks, begun), stand.seconds_until(stand.is_whole, begun))
+        blocks = stand.seconds_until(stand.blocks, begun)
+        if undo is not None:
+            time.sleep(OUTAGE)
+            undo()
+            begun = time.monotonic()
+        return Course(told, blocks, stand.seconds_until(stand.is_whole, begun))
 
 
-def _killed(kind: str) -> Callable[[Stand], object]:
-    return lambda stand: stand.send(kind, signal.SIGKILL)
+def _sent(kind: str, number: signal.Signals) -> Callable[[Stand], None]:
+    def do(stand: Stand) -> None:
+        stand.send(kind, number)
+
+    return do
 
 
-def _stopped(kind: str) -> Callable[[Stand], object]:
-    return lambda stand: stand.send(kind, signal.SIGSTOP)
+def _killed(kind: str) -> Callable[[Stand], None]:
+    return _sent(kind, signal.SIGKILL)
+
+
+def _stopped(kind: str) -> Callable[[Stand], None]:
+    return _sent(kind, signal.SIGSTOP)
 
 
 def _kill_all(stand: Stand) -> None:
@@ -57,21 +81,28 @@ def _kill_all(stand: Stand) -> None:
     stand.daemon.launch()
 
 
-def _lose_upstream(stand: Stand) -> None:
+def _lose_upstream(stand: Stand) -> Undo:
     port = stand.upstream.port
     stand.upstream.kill()
-    time.sleep(OUTAGE)
-    stand.upstream = Faulty(stand.faulty, stand.core, 0.0, port)
+
+    def undo() -> None:
+        stand.upstream = Faulty(stand.faulty, stand.core, 0.0, port)
+
+    return undo
 
 
-def _lose_descriptors(stand: Stand) -> None:
+def _lose_descriptors(stand: Stand) -> Undo:
     """Take from every worker what descriptors it may still open."""
     limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in stand.processes("worker")}
     for pid, (_, hard) in limits.items():
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, hard))
-    time.sleep(OUTAGE)
-    for pid, limit in limits.items():
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+    def undo() -> None:
+        for pid, limit in limits.items():
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+    return undo
 
 
 def _cut(stand: Stand) -> None:
@@ -82,10 +113,10 @@ def _cut(stand: Stand) -> None:
         file.truncate(path.stat().st_size // 2)
 
 
-def _bad_list(stand: Stand) -> None:
-    """Put what is no list in the place of the list, for a moment."""
+def _bad_list(stand: Stand) -> Undo:
+    """Put what is no list in the place of the list."""
     put(stand.folder / "list", stand.chance.randbytes(200_000))
-    time.sleep(OUTAGE)
+    return stand.publish
 
 
 FAULTS: tuple[Fault, ...] = (

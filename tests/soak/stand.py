@@ -43,13 +43,14 @@ class Stand:
     chance: random.Random
     enforced_in: list[float] = field(default_factory=list)  # seconds from a list to its enforcement
     never: list[int] = field(default_factory=list)  # rounds that were not enforced in time
+    round: int = 0  # of the lists, the one that is to be enforced
     restarts: int = 0  # of the whole daemon, by this program as a service manager does it
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Stand]:
         """Run all of it until the end of the block."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.publish(0)
+        self.publish()
         self.upstream = Faulty(self.faulty, self.core)
         self.daemon = Daemon(
             self.folder, FEED, upstream=f"127.0.0.1:{self.upstream.port}", gate={"max_shrink": "100%"}, fresh=True
@@ -71,15 +72,23 @@ class Stand:
         finally:
             self.upstream.kill()
 
-    def publish(self, number: int) -> None:
-        """Put a list in place that has the name of a round, and no longer that of the one before."""
+    def publish(self) -> None:
+        """Put a list in place that has the name of the round, and no longer that of the one before."""
         names = [f"name-{place}.example" for place in range(NAMES)]
-        write_list(self.folder / "list", [*ALWAYS, f"round-{number}.example", *names])
+        write_list(self.folder / "list", [*ALWAYS, f"round-{self.round}.example", *names])
+
+    def fill_caches(self) -> bool:
+        """Whether every worker has in its cache what the steady client asks, and can do without the upstream."""
+        return all(self._answers(f"c{number}.cached.example", REAL) for number in range(CACHED))
 
     def blocks(self, name: str = ALWAYS[0]) -> bool:
-        """Whether a name is answered with the sinkhole at once, from as many ports as reach every worker."""
+        """Whether a name is answered with the sinkhole at once by every worker."""
+        return self._answers(name, SINKHOLE)
+
+    def _answers(self, name: str, expected: str) -> bool:
+        """Whether a name is answered with an address at once, from as many ports as reach every worker."""
         query = dns.message.make_query(name, "A").to_wire()
-        address = socket.inet_aton(SINKHOLE)
+        address = socket.inet_aton(expected)
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             socks = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(SOCKETS)]
             for sock in socks:
@@ -136,14 +145,13 @@ class Stand:
 
     def _change(self, stop: threading.Event) -> None:
         """Publish one list after the other, as soon as the one before is enforced."""
-        number = 0
         while not stop.wait(PERIOD):
-            number += 1
-            self.publish(number)
+            self.round += 1
+            self.publish()
             begun = time.monotonic()
-            while not self.blocks(f"round-{number}.example") and not stop.is_set():
+            while not self.blocks(f"round-{self.round}.example") and not stop.is_set():
                 if time.monotonic() - begun > PATIENCE:
-                    self.never.append(number)
+                    self.never.append(self.round)
                     break
                 time.sleep(LOOK)
             else:
