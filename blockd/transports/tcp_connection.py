@@ -46,6 +46,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._half_closed = False
         self._reads = True
         self._is_unread = False  # the client leaves answers unread
+        self._is_newcomer = True  # none of its messages has been handled yet
         self._has_turn = False  # it is among those that wait for their turn
 
     def abort(self) -> None:
@@ -117,6 +118,10 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._touch()
             self._ask_for_turn()
 
+    def is_newcomer(self) -> bool:
+        """Return whether no message of it has been handled yet, as `TakingTurns` asks."""
+        return self._is_newcomer
+
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
         self._has_turn = False
@@ -181,6 +186,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
             self.abort()
             return
+        self._is_newcomer = False
         self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport, self._idle)

@@ -1,6 +1,8 @@
 """Whose turn it is: connections handle their messages in their order, for some milliseconds in each turn of the loop.
 
-So any number of connections that send as much as they can delay neither UDP nor each other by more.
+So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
+wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a queue of their own, which is
+served as often as that of all others: thousands that pile up questions do not stand before one that asks its first.
 """
 
 from __future__ import annotations
@@ -12,29 +14,38 @@ from collections.abc import Callable
 from typing import Protocol
 
 BUDGET = 0.003  # seconds of one turn of the event loop
+SHARED_BY = 16  # so many others that wait for their turn halve the part of it that one connection gets
 
 
 class TurnTaker(Protocol):
     """A connection that may have messages to handle."""
+
+    def is_newcomer(self) -> bool:
+        """Return whether none of its messages has been handled yet."""
 
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle messages, at least one, as long as there is time; return whether some are left for a later turn."""
 
 
 class TakingTurns:
-    """Lets connections work within BUDGET seconds of each turn of the event loop, in the order in which they ask."""
+    """Lets connections work within BUDGET seconds of each turn of the event loop, in the order in which they ask.
+
+    After each newcomer comes another connection, and the other way round.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ends: float | None = None  # of the current turn, None if nobody has worked in it
-        self._queue: deque[TurnTaker] = deque()
+        self._part_ends = 0.0  # of the time of the connection that works now
+        self._queues: tuple[deque[TurnTaker], deque[TurnTaker]] = (deque(), deque())  # of newcomers, of all others
+        self._next = 0  # whose queue is served next
         self._scheduled = False
 
     def ask(self, taker: TurnTaker) -> bool:
         """Let a connection work at once if nobody is before it; return whether it is left for a later turn."""
-        if not self._queue and self.has_time() and not taker.work(self.has_time):
+        if not any(self._queues) and self.has_time() and not self._work(taker):
             return False
-        self._queue.append(taker)
+        self._append(taker)
         self._schedule()
         return True
 
@@ -56,9 +67,22 @@ class TakingTurns:
         """Begin the next turn."""
         self._scheduled = False
         self._ends = None
-        for _ in range(len(self._queue)):
+        for _ in range(sum(map(len, self._queues))):
             if not self.has_time():
                 return
-            taker = self._queue.popleft()
-            if taker.work(self.has_time):
-                self._queue.append(taker)
+            queue = self._queues[self._next] or self._queues[1 - self._next]
+            self._next = 1 - self._next
+            taker = queue.popleft()
+            if self._work(taker):
+                self._append(taker)
+
+    def _work(self, taker: TurnTaker) -> bool:
+        part = BUDGET / (1 + sum(map(len, self._queues)) / SHARED_BY)
+        self._part_ends = self._clock() + part
+        return taker.work(self._has_part)
+
+    def _has_part(self) -> bool:
+        return self.has_time() and self._clock() < self._part_ends
+
+    def _append(self, taker: TurnTaker) -> None:
+        self._queues[not taker.is_newcomer()].append(taker)

@@ -11,19 +11,35 @@ from tests.transports.loops import Run, until
 class Sender:
     """A connection with some messages, each of which takes some time."""
 
-    def __init__(self, name: str, messages: int, clock: Clock, done: list[str], burst: int = 2) -> None:
+    def __init__(
+        self,
+        name: str,
+        messages: int,
+        clock: Clock,
+        done: list[str],
+        burst: int = 2,
+        newcomer: bool = False,
+        seconds: float = BUDGET / 4,
+    ) -> None:
+        self.newcomer = newcomer
+        self.seconds = seconds
         self.name = name
         self.messages = messages
         self.clock = clock
         self.done = done
         self.burst = burst
 
+    def is_newcomer(self) -> bool:
+        """Whether nothing of it has been handled."""
+        return self.newcomer
+
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle a burst, or less if there is no time."""
         for _ in range(min(self.burst, self.messages)):
+            self.newcomer = False
             self.messages -= 1
             self.done.append(self.name)
-            self.clock.now += BUDGET / 4
+            self.clock.now += self.seconds
             if not has_time():
                 break
         return self.messages > 0
@@ -69,5 +85,58 @@ def test_without_time_left_it_is_the_next_turn(run: Run) -> None:
         assert turns.ask(Sender("b", 1, clock, done))
         assert done == ["a"] * 4
         await until(lambda: len(done) == 5)
+
+    run(main())
+
+
+def test_a_newcomer_is_next_however_much_others_ask(run: Run) -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for _ in range(1000):
+            turns.ask(Sender("a", 100, clock, done))
+        before = len(done)
+        assert turns.ask(Sender("n", 1, clock, done, newcomer=True))
+        assert turns.ask(Sender("m", 1, clock, done, newcomer=True))
+        await until(lambda: "m" in done)
+        assert "".join(done[before:]).count("a") <= 2
+
+    run(main())
+
+
+def test_newcomers_do_not_keep_others_from_their_turn(run: Run) -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for name in "aaaa":
+            turns.ask(Sender(name, 8, clock, done))
+        for _ in range(100):
+            turns.ask(Sender("n", 1, clock, done, newcomer=True))
+        before = len(done)
+        await until(lambda: "".join(done[before:]).count("a") >= 8)
+        assert "".join(done[before:]).count("n") <= 9
+
+    run(main())
+
+
+def test_the_more_wait_the_shorter_is_the_turn_of_each(run: Run) -> None:
+    """A burst of each of a thousand would keep the last of them waiting for seconds."""
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for _ in range(1000):
+            turns.ask(Sender("a", 32, clock, done, burst=16, seconds=BUDGET / 60))
+        before = len(done)
+        last = Sender("z", 16, clock, done, burst=16, seconds=BUDGET / 60)
+        turns.ask(last)
+        await until(lambda: "z" in done)
+        assert done.index("z") - before <= 1000, "one message of each that was before it"
+        assert done[:16] == ["a"] * 16, "a whole burst for who is alone"
 
     run(main())
