@@ -23,7 +23,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
-from blockd.resolver.waiting import TOO_MANY, Waiting
+from blockd.resolver.waiting import TOO_MANY, Key, Waiting
 from blockd.ruleset import Enforced
 from blockd.settings import Upstream
 
@@ -133,9 +133,12 @@ class Resolver:
     def answer_later(self, context: QueryContext, deliver: Callable[[bytes | None], None]) -> asyncio.Task[None] | None:
         """Have `deliver` called with the answer to a message that waits, None for silence; return the task that waits.
 
-        If too many wait already, in all or of this client, it is called at once, with SERVFAIL, and None is returned.
+        If too many wait already, in all, of this client or for this domain, it is called at once, with SERVFAIL, and
+        None is returned.
         """
-        keys = keys_of(context.host) if self.clients.is_limited(context.host) else ()
+        keys: list[Key] = [("domain", self._forwarder.domain_of(context.lookup[0]))]
+        if self.clients.is_limited(context.host):
+            keys += keys_of(context.host)
         if not self._waiting.has_room(keys):
             deliver(self.pipeline.give_up(context, TOO_MANY))
             return None

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Literal
 
 MAX_WAITING = 500  # messages of a worker, over all transports; one more is answered with SERVFAIL at once
 AT_ONCE = 16  # messages that go on in one turn of the event loop, about 2 ms; sockets are read before the next ones
 BUDGET = 0.003  # seconds after which no more of them go on in the same turn
+
+Key = bytes | tuple[Literal["domain"], bytes]  # of a client, see `keys_of`, or of a registered domain
 
 TOO_MANY = "too many questions are waiting for upstreams"
 
@@ -82,19 +84,20 @@ class Turns:
 class Waiting:
     """The tasks of a worker's messages that wait, each of which delivers its answer.
 
-    An address, or the network that it is in, may have as many of them as there are places free: alone it gets half of
-    all, and however many have what they may, there is room for a newcomer.
+    An address, the network that it is in, and the domain that is asked for may each have as many of them as there are
+    places free: alone it gets half of all, and however many have what they may, there is room for a newcomer. So a
+    domain whose servers are silent keeps no other name from being asked for, whoever asks for it.
     """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: Counter[bytes] = Counter()  # by key of `keys_of`, for as long as there are any
+        self._counts: Counter[Key] = Counter()  # for as long as there are any
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def has_room(self, keys: Sequence[bytes] = ()) -> bool:
-        """Return whether one more may wait, of a client with these keys; without any it is not counted as one."""
+    def has_room(self, keys: Sequence[Key] = ()) -> bool:
+        """Return whether one more may wait that is counted under these keys."""
         free = MAX_WAITING - len(self._tasks)
         return free > 0 and all(self._counts.get(key, 0) < free for key in keys)
 
@@ -102,7 +105,7 @@ class Waiting:
         self,
         answering: Coroutine[Any, Any, bytes | None],
         deliver: Callable[[bytes | None], None],
-        keys: Sequence[bytes] = (),
+        keys: Sequence[Key] = (),
     ) -> asyncio.Task[None]:
         """Run a coroutine in a task of its own; `deliver` gets what it returns."""
         task = asyncio.get_running_loop().create_task(_run(answering, deliver))

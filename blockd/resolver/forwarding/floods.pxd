@@ -7,6 +7,8 @@ cdef class Domain:
     cdef double level
     cdef double moment
     cdef int held_back
+    cdef int asked
+    cdef double asking_since
     cdef bytes said
 
 
@@ -44,6 +46,7 @@ cdef class Floods:
 
     @cython.locals(domain=Domain, name=bytes)
     cdef _make_room(self, double now)
+    cdef bint _may_ask(self, Domain domain, double now) noexcept
     cdef double _level(self, Domain domain, double now) noexcept
     cdef bint _is_exempt(self, bytes key) except *
     cdef _begin(self, Domain domain, bytes name, double now)

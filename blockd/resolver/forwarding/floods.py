@@ -16,7 +16,7 @@ from blockd.names.suffixes import PublicSuffixes
 from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT
 from blockd.resolver.zone_table import NO_ZONE, ZoneTable
 
-ASKED = 10  # of the new names below a domain in a flood, one in so many is asked, so that its end is seen
+ASKED = 10  # of the new names below a domain in a flood, at most one in so many is asked, so that its end is seen
 WINDOW = 2.0  # seconds for which a domain may fail at the rate of the limit at once
 CALM = 3.0  # seconds that a domain needs to count as calm again once nothing below it fails
 MAX_RULE = 16  # labels of a public suffix; a longer one is as if it were not in the list
@@ -50,6 +50,8 @@ class Domain:
         self.level = 0.0  # failures that are above the rate
         self.moment = now  # when `level` was that
         self.held_back = 0  # names not asked since one was
+        self.asked = 0  # names asked in the flood since ...
+        self.asking_since = now  # ... this moment, less than a second ago
         self.said = b""  # why, if it has been in a flood
 
 
@@ -82,7 +84,7 @@ class Floods:
         if domain is None:
             return None
         domain.held_back += 1
-        if domain.held_back >= ASKED:
+        if domain.held_back >= ASKED and self._may_ask(domain, now):
             domain.held_back = 0
             return None
         self.held_back += 1
@@ -154,6 +156,14 @@ class Floods:
             return None
         return domain
 
+    def _may_ask(self, domain: Domain, now: float) -> bool:
+        """Count a name that is to be asked; return whether it is within the rate, as large as the flood may be."""
+        if now - domain.asking_since >= 1.0:
+            domain.asked = 0
+            domain.asking_since = now
+        domain.asked += 1
+        return domain.asked <= max(self.rate, 1.0)
+
     def _level(self, domain: Domain, now: float) -> float:
         """Return how many failures are above the rate now."""
         return max(domain.level - (now - domain.moment) * self.rate, 0.0)
@@ -173,13 +183,13 @@ class Floods:
 
     def _begin(self, domain: Domain, name: bytes, now: float) -> None:
         text = f"below {DomainName(name).text}" if name else "without a dot"
-        domain.said = f"most new names {text} fail: one in {ASKED} is asked".encode()[:MAX_FAILURE_TEXT]
+        domain.said = f"most new names {text} fail: at most one in {ASKED} is asked".encode()[:MAX_FAILURE_TEXT]
         if now - self._telling_since >= TOLD:
             self._told = 0
             self._telling_since = now
         self._told += 1
         if self._told <= TOLD_AT_ONCE:
             self._tell(
-                f"More than {self.rate:g} new names a second {text} fail. Of new ones, one in {ASKED} is asked until "
-                "that ends; the others get SERVFAIL. What is cached is answered as before."
+                f"More than {self.rate:g} new names a second {text} fail. Of new ones, at most one in {ASKED} is asked "
+                "until that ends; the others get SERVFAIL. What is cached is answered as before."
             )

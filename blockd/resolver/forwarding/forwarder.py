@@ -113,6 +113,10 @@ class Forwarder:
         """How many questions are waiting for upstreams."""
         return len(self._flights) + len(self._left)
 
+    def domain_of(self, key: bytes) -> bytes:
+        """Return the key of the registered domain of a name, see `Floods.domain_of`."""
+        return self._flights.floods.domain_of(key)
+
     def keep_late_answers(self, keep: Keep) -> None:
         """Have answers kept that come when nobody waits for them any more."""
         self._flights.keep = keep

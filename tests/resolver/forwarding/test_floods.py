@@ -85,9 +85,18 @@ def test_one_in_ten_is_asked_until_nothing_fails_any_more() -> None:
     refused = [counted.refusal(key_from_text("x.example.com"), 5.001) for _ in range(10 * ASKED)]
     assert refused.count(None) == 10
     assert counted.held_back == 9 * ASKED + ASKED - 10
-    why = f"most new names below example.com fail: one in {ASKED} is asked"
+    why = f"most new names below example.com fail: at most one in {ASKED} is asked"
     assert set(refused) == {None, why.encode()}
     assert counted.refusal(key_from_text("x.example.com"), 5.0 + CALM + 0.1) is None
+
+
+def test_of_the_largest_flood_no_more_is_asked_than_the_limit_allows() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 5.0)
+    for moment in (5.0, 6.5):
+        flood(counted, "example.com", moment)
+        refused = [counted.refusal(key_from_text("x.example.com"), moment) for _ in range(100 * int(RATE))]
+        assert refused.count(None) == RATE
 
 
 def test_a_flood_lasts_while_names_fail_faster_than_the_limit() -> None:
@@ -159,8 +168,8 @@ def test_floods_are_told_of_and_many_floods_are_not_many_lines() -> None:
     flood(counted, "example.com", 0.0)
     flood(counted, "example.com", 0.0)
     assert "".join(told) == (
-        "More than 100 new names a second below example.com fail. Of new ones, one in 10 is asked until that ends; the "
-        "others get SERVFAIL. What is cached is answered as before."
+        "More than 100 new names a second below example.com fail. Of new ones, at most one in 10 is asked until that "
+        "ends; the others get SERVFAIL. What is cached is answered as before."
     )
     for number in range(100):
         flood(counted, f"{number}.com", 1.0)
@@ -195,7 +204,7 @@ def test_new_names_below_a_domain_that_fails_are_held_back(
         for number in range(100):
             answer = await scene.ask(f"n{number}.bad.example")
             if answer.error and answer.error[0] == 0:
-                assert answer.error[1] == "most new names below bad.example fail: one in 10 is asked"
+                assert answer.error[1] == "most new names below bad.example fail: at most one in 10 is asked"
                 assert answer.rcode == "SERVFAIL"
                 held_back.append(f"n{number}.bad.example")
         assert held_back

@@ -218,6 +218,10 @@ class NativeForwarder:
         """How many questions are waiting for upstreams."""
         return self._engine_in_use.forwarding.flights.count
 
+    def domain_of(self, key: bytes) -> bytes:
+        """Return the key of the registered domain of a name, see `Floods.domain_of`."""
+        return self._floods.domain_of(key)
+
     def failures(self, name: bytes, *, below: bool) -> Iterator[list[RememberedFailure]]:
         """Yield the remembered failures of a name's questions, and with `below` of those under it, in parts."""
         for part in self._engine_in_use.forwarding.remembered(name, below=below):
