@@ -30,12 +30,13 @@ from blockd.resolver.reading.fitting import (
     extra_addresses,
     leads_of_records,
 )
-from blockd.resolver.reading.names import FOLD, Names
+from blockd.resolver.reading.names import FOLD, MAX_READ_LABELS, Names, TooMuch
 from blockd.resolver.reading.rdata import read_data
 from blockd.resolver.reading.writing import write_records
 
 MAX_RECORDS = 400  # of one message, which bounds the work: BIND takes no set of more than 100 (max-records-per-type)
 MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
+TOO_MUCH = f"sent an answer of over {MAX_RECORDS} records, or {MAX_READ_LABELS} labels and pointers in their names"
 TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
@@ -75,7 +76,7 @@ class Response:
 
 def refusal_text(bad: BadMessage) -> str:
     """Return what an upstream did whose answer `parse` refused, to stand behind its name."""
-    return TOO_FAR if isinstance(bad, LeadsTooFar) else MALFORMED
+    return TOO_FAR if isinstance(bad, LeadsTooFar) else TOO_MUCH if isinstance(bad, TooMuch) else MALFORMED
 
 
 def is_header_only(message: bytes) -> bool:
@@ -112,8 +113,8 @@ def leads_of(message: bytes, question_size: int) -> tuple[Response, tuple[Lead, 
 def parse(message: bytes, question_size: int, *, do: bool = False) -> Response:
     """Parse a message whose question has been matched; `do` says whether it was asked with DO.
 
-    Raises BadMessage if anything in it is malformed or it leads to more than is looked up. Of a truncated one nothing
-    but the header is read.
+    Raises BadMessage if anything in it is malformed, if it has more than is read of one, or if it leads to more than is
+    looked up. Of a truncated one nothing but the header is read.
     """
     return _parse(message, question_size, do=do)[0]
 
@@ -125,8 +126,10 @@ def _parse(message: bytes, question_size: int, *, do: bool) -> tuple[Response, t
     start = types.HEADER_SIZE + question_size
     if flags & types.TC:
         return Response(rcode, authentic, True, (0, 0, 0), b"", (), 0, False, (), (), (), b""), ()
-    if len(message) > types.MAX_TCP or sum(counts) > MAX_RECORDS:
-        raise BadMessage(types.SERVFAIL, f"it has more than {MAX_RECORDS} records, or is longer than a message may be")
+    if len(message) > types.MAX_TCP:
+        raise BadMessage(types.SERVFAIL, "it is longer than a message may be")
+    if sum(counts) > MAX_RECORDS:
+        raise TooMuch(types.SERVFAIL, f"it has more than {MAX_RECORDS} records")
     walk = _Walk(message, start)
     walk.read(counts)
     rcode |= walk.extended << 4

@@ -9,6 +9,7 @@ import dns.message
 
 from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import LeadsTooFar
+from blockd.resolver.reading.names import TooMuch
 from blockd.resolver.response import parse
 
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
@@ -25,6 +26,8 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
     expected: tuple[Any, ...]
     try:
         response = parse(message, size, do=do)
+    except TooMuch:
+        expected = (_reading.TOO_MUCH, *_NOTHING)
     except LeadsTooFar:
         expected = (_reading.TOO_FAR, *_NOTHING)
     except BadMessage:

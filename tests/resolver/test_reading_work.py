@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from blockd.resolver.reading.names import MAX_READ_LABELS
 from blockd.resolver.response import MAX_RECORDS, parse
 from tests.resolver.corpus import ADDRESS, raw_response, record
 from tests.resolver.reading_alike import both_read
@@ -17,6 +18,7 @@ reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the nat
 NAME = "www.example"
 FIRST_DATA = 12 + len(NAME) + 2 + 4 + 12  # where the data of the first record stand
 DEEP = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(126)) + b"\0"
+LONG = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(63)) + b"\0"
 FEW = 90  # records
 TIMES = 4
 BASE = 3000  # calls that do not depend on the message
@@ -68,6 +70,23 @@ def addresses_aside(count: int) -> bytes:
     return raw_response(NAME, "MX", mx, [], [record(1, b"abcd", bytes((1, 97 + n % 26, 0))) for n in range(count)])
 
 
+def long_names(count: int) -> bytes:
+    """Names of many labels, all different, each written in full."""
+    records = [record(2, b"\3%03d" % n + LONG) for n in range(min(count, MAX_READ_LABELS // 66))]
+    return raw_response(NAME, "NS", records)
+
+
+def the_same_names(count: int) -> bytes:
+    """One name of many labels, written in full each time, in owners and data."""
+    return raw_response(NAME, "NS", [record(2, LONG, LONG) for n in range(min(count, MAX_READ_LABELS // 130))])
+
+
+def pairs_of_names(count: int) -> bytes:
+    """Records with two names each."""
+    names = [b"\3%03d" % n + LONG for n in range(MAX_READ_LABELS // 65 - 2)]
+    return raw_response(NAME, "RP", [record(17, a + b) for a, b in zip(names[::2], names[1::2], strict=False)][:count])
+
+
 def calls(message: bytes) -> int:
     """Return how many functions are called, in Python and in C, to read a message."""
     size = question_size(message)
@@ -98,7 +117,7 @@ def test_no_message_takes_more_work_than_its_size_allows(make: Callable[[int], b
 
 
 def test_so_many_records_are_read_and_no_more() -> None:
-    for count, said in ((MAX_RECORDS, reading.ANSWER), (MAX_RECORDS + 1, reading.MALFORMED)):
+    for count, said in ((MAX_RECORDS, reading.ANSWER), (MAX_RECORDS + 1, reading.TOO_MUCH)):
         message = raw_response(NAME, "TXT", [record(16, b"\1t")] * count)
         size = question_size(message)
         assert size is not None
@@ -112,6 +131,18 @@ def test_a_name_has_so_many_pointers_and_no_more() -> None:
         message = raw_response(
             NAME, "TYPE999", [record(999, chain), record(999, b"", pointer(place + 2 * (count - 2)))]
         )
+        size = question_size(message)
+        assert size is not None
+        assert both_read(message, size)[0] == said
+
+
+def test_so_many_labels_are_read_and_no_more() -> None:
+    """Each name costs as many looks into a table as it has labels."""
+    own = 2 + 1  # the question's name, and the last record's owner, which is a pointer as that of each
+    full, rest = divmod(MAX_READ_LABELS - own, 121)
+    names = [b"\1a" * 120 + b"\0"] * full
+    for left, said in ((rest, reading.ANSWER), (rest + 1, reading.TOO_MUCH)):
+        message = raw_response(NAME, "PTR", [record(12, name) for name in (*names, b"\1a" * left + b"\0")])
         size = question_size(message)
         assert size is not None
         assert both_read(message, size)[0] == said

@@ -1,9 +1,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver._numbers cimport REACH
+from blockd.resolver._numbers cimport MAX_READ_LABELS, REACH
 
 cdef enum:
-    MAX_NODES = 65536  # a message has fewer labels
+    MAX_NODES = MAX_READ_LABELS + 1  # with the root
     NAME_ROOT = 0  # the node of the root's name
 
 cdef struct Place:  # of a name in the message
@@ -28,6 +28,7 @@ cdef struct Names:
     uint32_t size
     uint32_t generation  # of the message, so that nothing has to be cleared for the next one
     uint32_t count
+    uint32_t labels  # and pointers that were read, of all names
     uint64_t seeds[2]
     uint32_t heads[REACH]  # of the chains of a hash table: generation and node
     Place places[REACH]
@@ -36,6 +37,7 @@ cdef struct Names:
 
 cdef void start_names(Names *n, const uint8_t *message, uint32_t size) noexcept nogil
 cdef bint read_name(Names *n, uint32_t at, uint16_t *node, uint32_t *end) noexcept nogil
+cdef bint has_too_many(const Names *n) noexcept nogil
 cdef void write_key(const Names *n, uint16_t node, uint8_t *key) noexcept nogil
 cdef bint same_label(const Names *n, uint16_t one, uint16_t other) noexcept nogil
 

@@ -10,7 +10,7 @@ from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16
 from blockd.resolver._numbers cimport MAX_RECORDS
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, new_entry
-from blockd.resolver.engine._names cimport read_name, start_names
+from blockd.resolver.engine._names cimport has_too_many, read_name, start_names
 from blockd.resolver.engine._noting cimport Leads, note_leads
 from blockd.resolver.engine._options cimport read_options
 from blockd.resolver.engine._rdata cimport read_data
@@ -22,7 +22,8 @@ cdef enum:
     OUT_SIZE = 140000  # octets: a message at its longest, and one record
     ORDINARY = 64  # address records of an answer that has nothing else
 
-ANSWER, TRUNCATED, FAILURE, MALFORMED, TOO_FAR = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE, SAID_MALFORMED, SAID_TOO_FAR
+ANSWER, TRUNCATED, FAILURE = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE
+MALFORMED, TOO_FAR, TOO_MUCH = SAID_MALFORMED, SAID_TOO_FAR, SAID_TOO_MUCH
 
 # One thread reads one message at a time; what is not touched takes no memory.
 cdef Message parsed
@@ -52,7 +53,10 @@ cdef Entry *read_response(
     reading.said = SAID_MALFORMED
     for i in range(3):
         records += read_u16(message + 6 + 2 * i)
-    if size > types.MAX_TCP or size < start or records > MAX_RECORDS:
+    if size > types.MAX_TCP or size < start:
+        return NULL
+    if records > MAX_RECORDS:
+        reading.said = SAID_TOO_MUCH
         return NULL
     entry = _read_ordinary(message, size, start, key_size, reading)
     if entry == NULL:
@@ -126,11 +130,15 @@ cdef Entry *_read_any(
     reading.errors.size = 0
     start_names(&m.names, message, size)
     if not _read_records(m, start, &opt_at, reading):
+        if has_too_many(&m.names):
+            reading.said = SAID_TOO_MUCH
         return NULL
     if reading.rcode != types.NOERROR and reading.rcode != types.NXDOMAIN:
         reading.said = SAID_FAILURE
         return NULL
     if not read_name(&m.names, types.HEADER_SIZE, &m.chain[0], &behind):
+        if has_too_many(&m.names):
+            reading.said = SAID_TOO_MUCH
         return NULL
     m.qtype = read_u16(message + start - 4)
     m.do_ = do_

@@ -9,6 +9,12 @@ from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
 MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
 FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 REACH = 0x4000  # octets: a pointer has 14 bits
+# Labels and pointers of one message, which bounds the work as MAX_RECORDS does: 15 for each record, and usual are four.
+MAX_READ_LABELS = 6000
+
+
+class TooMuch(BadMessage):
+    """A message has more than is read of one, and may be well-formed."""
 
 
 class Names:
@@ -16,6 +22,7 @@ class Names:
 
     def __init__(self, message: bytes) -> None:
         self.message = message
+        self._read_labels = 0  # and pointers
         # By place: the key, the pointers followed from there, where the first of them leads (-1 for none), and where
         # the labels that stand there end.
         self._known: dict[int, tuple[bytes, int, int, int]] = {}
@@ -24,7 +31,8 @@ class Names:
         """Return the key of the name at `position` and where it ends.
 
         A pointer may only lead to what is wholly before the labels that it stands behind: a prior occurrence (RFC 1035
-        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind.
+        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooMuch if the
+        message has too many labels and pointers; what a pointer leads to has been counted where it stands.
         """
         message, limit = self.message, len(self.message)
         segment, jumps = position, 0
@@ -71,6 +79,9 @@ class Names:
         jumps += more
         if jumps > MAX_POINTERS or len(key) + length_of_all > MAX_KEY:
             raise BadMessage(types.SERVFAIL, "a name is over 255 octets or has too many pointers")
+        self._read_labels += len(labels)
+        if self._read_labels > MAX_READ_LABELS:
+            raise TooMuch(types.SERVFAIL, f"it has more than {MAX_READ_LABELS} labels and pointers")
         for place, label, before, segments in reversed(labels):
             key += label.translate(FOLD)
             if place < REACH:

@@ -25,6 +25,9 @@ MAKERS = (
     work.chain_backwards,
     work.signatures,
     work.addresses_aside,
+    work.long_names,
+    work.the_same_names,
+    work.pairs_of_names,
 )
 LISTED = "telegram.org"
 DEEP = ".".join("a" * 126)  # a name of as many labels as there can be
