@@ -8,12 +8,13 @@ import dns.exception
 import dns.message
 
 from blockd.errors import BadMessage
-from blockd.resolver.reading.fitting import LeadsTooFar
-from blockd.resolver.response import parse
+from blockd.resolver import response as texts
+from blockd.resolver.response import parse, refusal_text
 
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
 # (RFC 9460 section 2.4.2).
 IGNORED = ("parameters in AliasMode",)
+REFUSALS = ("MALFORMED", "TOO_FAR", "TOO_MANY", "LOOP", "NOT_OF_DNAME", "OTHER_CLASS", "TOO_LARGE")  # in both engines
 _NOTHING: tuple[object, ...] = (0, False, False, (0, 0, 0), b"", (), 0, (), (), (), (), b"")
 
 
@@ -25,10 +26,9 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
     expected: tuple[Any, ...]
     try:
         response = parse(message, size, do=do)
-    except LeadsTooFar:
-        expected = (_reading.TOO_FAR, *_NOTHING)
-    except BadMessage:
-        expected = (_reading.MALFORMED, *_NOTHING)
+    except BadMessage as error:
+        said = {getattr(texts, name): getattr(_reading, name) for name in REFUSALS}
+        expected = (said[refusal_text(error)], *_NOTHING)
     else:
         expected = (
             _reading.TRUNCATED if response.truncated else _reading.FAILURE if response.failed else _reading.ANSWER,

@@ -3,6 +3,11 @@ TRUNCATED: int
 FAILURE: int
 MALFORMED: int
 TOO_FAR: int
+TOO_MANY: int
+LOOP: int
+NOT_OF_DNAME: int
+OTHER_CLASS: int
+TOO_LARGE: int
 
 def read(
     message: bytes, question_size: int, do: bool = False

@@ -15,7 +15,7 @@ from blockd.resolver.engine._noting cimport Leads, note_leads
 from blockd.resolver.engine._options cimport read_options
 from blockd.resolver.engine._rdata cimport read_data
 from blockd.resolver.engine._records cimport (
-    FITS, LEADS_TOO_FAR, Fit, Message, Record, fit, write_records,
+    FITS, LEADS_TOO_FAR, LOOPS, Fit, Message, Record, fit, write_records,
 )
 
 cdef enum:
@@ -23,6 +23,8 @@ cdef enum:
     ORDINARY = 64  # address records of an answer that has nothing else
 
 ANSWER, TRUNCATED, FAILURE, MALFORMED, TOO_FAR = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE, SAID_MALFORMED, SAID_TOO_FAR
+TOO_MANY, LOOP, NOT_OF_DNAME = SAID_TOO_MANY, SAID_LOOP, SAID_NOT_OF_DNAME
+OTHER_CLASS, TOO_LARGE = SAID_OTHER_CLASS, SAID_TOO_LARGE
 
 # One thread reads one message at a time; what is not touched takes no memory.
 cdef Message parsed
@@ -52,7 +54,10 @@ cdef Entry *read_response(
     reading.said = SAID_MALFORMED
     for i in range(3):
         records += read_u16(message + 6 + 2 * i)
-    if size > types.MAX_TCP or size < start or records > MAX_RECORDS:
+    if size > types.MAX_TCP or size < start:
+        return NULL
+    if records > MAX_RECORDS:
+        reading.said = SAID_TOO_MANY
         return NULL
     entry = _read_ordinary(message, size, start, key_size, reading)
     if entry == NULL:
@@ -138,7 +143,7 @@ cdef Entry *_read_any(
     if found == FITS:
         found = note_leads(m, &leads)
     if found != FITS:
-        reading.said = SAID_TOO_FAR if found == LEADS_TOO_FAR else SAID_MALFORMED
+        reading.said = SAID_TOO_FAR if found == LEADS_TOO_FAR else SAID_LOOP if found == LOOPS else SAID_NOT_OF_DNAME
         return NULL
     if _is_prefix(m, opt_at):
         records = message + start
@@ -149,6 +154,7 @@ cdef Entry *_read_any(
         records = written + start
         records_size = write_records(m, start, written, ttls)
         if records_size == 0:
+            reading.said = SAID_TOO_LARGE
             return NULL
         records_size -= start
     reading.said = SAID_ANSWER
@@ -226,6 +232,7 @@ cdef bint _read_records(Message *m, uint32_t at, uint32_t *opt_at, Reading *read
                     return False
                 continue
             if read_u16(message + behind + 2) != types.CLASS_IN and (qtype != types.TSIG or section != 2):
+                reading.said = SAID_OTHER_CLASS
                 return False
             record.place, record.data, record.end = place, behind + 10, at
             record.qtype, record.section, record.step = qtype, <uint8_t>section, -1
