@@ -73,9 +73,10 @@ def open_files(case: Context) -> Iterator[Finding]:
             advice,
         )
     elif allowed < wanted:
+        page = f", the block page {shares.web}" if shares.has_page else ""
         yield warning(
             f"a process may open {allowed} files, not {wanted}: a worker has at most {shares.tcp.all} connections over "
-            f"TCP, the block page {shares.web}",
+            f"TCP{page}",
             advice,
         )
     else:

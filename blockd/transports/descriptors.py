@@ -27,12 +27,13 @@ log = logging.getLogger(__name__)
 class Shares:
     """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits.
 
-    `children` is how many processes the supervisor keeps.
+    `children` is how many processes the supervisor keeps; `has_page` says whether one of them serves a block page.
     """
 
     files: int
     listening: int
     children: int
+    has_page: bool = True
 
     @classmethod
     def of(cls, settings: Settings, files: int | None = None) -> Shares:
@@ -40,7 +41,8 @@ class Shares:
         listen = settings.listen
         page = listen.block_page
         listening = 2 * len(listen.dns) * settings.workers + len(page.http) + len(page.https) + 1
-        return cls(allowed() if files is None else files, listening, settings.workers + 2)
+        has_page = bool(page.http or page.https)
+        return cls(allowed() if files is None else files, listening, settings.workers + 2, has_page)
 
     @property
     def least(self) -> int:
@@ -70,17 +72,18 @@ class Shares:
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""
-        return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all, 4 * WEB)
+        return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all, 4 * WEB if self.has_page else 0)
 
     def sentence(self, upstreams: int) -> str:
         """Say what few files lead to; empty if there are enough."""
         if self.files >= self.wanted(upstreams):
             return ""
+        page = f", and the block page has at most {self.web} connections" if self.has_page else ""
         return (
             f"A process may open {self.files} files, not {self.wanted(upstreams)}: a worker has at most "
             f"{self.tcp.all} connections over TCP and asks each upstream from "
-            f"{sockets_each(upstreams, self.upstreams)} ports at a time, and the block page has at most {self.web} "
-            "connections. Raise LimitNOFILE in the systemd unit, or `ulimit -n`."
+            f"{sockets_each(upstreams, self.upstreams)} ports at a time{page}. "
+            "Raise LimitNOFILE in the systemd unit, or `ulimit -n`."
         )
 
 

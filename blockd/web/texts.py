@@ -78,9 +78,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
         "absent_title": "{name} itself is not blocked here",
-        "absent_lead": "No order or list in force here blocks this name itself. You may have been directed to this "
-        "page because the name leads to a blocked name or address, because a rule applies to your connection, or "
-        "because a block ended recently and your device still uses the old address.",
+        "absent_lead": "No order or list that applies to your connection blocks this name itself. You may have been "
+        "directed to this page because the name leads to a blocked name or address, because a rule applies to your "
+        "connection, or because a block ended recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
         "absent_order_unnamed": "Order {id} covers this name but is not in force.",
         "absent_list": "The list {id} covers this name but is not in force.",
@@ -106,14 +106,14 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask": "Is a name blocked?",
         "ask_label": "Domain name, such as example.org",
         "ask_button": "Look up",
-        "ask_note": "The answer follows the orders and lists in force at this moment. The name that you look up is not "
-        "recorded.",
+        "ask_note": "The answer follows the orders and lists that apply to your connection at this moment. The name "
+        "that you look up is not recorded.",
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
-        "free_lead": "No order or list in force at {operator} blocks {name} itself. It was not checked where the name "
-        "leads: what leads to a blocked name or address is blocked as well.",
-        "free_lead_followed": "No order or list in force at {operator} blocks {name} itself, nor what it leads to at "
-        "this moment.",
+        "free_lead": "No order or list that {operator} applies to your connection blocks {name} itself. It was not "
+        "checked where the name leads: what leads to a blocked name or address is blocked as well.",
+        "free_lead_followed": "No order or list that {operator} applies to your connection blocks {name} itself, nor "
+        "what it leads to at this moment.",
         "no_name_title": "This is not a domain name",
         "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
         "possible to look up {name}.",
@@ -216,8 +216,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "footer": "Halaman ini tidak memuat apa pun dari server lain, tidak menggunakan kuki, dan alamat IP Anda tidak "
         "disimpan.",
         "absent_title": "{name} sendiri tidak diblokir di sini",
-        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini sendiri. Anda "
-        "mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama atau alamat yang diblokir, karena ada "
+        "absent_lead": "Tidak ada perintah atau daftar yang berlaku bagi koneksi Anda yang memblokir nama ini sendiri. "
+        "Anda mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama atau alamat yang diblokir, karena ada "
         "aturan yang berlaku untuk koneksi Anda, atau karena suatu pemblokiran baru saja berakhir dan perangkat Anda "
         "masih menggunakan alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",
@@ -246,14 +246,15 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask": "Apakah suatu nama diblokir?",
         "ask_label": "Nama domain, misalnya example.org",
         "ask_button": "Periksa",
-        "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku pada saat ini. Nama yang Anda periksa tidak "
-        "dicatat.",
+        "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku bagi koneksi Anda pada saat ini. Nama yang "
+        "Anda periksa tidak dicatat.",
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
-        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} sendiri. Tidak "
-        "diperiksa ke mana nama ini mengarah: nama yang mengarah ke nama atau alamat yang diblokir ikut diblokir.",
-        "free_lead_followed": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} "
-        "sendiri, maupun apa yang dituju oleh nama ini pada saat ini.",
+        "free_lead": "Tidak ada perintah atau daftar yang diterapkan oleh {operator} pada koneksi Anda yang memblokir "
+        "{name} sendiri. Tidak diperiksa ke mana nama ini mengarah: nama yang mengarah ke nama atau alamat yang "
+        "diblokir ikut diblokir.",
+        "free_lead_followed": "Tidak ada perintah atau daftar yang diterapkan oleh {operator} pada koneksi Anda yang "
+        "memblokir {name} sendiri, maupun apa yang dituju oleh nama ini pada saat ini.",
         "no_name_title": "Ini bukan nama domain",
         "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
         "tidak dapat diperiksa.",

@@ -8,13 +8,15 @@ import dns.exception
 import dns.message
 
 from blockd.errors import BadMessage
-from blockd.resolver.reading.fitting import LeadsTooFar
-from blockd.resolver.reading.names import TooMuch
-from blockd.resolver.response import parse
+from blockd.resolver import response as texts
+from blockd.resolver.response import parse, refusal_text
 
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
 # (RFC 9460 section 2.4.2).
 IGNORED = ("parameters in AliasMode",)
+REFUSALS = (  # in both engines
+    "MALFORMED", "TOO_FAR", "TOO_MANY", "TOO_MANY_LABELS", "LOOP", "NOT_OF_DNAME", "OTHER_CLASS", "TOO_LARGE",
+)  # fmt: skip
 _NOTHING: tuple[object, ...] = (0, False, False, (0, 0, 0), b"", (), 0, (), (), (), (), b"")
 
 
@@ -26,12 +28,9 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
     expected: tuple[Any, ...]
     try:
         response = parse(message, size, do=do)
-    except TooMuch:
-        expected = (_reading.TOO_MUCH, *_NOTHING)
-    except LeadsTooFar:
-        expected = (_reading.TOO_FAR, *_NOTHING)
-    except BadMessage:
-        expected = (_reading.MALFORMED, *_NOTHING)
+    except BadMessage as error:
+        said = {getattr(texts, name): getattr(_reading, name) for name in REFUSALS}
+        expected = (said[refusal_text(error)], *_NOTHING)
     else:
         expected = (
             _reading.TRUNCATED if response.truncated else _reading.FAILURE if response.failed else _reading.ANSWER,

@@ -117,7 +117,7 @@ def test_no_message_takes_more_work_than_its_size_allows(make: Callable[[int], b
 
 
 def test_so_many_records_are_read_and_no_more() -> None:
-    for count, said in ((MAX_RECORDS, reading.ANSWER), (MAX_RECORDS + 1, reading.TOO_MUCH)):
+    for count, said in ((MAX_RECORDS, reading.ANSWER), (MAX_RECORDS + 1, reading.TOO_MANY)):
         message = raw_response(NAME, "TXT", [record(16, b"\1t")] * count)
         size = question_size(message)
         assert size is not None
@@ -141,7 +141,7 @@ def test_so_many_labels_are_read_and_no_more() -> None:
     own = 2 + 1  # the question's name, and the last record's owner, which is a pointer as that of each
     full, rest = divmod(MAX_READ_LABELS - own, 121)
     names = [b"\1a" * 120 + b"\0"] * full
-    for left, said in ((rest, reading.ANSWER), (rest + 1, reading.TOO_MUCH)):
+    for left, said in ((rest, reading.ANSWER), (rest + 1, reading.TOO_MANY_LABELS)):
         message = raw_response(NAME, "PTR", [record(12, name) for name in (*names, b"\1a" * left + b"\0")])
         size = question_size(message)
         assert size is not None

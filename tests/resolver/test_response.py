@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadMessage
 from blockd.names import key_from_wire
-from blockd.resolver.response import Response, is_header_only, matches, parse
+from blockd.resolver.response import Response, is_header_only, matches, parse, refusal_text
 from tests.resolver import corpus
 from tests.resolver.reading_alike import both_read, fault, relayed
 from tests.resolver.twins import question_size
@@ -83,7 +83,6 @@ MALFORMED = {
     "a pointer to labels that run into it": with_answer(2, b"\xc0\x28"),
     "A of three octets": with_answer(1, b"abc"),
     "AAAA of four octets": with_answer(28, b"abcd"),
-    "AAAA of class CH": with_answer(28, bytes(16)).replace(b"\0\x1c\0\1\0\0\0\x3c", b"\0\x1c\0\3\0\0\0\x3c"),
     "SOA without its last number": with_answer(6, b"\0\0" + bytes(16)),
     "SOA with an octet more": with_answer(6, b"\0\0" + bytes(21)),
     "MX without a name": with_answer(15, b"\0\1"),
@@ -131,8 +130,42 @@ MALFORMED = {
     + b"\x81\x80\0\1\0\0\0\0\0\1"
     + ASKED[12:]
     + b"\0\0\x29\4\xd0\0\0\0\0\0\6\0\x0f\0\x09\0\1",
-    "more records than there are": b"\0\7\x81\x80\0\1\xff\xff\xff\xff\xff\xff" + ASKED[12:],
+    "more records than there are": b"\0\7\x81\x80\0\1\0\7\0\0\0\0" + ASKED[12:],
 }
+# What blockd refuses of messages that are not malformed, and what is told of each behind the upstream's name.
+REFUSED = {
+    "over 400 records": (
+        b"\0\7\x81\x80\0\1" + (401).to_bytes(2) + bytes(4) + ASKED[12:],
+        "sent an answer with over 400 records",
+    ),
+    "records of all sections are counted": (
+        b"\0\7\x81\x80\0\1" + (200).to_bytes(2) * 2 + b"\0\1" + ASKED[12:],
+        "sent an answer with over 400 records",
+    ),
+    "a name that is its own alias": (
+        with_answer(5, b"\xc0\x0c"),
+        "sent an answer whose CNAME records are a loop",
+    ),
+    "a DNAME alone": (
+        with_answer(39, b"\3org\0", b"\0"),
+        "sent an answer whose CNAME record is not the one that its DNAME record makes",
+    ),
+    "AAAA of class CH": (
+        with_answer(28, bytes(16)).replace(b"\0\x1c\0\1\0\0\0\x3c", b"\0\x1c\0\3\0\0\0\x3c"),
+        "sent an answer with a record that is not of class IN",
+    ),
+    "octets behind": (with_answer(1, b"abcd") + b"\0", "sent a malformed answer"),
+    "a cut record": (with_answer(1, b"abcd")[:-1], "sent a malformed answer"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_told_of_a_refused_response_is_what_it_was_refused_for(case: str) -> None:
+    message, sentence = REFUSED[case]
+    with pytest.raises(BadMessage) as caught:
+        parse(message, QUESTION_SIZE)
+    assert refusal_text(caught.value) == sentence
+    both_read(message, QUESTION_SIZE)
 
 
 @pytest.mark.parametrize("case", MALFORMED)

@@ -51,6 +51,17 @@ def test_few_files_make_each_share_smaller_and_are_told(settings: Settings, capl
     )
 
 
+def _without_page(settings: Settings) -> Settings:
+    page = settings.listen.block_page.model_copy(update={"http": (), "https": ()})
+    return settings.model_copy(update={"listen": settings.listen.model_copy(update={"block_page": page})})
+
+
+def test_the_block_page_is_told_of_only_if_there_is_one(settings: Settings) -> None:
+    shares = Shares.of(_without_page(settings), 256)
+    assert shares.sentence(4)
+    assert "page" not in shares.sentence(4)
+
+
 @pytest.mark.parametrize(("files", "is_enough"), [(16, False), (58, False), (59, True), (64, True), (256, True)])
 def test_too_few_are_one_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, files: int, is_enough: bool

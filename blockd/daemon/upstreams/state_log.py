@@ -18,7 +18,7 @@ UP, FAILING, DOWN = (STATES.index(word) for word in ("up", "failing", "down"))
 _WORDS = {
     "silent": "unanswered",
     "unreachable": "for which it could not be reached",
-    "malformed": "answered with what no resolver may send",
+    "malformed": "answered with what cannot be used",
     "refusing": "refused",
     "servfail": "answered with SERVFAIL",
     "disconnected": "lost with their connection",

@@ -10,7 +10,12 @@ cdef enum Said:
     SAID_FAILURE = 2  # an rcode other than NOERROR and NXDOMAIN
     SAID_MALFORMED = 3
     SAID_TOO_FAR = 4  # it leads to more than is looked up
-    SAID_TOO_MUCH = 5  # it has more than is read of one
+    SAID_TOO_MANY_LABELS = 5
+    SAID_TOO_MANY = 6  # records
+    SAID_LOOP = 7  # of its CNAME records
+    SAID_NOT_OF_DNAME = 8
+    SAID_OTHER_CLASS = 9  # than IN
+    SAID_TOO_LARGE = 10  # without the records that do not belong to it
 
 cdef struct Reading:
     Said said

@@ -3,7 +3,12 @@ TRUNCATED: int
 FAILURE: int
 MALFORMED: int
 TOO_FAR: int
-TOO_MUCH: int
+TOO_MANY_LABELS: int
+TOO_MANY: int
+LOOP: int
+NOT_OF_DNAME: int
+OTHER_CLASS: int
+TOO_LARGE: int
 
 def read(
     message: bytes, question_size: int, do: bool = False

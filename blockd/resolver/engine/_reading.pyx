@@ -15,15 +15,16 @@ from blockd.resolver.engine._noting cimport Leads, note_leads
 from blockd.resolver.engine._options cimport read_options
 from blockd.resolver.engine._rdata cimport read_data
 from blockd.resolver.engine._records cimport (
-    FITS, LEADS_TOO_FAR, Fit, Message, Record, fit, write_records,
+    FITS, LEADS_TOO_FAR, LOOPS, Fit, Message, Record, fit, write_records,
 )
 
 cdef enum:
     OUT_SIZE = 140000  # octets: a message at its longest, and one record
     ORDINARY = 64  # address records of an answer that has nothing else
 
-ANSWER, TRUNCATED, FAILURE = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE
-MALFORMED, TOO_FAR, TOO_MUCH = SAID_MALFORMED, SAID_TOO_FAR, SAID_TOO_MUCH
+ANSWER, TRUNCATED, FAILURE, MALFORMED, TOO_FAR = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE, SAID_MALFORMED, SAID_TOO_FAR
+TOO_MANY, LOOP, NOT_OF_DNAME = SAID_TOO_MANY, SAID_LOOP, SAID_NOT_OF_DNAME
+OTHER_CLASS, TOO_LARGE, TOO_MANY_LABELS = SAID_OTHER_CLASS, SAID_TOO_LARGE, SAID_TOO_MANY_LABELS
 
 # One thread reads one message at a time; what is not touched takes no memory.
 cdef Message parsed
@@ -56,7 +57,7 @@ cdef Entry *read_response(
     if size > types.MAX_TCP or size < start:
         return NULL
     if records > MAX_RECORDS:
-        reading.said = SAID_TOO_MUCH
+        reading.said = SAID_TOO_MANY
         return NULL
     entry = _read_ordinary(message, size, start, key_size, reading)
     if entry == NULL:
@@ -131,14 +132,14 @@ cdef Entry *_read_any(
     start_names(&m.names, message, size)
     if not _read_records(m, start, &opt_at, reading):
         if has_too_many(&m.names):
-            reading.said = SAID_TOO_MUCH
+            reading.said = SAID_TOO_MANY_LABELS
         return NULL
     if reading.rcode != types.NOERROR and reading.rcode != types.NXDOMAIN:
         reading.said = SAID_FAILURE
         return NULL
     if not read_name(&m.names, types.HEADER_SIZE, &m.chain[0], &behind):
         if has_too_many(&m.names):
-            reading.said = SAID_TOO_MUCH
+            reading.said = SAID_TOO_MANY_LABELS
         return NULL
     m.qtype = read_u16(message + start - 4)
     m.do_ = do_
@@ -146,7 +147,7 @@ cdef Entry *_read_any(
     if found == FITS:
         found = note_leads(m, &leads)
     if found != FITS:
-        reading.said = SAID_TOO_FAR if found == LEADS_TOO_FAR else SAID_MALFORMED
+        reading.said = SAID_TOO_FAR if found == LEADS_TOO_FAR else SAID_LOOP if found == LOOPS else SAID_NOT_OF_DNAME
         return NULL
     if _is_prefix(m, opt_at):
         records = message + start
@@ -157,6 +158,7 @@ cdef Entry *_read_any(
         records = written + start
         records_size = write_records(m, start, written, ttls)
         if records_size == 0:
+            reading.said = SAID_TOO_LARGE
             return NULL
         records_size -= start
     reading.said = SAID_ANSWER
@@ -234,6 +236,7 @@ cdef bint _read_records(Message *m, uint32_t at, uint32_t *opt_at, Reading *read
                     return False
                 continue
             if read_u16(message + behind + 2) != types.CLASS_IN and (qtype != types.TSIG or section != 2):
+                reading.said = SAID_OTHER_CLASS
                 return False
             record.place, record.data, record.end = place, behind + 10, at
             record.qtype, record.section, record.step = qtype, <uint8_t>section, -1

@@ -31,8 +31,9 @@ cdef struct Message:
 
 cdef enum Fit:
     FITS = 0
-    CONTRADICTS = 1
+    CONTRADICTS = 1  # a CNAME record is not what a DNAME record makes
     LEADS_TOO_FAR = 2
+    LOOPS = 3
 
 cdef enum Mark:
     MARK_TIP = 1  # in the chain

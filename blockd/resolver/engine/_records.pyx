@@ -130,7 +130,7 @@ cdef Fit _follow(Message *m) noexcept nogil:
             _keep_signatures(m, tip, True)
         node = m.records[alias].names.node[0]
         if m.names.nodes[node].marks & MARK_TIP:
-            return CONTRADICTS
+            return LOOPS
         if m.steps > MAX_NAMES:
             return LEADS_TOO_FAR
         m.names.nodes[node].marks |= MARK_TIP

@@ -35,6 +35,17 @@ class LeadsTooFar(BadMessage):
         super().__init__(types.SERVFAIL, f"it leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses")
 
 
+class AliasLoop(BadMessage):
+    """The CNAME records of an answer are a loop."""
+
+    def __init__(self) -> None:
+        super().__init__(types.SERVFAIL, "its CNAME records are a loop")
+
+
+class NotOfDname(BadMessage):
+    """An answer has a DNAME record, and not the CNAME record that it makes (RFC 6672 section 3.1)."""
+
+
 @dataclass(slots=True)
 class MessageRecord:
     """One record of a message: places in it, the owner's key, and what its data mention."""
@@ -96,7 +107,7 @@ class Fitting:
             above = next((one for one in answers if one.qtype == types.DNAME and _is_below(tip, one.owner)), None)
             if alias is not None and above is not None and (not matching or alias in matching):
                 if above.target + tip[len(above.owner) :] != alias.target:
-                    raise BadMessage(types.SERVFAIL, "a CNAME is not what its DNAME makes")
+                    raise NotOfDname(types.SERVFAIL, "a CNAME is not what its DNAME makes")
                 self._keep(answers, [above], step)
             if matching:
                 self._keep(answers, matching, step)
@@ -104,11 +115,11 @@ class Fitting:
                 return
             if alias is None:
                 if above is not None:
-                    raise BadMessage(types.SERVFAIL, "a DNAME comes without the CNAME that it makes")
+                    raise NotOfDname(types.SERVFAIL, "a DNAME comes without the CNAME that it makes")
                 return
             self._keep(answers, [alias], step)
             if alias.target in self.chain:
-                raise BadMessage(types.SERVFAIL, "its CNAME records are a loop")
+                raise AliasLoop
             if len(self.chain) > MAX_NAMES:
                 raise LeadsTooFar
             self.chain.append(alias.target)

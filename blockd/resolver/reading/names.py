@@ -13,8 +13,11 @@ REACH = 0x4000  # octets: a pointer has 14 bits
 MAX_READ_LABELS = 6000
 
 
-class TooMuch(BadMessage):
-    """A message has more than is read of one, and may be well-formed."""
+class TooManyLabels(BadMessage):
+    """The names of a message have more labels and pointers than are read."""
+
+    def __init__(self) -> None:
+        super().__init__(types.SERVFAIL, f"its names have over {MAX_READ_LABELS} labels and pointers")
 
 
 class Names:
@@ -31,8 +34,8 @@ class Names:
         """Return the key of the name at `position` and where it ends.
 
         A pointer may only lead to what is wholly before the labels that it stands behind: a prior occurrence (RFC 1035
-        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooMuch if the
-        message has too many labels and pointers; what a pointer leads to has been counted where it stands.
+        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooManyLabels
+        if those of the message have too many, with pointers; what a pointer leads to was counted where it stands.
         """
         message, limit = self.message, len(self.message)
         segment, jumps = position, 0
@@ -81,7 +84,7 @@ class Names:
             raise BadMessage(types.SERVFAIL, "a name is over 255 octets or has too many pointers")
         self._read_labels += len(labels)
         if self._read_labels > MAX_READ_LABELS:
-            raise TooMuch(types.SERVFAIL, f"it has more than {MAX_READ_LABELS} labels and pointers")
+            raise TooManyLabels
         for place, label, before, segments in reversed(labels):
             key += label.translate(FOLD)
             if place < REACH:

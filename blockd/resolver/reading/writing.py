@@ -11,6 +11,13 @@ from blockd.resolver.reading.names import REACH, Names
 from blockd.resolver.reading.rdata import COMPRESSED, PLAIN
 
 
+class TooLarge(BadMessage):
+    """The records that are kept are longer than a message may be once the names that they pointed to are left out."""
+
+    def __init__(self) -> None:
+        super().__init__(types.SERVFAIL, "its records are too long without those that are foreign to it")
+
+
 class _Writer:
     """A message that begins as another does, up to the end of its question."""
 
@@ -69,6 +76,6 @@ def write_records(names: Names, start: int, records: Iterable[MessageRecord]) ->
         octets += message[at : record.end]
         size = len(octets) - data
         if len(octets) > types.MAX_TCP:
-            raise BadMessage(types.SERVFAIL, "its records are too long without those that are foreign to it")
+            raise TooLarge
         octets[data - 2 : data] = size.to_bytes(2)
     return bytes(octets[start:]), ttls

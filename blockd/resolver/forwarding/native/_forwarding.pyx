@@ -15,13 +15,16 @@ from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
 from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
-from blockd.resolver.response import TOO_FAR, TOO_MUCH
+from blockd.resolver.response import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_FAR, TOO_LARGE, TOO_MANY, TOO_MANY_LABELS
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport Answering
 from blockd.resolver.engine._cache cimport Entry
 from blockd.resolver.engine._options cimport Errors
-from blockd.resolver.engine._reading cimport SAID_FAILURE, SAID_TOO_FAR, SAID_TOO_MUCH, Reading, read_response
+from blockd.resolver.engine._reading cimport (
+    SAID_FAILURE, SAID_LOOP, SAID_NOT_OF_DNAME, SAID_OTHER_CLASS, SAID_TOO_FAR, SAID_TOO_LARGE, SAID_TOO_MANY,
+    SAID_TOO_MANY_LABELS, Reading, read_response,
+)
 from blockd.resolver.engine._sockets cimport monotonic
 from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_IN_FLIGHT
 from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS, FAILURE_PLACES
@@ -33,8 +36,15 @@ from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAI
 cdef double LATE = 10.0  # seconds after its last question for which a flight is listened to
 cdef double WITHOUT_EDNS = 900.0  # seconds for which an upstream is asked without EDNS if it answers only so
 cdef bytes _MALFORMED_TEXT = MALFORMED_TEXT.encode()
-cdef bytes _TOO_FAR = TOO_FAR.encode()
-cdef bytes _TOO_MUCH = TOO_MUCH.encode()
+cdef dict _REFUSALS = {  # what an upstream did, by what its message was read as; anything else is malformed
+    SAID_TOO_FAR: TOO_FAR.encode(),
+    SAID_TOO_MANY: TOO_MANY.encode(),
+    SAID_TOO_MANY_LABELS: TOO_MANY_LABELS.encode(),
+    SAID_LOOP: LOOP.encode(),
+    SAID_NOT_OF_DNAME: NOT_OF_DNAME.encode(),
+    SAID_OTHER_CLASS: OTHER_CLASS.encode(),
+    SAID_TOO_LARGE: TOO_LARGE.encode(),
+}
 cdef int _DOWN = DOWN
 cdef int _MALFORMED = MALFORMED
 cdef int _REFUSING = REFUSING
@@ -260,6 +270,7 @@ cdef class Forwarding(Course):
         cdef Health health = <Health>self.healths[one.upstream]
         cdef Reading reading
         cdef Entry *entry
+        cdef bytes text
         self.flights.hush(one)
         if flight.is_probe:
             return self._answered_probe(one, message, size, is_alone, now)
@@ -278,12 +289,8 @@ cdef class Forwarding(Course):
         if reading.said == SAID_FAILURE:
             return self._take_error(one, reading.rcode, &reading.errors, False, now)
         one.said = SAID_TEXT
-        if reading.said == SAID_TOO_FAR:
-            self.flights.tell(one, <const char *>_TOO_FAR, len(_TOO_FAR))
-        elif reading.said == SAID_TOO_MUCH:
-            self.flights.tell(one, <const char *>_TOO_MUCH, len(_TOO_MUCH))
-        else:
-            self.flights.tell(one, <const char *>_MALFORMED_TEXT, len(_MALFORMED_TEXT))
+        text = <bytes>_REFUSALS.get(<int>reading.said, _MALFORMED_TEXT)
+        self.flights.tell(one, <const char *>text, len(text))
         health.note_failure(_MALFORMED, now)
         flight.is_about_name = True
         return self.go_on(flight, now)
