@@ -49,9 +49,10 @@ TWIN_TESTS := tests/resolver tests/transports tests/ruleset \
 	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start) \
 	$(addprefix --ignore-glob=,*/test_*twin*.py */test_unknown_actions.py */test_keeping.py */test_diff.py */streams/*)
 
-# A file's tests stay together, since they share servers. They are as nice as can be, so that what blockd does behind its
+# A file's tests stay together, since they share servers, and the longest files come first (tests/longest.py). More workers
+# than processors, since tests wait more than they work. They are as nice as can be, so that what blockd does behind its
 # workers is not behind the tests as well.
-SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 3 --dist loadfile
+SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 4 --dist loadfile
 
 # Every test with the engine that was built, then what an engine can change with its twin in Python.
 test: lint ## the whole gate: lint, types, every test, with both engines
