@@ -95,10 +95,15 @@ async def end(process: ChildProcess) -> None:
         process.stdin.close()
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends: its result is not needed then."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process with `parent`, which started it, even while it is stopped.
+
+    If that one has ended already, so does this one.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def give(octets: bytes) -> None:

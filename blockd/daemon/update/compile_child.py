@@ -229,9 +229,9 @@ class Compiling:
     room: DiskRoom | None = None  # on the disk of that file
 
 
-def main(_arguments: Sequence[str] = ()) -> int:
-    """Do the work on standard input and write the result to standard output."""
-    end_with_parent()
+def main(arguments: Sequence[str] = ()) -> int:
+    """Do the work on standard input and write the result to standard output; the argument is the id of the parent."""
+    end_with_parent(int(arguments[0]) if arguments else os.getppid())
     name_process("compile")
     try:
         with open(0, "rb", closefd=False) as given:
@@ -336,4 +336,4 @@ def _catalogue(in_force: Path | None) -> Catalogue | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
