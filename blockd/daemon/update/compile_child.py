@@ -26,6 +26,7 @@ from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
+from blockd.daemon.update.progress import STUCK, bounded
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
@@ -152,7 +153,7 @@ class Compiler:
         if is_main:
             self._busy = child
         try:
-            async with asyncio.timeout(MAX_TIME if isinstance(work, Job) else None):
+            async with bounded(child.process.pid, MAX_TIME if isinstance(work, Job) else None) as bound:
                 output = await child.run(self._octets(work), {"", *(one.feed.name for one in candidates)})
                 return self._result(output, child)
         except ValueError as error:
@@ -160,6 +161,8 @@ class Compiler:
             raise Ended(sentence, child.feed) from error
         except TimeoutError as error:
             sentence = f"compiling took more than {MAX_TIME:.0f} seconds and was ended"
+            if bound.is_stuck:
+                sentence = f"the compiling process did nothing for {STUCK:.0f} seconds and was ended"
             raise Ended(sentence, child.feed, signal.SIGKILL) from error
         finally:
             if is_main:

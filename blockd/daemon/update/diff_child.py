@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from blockd.daemon.process_name import name_process
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
+from blockd.daemon.update.progress import bounded
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
@@ -26,7 +26,7 @@ async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
     process = await start_child(__name__, str(old), str(new))
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
-        async with asyncio.timeout(MAX_TIME):
+        async with bounded(process.pid, MAX_TIME):
             output = await process.stdout.read()
         return Changes(**json.loads(output))
     except (TimeoutError, ValueError, TypeError) as error:
