@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.daemon.config_watch import ConfigWatch
+from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
@@ -87,4 +88,5 @@ class ControlContext:
     resolution: Resolution = field(default_factory=Resolution)
     damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind
+    supervisor: Pulse | None = None  # the pulse of that
     nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`

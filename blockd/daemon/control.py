@@ -33,6 +33,7 @@ from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
+from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
@@ -126,7 +127,8 @@ class ControlProcess:
         self._gate = CurrentGate(gate, released)
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
         compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
-        self._damage = Damage(state, self._switcher, channel, timing, context.damaged)
+        watch = SupervisorWatch(context.supervisor)
+        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, watch)
         self._damage.note_restarts(context.restarts)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         self._upstreams.listen(self._stand_on)
@@ -155,6 +157,7 @@ class ControlProcess:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
         pulse.begin(loop)
+        self._damage.supervisor.begin(loop)
         # One feed's file or resolver that does not answer holds a thread or two: never all of them.
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
         for number in ENDING:
@@ -194,8 +197,8 @@ class ControlProcess:
         return self._switcher.enforced
 
     def health(self) -> Condition:
-        """Return whether every worker and the page process are running, and that one follows the workers."""
-        return conditions.health(self._workers, self._page, self._switcher.version)
+        """Return whether all processes are running, and the page process follows the workers."""
+        return conditions.health(self._workers, self._page, self._damage.supervisor, self._switcher.version)
 
     def readiness(self) -> Condition:
         """Return whether every worker enforces the current version."""
@@ -317,7 +320,8 @@ class ControlProcess:
             contradictions=self._switcher.journal.contradictions.count,
             damaged=self._damage.count, is_unwritable=bool(self._damage.unwritable), restarts=self._damage.restarts,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
-            admin_refused=self._bearer.refused, now=self._timing.clock(),
+            supervisor_silent=self._damage.supervisor.is_silent, admin_refused=self._bearer.refused,
+            now=self._timing.clock(),
         )  # fmt: skip
 
     async def _announce(self) -> None:

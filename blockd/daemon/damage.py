@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
@@ -27,7 +28,13 @@ class Damage:
     """What is damaged or cannot be written. `found` are versions found damaged since the start, and why."""
 
     def __init__(
-        self, state: StateDir, switcher: RulesetSwitcher, sender: Sender, timing: Timing, found: Mapping[int, str]
+        self,
+        state: StateDir,
+        switcher: RulesetSwitcher,
+        sender: Sender,
+        timing: Timing,
+        found: Mapping[int, str],
+        supervisor: SupervisorWatch,
     ) -> None:
         self._restarts: list[tuple[float, Mapping[str, int]]] = []  # the totals, and since when they are so
         self._state = state
@@ -35,6 +42,7 @@ class Damage:
         self._sender = sender
         self._timing = timing
         self._found = dict(found)
+        self.supervisor = supervisor
         state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
         self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
@@ -102,6 +110,12 @@ class Damage:
                 "BlockdStateReadOnly", "critical", "", f"{self.unwritable[0].upper()}{self.unwritable[1:]}.",
                 "what was in force; dates of orders are followed, and nothing new is enforced",
                 "Have the file system mounted for writing, or give the folder to the user that blockd runs as.",
+            ))  # fmt: skip
+        if self.supervisor.is_silent:
+            what, _, todo = self.supervisor.trouble().partition("; ")
+            found.append(Alarm(
+                "BlockdSupervisorSilent", "critical", "", f"{what[0].upper()}{what[1:]}.",
+                "all of it, by the processes that run", f"{todo[0].upper()}{todo[1:]}.",
             ))  # fmt: skip
         now = self._timing.monotonic()
         recent = sum(1 for at, _ in self._restarts if at > now - RECENT)

@@ -18,6 +18,7 @@ from blockd.daemon.interchange.failures import failure_of, failure_values
 from blockd.daemon.interchange.values import from_values, to_values
 from blockd.daemon.process_name import name_process
 from blockd.daemon.rights.account import Account, become_reading_all
+from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, CommandError, cause_of
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -38,9 +39,10 @@ class SharedGate:
     def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = (), account: Account | None = None) -> None:
         """Start reading, as `account` with the right to read every file; as this process' user if it is None."""
         self._descriptor = sealed.made("blockd-gate")
+        own = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            _write_and_exit(settings, feeds, account, self._descriptor)
+            _write_and_exit(settings, feeds, account, self._descriptor, own)
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once.
@@ -70,12 +72,15 @@ class SharedGate:
             ) from error
 
 
-def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], account: Account | None, descriptor: int) -> None:
+def _write_and_exit(
+    settings: GateSettings, feeds: Sequence[Feed], account: Account | None, descriptor: int, parent: int
+) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
         name_process("gate")
         become_reading_all(account)
+        end_with_parent(parent)  # now: a change of user makes the kernel forget it
         try:
             told = _GATE + json.dumps(to_values(gate_of(settings, feeds), Gate)).encode()
         except BlockdError as error:

@@ -88,8 +88,9 @@ class StateDir:
 
     def make_folders(self) -> None:
         """Make the folder and those in it that are missing; raises OSError."""
-        for part in (self.folder, self.folder / "rulesets", self.folder / "feeds", self.compiling):
-            _make(part)
+        _make(self.folder)
+        for part in (self.folder / "rulesets", self.folder / "feeds", self.compiling):
+            _make_in_place(part)
 
     def lock(self) -> int:
         """Lock the folder for this process and its children, see `take_lock`; raises CommandError."""
@@ -132,8 +133,8 @@ class StateDir:
 
         Call it only while the folder is locked.
         """
-        for name in _OF_BEFORE:
-            _remove(self.folder / name)
+        for path in (*(self.folder / name for name in _OF_BEFORE), *self.versions.folder.glob("*.orders")):
+            _remove(path)
         for path in self.folder.rglob(".*"):
             if _UNFINISHED.fullmatch(path.name):
                 _remove(path)
@@ -162,7 +163,7 @@ class StateDir:
         """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
         for name in names:
             with contextlib.suppress(OSError):
-                self.feed_folder(name).mkdir(MODE)
+                _make_in_place(self.feed_folder(name))
 
     def prepare(
         self,
@@ -324,10 +325,22 @@ def _make(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
 
 
+def _make_in_place(folder: Path) -> None:
+    """Make a folder in the state's, in place of what is no folder: a link could lead to what is somebody else's."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = folder.lstat().st_mode
+        if not stat.S_ISDIR(mode):
+            log.error("%s is %s where blockd keeps a folder. It is removed and created again.", folder, _kind(mode))
+            folder.unlink()
+    _make(folder)
+
+
 def _kind(mode: int) -> str:
-    """Say what something is that is not a regular file."""
+    """Say what something is that is not what it should be."""
     if stat.S_ISLNK(mode):
         return "a link"
+    if stat.S_ISREG(mode):
+        return "a file"
     return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
 
 

@@ -153,6 +153,7 @@ class Supervisor:
 
     def _turn(self, arrived: Signals) -> None:
         """Wait for one event, or for the next look at the pulses, and handle it."""
+        self._jobs.pulse.beat()
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         due = self._restarts.seconds(time.monotonic())
         seconds = TICK if due is None or self._verification.is_running else min(due, TICK)
@@ -212,6 +213,7 @@ class Supervisor:
     def _forget_all(self) -> None:
         """In a child that only reads the order states, give up what it could write them by, too."""
         self._forget()
+        self._jobs.pulse.close()
         self._state.forget_writing()
 
     def _receive(self, child: Child) -> None:

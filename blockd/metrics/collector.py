@@ -214,6 +214,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         "1 while the state folder cannot be written; else 0.",
         value=int(sample.is_unwritable),
     )
+    yield GaugeMetricFamily(
+        "blockd_supervisor_silent",
+        "1 while the supervisor does not answer, so that no process is started again; else 0.",
+        value=int(sample.supervisor_silent),
+    )
     restarts = CounterMetricFamily(
         "blockd_process_restarts", "Processes that ended and were started again.", labels=["process"]
     )

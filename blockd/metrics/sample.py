@@ -107,6 +107,7 @@ class Sample:
     contradictions: int = 0  # between orders of different authorities
     damaged: int = 0  # versions found damaged
     is_unwritable: bool = False  # whether the state folder cannot be written
+    supervisor_silent: bool = False  # whether it does not answer
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often processes have ended, by their kind
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()

@@ -144,3 +144,17 @@ def test_machine_that_pauses_ends_nobody(daemon: Daemon) -> None:
     until(lambda: time.monotonic() - looked > 3.0, "the supervisor has looked")
     assert set(daemon.children()) == before
     assert daemon.ask("listed.example").addresses == SINKHOLE
+
+
+def test_supervisor_that_is_stopped_is_told(daemon: Daemon) -> None:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        until(lambda: daemon.get("/healthz")[0] == 503, "it is told", seconds=30)
+        reason = daemon.get("/healthz")[1].decode()
+        assert f"the supervisor (process {daemon.pid}) does not answer" in reason
+        assert "BlockdSupervisorSilent" in [alarm["name"] for alarm in daemon.status()["alarms"]]
+        assert daemon.metric("blockd_supervisor_silent") == 1
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    until(lambda: daemon.get("/healthz")[0] == 200, "all is well")
+    assert daemon.metric("blockd_supervisor_silent") == 0

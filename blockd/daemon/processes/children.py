@@ -14,6 +14,7 @@ from typing import Literal, NoReturn
 from blockd.daemon.channel import Channel
 from blockd.daemon.processes import pulse, signals
 from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
 
 Kind = Literal["worker", "page", "control", "verifier"]
@@ -77,10 +78,11 @@ class Child:
             signal.pidfd_send_signal(self.watch, number)
 
 
-def be_child(job: Callable[[Channel], None], channel: Channel, own: Pulse) -> NoReturn:
-    """Run as a child; never return into the supervisor's code, whatever happens."""
+def be_child(job: Callable[[Channel], None], channel: Channel, own: Pulse, parent: int) -> NoReturn:
+    """Run as a child of `parent`; never return into the supervisor's code, whatever happens."""
     code = 1
     try:
+        end_with_parent(parent)
         signals.reset()
         pulse.be(own)
         job(channel)

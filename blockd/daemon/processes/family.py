@@ -54,7 +54,7 @@ class Family:
     def fork(self, role: Role, job: Callable[[Channel], None], forget: Callable[[], None]) -> Child:
         """Fork a child that does a job; `forget` closes in it what only the supervisor needs. Raises OSError."""
         ours, theirs = pair()
-        pulse = Pulse()
+        pulse, own = Pulse(), os.getpid()
         try:
             with signals.held():
                 pid = os.fork()
@@ -62,7 +62,7 @@ class Family:
                     ours.close()
                     self.forget()
                     forget()
-                    be_child(job, theirs, pulse)
+                    be_child(job, theirs, pulse, own)
             try:
                 watch = os.pidfd_open(pid)
             except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.daemon import worker
@@ -20,6 +20,7 @@ from blockd.daemon.contexts import (
 )
 from blockd.daemon.processes.children import PAGE, Role
 from blockd.daemon.processes.family import Family
+from blockd.daemon.processes.pulse import Pulse
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
@@ -38,6 +39,7 @@ class Jobs:
     engine: str
     resolution: Resolution
     version: int | None = None
+    pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
     is_announced: bool = False  # whether a control process was asked to announce the start-up
 
     def of(
@@ -69,6 +71,7 @@ class Jobs:
             nursery=nursery,
             damaged=dict(damaged),
             restarts=dict(restarts),
+            supervisor=self.pulse,
         )
         self.is_announced = True
         return lambda channel: _run_control(control, channel)

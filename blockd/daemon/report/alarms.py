@@ -14,7 +14,6 @@ from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.update.ruleset_maker import SLOW, RulesetMaker
 from blockd.daemon.workers import Workers
-from blockd.feeds.budget import octets_text
 from blockd.ruleset import Enforced
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.selftest import SelfTests
@@ -194,18 +193,19 @@ def _of_disk(room: DiskRoom | None) -> Iterator[Alarm]:
     level = room.level if room is not None else Level.AMPLE
     if room is None or level is Level.AMPLE:
         return
-    free = f"{octets_text(room.free)} of {octets_text(room.total)} are free on the state folder's disk"
+    left = room.what_is_left()
+    left = left[0].upper() + left[1:]
     if level is Level.LOW:
         yield Alarm(
-            "BlockdDiskLow", "warning", "", f"{free}: old versions are given up, and refused contents are not kept.",
+            "BlockdDiskLow", "warning", "", f"{left}: old versions are given up, and refused contents are not kept.",
             "all of it", "Free some space, or lower versions.max_size.",
         )  # fmt: skip
     else:
         yield Alarm(
             "BlockdDiskShort", "critical", "",
-            f"{free}: the audit log waits in memory, and old versions are given up.",
-            "all of it; orders and overrides are enforced as long as a ruleset can be written",
-            "Free some space at once: what waits in memory is lost if blockd ends.",
+            f"{left}: the audit log waits in memory, and old versions are given up.",
+            room.in_force(),
+            "Free some space, or remove files, at once: what waits in memory is lost if blockd ends.",
         )  # fmt: skip
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from blockd.daemon.page.watch import PageWatch
+from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.workers import Workers
 from blockd.settings import Settings
 from blockd.web.admin import Condition
 
 
-def health(workers: Workers, page: PageWatch, version: int | None) -> Condition:
-    """Return whether every worker and the page process run, and whether that one follows to `version`."""
-    if trouble := workers.trouble() or page.trouble(version):
-        return Condition(False, trouble)
+def health(workers: Workers, page: PageWatch, supervisor: SupervisorWatch, version: int | None) -> Condition:
+    """Return whether all processes run, and the page process follows to `version`; all that is wrong is told."""
+    if troubles := [one for one in (supervisor.trouble(), workers.trouble(), page.trouble(version)) if one]:
+        return Condition(False, "; ".join(troubles))
     return Condition(True, "every worker is running")
 
 

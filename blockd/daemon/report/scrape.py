@@ -39,6 +39,7 @@ def sample(
     contradictions: int,
     damaged: int,
     is_unwritable: bool,
+    supervisor_silent: bool,
     restarts: Mapping[str, int],
     compiling: float,
     room: DiskRoom,
@@ -76,6 +77,7 @@ def sample(
         contradictions=contradictions,
         damaged=damaged,
         is_unwritable=is_unwritable,
+        supervisor_silent=supervisor_silent,
         restarts=restarts,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,

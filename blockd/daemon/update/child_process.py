@@ -18,6 +18,7 @@ CONTROL = 5  # niceness beyond a worker's: a busy core gives the control process
 CHILD = 5  # niceness beyond the control process': a busy core gives compiling a tenth of itself
 LEAST = 19  # the highest niceness (setpriority(2))
 PR_SET_PDEATHSIG = 1  # prctl(2)
+KILL_TIME = 10.0  # seconds to wait for a process that was killed
 M_ARENA_MAX = -8  # malloc.h
 STANDARD_OUTPUT = 1  # descriptor
 
@@ -87,18 +88,28 @@ async def start(module: str, *arguments: str, reads: bool = False) -> ChildProce
 
 
 async def end(process: ChildProcess) -> None:
-    """End a child that is still running; nothing is read from it any more."""
+    """End a child that is still running; nothing is read from it any more.
+
+    One that waits for a disk is not waited for: it ends as soon as that answers.
+    """
     if process.returncode is None:
         process.kill()
-        await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_TIME):
+                await process.wait()
     if process.stdin is not None:
         process.stdin.close()
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends: its result is not needed then."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process with `parent`, which started it, even while it is stopped.
+
+    If that one has ended already, so does this one.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def give(octets: bytes) -> None:

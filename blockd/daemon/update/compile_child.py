@@ -26,6 +26,7 @@ from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
+from blockd.daemon.update.progress import STUCK, bounded
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
@@ -152,7 +153,7 @@ class Compiler:
         if is_main:
             self._busy = child
         try:
-            async with asyncio.timeout(MAX_TIME if isinstance(work, Job) else None):
+            async with bounded(child.process.pid, MAX_TIME if isinstance(work, Job) else None) as bound:
                 output = await child.run(self._octets(work), {"", *(one.feed.name for one in candidates)})
                 return self._result(output, child)
         except ValueError as error:
@@ -160,6 +161,8 @@ class Compiler:
             raise Ended(sentence, child.feed) from error
         except TimeoutError as error:
             sentence = f"compiling took more than {MAX_TIME:.0f} seconds and was ended"
+            if bound.is_stuck:
+                sentence = f"the compiling process did nothing for {STUCK:.0f} seconds and was ended"
             raise Ended(sentence, child.feed, signal.SIGKILL) from error
         finally:
             if is_main:
@@ -229,9 +232,9 @@ class Compiling:
     room: DiskRoom | None = None  # on the disk of that file
 
 
-def main(_arguments: Sequence[str] = ()) -> int:
-    """Do the work on standard input and write the result to standard output."""
-    end_with_parent()
+def main(arguments: Sequence[str] = ()) -> int:
+    """Do the work on standard input and write the result to standard output; the argument is the id of the parent."""
+    end_with_parent(int(arguments[0]) if arguments else os.getppid())
     name_process("compile")
     try:
         with open(0, "rb", closefd=False) as given:
@@ -336,4 +339,4 @@ def _catalogue(in_force: Path | None) -> Catalogue | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

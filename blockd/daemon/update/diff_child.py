@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from blockd.daemon.process_name import name_process
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
+from blockd.daemon.update.progress import bounded
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
@@ -27,7 +26,7 @@ async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
     process = await start_child(__name__, str(old), str(new))
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
-        async with asyncio.timeout(MAX_TIME):
+        async with bounded(process.pid, MAX_TIME):
             output = await process.stdout.read()
         return Changes(**json.loads(output))
     except (TimeoutError, ValueError, TypeError) as error:
@@ -38,10 +37,8 @@ async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
 
 def main(arguments: Sequence[str]) -> int:
     """Compare two files and print the counts as JSON; the arguments are the id of the parent, and their paths."""
-    end_with_parent()
+    end_with_parent(int(arguments[0]))
     name_process("diff")
-    if os.getppid() != int(arguments[0]):  # it has already ended
-        return 0
     old, new = map(Path, arguments[1:])
     Confinement.of_comparing([old, new]).apply()
     try:

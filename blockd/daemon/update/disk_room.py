@@ -27,8 +27,10 @@ from blockd.files import descriptor_of_kept
 RESERVE = "reserve"  # the file in the state folder whose octets are there for enforcement
 LOW = 512 << 20  # octets free, or a quarter of the disk if that is less: then history stops
 SHORT = 128 << 20  # octets free, or an eighth of it: then evidence stops
+LEAST_NEWS = 64 << 10  # octets that the state beside the next ruleset takes
 FULL = 1 << 20  # octets free, or a 64th of it, or fewer than the next ruleset needs: then the reserve is given up
 LEAST_RESERVE = 4 << 20  # octets, or a sixteenth of the disk if that is less
+FEW_FILES = 64  # inodes: a version and what the feeds keep take some each; fewer left are none
 LOOKS = 5.0  # seconds between two looks
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,15 @@ def disk_of(folder: Path) -> tuple[int, int]:
     return usage.total, usage.free
 
 
+def has_files_left(folder: Path) -> bool:
+    """Return whether the disk of a folder lets this process make more files (inodes); true if it does not limit them.
+
+    Raises OSError.
+    """
+    found = os.statvfs(folder)
+    return not found.f_files or found.f_favail >= FEW_FILES
+
+
 class DiskRoom:
     """The room in the state folder at `folder`.
 
@@ -66,12 +77,14 @@ class DiskRoom:
         *,
         spare: Callable[[], bool] = lambda: False,
         ruleset: Callable[[], int] = lambda: 0,
+        has_files: Callable[[Path], bool] = has_files_left,
     ) -> None:
         self._reserve = folder / RESERVE
         self._folder = folder
         self._usage = usage
         self._spare = spare
         self._ruleset = ruleset
+        self._has_files = has_files
         self._told = Level.AMPLE
         self.drop_prepared: Callable[[], object] = lambda: None  # deletes what was only made ahead
 
@@ -91,10 +104,39 @@ class DiskRoom:
         total, free = self._now()
         if not total:
             return Level.AMPLE
+        if self.lacks_files:
+            return Level.FULL
         for level, octets, share in ((Level.FULL, FULL, 64), (Level.SHORT, SHORT, 8), (Level.LOW, LOW, 4)):
             if free < min(octets, total // share):
                 return level
         return Level.AMPLE
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether no more files can be made on the disk, however many octets are free."""
+        try:
+            return not self._has_files(self._folder)
+        except OSError:
+            return False
+
+    @property
+    def takes_news(self) -> bool:
+        """Whether the next ruleset can be written: new orders and overrides, and endings of overrides, need one."""
+        total, free = self._now()
+        room = free + self._reserved()
+        return not total or (not self.lacks_files and room >= self._ruleset() * 5 // 4 + LEAST_NEWS)
+
+    def what_is_left(self) -> str:
+        """Return as a clause what is left of the disk."""
+        if self.lacks_files:
+            return f"no more files can be made on the disk of {self._folder} (inodes)"
+        return f"{octets_text(self.free)} of {octets_text(self.total)} are free on the disk of {self._folder}"
+
+    def in_force(self) -> str:
+        """Return what is enforced while the disk is full."""
+        if self.takes_news:
+            return "all of it; orders and overrides are enforced, new ones as well"
+        return "what was in force, with the dates of its orders; new orders and overrides cannot be enforced"
 
     def is_ample_with(self, octets: int) -> bool:
         """Return whether there would still be ample room if so many octets more were written."""
@@ -110,6 +152,8 @@ class DiskRoom:
         """Say why no evidence is written; empty if it is."""
         if self.level < Level.SHORT:
             return ""
+        if self.lacks_files:
+            return f"{self.what_is_left()}; remove some files"
         total, free = self._now()
         return (
             f"{octets_text(free)} are free on the disk of {self._folder}, and what is left below "
@@ -141,10 +185,7 @@ class DiskRoom:
         """Take the reserve's octets, if that leaves ample room."""
         total, _ = self._now()
         wanted = min(max(LEAST_RESERVE, self._ruleset() * 5 // 4 + LEAST_RESERVE), total // 16)
-        try:
-            size = self._reserve.stat().st_size
-        except OSError:
-            size = 0
+        size = self._reserved()
         if size >= wanted or not self.is_ample_with(wanted - size):
             return
         try:
@@ -156,6 +197,13 @@ class DiskRoom:
         except OSError as error:
             log.debug("No room can be reserved on the disk of %s: %s.", self._folder, error)
             self.open_reserve()
+
+    def _reserved(self) -> int:
+        """Return the octets of the reserve; 0 if it is given up."""
+        try:
+            return self._reserve.lstat().st_size
+        except OSError:
+            return 0
 
     def _now(self) -> tuple[int, int]:
         try:
@@ -174,7 +222,6 @@ class DiskRoom:
             )  # fmt: skip
         else:
             log.error(
-                "The disk of %s is full: %s are free. Orders and overrides are enforced; old versions are given up, "
-                "and the audit log waits in memory. Free some space.",
-                self._folder, free,
+                "The disk is full: %s. In force: %s. Old versions are given up, and the audit log waits in memory. %s.",
+                self.what_is_left(), self.in_force(), "Remove files" if self.lacks_files else "Free some space",
             )  # fmt: skip

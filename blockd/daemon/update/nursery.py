@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from blockd.daemon.processes import signals, streams
 from blockd.daemon.processes.reaping import Reaper
-from blockd.daemon.update.child_process import CHILD, CONTROL, LEAST
+from blockd.daemon.update.child_process import CHILD, CONTROL, LEAST, end_with_parent
 from blockd.daemon.update.forked_child import NUMBER
 
 _MAX_REQUEST = 16 << 10  # octets: a module and some paths
@@ -97,10 +97,11 @@ class Nursery:
     def _fork(self, words: list[str], talk: int, told: int) -> None:
         """Fork a child; if that fails, `told` ends without having told anything."""
         try:
+            own = os.getpid()
             with signals.held():
                 pid = os.fork()
                 if pid == 0:
-                    _be_child(words, talk)
+                    _be_child(words, talk, own)
             try:
                 self._children[os.pidfd_open(pid)] = pid, told
             except OSError:
@@ -127,10 +128,11 @@ class Nursery:
         os.close(watch)
 
 
-def _be_child(words: list[str], talk: int) -> NoReturn:
+def _be_child(words: list[str], talk: int, parent: int) -> NoReturn:
     """Run the `main` of a module, with standard input and output at `talk`; never return into the supervisor's code."""
     code = 1
     try:
+        end_with_parent(parent)
         signals.reset()
         os.setpgid(0, 0)  # a signal to the foreground reaches the control process, which then ends its children
         os.nice(max(0, min(CONTROL + CHILD, LEAST - os.getpriority(os.PRIO_PROCESS, 0))))
@@ -139,7 +141,7 @@ def _be_child(words: list[str], talk: int) -> NoReturn:
         _close_all()
         streams.follow()
         module, *arguments = words
-        code = importlib.import_module(module).main([str(os.getppid()), *arguments])
+        code = importlib.import_module(module).main([str(parent), *arguments])
     except BaseException:  # as the interpreter does with what nobody has caught
         streams.LossyStream(streams.ERRORS).write(traceback.format_exc())
     finally:

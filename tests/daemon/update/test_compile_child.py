@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.interchange.failures import failure_values
+from blockd.daemon.update import compile_child, diff_child, progress
 from blockd.daemon.update.child_process import ChildProcess
 from blockd.daemon.update.compile_child import MAX_RESULT, Compiler, Ended, Job
 from blockd.errors import FeedRefused, RulesetError
+from blockd.feeds.candidate import Candidate
 from blockd.ruleset import Gate
+from blockd.settings import OverridesFeed
 from tests.places import ROOT
 
 
@@ -65,10 +69,10 @@ def frame(kind: int, octets: bytes, size: int | None = None) -> bytes:
     return struct.pack("<BQ", kind, len(octets) if size is None else size) + octets
 
 
-def told_by(octets: bytes, *, code: int = 0, path: Path) -> Compiler:
+def told_by(octets: bytes, *, code: int = 0, path: Path, before: str = "") -> Compiler:
     """Return a compiler whose child takes its job, tells some octets, and ends."""
     (path / "told").write_bytes(octets)
-    script = f"cat > /dev/null; cat {path / 'told'}; exit {code}"
+    script = f"cat > /dev/null; {before}cat {path / 'told'}; exit {code}"
 
     async def start(module: str, *arguments: str, reads: bool = False) -> ChildProcess:
         assert reads, (module, arguments)
@@ -134,3 +138,56 @@ def test_the_error_of_a_child_is_raised_as_it_was(tmp_path: Path) -> None:
 
     with pytest.raises(FeedRefused, match=r"It is a page\."):
         asyncio.run(run())
+
+
+def hanging(path: Path) -> Compiler:
+    """Return a compiler whose child is stopped once it has its job."""
+    return told_by(b"", path=path, before="kill -STOP $$; ")
+
+
+@pytest.mark.parametrize("work", ["job", "candidate"])
+def test_a_child_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    monkeypatch.setattr(progress, "STUCK", 0.2)
+    monkeypatch.setattr(progress, "LOOK", 0.05)
+    monkeypatch.setattr(compile_child, "STUCK", 60.0)
+    compiler = hanging(tmp_path)
+    job = Job([], tmp_path / "new.ruleset", Gate(), None, {}, {})
+
+    async def run() -> None:
+        try:
+            if work == "job":
+                await compiler.compile(job)
+            else:
+                await compiler.read(Candidate(OverridesFeed(path=tmp_path / "overrides"), None, None))
+        finally:
+            await compiler.close()
+
+    with pytest.raises(Ended, match="did nothing for 60 seconds and was ended") as caught:
+        asyncio.run(run())
+    assert caught.value.number == signal.SIGKILL
+
+
+def test_a_comparison_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "STUCK", 0.2)
+    monkeypatch.setattr(progress, "LOOK", 0.05)
+
+    async def start(_module: str, *_arguments: str, reads: bool = False) -> ChildProcess:
+        assert not reads
+        return await asyncio.create_subprocess_exec("/bin/sh", "-c", "kill -STOP $$", stdout=asyncio.subprocess.PIPE)
+
+    with pytest.raises(RulesetError, match="returned no result"):
+        asyncio.run(diff_child.compared(tmp_path / "old", tmp_path / "new", start))
+
+
+def test_the_processor_that_a_process_uses_is_known_until_it_has_ended() -> None:
+    before = progress.used_by(os.getpid())
+    assert before is not None
+    while progress.used_by(os.getpid()) == before:
+        sum(range(10000))
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert progress.used_by(child) is None
+    os.waitpid(child, 0)
+    assert progress.used_by(child) is None

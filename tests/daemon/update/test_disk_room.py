@@ -91,9 +91,35 @@ def test_reserve_is_taken_while_there_is_room_and_given_up_when_there_is_none(
     told = [record.getMessage().split(":")[0] for record in caplog.records]
     assert [line.split(" of ")[0] for line in told] == [
         "The disk",
-        "The disk",
+        "The disk is full",
         "There is room again on the disk",
     ]
+
+
+@pytest.mark.parametrize(
+    ("free", "reserve", "takes"),
+    [(11 * MIB, 0, True), (10 * MIB, 0, False), (2 * MIB, 9 * MIB, True), (0, 0, False)],
+)
+def test_news_are_promised_only_if_the_next_ruleset_has_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, free: int, reserve: int, takes: bool
+) -> None:
+    if reserve:
+        with (tmp_path / RESERVE).open("wb") as file:
+            file.truncate(reserve)
+    room = DiskRoom(tmp_path, lambda _: (100 * GIB, free), ruleset=lambda: 8 * MIB)
+    assert room.takes_news is takes
+    assert ("new ones as well" in room.in_force()) is takes
+    said = room.in_force()
+    room.look()
+    assert reserve or f"In force: {said}." in caplog.text
+
+
+def test_a_disk_on_which_no_more_files_can_be_made_is_full(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    room = DiskRoom(tmp_path, lambda _: (100 * GIB, 50 * GIB), has_files=lambda _: False)
+    assert (room.look(), room.takes_news) == (Level.FULL, False)
+    assert "no more files can be made on the disk" in caplog.text
+    assert "no more files can be made" in room.no_evidence()
+    assert "cannot be enforced" in room.in_force()
 
 
 def test_history_is_given_up_one_by_one_until_there_is_room(tmp_path: Path) -> None:
