@@ -496,7 +496,7 @@ def test_a_connection_that_ends_within_a_response_is_a_failure(loop: str, scene:
 def test_a_question_without_an_answer_is_given_up_and_its_stream_reset(loop: str, scene: Make) -> None:
     async def body() -> None:
         one = scene()
-        one.options = replace(one.options, answer_time=0.05, silence=1000)
+        one.options = replace(one.options, answer_time=1.0, silence=1000)
         one.server.respond = lambda _visit, _stream, _message: None
         async with one.played():
             assert await one.failing("silent") == "has not answered for long"
