@@ -37,13 +37,18 @@ class UpstreamFigures:
     heard: float  # when anything of it came last
     round_trip: float  # seconds, smoothed, of clients' questions; 0 if unknown
     distance: float  # seconds, smoothed, of probes; 0 if unknown
-    in_flight: int
+    in_flight: int  # of those asked, of which nothing has come yet
     asked: int  # clients' questions sent to it
-    answered: int
+    answered: int  # of those, with whatever message
     late: int  # answers that came when their question had been given up
     hedged: int  # questions that were sent to another one as well, since this one took long
     failures: tuple[int, ...]  # by FAILURES
     looped: int = 0  # questions to it that came back to blockd
+
+    @property
+    def unanswered(self) -> int:
+        """How many of those asked no message came for, as long as one was listened for."""
+        return max(self.asked - self.answered - self.in_flight, 0)
 
 
 class Load(NamedTuple):
@@ -242,20 +247,25 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
     gauges = [
         _gauge("round_trip_seconds", "How long the upstream takes for clients' questions, smoothed; 0 if unknown."),
         _gauge("probe_seconds", "How long the upstream takes for blockd's own probes, smoothed; 0 if unknown."),
-        _gauge("in_flight", "Questions that the upstream has not answered yet."),
+        _gauge(
+            "in_flight",
+            "Clients' questions to the upstream of which nothing has come yet, and which are waited for.",
+        ),
     ]
     counters = [
         _counter("questions", "Clients' questions sent to the upstream."),
-        _counter("answers", "Answers of the upstream."),
+        _counter("answers", "Answers of the upstream to clients' questions, SERVFAIL and what is refused among them."),
+        _counter("unanswered", "Clients' questions for which no message came as long as it was listened for."),
         _counter("late_answers", "Answers of these that came when their question had been given up."),
         _counter("hedges", "Questions sent to another upstream as well, since this one took long."),
         _counter("loops", "Questions to the upstream that came back to blockd, and were answered with SERVFAIL."),
     ]
     failures = CounterMetricFamily(
         "blockd_upstream_failures",
-        "What else came of questions: nothing (silent), nobody could be reached (unreachable), what no resolver may "
-        "send (malformed), REFUSED and the like (refusing), SERVFAIL, the end of a connection (disconnected), or a "
-        "failed TLS handshake or the wrong certificate (unproven).",
+        "What else came of clients' questions: nothing of any question while this one was waited for (silent), nobody "
+        "could be reached (unreachable), what cannot be parsed, contradicts itself or is over a bound (malformed), "
+        "REFUSED and the like (refusing), SERVFAIL, the end of a connection (disconnected), or a failed TLS handshake "
+        "or the wrong certificate (unproven). What came as a message is among the answers as well.",
         labels=["upstream", "kind"],
     )
     for slot, name in enumerate(names):
@@ -269,7 +279,9 @@ def upstream_metrics(table: UpstreamTable, names: Sequence[str]) -> Iterator[Met
         for gauge, value in zip(gauges, (figures.round_trip, figures.distance, figures.in_flight), strict=True):
             gauge.add_metric([name], value)
         for counter, count in zip(
-            counters, (figures.asked, figures.answered, figures.late, figures.hedged, figures.looped), strict=True
+            counters,
+            (figures.asked, figures.answered, figures.unanswered, figures.late, figures.hedged, figures.looped),
+            strict=True,
         ):
             counter.add_metric([name], count)
         for kind, count in zip(FAILURES, figures.failures, strict=True):

@@ -48,6 +48,7 @@ NAMES = {
     "blockd_upstream_questions_total": {"upstream"},
     "blockd_upstream_answers_total": {"upstream"},
     "blockd_upstream_late_answers_total": {"upstream"},
+    "blockd_upstream_unanswered_total": {"upstream"},
     "blockd_upstream_hedges_total": {"upstream"},
     "blockd_upstream_loops_total": {"upstream"},
     "blockd_upstream_failures_total": {"upstream", "kind"},

@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamTable, upstream_metrics
 from blockd.resolver.forwarding import health
 
-SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 40, 38, 2, 1, (1, 0, 0, 0, 1, 0, 0))
+SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 45, 38, 2, 1, (1, 0, 0, 0, 1, 0, 0))
 
 
 def value(families: list[Metric], name: str, **labels: str) -> float:
@@ -44,7 +44,7 @@ def test_workers_are_added_up_and_the_best_state_counts() -> None:
     table.row(2).note(0, dataclasses.replace(SEEN, state=4, since=50.0, round_trip=0.0))
     both = table.figures(0)
     assert both is not None
-    assert (both.state, both.since, both.asked, both.failures) == (0, 100.5, 80, (2, 0, 0, 0, 2, 0, 0))
+    assert (both.state, both.since, both.asked, both.failures) == (0, 100.5, 90, (2, 0, 0, 0, 2, 0, 0))
     assert both.round_trip == SEEN.round_trip, "a worker that knows none does not count"
 
 
@@ -72,5 +72,8 @@ def test_series_are_by_upstream() -> None:
     assert value(families, "state", upstream="192.0.2.1", state="failing") == 1
     assert value(families, "state", upstream="192.0.2.2", state="up") == 0
     assert value(families, "round_trip_seconds", upstream="192.0.2.1") == 0.012
-    assert value(families, "questions_total", upstream="192.0.2.1") == 80
+    assert value(families, "questions_total", upstream="192.0.2.1") == 90
+    assert value(families, "answers_total", upstream="192.0.2.1") == 76
+    assert value(families, "unanswered_total", upstream="192.0.2.1") == 8
+    assert value(families, "in_flight", upstream="192.0.2.1") == 6
     assert value(families, "failures_total", upstream="192.0.2.1", kind="silent") == 2

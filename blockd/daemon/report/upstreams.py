@@ -42,6 +42,7 @@ class UpstreamStatus:
             "in_flight": seen.in_flight,
             "asked": seen.asked,
             "answered": seen.answered,
+            "unanswered": seen.unanswered,
             "late": seen.late,
             "hedged": seen.hedged,
             "looped": seen.looped,
@@ -159,7 +160,7 @@ def upstream_lines(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         trip = f", {one['round_trip_seconds'] * 1000:.1f} ms" if one["round_trip_seconds"] else ""
         yield (
             f"upstream {one['upstream']}{of}: {state} since {one['since']}{trip}, {one['asked']:,} asked, "
-            f"{one['answered']:,} answered, {one['in_flight']:,} in flight"
+            f"{one['answered']:,} answered, {one['unanswered']:,} unanswered, {one['in_flight']:,} in flight"
         )
         failures = ", ".join(f"{count:,} {kind}" for kind, count in one["failures"].items() if count)
         if failures or one["looped"]:

@@ -226,6 +226,6 @@ class Forwarder:
         for link in self._links.values():
             link.renew()
         for link in self._retired:
-            if link.health.in_flight == 0:
+            if link.open_tries == 0:
                 link.shut()
-        self._retired = [link for link in self._retired if link.health.in_flight]
+        self._retired = [link for link in self._retired if link.open_tries]

@@ -28,7 +28,7 @@ cdef class Health:
     cdef readonly list failures
 
     cpdef void note_asked(self) noexcept
-    cpdef void note_answer(self, double now, double seconds) noexcept
+    cpdef void note_answer(self, double now, double seconds, bint is_probe=*, bint is_first=*) noexcept
     cpdef void note_resolved(self, double now) noexcept
     cpdef void note_tried(self, double now) noexcept
     cpdef note_failure(self, int kind, double now)

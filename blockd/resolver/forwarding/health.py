@@ -16,7 +16,7 @@ DOWN = 4  # PROBES_TO_DOWN probes went unanswered
 # What came of a question, besides an answer.
 SILENT = 0  # nothing was heard of the upstream until patience ended
 UNREACHABLE = 1  # the network says that nobody is there, or no connection could be made
-MALFORMED = 2  # the message was not one that a resolver may send
+MALFORMED = 2  # the message cannot be parsed, contradicts itself, or is over a bound
 REFUSING = 3  # REFUSED, FORMERR, NOTIMP, NOTAUTH and the like: it does not resolve this for us
 SERVFAILING = 4  # it tried, and failed
 DISCONNECTED = 5  # a connection ended, or took no more questions
@@ -73,7 +73,7 @@ class Health:
         self.answered = 0
         self.late = 0  # of these after their flight had ended
         self.hedged = 0
-        self.in_flight = 0  # tries, to be kept by who sends them
+        self.in_flight = 0  # clients' questions of which nothing has come yet, to be kept by who sends them
         self.failures = [0] * KINDS
 
     def note_asked(self) -> None:
@@ -81,16 +81,22 @@ class Health:
         self.asked += 1
         self.allowance = min(self.allowance + HEDGING_SHARE, MAX_ALLOWANCE)
 
-    def note_answer(self, now: float, seconds: float) -> None:
-        """Note an answer that came `seconds` after its question, whatever it says; also a late one."""
-        self.answered += 1
+    def note_answer(self, now: float, seconds: float, is_probe: bool = False, is_first: bool = True) -> None:
+        """Note an answer that came `seconds` after its question, whatever it says; also a late one.
+
+        Of a probe's only the moment is noted: `asked`, `answered` and the round trip are those of clients' questions.
+        It is not the first if the question was sent once more because of what had come, as with another cookie.
+        """
+        self.heard = now
+        if is_probe:
+            return
+        self.answered += is_first
         if self.smoothed < 0:
             self.smoothed = seconds
             self.deviation = seconds / 2
         else:
             self.deviation += DEVIATION_SMOOTHING * (abs(seconds - self.smoothed) - self.deviation)
             self.smoothed += SMOOTHING * (seconds - self.smoothed)
-        self.heard = now
 
     def note_resolved(self, now: float) -> None:
         """Note that an answer was one: NOERROR or NXDOMAIN."""

@@ -72,6 +72,7 @@ class Link:
         self._clock = clock
         self._sockets = UdpSockets(upstream, ports, options.randomness, self._opened, self._closed)
         self._stream: Stream | None = None
+        self.open_tries = 0  # whose answers are listened for, probes among them
         self._probes: list[Try] = []
         self.zone = b""  # the key of the zone that it is asked for, by which it is probed
         self._streamed: dict[int, Try] = {}
@@ -112,7 +113,8 @@ class Link:
         else:
             self._ask_stream(made)
         made.is_open = True
-        self.health.in_flight += 1
+        self.open_tries += 1
+        self.health.in_flight += made.flight is not None
         return made
 
     def close(self, made: Try) -> None:
@@ -120,7 +122,8 @@ class Link:
         if not made.is_open:
             return
         made.is_open = False
-        self.health.in_flight -= 1
+        self.open_tries -= 1
+        self.health.in_flight -= made.flight is not None and not made.is_heard
         self._leave_socket(made)
         if self._streamed.get(made.stream_identifier) is made:
             del self._streamed[made.stream_identifier]
@@ -250,8 +253,7 @@ class Link:
             if doubt is not None:
                 return  # as before
         else:
-            now = self._clock()
-            self.health.note_answer(now, now - made.sent)
+            self._note_answer(made)
         try:
             if bad_cookie:
                 made.had_bad_cookie = True
@@ -287,6 +289,12 @@ class Link:
             if made.is_open and not made.is_over_stream and made.socket is one:
                 self._fail(made, UNREACHABLE, f"cannot be reached: {cause_of(error)}")
 
+    def _note_answer(self, made: Try) -> None:
+        now, is_first, is_probe = self._clock(), not made.is_heard, made.flight is None
+        made.is_heard = True
+        self.health.in_flight -= is_first and not is_probe
+        self.health.note_answer(now, now - made.sent, is_probe, is_first)
+
     def _leave_socket(self, made: Try) -> None:
         one = made.socket
         if one is not None and one.tries.get(made.identifier) is made:
@@ -303,8 +311,7 @@ class Link:
         asked = made.stream_identifier.to_bytes(2) + made.message[2:]
         found = fit(message, asked, len(made.question))
         if made.socket is None or made.doubt is Doubt.IMITATED:  # nothing has come over UDP
-            now = self._clock()
-            self.health.note_answer(now, now - made.sent)
+            self._note_answer(made)
         if found is Fit.NOT and not is_error_alone(message, asked):
             self._fail(made, MALFORMED, "answered another question")
             return

@@ -34,6 +34,7 @@ class Try:
         "has_opt",
         "identifier",
         "index",
+        "is_heard",
         "is_mixed",
         "is_open",
         "is_plain",
@@ -65,6 +66,7 @@ class Try:
         self.is_plain = False  # without OPT because of what was answered to the same with it
         self.doubt: Doubt | None = None
         self.is_open = False
+        self.is_heard = False  # some message that answers it has come, if it did not do
 
     @property
     def end(self) -> int:

@@ -100,8 +100,8 @@ def test_status_tells_how_each_upstream_is() -> None:
     seen.note()
     at = time_text(WALL + 130.0)
     assert list(seen.lines()) == [
-        f"upstream 192.0.2.1:53: up since {at}, 20.0 ms, 2 asked, 2 answered, 0 in flight",
-        f"upstream 192.0.2.9:53 for corp.example: FAILING since {at}, 0 asked, 0 answered, 0 in flight",
+        f"upstream 192.0.2.1:53: up since {at}, 20.0 ms, 2 asked, 2 answered, 0 unanswered, 0 in flight",
+        f"upstream 192.0.2.9:53 for corp.example: FAILING since {at}, 0 asked, 0 answered, 0 unanswered, 0 in flight",
         "  failed: 2 silent",
     ]
     [first, second] = [one.to_json() for one in seen.report.status(seen.resolution)]

@@ -67,6 +67,7 @@ cdef struct Try:
     uint8_t doubt
     bint is_sent
     bint is_open  # its answer is listened for
+    bint is_heard  # some message that answers it has come, if it did not do
     bint is_plain  # sent without OPT to see whether that helps
     bint has_opt
     bint has_cookie
@@ -125,7 +126,7 @@ cdef class Flights:
     cdef int spare_flight_count
     cdef Waiter *spare_waiters
     cdef int spare_waiter_count
-    cdef int *flying  # tries that are listened for, by upstream
+    cdef int *flying  # clients' questions of which nothing has come yet, by upstream
     cdef readonly uint64_t launched  # since the start
     cdef Ports ports
     cdef Chance chance
@@ -138,6 +139,7 @@ cdef class Flights:
     cdef bint mix(self, Try *one) noexcept nogil
     cdef void open(self, Try *one) noexcept nogil
     cdef void hush(self, Try *one) noexcept nogil
+    cdef bint hear(self, Try *one) noexcept nogil
     cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil
     cdef int open_tries(self, const Flight *flight) noexcept nogil
     cdef void plan(self, Flight *flight, double due) noexcept nogil

@@ -190,7 +190,7 @@ cdef class Flights:
         """Count a try that was sent."""
         if not one.is_open:
             one.is_open = one.is_sent = True
-            self.flying[one.upstream] += 1
+            self.flying[one.upstream] += not one.flight.is_probe
 
     cdef void hush(self, Try *one) noexcept nogil:
         """Listen for a try's answer no longer."""
@@ -198,7 +198,15 @@ cdef class Flights:
         self.leave(&one.stream)
         if one.is_open:
             one.is_open = False
-            self.flying[one.upstream] -= 1
+            self.flying[one.upstream] -= not one.flight.is_probe and not one.is_heard
+
+    cdef bint hear(self, Try *one) noexcept nogil:
+        """Note that a message answers a try; return whether it is the first."""
+        if one.is_heard:
+            return False
+        one.is_heard = True
+        self.flying[one.upstream] -= one.is_open and not one.flight.is_probe
+        return True
 
     cdef Try *matched(self, int place, int upstream, uint16_t id) noexcept nogil:
         """Return the try with this ID at a port or, with NOWHERE, on an upstream's stream; NULL if there is none."""

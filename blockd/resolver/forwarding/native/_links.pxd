@@ -38,6 +38,7 @@ cdef class Links:
     cdef int failed(self, Try *one, int kind, double now) except -1
     cdef int undone(self, Try *one, double now) except -1
     cdef int tick(self, double now) except -1
+    cpdef void note_in_flight(self) noexcept
     cdef int drain(self, double now) except -1
     cdef int give_up_refused(self, double now) except -1
     cdef bint send(self, Try *one, double now) except *

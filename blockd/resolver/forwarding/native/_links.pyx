@@ -114,7 +114,6 @@ cdef class Links:
 
     cdef int tick(self, double now) except -1:
         """Do what is due by the time."""
-        cdef int i
         if now >= self.next_renewal:
             self.next_renewal = now + RENEWAL
             self.ports.renew()
@@ -122,9 +121,14 @@ cdef class Links:
             self.busy = now
         elif self.is_fast and now >= self.busy + LINGER and blockd_set_timer(self.timer, SLOW) == 0:
             self.is_fast = False
+        self.note_in_flight()
+        return 0
+
+    cpdef void note_in_flight(self) noexcept:
+        """Note of how many questions to each upstream nothing has come yet."""
+        cdef int i
         for i in range(self.remote_count):
             (<Health>self.healths[i]).in_flight = self.flights.flying[i]
-        return 0
 
     cdef void hurry(self) noexcept nogil:
         """Look at flights often from now on."""
@@ -301,7 +305,9 @@ cdef class Links:
         if doubt == NO_DOUBT and message[2] & types.TC >> 8:
             doubt = DOUBT_TRUNCATED
         if not one.stream.is_open:
-            (<Health>self.healths[one.upstream]).note_answer(now, now - one.sent)
+            (<Health>self.healths[one.upstream]).note_answer(
+                now, now - one.sent, one.flight.is_probe, self.flights.hear(one)
+            )
         elif doubt != NO_DOUBT:
             return 0  # as before
         if is_bad_cookie:
@@ -395,7 +401,9 @@ cdef class Links:
         fit = fit_of(one, octets, size)
         self.flights.leave(&one.stream)
         if one.doubt == NO_DOUBT or one.doubt == DOUBT_IMITATED:  # nothing has come over UDP
-            (<Health>self.healths[upstream]).note_answer(now, now - one.sent)
+            (<Health>self.healths[upstream]).note_answer(
+                now, now - one.sent, one.flight.is_probe, self.flights.hear(one)
+            )
         if fit == FITS_NOT:
             self._fail_with(one, _MALFORMED, b"answered another question", now)
             return

@@ -211,6 +211,7 @@ class NativeForwarder:
     def load(self) -> Load:
         """What it is busy with."""
         forwarding = self._engine_in_use.forwarding
+        forwarding.note_in_flight()  # figures of upstreams are noted with it
         return Load(forwarding.flights.count, forwarding.flights.late, len(forwarding.failures), self._floods.held_back)
 
     @property
