@@ -7,6 +7,7 @@ and time are looked at, and the supervisor is told if they change: it has the fi
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from blockd.daemon.timing import Timing
 from blockd.files import stamp_of
 
 LOOK = 2.0  # seconds between two looks
+SHARE = 0.005  # of a processor that looking through the folder takes: with a thousand feeds it takes 50 ms
+LONGEST = 60.0  # seconds between two of these
 RECENT = 900.0  # seconds
 MANY = 5  # processes that end within that time
 _NOTHING = object()
@@ -46,6 +49,7 @@ class Damage:
         state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
         self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
+        self._look_through_at = 0.0
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
     async def run(self) -> None:
@@ -69,9 +73,19 @@ class Damage:
 
     def _seen(self) -> tuple[str, list[Path]]:
         try:
-            return self._state.unwritable(), self._state.versions.damaged()
+            return self._unwritable(), self._state.versions.damaged()
         except OSError as error:  # the folder is gone, its disk fails, or this process has no descriptor left
             return f"{self._state.folder} cannot be read: {error.strerror}", self._set_aside
+
+    def _unwritable(self) -> str:
+        """Look through the folder, as often as that takes no more than its `SHARE` of a processor."""
+        now = self._timing.monotonic()
+        if now < self._look_through_at:
+            return self.unwritable
+        begun = time.thread_time()
+        found = self._state.unwritable()
+        self._look_through_at = now + min((time.thread_time() - begun) / SHARE, LONGEST)
+        return found
 
     @property
     def count(self) -> int:

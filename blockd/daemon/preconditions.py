@@ -37,13 +37,14 @@ def lacking(settings: Settings) -> list[str]:
             found.append(f"user: there is no user {settings.user!r} on this machine")
         else:
             found += _may_become(account)
+            account = None if found else account
     folder = settings.state_dir
     if not found and not root_prepares(folder, account):
         with acting_as(account):
             found += _state(folder)
     secrets = settings.clients.cookie_secrets
     of_cookies = () if secrets is None else problems_of(secrets)
-    return [*found, *_sockets(settings), *of_cookies]
+    return [*found, *_sockets(settings, account), *of_cookies]
 
 
 def _means(settings: Settings) -> Iterator[str]:
@@ -89,9 +90,10 @@ def _state(folder: Path) -> Iterator[str]:
         )
 
 
-def _sockets(settings: Settings) -> Iterator[str]:
+def _sockets(settings: Settings, account: Account | None) -> Iterator[str]:
     found = troubles(settings)
-    is_running = bool(found) and is_held(settings.state_dir)
+    with acting_as(account):  # as all in the state folder
+        is_running = bool(found) and is_held(settings.state_dir)
     for trouble in found:
         if not (trouble.is_taken and is_running):
             yield str(trouble)

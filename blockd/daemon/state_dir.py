@@ -19,7 +19,6 @@ import errno
 import logging
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -30,7 +29,8 @@ from blockd.daemon.processes.folder_lock import take_lock
 from blockd.daemon.processes.writability import bears_read_only, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
-from blockd.daemon.rights.state_folder import MODE, close_to_others, foreign, of_others, unusable
+from blockd.daemon.rights.places import kind_of, make, make_in_place, remove
+from blockd.daemon.rights.state_folder import close_to_others, foreign, of_others, unusable
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
@@ -88,9 +88,9 @@ class StateDir:
 
     def make_folders(self) -> None:
         """Make the folder and those in it that are missing; raises OSError."""
-        _make(self.folder)
+        make(self.folder)
         for part in (self.folder / "rulesets", self.folder / "feeds", self.compiling):
-            _make_in_place(part)
+            make_in_place(part)
 
     def lock(self) -> int:
         """Lock the folder for this process and its children, see `take_lock`; raises CommandError."""
@@ -134,18 +134,20 @@ class StateDir:
         Call it only while the folder is locked.
         """
         for path in (*(self.folder / name for name in _OF_BEFORE), *self.versions.folder.glob("*.orders")):
-            _remove(path)
+            remove(path)
         for path in self.folder.rglob(".*"):
             if _UNFINISHED.fullmatch(path.name):
-                _remove(path)
+                remove(path)
         for path in list(self.folder.rglob("*")):
             if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
                 continue
             with contextlib.suppress(FileNotFoundError):
                 mode = path.lstat().st_mode
                 if not stat.S_ISREG(mode):
-                    log.error("%s is %s where blockd keeps a file. It is removed and created again.", path, _kind(mode))
-                    _remove(path, mode)
+                    log.error(
+                        "%s is %s where blockd keeps a file. It is removed and created again.", path, kind_of(mode)
+                    )
+                    remove(path, mode)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""
@@ -163,7 +165,7 @@ class StateDir:
         """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
         for name in names:
             with contextlib.suppress(OSError):
-                _make_in_place(self.feed_folder(name))
+                make_in_place(self.feed_folder(name))
 
     def prepare(
         self,
@@ -311,43 +313,3 @@ def memory_of(enforced: Enforced) -> StatesMemory:
     """Return the memory of the order states of what was opened here."""
     assert isinstance(enforced.states, OrderStates)  # noqa: S101 - no other is enforced
     return enforced.states.memory
-
-
-def _make(folder: Path) -> None:
-    """Make a folder of the state, and those above it, if they are missing."""
-    if not folder.parent.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(MODE)
-        folder.chmod(MODE)  # whatever the umask
-        return
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
-
-
-def _make_in_place(folder: Path) -> None:
-    """Make a folder in the state's, in place of what is no folder: a link could lead to what is somebody else's."""
-    with contextlib.suppress(FileNotFoundError):
-        mode = folder.lstat().st_mode
-        if not stat.S_ISDIR(mode):
-            log.error("%s is %s where blockd keeps a folder. It is removed and created again.", folder, _kind(mode))
-            folder.unlink()
-    _make(folder)
-
-
-def _kind(mode: int) -> str:
-    """Say what something is that is not what it should be."""
-    if stat.S_ISLNK(mode):
-        return "a link"
-    if stat.S_ISREG(mode):
-        return "a file"
-    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-
-
-def _remove(path: Path, mode: int = stat.S_IFREG) -> None:
-    """Remove a file or a folder, as far as what it is in can be written."""
-    if stat.S_ISDIR(mode):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)

@@ -22,11 +22,11 @@ from blockd.compile.spending import Spending
 from blockd.daemon.interchange.failures import failure_of, failure_values
 from blockd.daemon.interchange.values import from_values, to_values
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes.progress import STUCK, bounded
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import ChildProcess, Start, end, end_with_parent, give, start
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
-from blockd.daemon.update.progress import STUCK, bounded
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes.progress import bounded
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
-from blockd.daemon.update.progress import bounded
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison

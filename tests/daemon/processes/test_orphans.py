@@ -37,7 +37,10 @@ def stop(*_: object, **__: object) -> None:
 
 
 def in_family(kind: Kind) -> Callable[[], None]:
-    return lambda: bool(Family(Reaper()).fork(Role(kind), stop, lambda: None)) and None
+    def begin() -> None:
+        Family(Reaper()).fork(Role(kind), stop, lambda: None)
+
+    return begin
 
 
 def by_nursery() -> None:

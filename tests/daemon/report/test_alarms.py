@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -265,13 +266,17 @@ def test_disk_that_fills_is_told_by_what_is_given_up(
     assert [(alarm.name, alarm.severity) for alarm in found] == expected
 
 
+def used(free: int, _: Path) -> tuple[int, int]:
+    return 100 << 30, free
+
+
 def test_disk_alarm_says_whether_new_orders_are_enforced_and_which_means_is_short(
     subject: Enforced, tmp_path: Path
 ) -> None:
     size = 8 << 20
     for free, says in ((64 << 20, "new ones as well"), (0, "new orders and overrides cannot")):
-        usage = (100 << 30, free)
-        (alarm,) = told(subject, room=DiskRoom(tmp_path, lambda _, usage=usage: usage, ruleset=lambda: size))
+        room = DiskRoom(tmp_path, partial(used, free), ruleset=lambda: size)
+        (alarm,) = told(subject, room=room)
         assert says in alarm.in_force
     (alarm,) = told(subject, room=DiskRoom(tmp_path, lambda _: (100 << 30, 50 << 30), has_files=lambda _: False))
     assert (alarm.name, alarm.what[:8]) == ("BlockdDiskShort", "No more ")

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.interchange.failures import failure_values
-from blockd.daemon.update import compile_child, diff_child, progress
+from blockd.daemon.processes import progress
+from blockd.daemon.update import compile_child, diff_child
 from blockd.daemon.update.child_process import ChildProcess
 from blockd.daemon.update.compile_child import MAX_RESULT, Compiler, Ended, Job
 from blockd.errors import FeedRefused, RulesetError
@@ -171,8 +172,8 @@ def test_a_comparison_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatc
     monkeypatch.setattr(progress, "STUCK", 0.2)
     monkeypatch.setattr(progress, "LOOK", 0.05)
 
-    async def start(_module: str, *_arguments: str, reads: bool = False) -> ChildProcess:
-        assert not reads
+    async def start(module: str, *arguments: str, reads: bool = False) -> ChildProcess:
+        assert not reads, (module, arguments)
         return await asyncio.create_subprocess_exec("/bin/sh", "-c", "kill -STOP $$", stdout=asyncio.subprocess.PIPE)
 
     with pytest.raises(RulesetError, match="returned no result"):

@@ -18,10 +18,10 @@ LONGEST_STEP = 2 * LOOK  # seconds between two looks that count; more if this pr
 
 
 @contextlib.asynccontextmanager
-async def bounded(pid: int, most: float | None) -> AsyncIterator[Bound]:
+async def bounded(pid: int, most: float | None) -> AsyncIterator[StuckWatch]:
     """End the block by TimeoutError after `most` seconds, None for no limit, or as soon as a process is stuck."""
     async with asyncio.timeout(most) as limit:
-        bound = Bound(pid)
+        bound = StuckWatch(pid)
         watching = asyncio.create_task(bound.watch(limit))
         try:
             yield bound
@@ -29,7 +29,7 @@ async def bounded(pid: int, most: float | None) -> AsyncIterator[Bound]:
             watching.cancel()
 
 
-class Bound:
+class StuckWatch:
     """What is known of a process; `is_stuck` once it was ended for that."""
 
     def __init__(self, pid: int) -> None:
