@@ -1,5 +1,8 @@
 """Accepting connections: a few in each turn of the event loop, and none for whom there is no descriptor.
 
+Those that are closed at once cost next to nothing and do not count among the few, so that a client that connects too
+often does not keep others waiting behind it; time bounds both.
+
 The loops of asyncio and libuv accept all that wait in one turn. Without descriptors, asyncio's logs a traceback each
 time and pauses for a second.
 """
@@ -16,7 +19,7 @@ import time
 from collections.abc import Callable
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
-AT_ONCE = 16  # connections accepted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
+AT_ONCE = 16  # connections admitted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
 BUDGET = 0.003  # seconds after which no more of them are accepted in the same turn
 PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
 LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
@@ -71,29 +74,32 @@ class Acceptor:
     def _accept(self) -> None:
         """Accept some; the loop calls again if there are more."""
         end = self._clock() + BUDGET
-        for _ in range(AT_ONCE):
+        admitted = 0
+        while admitted < AT_ONCE:
             try:
                 connection, address = self._sock.accept()
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _OF_ONE:
-                    continue
-                self._turn_away(error)
-                return
-            self._take(connection, address[0])
+                if error.errno not in _OF_ONE:
+                    self._turn_away(error)
+                    return
+            else:
+                admitted += self._take(connection, address[0])
             if self._clock() >= end:
                 return
 
-    def _take(self, connection: socket.socket, host: str) -> None:
+    def _take(self, connection: socket.socket, host: str) -> bool:
+        """Connect it, or close it at once; return whether it has been admitted."""
         protocol = self._admit(host, connection)
         if protocol is None:
             connection.close()
-            return
+            return False
         connection.setblocking(False)
         task = self._loop.create_task(self._connect(connection, protocol))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
+        return True
 
     async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
         try:

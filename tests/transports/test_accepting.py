@@ -116,15 +116,16 @@ def test_what_is_admitted_is_connected_and_else_closed_at_once(run: Run) -> None
     run(main())
 
 
-def test_no_more_are_accepted_in_one_turn_than_others_can_wait_for(run: Run) -> None:
+def test_no_more_are_admitted_in_one_turn_than_others_can_wait_for(run: Run) -> None:
     turns: list[int] = [0]
 
     async def main() -> None:
         service = Service()
         loop = asyncio.get_running_loop()
 
-        def admit(_host: str, _connection: socket.socket) -> None:
+        def admit(host: str, connection: socket.socket) -> asyncio.Protocol:
             turns[-1] += 1
+            return service.admit(host, connection)
 
         def turn() -> None:
             turns.append(0)
@@ -133,11 +134,46 @@ def test_no_more_are_accepted_in_one_turn_than_others_can_wait_for(run: Run) -> 
         clients = service.clients(100)
         acceptor = Acceptor(service.listening, admit)
         loop.call_soon(turn)
-        await until(lambda: sum(turns) == 100)
+        await until(lambda: len(service.made) == 100)
         service.close(acceptor, *clients)
+        await until(lambda: len(service.lost) == 100)
 
     run(main())
     assert max(turns) <= accepting.AT_ONCE
+
+
+def test_who_is_admitted_does_not_wait_behind_those_that_are_closed_at_once(run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        seen: list[str] = []
+
+        def admit(host: str, connection: socket.socket) -> asyncio.Protocol | None:
+            seen.append(host)
+            return service.admit(host, connection) if len(seen) > 100 else None
+
+        clients = service.clients(101)
+        acceptor = Acceptor(service.listening, admit, clock=lambda: 0.0)
+        acceptor._accept()
+        assert len(seen) == 101
+        await until(lambda: len(service.made) == 1)
+        service.close(acceptor, *clients)
+        await until(lambda: len(service.lost) == 1)
+
+    run(main())
+
+
+def test_time_bounds_those_that_are_closed_at_once(run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        clients = service.clients(3)
+        clock = iter([0.0, 0.0, 1.0])
+        seen: list[str] = []
+        acceptor = Acceptor(service.listening, lambda host, _: seen.append(host), clock=lambda: next(clock))
+        acceptor._accept()
+        assert len(seen) == 2
+        service.close(acceptor, *clients)
+
+    run(main())
 
 
 def test_time_is_a_bound_as_well(run: Run) -> None:

@@ -161,6 +161,16 @@ def _connections(bench: Bench, server: type[Server]) -> Figures:
     }
 
 
+def _churn(bench: Bench, server: type[Server]) -> Figures:
+    figures = {}
+    for who, clients in (("one client", 1), (f"{connections.CHURNERS} clients", connections.CHURNERS)):
+        p50, p99, answered = connections.churning(bench, server, clients)
+        how = f"connect, ask, close {connections.CHURNS:,}/s by {who}"
+        figures[f"{how}: p50/p99 ms over UDP"] = f"{p50:.2f} / {p99:.2f}"
+        figures[f"{how}: newcomers answered"] = f"{answered:.0%}"
+    return figures
+
+
 def _worst(bench: Bench, server: type[Server]) -> Figures:
     """Measure blockd's own code; what others spend on a packet cannot be told from outside."""
     if server is not Blockd:
@@ -189,6 +199,7 @@ TRIALS: dict[str, Callable[[Bench, type[Server]], Figures]] = {
     "dead": _dead,
     "tls": _tls,
     "connections": _connections,
+    "churn": _churn,
     "worst": _worst,
 }
 

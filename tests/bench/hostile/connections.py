@@ -25,6 +25,8 @@ NEWCOMERS = 20
 PATIENCE = 2.0  # seconds that a newcomer waits
 CONNECTS = 5000  # connections a second, each closed as soon as it is made
 AT_ONCE = 100
+CHURNS = 3000  # connections a second that ask and are closed, all of one client, or of as many as CHURNERS
+CHURNERS = 200  # each in a /24 of its own
 
 
 def newcomers(bench: Bench, kind: type[Server]) -> float:
@@ -48,6 +50,27 @@ def connecting(bench: Bench, kind: type[Server]) -> float:
         finally:
             ends.set()
             flooding.join()
+
+
+def churning(bench: Bench, kind: type[Server], clients: int) -> tuple[float, float, float]:
+    """Return what clients that connect, ask and close CHURNS times a second leave to others.
+
+    That is p50 and p99, in milliseconds, of questions for blocked names over UDP, and the share of newcomers that get
+    an answer over TCP. Connections from this machine are bounded by no pace of blockd's: all of them are served.
+    """
+    question = dns.message.make_query(bench.names.blocked[0], dns.rdatatype.A).to_wire()
+    with faulty(bench.faulty, bench.load_core) as upstream, bench.serving(kind, Upstreams((upstream.port,))) as server:
+        ends = threading.Event()
+        flooding = threading.Thread(target=_churn, args=(server.port, question, clients, ends), daemon=True)
+        flooding.start()
+        try:
+            asked = bench.questions(itertools.cycle(bench.names.blocked), STEADY_RATE * bench.seconds)
+            delays = bench.load.delays(server.port, asked, STEADY_RATE, bench.seconds)
+            answered = sum(_is_answered(server.port, question, number) for number in range(NEWCOMERS))
+        finally:
+            ends.set()
+            flooding.join()
+    return delays.p50, delays.p99, answered / NEWCOMERS
 
 
 @contextlib.contextmanager
@@ -99,3 +122,18 @@ def _connect(port: int, ends: threading.Event) -> None:
                 key.fileobj.close()  # type: ignore[union-attr]
         for key in list(selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _churn(port: int, question: bytes, clients: int, ends: threading.Event) -> None:
+    """Connect, ask and close CHURNS times a second until told to end, from as many addresses as there are clients."""
+    message = len(question).to_bytes(2) + question
+    begun, made = time.monotonic(), 0
+    while not ends.wait(0.001):
+        owed = int((time.monotonic() - begun) * CHURNS) - made
+        for number in range(made, made + min(owed, AT_ONCE)):
+            with socket.socket() as sock, contextlib.suppress(OSError):  # loopback connects at once, or is full
+                sock.setblocking(False)
+                sock.bind((f"127.1.{number % clients}.1", 0))
+                sock.connect_ex(("127.0.0.1", port))
+                sock.send(message)
+        made += max(owed, 0)  # what could not be made in time is not made up for
