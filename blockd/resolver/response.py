@@ -30,13 +30,14 @@ from blockd.resolver.reading.fitting import (
     extra_addresses,
     leads_of_records,
 )
-from blockd.resolver.reading.names import FOLD, Names
+from blockd.resolver.reading.names import FOLD, MAX_STEPS, Names, TooManyLabels
 from blockd.resolver.reading.rdata import read_data
 from blockd.resolver.reading.writing import write_records
 
 MAX_RECORDS = 400  # of one message, which bounds the work: BIND takes no set of more than 100 (max-records-per-type)
 MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
 TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
+TOO_LONG = f"sent an answer whose names have over {MAX_STEPS} labels"
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 
@@ -75,6 +76,8 @@ class Response:
 
 def refusal_text(bad: BadMessage) -> str:
     """Return what an upstream did whose answer `parse` refused, to stand behind its name."""
+    if isinstance(bad, TooManyLabels):
+        return TOO_LONG
     return TOO_FAR if isinstance(bad, LeadsTooFar) else MALFORMED
 
 
@@ -112,7 +115,8 @@ def leads_of(message: bytes, question_size: int) -> tuple[Response, tuple[Lead, 
 def parse(message: bytes, question_size: int, *, do: bool = False) -> Response:
     """Parse a message whose question has been matched; `do` says whether it was asked with DO.
 
-    Raises BadMessage if anything in it is malformed or it leads to more than is looked up. Of a truncated one nothing
+    Raises BadMessage if anything in it is malformed, its names have too many labels, or it leads to more than is looked
+    up. Of a truncated one nothing
     but the header is read.
     """
     return _parse(message, question_size, do=do)[0]

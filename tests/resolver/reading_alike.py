@@ -9,6 +9,7 @@ import dns.message
 
 from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import LeadsTooFar
+from blockd.resolver.reading.names import TooManyLabels
 from blockd.resolver.response import parse
 
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
@@ -27,6 +28,8 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
         response = parse(message, size, do=do)
     except LeadsTooFar:
         expected = (_reading.TOO_FAR, *_NOTHING)
+    except TooManyLabels:
+        expected = (_reading.TOO_LONG, *_NOTHING)
     except BadMessage:
         expected = (_reading.MALFORMED, *_NOTHING)
     else:

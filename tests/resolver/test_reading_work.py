@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from blockd.resolver.response import MAX_RECORDS, parse
+from blockd.errors import BadMessage
+from blockd.resolver.reading.names import MAX_STEPS
+from blockd.resolver.response import MAX_RECORDS, TOO_LONG, parse, refusal_text
 from tests.resolver.corpus import ADDRESS, raw_response, record
 from tests.resolver.reading_alike import both_read
 from tests.resolver.twins import question_size
@@ -68,6 +70,37 @@ def addresses_aside(count: int) -> bytes:
     return raw_response(NAME, "MX", mx, [], [record(1, b"abcd", bytes((1, 97 + n % 26, 0))) for n in range(count)])
 
 
+def many_labels(count: int) -> bytes:
+    """Names that stand there whole, with as many labels in all as are read."""
+    return raw_response(NAME, "PTR", [record(12, different(n, 14)) for n in range(count)])
+
+
+def many_labels_anew(count: int) -> bytes:
+    """The same behind a record that is foreign."""
+    records = [record(12, different(n, 13)) for n in range(count)]
+    return raw_response(NAME, "PTR", [record(1, b"abcd", b"\1x\xc0\x0c"), *records])
+
+
+def many_labels_twice(count: int) -> bytes:
+    """Two names in each record, which no compression is allowed for, behind a record that is foreign."""
+    records = [record(17, different(n, 7) + different(n + count, 6)) for n in range(count)]
+    return raw_response(NAME, "RP", [record(1, b"abcd", b"\1x\xc0\x0c"), *records])
+
+
+def deep_signatures(count: int) -> bytes:
+    """Signatures by a zone that is far above their owner."""
+    covers_nsec = bytes((0, 47)) + bytes(16) + b"\7example\0"
+    place = FIRST_DATA + len(ADDRESS)
+    deep = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(120)) + b"\7example\0"
+    records = [record(46, covers_nsec, pointer(place + 2 * (n % 16))) for n in range(count)]
+    return raw_response(NAME, "A", [ADDRESS], [record(999, deep), *records])
+
+
+def different(number: int, count: int) -> bytes:
+    """A name of so many labels that no other number has."""
+    return b"".join(bytes((2, 97 + number % 26, number // 26)) for _ in range(count)) + b"\0"
+
+
 def calls(message: bytes) -> int:
     """Return how many functions are called, in Python and in C, to read a message."""
     size = question_size(message)
@@ -87,7 +120,19 @@ def calls(message: bytes) -> int:
 
 
 @pytest.mark.parametrize(
-    "make", [pointers_of, labels_before_pointers, written_anew, chain_backwards, signatures, addresses_aside]
+    "make",
+    [
+        pointers_of,
+        labels_before_pointers,
+        written_anew,
+        chain_backwards,
+        signatures,
+        addresses_aside,
+        many_labels,
+        many_labels_anew,
+        many_labels_twice,
+        deep_signatures,
+    ],
 )
 def test_no_message_takes_more_work_than_its_size_allows(make: Callable[[int], bytes]) -> None:
     for message in (make(FEW), make(FEW * TIMES)):
@@ -115,3 +160,31 @@ def test_a_name_has_so_many_pointers_and_no_more() -> None:
         size = question_size(message)
         assert size is not None
         assert both_read(message, size)[0] == said
+
+
+def test_so_many_labels_are_read_and_no_more() -> None:
+    each = 1 + 126  # a pointer to the question's name, and a name's labels
+    for more, said in ((0, reading.ANSWER), (1, reading.TOO_LONG)):
+        last = MAX_STEPS - len(NAME.split(".")) - 48 * each - 1 + more
+        records = [record(12, DEEP)] * 48 + [record(12, DEEP[-1 - 2 * last :])]
+        check(raw_response(NAME, "PTR", records), said)
+
+
+def test_so_many_labels_are_written_anew_and_no_more() -> None:
+    each = 2 * (1 + 126)  # pointers, and the labels that they lead to
+    for more, said in ((0, reading.ANSWER), (1, reading.TOO_LONG)):
+        last = MAX_STEPS - 24 * each - 1 + more
+        records = [record(17, pointer(FIRST_DATA) * 2)] * 24
+        records.append(record(17, pointer(FIRST_DATA + 2 * (126 - last)) + b"\0"))
+        check(raw_response(NAME, "RP", [record(999, DEEP), *records]), said)
+
+
+def check(message: bytes, said: int) -> None:
+    """Check what both engines say of a message, and the sentence about one that is too long."""
+    size = question_size(message)
+    assert size is not None
+    assert both_read(message, size)[0] == said
+    if said == reading.TOO_LONG:
+        with pytest.raises(BadMessage) as bad:
+            parse(message, size)
+        assert refusal_text(bad.value) == TOO_LONG == "sent an answer whose names have over 6144 labels"

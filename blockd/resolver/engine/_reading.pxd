@@ -10,6 +10,7 @@ cdef enum Said:
     SAID_FAILURE = 2  # an rcode other than NOERROR and NXDOMAIN
     SAID_MALFORMED = 3
     SAID_TOO_FAR = 4  # it leads to more than is looked up
+    SAID_TOO_LONG = 5  # its names have more labels than are read
 
 cdef struct Reading:
     Said said

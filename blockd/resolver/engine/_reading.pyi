@@ -3,6 +3,7 @@ TRUNCATED: int
 FAILURE: int
 MALFORMED: int
 TOO_FAR: int
+TOO_LONG: int
 
 def read(
     message: bytes, question_size: int, do: bool = False

@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16
-from blockd.resolver._numbers cimport MAX_RECORDS
+from blockd.resolver._numbers cimport MAX_RECORDS, MAX_STEPS
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, new_entry
 from blockd.resolver.engine._names cimport read_name, start_names
 from blockd.resolver.engine._noting cimport Leads, note_leads
@@ -22,7 +22,8 @@ cdef enum:
     OUT_SIZE = 140000  # octets: a message at its longest, and one record
     ORDINARY = 64  # address records of an answer that has nothing else
 
-ANSWER, TRUNCATED, FAILURE, MALFORMED, TOO_FAR = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE, SAID_MALFORMED, SAID_TOO_FAR
+ANSWER, TRUNCATED, FAILURE = SAID_ANSWER, SAID_TRUNCATED, SAID_FAILURE
+MALFORMED, TOO_FAR, TOO_LONG = SAID_MALFORMED, SAID_TOO_FAR, SAID_TOO_LONG
 
 # One thread reads one message at a time; what is not touched takes no memory.
 cdef Message parsed
@@ -126,12 +127,12 @@ cdef Entry *_read_any(
     reading.errors.size = 0
     start_names(&m.names, message, size)
     if not _read_records(m, start, &opt_at, reading):
-        return NULL
+        return _too_long(m, reading)
     if reading.rcode != types.NOERROR and reading.rcode != types.NXDOMAIN:
         reading.said = SAID_FAILURE
         return NULL
     if not read_name(&m.names, types.HEADER_SIZE, &m.chain[0], &behind):
-        return NULL
+        return _too_long(m, reading)
     m.qtype = read_u16(message + start - 4)
     m.do_ = do_
     found = fit(m)
@@ -149,7 +150,7 @@ cdef Entry *_read_any(
         records = written + start
         records_size = write_records(m, start, written, ttls)
         if records_size == 0:
-            return NULL
+            return _too_long(m, reading)
         records_size -= start
     reading.said = SAID_ANSWER
     entry = new_entry(key_size, records_size, m.kept, reading.errors.size, leads.size)
@@ -169,6 +170,13 @@ cdef Entry *_read_any(
     if entry.negative:
         _limit_negative(m, reading)
     return entry
+
+
+cdef Entry *_too_long(const Message *m, Reading *reading) noexcept nogil:
+    """Say so if it is for its names' labels that a message was not read; return NULL."""
+    if m.names.steps > MAX_STEPS:
+        reading.said = SAID_TOO_LONG
+    return NULL
 
 
 cdef bint _is_prefix(const Message *m, uint32_t opt_at) noexcept nogil:

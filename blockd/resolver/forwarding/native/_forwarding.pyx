@@ -15,13 +15,13 @@ from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
 from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
-from blockd.resolver.response import TOO_FAR
+from blockd.resolver.response import TOO_FAR, TOO_LONG
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport Answering
 from blockd.resolver.engine._cache cimport Entry
 from blockd.resolver.engine._options cimport Errors
-from blockd.resolver.engine._reading cimport SAID_FAILURE, SAID_TOO_FAR, Reading, read_response
+from blockd.resolver.engine._reading cimport SAID_FAILURE, SAID_TOO_FAR, SAID_TOO_LONG, Reading, read_response
 from blockd.resolver.engine._sockets cimport monotonic
 from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_IN_FLIGHT
 from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS, FAILURE_PLACES
@@ -34,6 +34,7 @@ cdef double LATE = 10.0  # seconds after its last question for which a flight is
 cdef double WITHOUT_EDNS = 900.0  # seconds for which an upstream is asked without EDNS if it answers only so
 cdef bytes _MALFORMED_TEXT = MALFORMED_TEXT.encode()
 cdef bytes _TOO_FAR = TOO_FAR.encode()
+cdef bytes _TOO_LONG = TOO_LONG.encode()
 cdef int _DOWN = DOWN
 cdef int _MALFORMED = MALFORMED
 cdef int _REFUSING = REFUSING
@@ -279,6 +280,8 @@ cdef class Forwarding(Course):
         one.said = SAID_TEXT
         if reading.said == SAID_TOO_FAR:
             self.flights.tell(one, <const char *>_TOO_FAR, len(_TOO_FAR))
+        elif reading.said == SAID_TOO_LONG:
+            self.flights.tell(one, <const char *>_TOO_LONG, len(_TOO_LONG))
         else:
             self.flights.tell(one, <const char *>_MALFORMED_TEXT, len(_MALFORMED_TEXT))
         health.note_failure(_MALFORMED, now)
