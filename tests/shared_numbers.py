@@ -72,7 +72,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(query, "MAX_DATAGRAM", "MAX_OPTIONS"),
         of(source_ports, "LOWEST_PORT"),
         of(response, "MAX_RECORDS"),
-        of(names, "MAX_POINTERS", "MAX_READ_LABELS", "REACH"),
+        of(names, "MAX_POINTERS", "REACH", "MAX_STEPS"),
         of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS", "MAX_EXTRA_ADDRESSES"),
         of(records, "MAX_ERROR_TEXT"),
         of(extended_errors, "MAX_ERRORS"),

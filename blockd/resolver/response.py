@@ -33,7 +33,7 @@ from blockd.resolver.reading.fitting import (
     extra_addresses,
     leads_of_records,
 )
-from blockd.resolver.reading.names import FOLD, MAX_READ_LABELS, Names, TooManyLabels
+from blockd.resolver.reading.names import FOLD, MAX_STEPS, Names, TooManyLabels
 from blockd.resolver.reading.rdata import read_data
 from blockd.resolver.reading.writing import TooLarge, write_records
 
@@ -41,7 +41,7 @@ MAX_RECORDS = 400  # of one message, which bounds the work: BIND takes no set of
 MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
 TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 TOO_MANY = f"sent an answer with over {MAX_RECORDS} records"
-TOO_MANY_LABELS = f"sent an answer whose names have over {MAX_READ_LABELS} labels and pointers"
+TOO_MANY_LABELS = f"sent an answer whose names have over {MAX_STEPS} labels"
 LOOP = "sent an answer whose CNAME records are a loop"
 NOT_OF_DNAME = "sent an answer whose CNAME record is not the one that its DNAME record makes"
 OTHER_CLASS = "sent an answer with a record that is not of class IN"

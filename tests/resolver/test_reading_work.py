@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from blockd.resolver.reading.names import MAX_READ_LABELS
-from blockd.resolver.response import MAX_RECORDS, parse
+from blockd.errors import BadMessage
+from blockd.resolver.reading.names import MAX_STEPS
+from blockd.resolver.response import MAX_RECORDS, TOO_MANY_LABELS, parse, refusal_text
 from tests.resolver.corpus import ADDRESS, raw_response, record
 from tests.resolver.reading_alike import both_read
 from tests.resolver.twins import question_size
@@ -18,7 +19,6 @@ reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the nat
 NAME = "www.example"
 FIRST_DATA = 12 + len(NAME) + 2 + 4 + 12  # where the data of the first record stand
 DEEP = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(126)) + b"\0"
-LONG = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(63)) + b"\0"
 FEW = 90  # records
 TIMES = 4
 BASE = 3000  # calls that do not depend on the message
@@ -70,21 +70,35 @@ def addresses_aside(count: int) -> bytes:
     return raw_response(NAME, "MX", mx, [], [record(1, b"abcd", bytes((1, 97 + n % 26, 0))) for n in range(count)])
 
 
-def long_names(count: int) -> bytes:
-    """Names of many labels, all different, each written in full."""
-    records = [record(2, b"\3%03d" % n + LONG) for n in range(min(count, MAX_READ_LABELS // 66))]
-    return raw_response(NAME, "NS", records)
+def many_labels(count: int) -> bytes:
+    """Names that stand there whole, with as many labels in all as are read."""
+    return raw_response(NAME, "PTR", [record(12, different(n, 14)) for n in range(count)])
 
 
-def the_same_names(count: int) -> bytes:
-    """One name of many labels, written in full each time, in owners and data."""
-    return raw_response(NAME, "NS", [record(2, LONG, LONG) for n in range(min(count, MAX_READ_LABELS // 130))])
+def many_labels_anew(count: int) -> bytes:
+    """The same behind a record that is foreign."""
+    records = [record(12, different(n, 13)) for n in range(count)]
+    return raw_response(NAME, "PTR", [record(1, b"abcd", b"\1x\xc0\x0c"), *records])
 
 
-def pairs_of_names(count: int) -> bytes:
-    """Records with two names each."""
-    names = [b"\3%03d" % n + LONG for n in range(MAX_READ_LABELS // 65 - 2)]
-    return raw_response(NAME, "RP", [record(17, a + b) for a, b in zip(names[::2], names[1::2], strict=False)][:count])
+def many_labels_twice(count: int) -> bytes:
+    """Two names in each record, which no compression is allowed for, behind a record that is foreign."""
+    records = [record(17, different(n, 7) + different(n + count, 6)) for n in range(count)]
+    return raw_response(NAME, "RP", [record(1, b"abcd", b"\1x\xc0\x0c"), *records])
+
+
+def deep_signatures(count: int) -> bytes:
+    """Signatures by a zone that is far above their owner."""
+    covers_nsec = bytes((0, 47)) + bytes(16) + b"\7example\0"
+    place = FIRST_DATA + len(ADDRESS)
+    deep = b"".join(b"\1" + bytes((97 + n % 26,)) for n in range(120)) + b"\7example\0"
+    records = [record(46, covers_nsec, pointer(place + 2 * (n % 16))) for n in range(count)]
+    return raw_response(NAME, "A", [ADDRESS], [record(999, deep), *records])
+
+
+def different(number: int, count: int) -> bytes:
+    """A name of so many labels that no other number has."""
+    return b"".join(bytes((2, 97 + number % 26, number // 26)) for _ in range(count)) + b"\0"
 
 
 def calls(message: bytes) -> int:
@@ -106,7 +120,19 @@ def calls(message: bytes) -> int:
 
 
 @pytest.mark.parametrize(
-    "make", [pointers_of, labels_before_pointers, written_anew, chain_backwards, signatures, addresses_aside]
+    "make",
+    [
+        pointers_of,
+        labels_before_pointers,
+        written_anew,
+        chain_backwards,
+        signatures,
+        addresses_aside,
+        many_labels,
+        many_labels_anew,
+        many_labels_twice,
+        deep_signatures,
+    ],
 )
 def test_no_message_takes_more_work_than_its_size_allows(make: Callable[[int], bytes]) -> None:
     for message in (make(FEW), make(FEW * TIMES)):
@@ -137,12 +163,28 @@ def test_a_name_has_so_many_pointers_and_no_more() -> None:
 
 
 def test_so_many_labels_are_read_and_no_more() -> None:
-    """Each name costs as many looks into a table as it has labels."""
-    own = 2 + 1  # the question's name, and the last record's owner, which is a pointer as that of each
-    full, rest = divmod(MAX_READ_LABELS - own, 121)
-    names = [b"\1a" * 120 + b"\0"] * full
-    for left, said in ((rest, reading.ANSWER), (rest + 1, reading.TOO_MANY_LABELS)):
-        message = raw_response(NAME, "PTR", [record(12, name) for name in (*names, b"\1a" * left + b"\0")])
-        size = question_size(message)
-        assert size is not None
-        assert both_read(message, size)[0] == said
+    each = 1 + 126  # a pointer to the question's name, and a name's labels
+    for more, said in ((0, reading.ANSWER), (1, reading.TOO_MANY_LABELS)):
+        last = MAX_STEPS - len(NAME.split(".")) - 48 * each - 1 + more
+        records = [record(12, DEEP)] * 48 + [record(12, DEEP[-1 - 2 * last :])]
+        check(raw_response(NAME, "PTR", records), said)
+
+
+def test_so_many_labels_are_written_anew_and_no_more() -> None:
+    each = 2 * (1 + 126)  # pointers, and the labels that they lead to
+    for more, said in ((0, reading.ANSWER), (1, reading.TOO_MANY_LABELS)):
+        last = MAX_STEPS - 24 * each - 1 + more
+        records = [record(17, pointer(FIRST_DATA) * 2)] * 24
+        records.append(record(17, pointer(FIRST_DATA + 2 * (126 - last)) + b"\0"))
+        check(raw_response(NAME, "RP", [record(999, DEEP), *records]), said)
+
+
+def check(message: bytes, said: int) -> None:
+    """Check what both engines say of a message, and the sentence about one that is too long."""
+    size = question_size(message)
+    assert size is not None
+    assert both_read(message, size)[0] == said
+    if said == reading.TOO_MANY_LABELS:
+        with pytest.raises(BadMessage) as bad:
+            parse(message, size)
+        assert refusal_text(bad.value) == TOO_MANY_LABELS == "sent an answer whose names have over 6144 labels"

@@ -1,9 +1,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver._numbers cimport MAX_READ_LABELS, REACH
+from blockd.resolver._numbers cimport REACH
 
 cdef enum:
-    MAX_NODES = MAX_READ_LABELS + 1  # with the root
+    MAX_NODES = 65536  # a message has fewer labels
     NAME_ROOT = 0  # the node of the root's name
 
 cdef struct Place:  # of a name in the message
@@ -23,29 +23,34 @@ cdef struct Node:  # a label below another node's name
     uint8_t depth  # labels
     uint8_t above  # the last step of the chain whose name is below it, counted from 1
 
+cdef struct Span:  # of a name: it and all below it have the numbers from `first` to before `last`
+    uint32_t first
+    uint32_t last
+    uint32_t free  # the next number for a name below it, while they are given out
+
 cdef struct Names:
     const uint8_t *message
     uint32_t size
     uint32_t generation  # of the message, so that nothing has to be cleared for the next one
     uint32_t count
-    uint32_t labels  # and pointers that were read, of all names
+    uint32_t steps  # labels and pointers read; those known by their place are not read again
     uint64_t seeds[2]
     uint32_t heads[REACH]  # of the chains of a hash table: generation and node
     Place places[REACH]
     Node nodes[MAX_NODES]
+    Span spans[MAX_NODES]  # once `number_names` has been called
 
 
 cdef void start_names(Names *n, const uint8_t *message, uint32_t size) noexcept nogil
 cdef bint read_name(Names *n, uint32_t at, uint16_t *node, uint32_t *end) noexcept nogil
-cdef bint has_too_many(const Names *n) noexcept nogil
+cdef void number_names(Names *n) noexcept nogil
 cdef void write_key(const Names *n, uint16_t node, uint8_t *key) noexcept nogil
 cdef bint same_label(const Names *n, uint16_t one, uint16_t other) noexcept nogil
 
 
 cdef inline bint is_at_or_below(const Names *n, uint16_t node, uint16_t zone) noexcept nogil:
-    while n.nodes[node].depth > n.nodes[zone].depth:
-        node = n.nodes[node].parent
-    return node == zone
+    """Return whether a name is in a zone; `number_names` has been called."""
+    return n.spans[zone].first <= n.spans[node].first < n.spans[zone].last
 
 
 cdef inline void mark_upwards(Names *n, uint16_t node, uint32_t mark) noexcept nogil:

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from blockd.names._numbers cimport MAX_KEY, MAX_LABEL
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport folded
-from blockd.resolver._numbers cimport MAX_POINTERS, MAX_READ_LABELS, REACH
+from blockd.resolver._numbers cimport MAX_POINTERS, MAX_STEPS, REACH
 
 cdef extern from *:
     """
@@ -41,7 +41,7 @@ cdef void start_names(Names *n, const uint8_t *message, uint32_t size) noexcept 
         memset(n.places, 0, sizeof(n.places))
         n.generation = 1
     n.count = 1
-    n.labels = 0
+    n.steps = 0
     n.nodes[NAME_ROOT].parent = n.nodes[NAME_ROOT].label = n.nodes[NAME_ROOT].key_size = n.nodes[NAME_ROOT].depth = 0
     n.nodes[NAME_ROOT].written = n.nodes[NAME_ROOT].above = n.nodes[NAME_ROOT].marks = 0
 
@@ -115,7 +115,7 @@ cdef int _child(Names *n, uint32_t parent, uint32_t at) noexcept nogil:
 
 
 cdef bint read_name(Names *n, uint32_t at, uint16_t *node, uint32_t *end) noexcept nogil:
-    """Find the node of the name at a place, and where it ends; False if it is malformed, or `has_too_many` labels."""
+    """Find the node of the name at a place, and where it ends; False if it is malformed, or beyond MAX_STEPS."""
     cdef const uint8_t *message = n.message
     cdef uint32_t limit = n.size, length, segment = at, total = 0, jumps = 0, i, target
     cdef uint32_t steps = 0, segments = 0
@@ -165,8 +165,8 @@ cdef bint read_name(Names *n, uint32_t at, uint16_t *node, uint32_t *end) noexce
             return False
     if jumps > MAX_POINTERS or n.nodes[found].key_size + total > MAX_KEY:
         return False
-    n.labels += steps
-    if n.labels > MAX_READ_LABELS:
+    n.steps += steps
+    if n.steps > MAX_STEPS:
         return False
     for i in range(steps):
         at = at_step[steps - 1 - i]
@@ -185,9 +185,22 @@ cdef bint read_name(Names *n, uint32_t at, uint16_t *node, uint32_t *end) noexce
     return True
 
 
-cdef bint has_too_many(const Names *n) noexcept nogil:
-    """Return whether no more of the message is read, since it has more labels and pointers than is read of one."""
-    return n.labels > MAX_READ_LABELS
+cdef void number_names(Names *n) noexcept nogil:
+    """Number the names so that those at or below one have numbers that follow each other; none is read afterwards."""
+    cdef uint32_t i, free
+    cdef Span *above
+    for i in range(n.count):
+        n.spans[i].last = 1  # for now, how many are at or below it
+    for i in range(n.count - 1, 0, -1):  # a name stands behind the one that it is below
+        n.spans[n.nodes[i].parent].last += n.spans[i].last
+    n.spans[NAME_ROOT].first = 0
+    n.spans[NAME_ROOT].free = 1
+    for i in range(1, n.count):
+        above = &n.spans[n.nodes[i].parent]
+        free = above.free
+        above.free += n.spans[i].last
+        n.spans[i].first, n.spans[i].free = free, free + 1
+        n.spans[i].last += free
 
 
 cdef void write_key(const Names *n, uint16_t node, uint8_t *key) noexcept nogil:

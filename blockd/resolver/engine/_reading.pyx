@@ -8,9 +8,9 @@ from libc.string cimport memcpy
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport read_u16
-from blockd.resolver._numbers cimport MAX_RECORDS
+from blockd.resolver._numbers cimport MAX_RECORDS, MAX_STEPS
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_EXTRA_ADDRESS, LEAD_NAME, new_entry
-from blockd.resolver.engine._names cimport has_too_many, read_name, start_names
+from blockd.resolver.engine._names cimport read_name, start_names
 from blockd.resolver.engine._noting cimport Leads, note_leads
 from blockd.resolver.engine._options cimport read_options
 from blockd.resolver.engine._rdata cimport read_data
@@ -131,16 +131,12 @@ cdef Entry *_read_any(
     reading.errors.size = 0
     start_names(&m.names, message, size)
     if not _read_records(m, start, &opt_at, reading):
-        if has_too_many(&m.names):
-            reading.said = SAID_TOO_MANY_LABELS
-        return NULL
+        return _refused(m, reading)
     if reading.rcode != types.NOERROR and reading.rcode != types.NXDOMAIN:
         reading.said = SAID_FAILURE
         return NULL
     if not read_name(&m.names, types.HEADER_SIZE, &m.chain[0], &behind):
-        if has_too_many(&m.names):
-            reading.said = SAID_TOO_MANY_LABELS
-        return NULL
+        return _refused(m, reading)
     m.qtype = read_u16(message + start - 4)
     m.do_ = do_
     found = fit(m)
@@ -159,7 +155,7 @@ cdef Entry *_read_any(
         records_size = write_records(m, start, written, ttls)
         if records_size == 0:
             reading.said = SAID_TOO_LARGE
-            return NULL
+            return _refused(m, reading)
         records_size -= start
     reading.said = SAID_ANSWER
     entry = new_entry(key_size, records_size, m.kept, reading.errors.size, leads.size)
@@ -179,6 +175,13 @@ cdef Entry *_read_any(
     if entry.negative:
         _limit_negative(m, reading)
     return entry
+
+
+cdef Entry *_refused(const Message *m, Reading *reading) noexcept nogil:
+    """Say so if it is for its names' labels that a message was not read or written; return NULL."""
+    if m.names.steps > MAX_STEPS:
+        reading.said = SAID_TOO_MANY_LABELS
+    return NULL
 
 
 cdef bint _is_prefix(const Message *m, uint32_t opt_at) noexcept nogil:

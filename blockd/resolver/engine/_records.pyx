@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
-from blockd.resolver._numbers cimport MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES, REACH
-from blockd.resolver.engine._names cimport NAME_ROOT, is_at_or_below, mark_upwards, same_label
+from blockd.resolver._numbers cimport MAX_EXTRA_ADDRESSES, MAX_EXTRAS, MAX_NAMES, MAX_STEPS, REACH
+from blockd.resolver.engine._names cimport NAME_ROOT, is_at_or_below, mark_upwards, number_names, same_label
 
 
 cdef bint _is_service(uint16_t qtype) noexcept nogil:
@@ -195,7 +195,7 @@ cdef void _fit_authority(Message *m) noexcept nogil:
     cdef uint32_t i
     cdef uint16_t qtype, signer
     cdef Record *record
-    cdef bint has_soa = False, fits
+    cdef bint has_soa = False, fits, is_numbered = False
     mark_upwards(&m.names, m.chain[m.steps - 1], MARK_END)
     if m.do_:
         for i in range(m.steps):
@@ -212,6 +212,9 @@ cdef void _fit_authority(Message *m) noexcept nogil:
                 record.step = 0
         elif m.do_ and record.covered and _proof(record.covered):
             signer = record.names.node[0]
+            if not is_numbered:
+                number_names(&m.names)
+                is_numbered = True
             if m.names.nodes[signer].marks & MARK_CHAIN and is_at_or_below(&m.names, record.owner, signer):
                 record.step = 0
                 m.names.nodes[record.owner].marks |= _proof(record.covered)
@@ -249,37 +252,43 @@ cdef void _fit_additional(Message *m) noexcept nogil:
 
 
 cdef uint32_t _write_name(Names *n, uint32_t place, uint16_t node, bint compressed, uint8_t *out, uint32_t at) noexcept nogil:
-    """Write the name that stands at a place to `out + at`, case kept; return where it ends."""
+    """Write the name that stands at a place to `out + at`, case kept; return where it ends.
+
+    0 if MAX_STEPS labels and pointers have been met before.
+    """
     cdef const uint8_t *message = n.message
-    while True:
+    while node != NAME_ROOT:
+        if compressed and n.nodes[node].written:
+            write_u16(out + at, types.POINTER << 8 | n.nodes[node].written)
+            return at + 2
+        n.steps += 1
+        if n.steps > MAX_STEPS:
+            return 0
         if message[place] >= types.POINTER:
             place = <uint32_t>(message[place] & ~types.POINTER) << 8 | message[place + 1]
             continue
-        if message[place] == 0:
-            out[at] = 0
-            return at + 1
-        if compressed:
-            if n.nodes[node].written:
-                write_u16(out + at, types.POINTER << 8 | n.nodes[node].written)
-                return at + 2
-            if at < REACH:
-                n.nodes[node].written = <uint16_t>at
+        if compressed and at < REACH:
+            n.nodes[node].written = <uint16_t>at
         memcpy(out + at, message + place, 1 + message[place])
         at += 1 + message[place]
         place += 1 + message[place]
         node = n.nodes[node].parent
+    out[at] = 0
+    return at + 1
 
 
 cdef uint32_t write_records(Message *m, uint32_t start, uint8_t *out, uint32_t *ttls) noexcept nogil:
     """Write the records that are kept behind the question, which ends at `start`; return where they end.
 
-    `out` has room for types.MAX_TCP octets and one record more; 0 says that they are longer than a message may be.
+    `out` has room for types.MAX_TCP octets and one record more; 0 says that they are longer than a message may
+    be, or that their names have more than MAX_STEPS labels: then `steps` is above it.
     """
     cdef const uint8_t *message = m.names.message
     cdef uint32_t at = start, i, j, data, read, place = types.HEADER_SIZE
     cdef Record *record
     cdef DataNames *found
     cdef uint16_t node = m.chain[0]
+    m.names.steps = 0
     memcpy(out, message, start)
     while node != NAME_ROOT:
         m.names.nodes[node].written = <uint16_t>place
@@ -288,6 +297,8 @@ cdef uint32_t write_records(Message *m, uint32_t start, uint8_t *out, uint32_t *
     for i in range(m.kept):
         record = &m.records[m.order[i]]
         at = _write_name(&m.names, record.place, record.owner, True, out, at)
+        if at == 0:
+            return 0
         ttls[i * 2], ttls[i * 2 + 1] = at + 4 - start, record.ttl
         memcpy(out + at, message + record.data - 10, 10)
         at += 10
@@ -298,6 +309,8 @@ cdef uint32_t write_records(Message *m, uint32_t start, uint8_t *out, uint32_t *
                 memcpy(out + at, message + read, found.start[j] - read)
                 at += found.start[j] - read
                 at = _write_name(&m.names, found.start[j], found.node[j], found.kind[j] == c"N", out, at)
+                if at == 0:
+                    return 0
                 read = found.end[j]
         memcpy(out + at, message + read, record.end - read)
         at += record.end - read

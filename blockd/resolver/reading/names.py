@@ -9,15 +9,21 @@ from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
 MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
 FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 REACH = 0x4000  # octets: a pointer has 14 bits
-# Labels and pointers of one message, which bounds the work as MAX_RECORDS does: 15 for each record, and usual are four.
-MAX_READ_LABELS = 6000
+MAX_STEPS = 6144  # labels and pointers of all names of a message: 400 records with names of 14 labels each
 
 
 class TooManyLabels(BadMessage):
-    """The names of a message have more labels and pointers than are read."""
+    """The names of a message have more labels and pointers than are read, or written anew."""
 
     def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, f"its names have over {MAX_READ_LABELS} labels and pointers")
+        super().__init__(types.SERVFAIL, f"its names have over {MAX_STEPS} labels")
+
+
+def within_bound(steps: int) -> int:
+    """Return a number of labels and pointers; raises TooManyLabels if it is over MAX_STEPS."""
+    if steps > MAX_STEPS:
+        raise TooManyLabels
+    return steps
 
 
 class Names:
@@ -25,7 +31,7 @@ class Names:
 
     def __init__(self, message: bytes) -> None:
         self.message = message
-        self._read_labels = 0  # and pointers
+        self.steps = 0  # labels and pointers read; those known by their place are not read again
         # By place: the key, the pointers followed from there, where the first of them leads (-1 for none), and where
         # the labels that stand there end.
         self._known: dict[int, tuple[bytes, int, int, int]] = {}
@@ -34,8 +40,8 @@ class Names:
         """Return the key of the name at `position` and where it ends.
 
         A pointer may only lead to what is wholly before the labels that it stands behind: a prior occurrence (RFC 1035
-        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooManyLabels
-        if those of the message have too many, with pointers; what a pointer leads to was counted where it stands.
+        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooManyLabels if
+        those read so far have too many labels in all.
         """
         message, limit = self.message, len(self.message)
         segment, jumps = position, 0
@@ -82,9 +88,7 @@ class Names:
         jumps += more
         if jumps > MAX_POINTERS or len(key) + length_of_all > MAX_KEY:
             raise BadMessage(types.SERVFAIL, "a name is over 255 octets or has too many pointers")
-        self._read_labels += len(labels)
-        if self._read_labels > MAX_READ_LABELS:
-            raise TooManyLabels
+        self.steps = within_bound(self.steps + len(labels))
         for place, label, before, segments in reversed(labels):
             key += label.translate(FOLD)
             if place < REACH:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import MessageRecord
-from blockd.resolver.reading.names import REACH, Names
+from blockd.resolver.reading.names import REACH, Names, within_bound
 from blockd.resolver.reading.rdata import COMPRESSED, PLAIN
 
 
@@ -22,7 +22,8 @@ class _Writer:
     """A message that begins as another does, up to the end of its question."""
 
     def __init__(self, names: Names, start: int) -> None:
-        self._names = names
+        self._message = names.message
+        self._steps = 0  # labels written and pointers followed
         self.octets = bytearray(names.message[:start])
         self._places: dict[bytes, int] = {}  # where names stand, by their keys
         place = types.HEADER_SIZE
@@ -33,20 +34,22 @@ class _Writer:
             key = key[:-size]
             place += size
 
-    def write_name(self, place: int, *, compressed: bool) -> None:
-        """Write the name that stands at `place` in the message read, case kept."""
-        message, octets = self._names.message, self.octets
-        key, _ = self._names.read(place)
+    def write_name(self, place: int, key: bytes, *, compressed: bool) -> None:
+        """Write the name with a key that stands at `place` in the message read, case kept.
+
+        Raises TooManyLabels if there are too many in what has been written so far.
+        """
+        message, octets = self._message, self.octets
         while key:
+            if compressed and (known := self._places.get(key)) is not None:
+                octets += (types.POINTER << 8 | known).to_bytes(2)
+                return
+            self._steps = within_bound(self._steps + 1)
             if message[place] >= types.POINTER:
                 place = (message[place] & 0x3F) << 8 | message[place + 1]
                 continue
-            if compressed:
-                if (known := self._places.get(key)) is not None:
-                    octets += (types.POINTER << 8 | known).to_bytes(2)
-                    return
-                if len(octets) < REACH:
-                    self._places[key] = len(octets)
+            if compressed and len(octets) < REACH:
+                self._places[key] = len(octets)
             size = 1 + message[place]
             octets += message[place : place + size]
             key = key[:-size]
@@ -57,21 +60,21 @@ class _Writer:
 def write_records(names: Names, start: int, records: Iterable[MessageRecord]) -> tuple[bytes, list[tuple[int, int]]]:
     """Return records as they follow the question, which ends at `start`, and the places and values of their TTLs.
 
-    Raises BadMessage if they are longer than a message may be.
+    Raises BadMessage if they are longer than a message may be, and TooManyLabels if their names are too much work.
     """
     message = names.message
     writer = _Writer(names, start)
     octets = writer.octets
     ttls = []
     for record in records:
-        writer.write_name(record.place, compressed=True)
+        writer.write_name(record.place, record.owner, compressed=True)
         ttls.append((len(octets) + 4 - start, record.ttl))
         octets += message[record.data - 10 : record.data]
         data, at = len(octets), record.data
         for name in record.names:
             if name.kind != PLAIN:
                 octets += message[at : name.start]
-                writer.write_name(name.start, compressed=name.kind == COMPRESSED)
+                writer.write_name(name.start, name.key, compressed=name.kind == COMPRESSED)
                 at = name.end
         octets += message[at : record.end]
         size = len(octets) - data

@@ -25,9 +25,10 @@ MAKERS = (
     work.chain_backwards,
     work.signatures,
     work.addresses_aside,
-    work.long_names,
-    work.the_same_names,
-    work.pairs_of_names,
+    work.many_labels,
+    work.many_labels_anew,
+    work.many_labels_twice,
+    work.deep_signatures,
 )
 LISTED = "telegram.org"
 DEEP = ".".join("a" * 126)  # a name of as many labels as there can be
