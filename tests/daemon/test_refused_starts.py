@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import re
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -101,17 +103,26 @@ def test_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(tmp_pa
         assert first.is_ready()
 
 
+def _is_locked(file: BinaryIO) -> bool:
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
 def test_start_waits_for_the_children_of_a_daemon_that_was_killed(tmp_path: Path) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     first = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
     first.start()
     worker = first.status()["workers"][0]["pid"]
-    os.kill(worker, signal.SIGSTOP)  # so that it does not notice
+    os.kill(worker, signal.SIGSTOP)  # it ends all the same
     os.kill(first.pid, signal.SIGKILL)
     assert first.process is not None
     first.process.wait()
     second = Daemon(tmp_path / "second", state_dir=str(first.state_dir))
+    held = (first.state_dir / "lock").open("rb")  # as by a child that the kernel cannot end, since it waits for a disk
     try:
+        until(lambda: _is_locked(held), "its children have ended")
         told = run(second)
         assert told.returncode == 2
         assert f"Children of a blockd that has ended (process {first.pid}) still hold the state folder" in told.stderr
@@ -119,10 +130,11 @@ def test_start_waits_for_the_children_of_a_daemon_that_was_killed(tmp_path: Path
         until(lambda: second.processes(), "it has begun")
         assert second.process is not None
         assert second.process.poll() is None, "it waits"
-        os.kill(worker, signal.SIGCONT)
+        held.close()
         second.wait_for_banner()
         second.stop()
     finally:
+        held.close()
         second.destroy()
         first.destroy()
 
