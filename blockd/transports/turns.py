@@ -77,12 +77,14 @@ class TakingTurns:
                 self._append(taker)
 
     def _work(self, taker: TurnTaker) -> bool:
+        """Let a connection work for its part of the turn, which `has_time` has found not to be over."""
+        now = self._clock()
         part = BUDGET / (1 + sum(map(len, self._queues)) / SHARED_BY)
-        self._part_ends = self._clock() + part
+        self._part_ends = min(now + part, now if self._ends is None else self._ends)
         return taker.work(self._has_part)
 
     def _has_part(self) -> bool:
-        return self.has_time() and self._clock() < self._part_ends
+        return self._clock() < self._part_ends
 
     def _append(self, taker: TurnTaker) -> None:
         self._queues[not taker.is_newcomer()].append(taker)
