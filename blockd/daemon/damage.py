@@ -126,10 +126,10 @@ class Damage:
                 "Have the file system mounted for writing, or give the folder to the user that blockd runs as.",
             ))  # fmt: skip
         if self.supervisor.is_silent:
-            what, _, todo = self.supervisor.trouble().partition("; ")
+            remedy = self.supervisor.remedy
             found.append(Alarm(
-                "BlockdSupervisorSilent", "critical", "", f"{what[0].upper()}{what[1:]}.",
-                "all of it, by the processes that run", f"{todo[0].upper()}{todo[1:]}.",
+                "BlockdSupervisorSilent", "critical", "", f"The {self.supervisor.what}.",
+                "all of it, by the processes that run", f"{remedy[0].upper()}{remedy[1:]}.",
             ))  # fmt: skip
         now = self._timing.monotonic()
         recent = sum(1 for at, _ in self._restarts if at > now - RECENT)

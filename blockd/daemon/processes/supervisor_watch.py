@@ -48,9 +48,14 @@ class SupervisorWatch:
 
     def trouble(self) -> str:
         """Return that it does not answer, and what follows; empty if it does."""
-        if not self.is_silent:
-            return ""
-        return (
-            f"the supervisor (process {self._pid}) does not answer: a process that ends is not started again; if it "
-            f"was stopped, `kill -CONT {self._pid}` lets it go on; else restart blockd"
-        )
+        return f"the {self.what}; {self.remedy}" if self.is_silent else ""
+
+    @property
+    def what(self) -> str:
+        """What is so while it is silent, without the article at the beginning."""
+        return f"supervisor (process {self._pid}) does not answer: a process that ends is not started again"
+
+    @property
+    def remedy(self) -> str:
+        """What to do then."""
+        return f"if it was stopped, `kill -CONT {self._pid}` lets it go on; else restart blockd"

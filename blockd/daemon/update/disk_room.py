@@ -124,7 +124,7 @@ class DiskRoom:
         """Whether the next ruleset can be written: new orders and overrides, and endings of overrides, need one."""
         total, free = self._now()
         room = free + self._reserved()
-        return not total or (not self.lacks_files and room >= self._ruleset() * 5 // 4 + LEAST_NEWS)
+        return not total or (not self.lacks_files and room >= self._next_ruleset() + LEAST_NEWS)
 
     def what_is_left(self) -> str:
         """Return as a clause what is left of the disk."""
@@ -166,7 +166,7 @@ class DiskRoom:
             self.drop_prepared()
         while self.level >= Level.LOW and self._spare():
             pass
-        if self.level is Level.FULL or (self.level >= Level.LOW and self.free < self._ruleset() * 5 // 4 + FULL):
+        if self.level is Level.FULL or (self.level >= Level.LOW and self.free < self._next_ruleset() + FULL):
             self.open_reserve()
         elif self.level is Level.AMPLE:
             self._fill()
@@ -184,7 +184,7 @@ class DiskRoom:
     def _fill(self) -> None:
         """Take the reserve's octets, if that leaves ample room."""
         total, _ = self._now()
-        wanted = min(max(LEAST_RESERVE, self._ruleset() * 5 // 4 + LEAST_RESERVE), total // 16)
+        wanted = min(max(LEAST_RESERVE, self._next_ruleset() + LEAST_RESERVE), total // 16)
         size = self._reserved()
         if size >= wanted or not self.is_ample_with(wanted - size):
             return
@@ -197,6 +197,10 @@ class DiskRoom:
         except OSError as error:
             log.debug("No room can be reserved on the disk of %s: %s.", self._folder, error)
             self.open_reserve()
+
+    def _next_ruleset(self) -> int:
+        """Return the octets that the next ruleset may take."""
+        return self._ruleset() * 5 // 4
 
     def _reserved(self) -> int:
         """Return the octets of the reserve; 0 if it is given up."""
