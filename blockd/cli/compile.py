@@ -12,7 +12,8 @@ from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content

@@ -16,7 +16,8 @@ from pathlib import Path
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
-from blockd.compile.build import Built, Judged, build
+from blockd.compile.build import build
+from blockd.compile.built import Built, Judged
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused, RulesetError

@@ -11,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from blockd.compile.build import Built, fingerprint
+from blockd.compile.build import fingerprint
+from blockd.compile.built import Built
+from blockd.compile.sharing import SharedTime
 from blockd.compile.spending import Exhausted, NoWatch, Watch
 from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.amendment import Amending
+from blockd.feeds.budget import HASTE
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
@@ -48,9 +51,9 @@ def amend(
     The result lists the same names with the same claims as that of `build`, with the same catalogue and the same
     reports. `reports` and `held` have those of the accepted content, by feed. A ruleset can be amended if the file in
     force was made from the same feeds with the same config and their accepted content, if the kinds of all feeds with
-    news can amend, and if the news pass the gate. None is also returned if a file cannot be read, or
-    if `watch` finds a feed's news over its budget. The result is not synced to the disk. It is made of `spare` if that
-    is a copy of the file in force, which need not be verified then: what was copied has been.
+    news can amend, and if the news pass the gate. None is also returned if a file cannot be read, or if `watch` finds a
+    feed's news over its budget, or all of them over HASTE. The result is not synced to the disk. It is made of `spare`
+    if that is a copy of the file in force, which need not be verified then: what was copied has been.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
@@ -73,6 +76,7 @@ def amend(
         built.held = {c.feed.name: held[c.feed.name].copy() for c in candidates if c.feed.name in held}
         catalogue = replace(ruleset.catalogue, made_from=built.made_from)
         gone: set[int] = set()
+        shares = SharedTime(watch, HASTE, news)
         for candidate in news:
             name = candidate.feed.name
             if candidate.accepted is None:
@@ -81,9 +85,10 @@ def amend(
             if holding is None:
                 return None
             amending = Amending(catalogue, amender, reports.get(name), holding, gate.of(candidate.feed))
-            watch.begin(name, candidate.budget)
+            watch.begin(name, shares.of(name, candidate.budget))
             amendment = kind_of(candidate.feed).amend(candidate.feed, candidate, amending)
             watch.end()
+            shares.done(name)
             if amendment is None:
                 return None
             catalogue = amendment.catalogue

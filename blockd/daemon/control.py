@@ -48,8 +48,7 @@ from blockd.daemon.switching import ControlChannel, Store, WorkerLink
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.current_gate import CurrentGate
-from blockd.daemon.update.feed_set import FeedSet
-from blockd.daemon.update.managed_feed import resolving
+from blockd.daemon.update.feed_set import FeedSet, resolving
 from blockd.daemon.update.updater import Updater
 from blockd.daemon.upstreams.service import UpstreamService
 from blockd.daemon.workers import Workers

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from blockd.errors import FeedRefused
 
-FIRST = 10.0  # seconds of the processor that any content may be read beside those of other feeds
-PER_OCTET = 1.0 / (1 << 20)  # more of them for each octet: twice what the slowest format took where it was measured
-LONGEST = 60.0  # seconds: others wait no longer, whatever the size
+# Seconds of the processor. What is read beside the contents of other feeds keeps their news waiting, so these are for
+# all feeds together, however many they are.
+TOGETHER = 10.0  # that the new contents of one compile are read
+HASTE = 5.0  # that the ruleset in force is amended by news, before it is given up
+SLICE = 30.0  # that a content is read by itself before those that take less time go first
+HEAVY = 60.0  # that contents which were read by themselves may take in one compile, unless it is of a single one
+COSTLY = 1.0  # a feed whose content took more, and was refused, is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,9 @@ class Spent:
     seconds: float = 0.0
     memory: int = 0
 
-
-def patience_for(size: int) -> float:
-    """Return the seconds that a content of `size` octets is read beside others."""
-    return min(LONGEST, FIRST + size * PER_OCTET)
+    def is_slow(self, *, is_refused: bool) -> bool:
+        """Return whether the next content of the same feed should not be read beside those of others."""
+        return self.seconds > (COSTLY if is_refused else TOGETHER)
 
 
 def over_time(shown: str, spent: Spent, budget: Budget) -> FeedRefused:

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-INCOMING = "incoming"  # the file in a feed's folder with what was fetched last, until it is judged
+# The files in a feed's folder. `incoming` is the source's, which replaces or removes it whenever it likes; what has
+# been taken from it is renamed, and then the state's alone.
+INCOMING = "incoming"  # what was fetched last, until it is taken over
+OFFERED = "offered"  # the file with what was taken over, until it is compiled
 CANDIDATE = "candidate"  # the file with new content while it is compiled
 REFUSED = "refused"  # the file with the content that the gate refused last, for an operator to accept
 WAITING = "waiting"  # the file with new content that passed the gate while a version is pinned
 READ = "read"  # the file with new content that is read by itself, since it takes long
 BEGUN = "begun"  # the file with the content that passed the gate last, as a compile in progress began with it
 ACCEPTED = "accepted"  # the file with the content that passed the gate last
+UNJUDGED = (INCOMING, OFFERED, CANDIDATE, READ, WAITING)  # in the order in which a content is renamed
+CONTENTS = (*UNJUDGED, REFUSED, BEGUN, ACCEPTED)
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
 
 

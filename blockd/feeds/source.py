@@ -17,7 +17,7 @@ class FeedSource(ABC):
     """One feed's source, with a `folder` of its own on disk, which is created if it is missing.
 
     `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
-    `validators` are those of what was fetched last. `fetch_time` is in seconds how long a poll may take before it is
+    `validators` are those of what was taken last. `fetch_time` is in seconds how long a poll may take before it is
     ended; None if it never is.
     """
 
@@ -34,7 +34,18 @@ class FeedSource(ABC):
 
     @abstractmethod
     async def poll(self) -> Fetched | None:
-        """Return new content, in the folder as `incoming`, or None if there is none; raises FeedRefused."""
+        """Return new content, in the folder as `incoming`, or None if there is none; raises FeedRefused.
+
+        The caller says then whether it has been `taken`; if it could not be, `forget` has it returned again.
+        """
+
+    def taken(self, fetched: Fetched) -> None:
+        """Note that what was returned last is in safe hands, so that a server need not send it again."""
+        self.validators = fetched.validators
+
+    def forget(self, validators: Validators) -> None:
+        """Return again, at the next poll, what was returned last; `validators` are those of the accepted content."""
+        self.validators = validators
 
     @property
     def interval(self) -> float:

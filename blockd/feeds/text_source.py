@@ -25,17 +25,21 @@ class TextSource(FeedSource):
 
     def __init__(self, feed: TextFeed, folder: Path, validators: Validators) -> None:
         super().__init__(feed, folder, validators)
+        self._watched: FileSource | None = None
         self._fetch = self._file(feed.path, feed) if feed.path is not None else self._web(feed)
 
     async def poll(self) -> Fetched | None:
         """Return new content, or None if there is none; raises FeedRefused."""
-        fetched = await self._fetch()
-        if fetched is not None:
-            self.validators = fetched.validators
-        return fetched
+        return await self._fetch()
+
+    def forget(self, validators: Validators) -> None:
+        """Copy the file again though it has not changed, or fetch again what is newer than the accepted content."""
+        super().forget(validators)
+        if self._watched is not None:
+            self._watched.forget()
 
     def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
-        plain = FileSource(path, feed.max_size, time.monotonic)
+        plain = self._watched = FileSource(path, feed.max_size, time.monotonic)
         source = plain if feed.signature is None else ProvedFile(plain, path, feed.signature)
 
         async def fetch() -> Fetched | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.names import key_from_text

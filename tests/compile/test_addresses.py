@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built
+from blockd.compile.built import Built
 from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.names import Network

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.errors import RulesetError
 from blockd.feeds.candidate import Candidate, Content
 from blockd.formats.rejects import SAMPLES, RejectReport

@@ -278,14 +278,26 @@ def test_what_came_of_a_build_travels_between_processes(builder: Builder) -> Non
     assert again.rejects["good"].counts == {"bad character": 1}
 
 
-def test_a_limit_of_the_format_is_no_feeds_fault(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_accepted_beyond_a_limit_of_the_format_is_no_feeds_fault(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("blockd.ruleset.building.compiler.MAX_ORDERS", 1)
     with pytest.raises(RulesetError):
         builder.build(
-            Candidate(domains("one"), builder.content("a.example"), None),
-            Candidate(domains("two"), builder.content("a.example"), None),
+            Candidate(domains("one"), None, builder.content("a.example")),
+            Candidate(domains("two"), None, builder.content("a.example")),
         )
     assert not builder.path.exists()
+
+
+def test_news_beyond_a_limit_of_the_format_are_refused_alone(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.ruleset.building.compiler.MAX_ORDERS", 1)
+    built = builder.build(
+        Candidate(domains("one"), builder.content("a.example"), None),
+        Candidate(domains("two"), builder.content("b.example", "c.example"), None),
+    )
+    assert (reasons(built), built.taken) == ({"two": "too large"}, {"one"})
+    assert "With the new content of feed two no ruleset can be made" in str(built.refused["two"])
 
 
 @pytest.mark.parametrize("text", [" ", "\n", " Ministry "])

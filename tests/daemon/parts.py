@@ -14,13 +14,15 @@ from typing import Any
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.daemon.channel import Message
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Job
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.workers import Workers
 from blockd.errors import FeedRefused
+from blockd.feeds.budget import Spent
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
@@ -140,8 +142,7 @@ class ListSource(FeedSource):
         path = self.folder / INCOMING
         path.write_bytes(content)
         digest, self._digest = self._digest or hashlib.sha256(content).hexdigest(), ""
-        self.validators = self.next_validators
-        return Fetched(path, digest, None, self.validators)
+        return Fetched(path, digest, None, self.next_validators)
 
 
 class Sources:
@@ -165,6 +166,9 @@ class LocalCompiler:
     def __init__(self, time: ManualTime) -> None:
         self.jobs: list[float] = []  # when something was to be compiled
         self.faults: list[Exception] = []
+        self.read_faults: list[Exception] = []  # are raised by what is read by itself, the first one first
+        self.seconds: dict[str, float] = {}  # by digest, what reading it by itself takes of the processor
+        self.compiled: list[list[str]] = []  # the feeds with news of each job that compiles
         self.is_closed = False
         self.reading = ""
         self.amends = False  # whether a ruleset in force is amended if it can be, as the real one does
@@ -180,6 +184,7 @@ class LocalCompiler:
     async def compile(self, job: Job, /) -> Built:
         if not job.amends:
             self.jobs.append(self._time.clock())
+            self.compiled.append(sorted(c.feed.name for c in job.candidates if c.incoming))
             if self.held is not None:
                 await self.held.wait()
         if self.faults:
@@ -204,14 +209,18 @@ class LocalCompiler:
                 return amended or Built()
         return build(job.candidates, job.path, gate=job.gate, in_force=in_force, created=created, randomness=os.urandom)
 
-    async def read(self, candidate: Candidate, /) -> Built:
+    async def read(self, job: Job, /) -> Built:
+        [candidate] = job.candidates
         content = candidate.incoming
         assert content is not None
         self.alone.append(content.digest)
         if self.reads is not None:
             await self.reads.wait()
-        refused = self.slow[content.digest]
-        return Built(refused={candidate.feed.name: refused} if refused else {})
+        if self.read_faults:
+            raise self.read_faults.pop(0)
+        refused = self.slow.get(content.digest)
+        spent = {candidate.feed.name: Spent(self.seconds[content.digest])} if content.digest in self.seconds else {}
+        return Built(refused={candidate.feed.name: refused} if refused else {}, spent=spent)
 
     async def close(self) -> None:
         self.is_closed = True

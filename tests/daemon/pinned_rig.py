@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from blockd.compile.build import Built
+from blockd.compile.built import Built
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.ruleset_switcher import RulesetSwitcher

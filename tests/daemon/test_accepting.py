@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.operator.accepting import AcceptService
-from blockd.daemon.update.refused_content import RefusedContent
 from blockd.errors import CommandError, FeedRefused
+from blockd.feeds.contents import RefusedContent
 from blockd.settings import FEED_TYPES
 from tests.daemon.updater_rig import Rig, Run, runner
 

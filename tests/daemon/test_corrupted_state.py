@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from blockd.audit import AuditLog, AuditRecorder
-from blockd.compile.build import Built
+from blockd.compile.built import Built
 from blockd.daemon.channel import pair
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.ruleset_switcher import RulesetSwitcher

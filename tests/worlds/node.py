@@ -15,7 +15,8 @@ from typing import Any
 from blockd.audit import AuditLog
 from blockd.audit.log import read_head
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build, read_alone
+from blockd.compile.build import build, read_alone
+from blockd.compile.built import Built
 from blockd.compile.spending import NoWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
@@ -26,7 +27,6 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.page.process import PageProcess
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Job
-from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
@@ -90,8 +90,8 @@ class HereCompiler:
             ruleset.close()
         return build(job.candidates, job.path, gate=job.gate, in_force=in_force, created=created, randomness=os.urandom)
 
-    async def read(self, candidate: Candidate, /) -> Built:
-        return read_alone(candidate, NoWatch())
+    async def read(self, job: Job, /) -> Built:
+        return read_alone(job.candidates[0], NoWatch(), gate=job.gate, created=int(self._clock.clock()))
 
     async def close(self) -> None:
         pass

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build, read_alone
+from blockd.compile.build import build, read_alone
+from blockd.compile.built import Built
 from blockd.compile.spending import Spending
 from blockd.daemon.interchange.failures import failure_of, failure_values
 from blockd.daemon.interchange.values import from_values, to_values
@@ -47,7 +48,8 @@ class Job:
 
     `in_force` is the file of the ruleset that is enforced, None if none is; `reports` and `held` are of the accepted
     content, by feed. If `amends` is true, the result has no header unless that of `in_force` can be amended; a `spare`
-    copy of that one becomes the next.
+    copy of that one becomes the next. If `reads` is true, the only candidate's new content is read and judged, and
+    nothing is compiled.
     """
 
     candidates: Sequence[Candidate]
@@ -57,19 +59,21 @@ class Job:
     reports: Mapping[str, RejectReport]
     held: Mapping[str, GuardReport]
     amends: bool = False
+    reads: bool = False
     spare: Spare | None = None
 
 
 class Ended(RulesetError):
     """The child ended without a result while it read the new content of `feed`, which is empty if it did not.
 
-    `number` is that of the signal that ended it, 0 if none did.
+    `number` is that of the signal that ended it, 0 if none did; it was ended because it stood still if `is_stuck`.
     """
 
-    def __init__(self, sentence: str, feed: str, number: int = 0) -> None:
+    def __init__(self, sentence: str, feed: str, number: int = 0, *, is_stuck: bool = False) -> None:
         super().__init__(sentence)
         self.feed = feed
         self.number = number
+        self.is_stuck = is_stuck
 
 
 class _Child:
@@ -134,9 +138,9 @@ class Compiler:
         """Compile in a child process; raises RulesetError if that fails. Cancelling ends the process."""
         return await self._run(job)
 
-    async def read(self, candidate: Candidate) -> Built:
+    async def read(self, job: Job) -> Built:
         """Read one feed's new content in a child process, which cancelling ends; the result has its refusal."""
-        return await self._run(candidate)
+        return await self._run(replace(job, reads=True))
 
     async def close(self) -> None:
         """End the waiting process, and wait for those that are ending."""
@@ -144,17 +148,16 @@ class Compiler:
             await end((await self._take()).process)
         await asyncio.gather(*self._ending)
 
-    async def _run(self, work: Job | Candidate) -> Built:
+    async def _run(self, job: Job) -> Built:
         child = await self._take()
         if child.process.returncode is not None:  # it ended while it waited
             child = await self._started()
-        candidates = [work] if isinstance(work, Candidate) else work.candidates
-        is_main = isinstance(work, Job) and not work.amends
+        is_main = not job.amends and not job.reads
         if is_main:
             self._busy = child
         try:
-            async with bounded(child.process.pid, MAX_TIME if isinstance(work, Job) else None) as bound:
-                output = await child.run(self._octets(work), {"", *(one.feed.name for one in candidates)})
+            async with bounded(child.process.pid, None if job.reads else MAX_TIME) as bound:
+                output = await child.run(self._octets(job), {"", *(one.feed.name for one in job.candidates)})
                 return self._result(output, child)
         except ValueError as error:
             sentence = f"the compiling process returned no result: {cause_of(error)}"
@@ -162,8 +165,8 @@ class Compiler:
         except TimeoutError as error:
             sentence = f"compiling took more than {MAX_TIME:.0f} seconds and was ended"
             if bound.is_stuck:
-                sentence = f"the compiling process did nothing for {STUCK:.0f} seconds and was ended"
-            raise Ended(sentence, child.feed, signal.SIGKILL) from error
+                sentence = f"the compiling process stood still for {STUCK:.0f} seconds and was ended"
+            raise Ended(sentence, child.feed, signal.SIGKILL, is_stuck=bound.is_stuck) from error
         finally:
             if is_main:
                 self._busy = None
@@ -171,14 +174,11 @@ class Compiler:
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
-    def _octets(self, work: Job | Candidate) -> bytes:
-        """Return work as it is handed in: two lines of JSON, of which the second is the gate of a job."""
-        if isinstance(work, Candidate):
-            return json.dumps({"candidate": to_values(work, Candidate)}).encode() + b"\n"
-        if self._gate is None or self._gate[0] is not work.gate:
-            self._gate = work.gate, json.dumps(to_values(work.gate, Gate)).encode()
-        job = to_values(replace(work, gate=Gate()), Job)
-        return json.dumps({"job": job}).encode() + b"\n" + self._gate[1]
+    def _octets(self, job: Job) -> bytes:
+        """Return a job as it is handed in: two lines of JSON, of which the second is its gate."""
+        if self._gate is None or self._gate[0] is not job.gate:
+            self._gate = job.gate, json.dumps(to_values(job.gate, Gate)).encode()
+        return json.dumps(to_values(replace(job, gate=Gate()), Job)).encode() + b"\n" + self._gate[1]
 
     @staticmethod
     def _result(output: bytes, child: _Child) -> Built:
@@ -215,8 +215,11 @@ class RulesetCompiler(Protocol):
     async def compile(self, job: Job, /) -> Built:
         """Compile; raises RulesetError if that fails, Ended if it is known which feed was read then."""
 
-    async def read(self, candidate: Candidate, /) -> Built:
-        """Read one feed's new content by itself; raises RulesetError if that fails, Ended if the content may be why."""
+    async def read(self, job: Job, /) -> Built:
+        """Read and judge the new content of a job's only candidate, and compile nothing.
+
+        Raises RulesetError if that fails, Ended if the content may be why.
+        """
 
     async def close(self) -> None:
         """Release what is kept ready."""
@@ -238,14 +241,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     name_process("compile")
     try:
         with open(0, "rb", closefd=False) as given:
-            work = _work(*given.read().split(b"\n", 1))
+            job = _job(*given.read().split(b"\n", 1))
     except (ValueError, TypeError):
         return 0  # the parent ended before all of the job was written
-    _confine(work)
+    _confine(job)
     told: dict[str, object]
     try:
-        built = read_alone(work, Spending(_tell_feed)) if isinstance(work, Candidate) else _compiled(work)
-        told = {"built": to_values(built, Built)}
+        told = {"built": to_values(_read(job) if job.reads else _compiled(job), Built)}
     except BlockdError as error:
         told = {"error": failure_values(error)}
     except OSError as error:
@@ -255,12 +257,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def _work(first: bytes, gate: bytes) -> Job | Candidate:
-    """Return the work that was handed in; raises ValueError if it is not whole."""
-    told = _members(first)
-    if "candidate" in told:
-        return from_values(told["candidate"], Candidate)
-    return replace(from_values(told.get("job"), Job), gate=from_values(json.loads(gate), Gate))
+def _job(first: bytes, gate: bytes) -> Job:
+    """Return the job that was handed in; raises ValueError or TypeError if it is not whole."""
+    return replace(from_values(_members(first), Job), gate=from_values(json.loads(gate), Gate))
 
 
 def _members(octets: bytes) -> dict[str, Any]:
@@ -274,17 +273,24 @@ def _members(octets: bytes) -> dict[str, Any]:
     return told
 
 
-def _confine(work: Job | Candidate) -> None:
+def _confine(job: Job) -> None:
     """Leave this process what it reads, and one folder to write: that of the ruleset, or of the content that it reads.
 
     What does not fit into memory is written there for a while.
     """
-    candidates = [work] if isinstance(work, Candidate) else work.candidates
-    contents = [one.path.parent for candidate in candidates for one in (candidate.incoming, candidate.accepted) if one]
-    place = contents[0] if isinstance(work, Candidate) else work.path.parent
-    in_force = [work.in_force.parent] if isinstance(work, Job) and work.in_force is not None else []
+    given = [one for candidate in job.candidates for one in (candidate.incoming, candidate.accepted) if one]
+    contents = [content.path.parent for content in given]
+    place = contents[0] if job.reads else job.path.parent
+    in_force = [job.in_force.parent] if job.in_force is not None else []
     tempfile.tempdir = str(place)
     Confinement.of_compiling((*contents, *in_force), place).apply()
+
+
+def _read(job: Job) -> Built:
+    """Read and judge the new content of the only candidate."""
+    [candidate] = job.candidates
+    in_force, created = _catalogue(job.in_force), int(time.time())
+    return read_alone(candidate, Spending(_tell_feed), gate=job.gate, in_force=in_force, created=created)
 
 
 def _compiled(job: Job) -> Built:

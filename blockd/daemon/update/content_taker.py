@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from blockd.audit import AuditRecorder
-from blockd.compile.build import Built
+from blockd.compile.built import Built
 from blockd.compile.news import News
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.compile_child import Compiling, Job
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.known_refusals import KnownRefusal
 from blockd.daemon.update.lone_reading import LoneReading, Outcomes
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.update.retries import Retries
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Catalogue
 
@@ -40,7 +42,8 @@ class ContentTaker:
         self.feeds = feeds
         self.news = news
         self.retries = Retries(news, timing)  # of failures that were not caused by a feed
-        self.alone = LoneReading(feeds, compiling.compiler, Outcomes(news.set, self._refuse, self._fail))
+        self.alone = LoneReading(feeds, compiling.compiler, self.job, Outcomes(news.set, self._refuse), timing)
+        self._compiling = compiling
         self._room = compiling.room
         self._enforcement = enforcement
         self._recorder = recorder
@@ -51,6 +54,16 @@ class ContentTaker:
         """End what is in progress."""
         self.retries.close()
         await self.alone.close()
+
+    def job(self, candidates: Sequence[Candidate]) -> Job:
+        """Return a job that compiles, by the gate of now, beside the ruleset in force."""
+        ruleset, gate = self._enforcement.ruleset, self._compiling.gate.now
+        for candidate in candidates:
+            if candidate.incoming:
+                managed = self.feeds[candidate.feed.name]
+                managed.basis = managed.basis_now(gate, self.catalogue(), self._timing.clock())
+        in_force = ruleset.path if ruleset else None
+        return Job(candidates, self._compiling.path, gate, in_force, self.feeds.rejects(), self.feeds.held())
 
     def catalogue(self) -> Catalogue | None:
         """Return the catalogue of the ruleset in force; None if there is none."""
@@ -64,14 +77,10 @@ class ContentTaker:
 
     async def take(self, built: Built, fresh: dict[str, Fetched], path: Path) -> None:
         """Have the file at `path` enforced, and take what was new for it; raises RulesetError and OSError."""
-        for name, refused in built.refused.items():
-            managed = self.feeds[name]
-            managed.content_refusal = managed.note_refusal(refused, self.catalogue(), self._recorder)
-            if name in fresh:
-                keeps = self._room is None or self._room.keeps_history
-                managed.put_aside(fresh[name], refused, built.found.get(name) if keeps else None)
         for name, spent in built.spent.items():
-            self.feeds[name].note_spent(spent)
+            self.feeds[name].note_spent(spent, is_refused=name in built.refused)
+        for name, refused in built.refused.items():
+            self._refuse(self.feeds[name], fresh.get(name), refused, built)
         for name in built.slow & fresh.keys():
             self.alone.begin(name, fresh[name])
         if built.header is None:  # nothing is lost by it: it is compiled with what comes next
@@ -95,9 +104,11 @@ class ContentTaker:
         names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
         for name, fetched in taken.items():
             rejects, held = built.rejects.get(name), built.held.get(name)
-            self.feeds[name].tell_held(held)
-            self.feeds[name].state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
-            self.feeds[name].content_refusal = ""
+            managed = self.feeds[name]
+            managed.tell_held(held)
+            managed.content_refusal = ""
+            with managed.own_trouble():
+                managed.state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is accepted: %s", name, sentence)
 
@@ -112,7 +123,7 @@ class ContentTaker:
         """Keep new content that passed the gate until it may be enforced; the operator's own need not wait."""
         for name, fetched in taken.items():
             if self.feeds[name].source.feed.is_own:  # the version was pinned meanwhile
-                self.feeds[name].state.put_back(fetched)
+                self.feeds[name].put_back(fetched)
                 self.news.set()
             else:
                 self.feeds[name].hold(fetched)
@@ -131,13 +142,24 @@ class ContentTaker:
             self.feeds[name].failed(fetched, str(error))
         self.retries.failed()
 
-    def _refuse(self, managed: ManagedFeed, fetched: Fetched, refused: FeedRefused) -> None:
-        """Refuse a content that was read by itself."""
-        managed.content_refusal = managed.note_refusal(refused, self.catalogue(), self._recorder)
-        managed.put_aside(fetched, refused, None)
+    def refuse_again(self, managed: ManagedFeed, fetched: Fetched, known: KnownRefusal) -> None:
+        """Refuse content that was fetched once more, and is known to be refused, without reading it."""
+        self.alone.drop(managed.source.feed.name)
+        managed.state.drop_offered()  # it is no longer the newest
+        if managed.content_refusal != str(known.refused):
+            managed.content_refusal = managed.note_refusal(known.refused, self.catalogue(), self._recorder)
+        managed.basis = known.basis
+        managed.put_aside(fetched, known.refused, known.names, keeps=self._keeps_refused())
 
-    def _fail(self, managed: ManagedFeed, fetched: Fetched, why: str) -> None:
-        """Offer a content again that could not be read by our fault."""
-        log.error("The new content of feed %s could not be read: %s. It is tried again.", managed.source.feed.name, why)
-        managed.failed(fetched, why)
-        self.retries.failed()
+    def _refuse(self, managed: ManagedFeed, fetched: Fetched | None, refused: FeedRefused, built: Built) -> None:
+        """Refuse a content; `fetched` is None if it was accepted before."""
+        if fetched is not None and managed.has_lost(fetched):
+            managed.state.drop(fetched)
+            return
+        managed.content_refusal = managed.note_refusal(refused, self.catalogue(), self._recorder)
+        if fetched is not None:
+            found = built.found.get(managed.source.feed.name)
+            managed.put_aside(fetched, refused, found.record.names if found else None, keeps=self._keeps_refused())
+
+    def _keeps_refused(self) -> bool:
+        return self._room is None or self._room.keeps_history

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused, cause_of

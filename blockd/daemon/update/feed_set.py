@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
-from blockd.compile.build import Built, examples
+from blockd.compile.build import examples
+from blockd.compile.built import Built
 from blockd.daemon.results import HintResult
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, ended
@@ -14,13 +15,26 @@ from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
 from blockd.daemon.update.refused_notify import RefusedNotifies
 from blockd.errors import CommandError, RulesetError
+from blockd.feeds.budget import TOGETHER
 from blockd.feeds.candidate import Candidate
-from blockd.feeds.fetched import Fetched
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.kinds import open_source
+from blockd.feeds.source import FeedSource
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed, Limits, Upstream
+
+
+def resolving(open_source: OpenSource, upstreams: Callable[[], Sequence[Upstream]]) -> OpenSource:
+    """Return what opens sources that look up names at the upstreams of that moment."""
+
+    def opened(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+        source = open_source(feed, folder, validators)
+        source.resolve_with(upstreams())
+        return source
+
+    return opened
 
 
 class FeedSet(Mapping[str, ManagedFeed]):
@@ -54,7 +68,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
             if state.expires is None:
                 one.renew()  # known by a zone's source itself
             one.save()
-            one.forget_waiting()
+            state.drop_news()
         return cls(managed, timing)
 
     def __getitem__(self, name: str) -> ManagedFeed:
@@ -142,16 +156,17 @@ class FeedSet(Mapping[str, ManagedFeed]):
         """Return what has expired at `now`."""
         return ended(self.known(), now)
 
-    def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
-        """Return what a feed may be compiled from; `fetched` is new."""
+    def candidate(self, name: str, fetched: Fetched | None, patience: float = TOGETHER) -> Candidate:
+        """Return what a feed may be compiled from; `fetched` is new, and read beside others for `patience` seconds."""
         managed = self._feeds[name]
-        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock(), managed.budget(fetched))
+        budget = managed.budget(fetched, patience)
+        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock(), budget)
 
     def put_back(self, fresh: Mapping[str, Fetched], but: Set[str] = frozenset()) -> None:
         """Offer news again that could not be taken, without those of the feeds in `but`."""
         for name, fetched in fresh.items():
             if name not in but:
-                self[name].state.put_back(fetched)
+                self[name].put_back(fetched)
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
         """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""

@@ -3,10 +3,11 @@
 feed.json    this state
 held.json    what the gate held back of the accepted content (`blockd.ruleset.gate.held_file`), by its digest
 accepted     the content that passed the gate last
+incoming     new content as it was fetched; it belongs to the feed's source, all others belong to this state
+offered      new content until it is compiled
 candidate    new content while it is compiled
 read         new content while it is read by itself, since it takes long
 begun        the accepted content as a compile in progress began with it
-incoming     new content as it was fetched
 waiting      new content that passed the gate, while a version is pinned
 refused      the content that the gate refused last, for an operator to accept
 """
@@ -22,11 +23,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
-from blockd.daemon.update.refused_content import RefusedContent
-from blockd.errors import FeedRefused, RulesetError
+from blockd.errors import FeedRefused, RulesetError, cause_of
 from blockd.feeds.budget import Budget
 from blockd.feeds.candidate import Candidate, Content
-from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched, Validators
+from blockd.feeds.contents import FeedContents
+from blockd.feeds.fetched import ACCEPTED, BEGUN, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.files import open_kept, read_kept, replace_file
 from blockd.formats.rejects import RejectReport
@@ -49,10 +50,9 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class FeedState:
+class FeedState(FeedContents):
     """The state of the feed whose folder is `folder`. Times are seconds since the epoch, 0 for never."""
 
-    folder: Path
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
     expires: float | None = None  # the expiry that the last content names
@@ -61,13 +61,7 @@ class FeedState:
     rejects: RejectReport | None = None  # of the accepted content
     held: GuardReport | None = None  # of its part in the last ruleset compiled
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
-    incoming: Fetched | None = None  # fetched, not yet compiled; lost at a restart
     stored: GuardReport | None = None  # the report that held.json has
-    reading: Fetched | None = None  # read by itself, before it may be compiled; lost at a restart
-    waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
-    refused: RefusedContent | None = None  # by the gate; lost at a restart, and then fetched and refused again
-    waived: Fetched | None = None  # what was refused, and an operator has accepted since
-    waived_digest: str = ""  # of what an operator has accepted and is not in force yet; kept over restarts
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float, budget: Budget | None = None) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new, and has this budget."""
@@ -136,39 +130,6 @@ class FeedState:
         """The content that passed the gate last."""
         return Content(self.folder / ACCEPTED, self.accepted_digest) if self.accepted_digest else None
 
-    def offer(self, fetched: Fetched) -> None:
-        """Note that new content was fetched; what an operator has accepted before a restart stays accepted."""
-        is_waived = bool(self.waived_digest) and fetched.digest == self.waived_digest
-        self.incoming = replace(fetched, waived=True) if is_waived else fetched
-
-    def withdraw(self) -> None:
-        """Forget all that is newer than the accepted content: the source has that again."""
-        self.incoming = None
-        self.drop_waiting()
-        self.drop_refused()
-        self.waived_digest = ""
-
-    def take_candidate(self) -> Fetched | None:
-        """Move new content to where the next fetch does not overwrite it, to be compiled; None if there is none."""
-        if self.waived is not None:
-            fetched, place, self.waived = self.waived, self.folder / REFUSED, None
-        elif self.incoming is not None:
-            fetched, place, self.incoming = self.incoming, self.folder / INCOMING, None
-        elif self.waiting is not None:
-            fetched, place, self.waiting = self.waiting, self._waiting_place, None
-        else:
-            return None
-        return self._moved(fetched, place, self.folder / CANDIDATE)
-
-    def read_alone(self, candidate: Fetched) -> None:
-        """Move a candidate to where it is read by itself, in place of an earlier one."""
-        self.reading = self._moved(candidate, candidate.path, self.folder / READ)
-
-    def drop_read(self) -> None:
-        """Forget the content that is read by itself."""
-        self.reading = None
-        (self.folder / READ).unlink(missing_ok=True)
-
     def begin_with(self, candidate: Candidate) -> Candidate:
         """Return the candidate with its accepted content where it stays even if newer content is accepted.
 
@@ -180,10 +141,6 @@ class FeedState:
         os.link(candidate.accepted.path, self.folder / BEGUN)
         return replace(candidate, accepted=replace(candidate.accepted, path=self.folder / BEGUN))
 
-    def end_begun(self) -> None:
-        """Forget what a compile began with."""
-        (self.folder / BEGUN).unlink(missing_ok=True)
-
     def room(self) -> int:
         """Return the octets of all that is kept of the feed; a file that two names have counts once."""
         sizes = {}
@@ -192,16 +149,6 @@ class FeedState:
                 found = path.lstat()
                 sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
         return sum(sizes.values())
-
-    def hold(self, candidate: Fetched) -> None:
-        """Keep a candidate that passed the gate until it may be enforced, or a newer one takes its place."""
-        self.waiting = self._moved(candidate, candidate.path, self._waiting_place)
-
-    def keep_refused(self, candidate: Fetched, refused: FeedRefused, names: int) -> None:
-        """Keep a candidate that the gate refused, which would have had so many names, in place of the one before."""
-        self.refused = RefusedContent(
-            self._moved(candidate, candidate.path, self.folder / REFUSED), refused.reason, str(refused), names
-        )
 
     def waive_refused(self) -> None:
         """Have the refused content compiled next, whatever the gate says of its size and rejects.
@@ -218,22 +165,6 @@ class FeedState:
             raise
         self.waived, self.refused = replace(self.refused.fetched, waived=True), None
 
-    def drop_refused(self) -> None:
-        """Forget the refused content."""
-        self.refused = self.waived = None
-        (self.folder / REFUSED).unlink(missing_ok=True)
-
-    def drop_waiting(self) -> None:
-        """Forget the waiting content."""
-        self.waiting = None
-        self._waiting_place.unlink(missing_ok=True)
-
-    def put_back(self, candidate: Fetched) -> None:
-        """Offer a candidate again, unless there is something newer, or its file is gone since it was refused."""
-        if self.incoming is None and candidate.path.is_file():
-            incoming = candidate.path.replace(self.folder / INCOMING)
-            self.incoming = replace(candidate, path=incoming)
-
     def accept(
         self,
         candidate: Fetched,
@@ -246,7 +177,9 @@ class FeedState:
         """Replace the accepted content by a candidate.
 
         The reports of its lines and of its entries held back, and the number of its names in force, are replaced too.
+        Raises OSError if the candidate's file is gone; if only the state cannot be written, that is logged.
         """
+        self.taken = None
         candidate.path.replace(self.folder / ACCEPTED)
         self.drop_waiting()
         self.drop_refused()
@@ -259,7 +192,10 @@ class FeedState:
         if names is not None:
             self.sizes.note(names, now)
         self.checked = now
-        self.save()
+        try:
+            self.save()
+        except OSError as error:
+            log.error("The state of a feed in %s cannot be written: %s.", self.folder, cause_of(error))
 
     def _load_held(self) -> None:
         """Take the complete report in place of its summary, if it is of the accepted content."""
@@ -280,13 +216,6 @@ class FeedState:
         if version is None:
             return
         self.expires, self.authorities = version.expires, version.authorities[:MAX_AUTHORITIES]
-
-    @property
-    def _waiting_place(self) -> Path:
-        return self.folder / WAITING
-
-    def _moved(self, fetched: Fetched, source: Path, target: Path) -> Fetched:
-        return replace(fetched, path=source.replace(target))
 
 
 def _time(values: object) -> float:

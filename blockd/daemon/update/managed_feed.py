@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.audit import AuditRecorder
 from blockd.audit.refusals import Part
-from blockd.compile.build import Judged
+from blockd.audit.refused_parts import tell_parts
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.known_refusals import Basis, KnownRefusals, basis_of
 from blockd.daemon.update.poll_schedule import PollSchedule
-from blockd.errors import FeedRefused, GateRefused
-from blockd.feeds.budget import Budget, Spent, over_disk, over_fetch_time, patience_for
+from blockd.errors import FeedRefused, GateRefused, cause_of
+from blockd.feeds.budget import TOGETHER, Budget, Spent, over_disk, over_fetch_time
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.feeds.source import FeedSource
-from blockd.ruleset import Catalogue
+from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed, Limits, Upstream
+from blockd.settings import Feed, Limits
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
-MORE = "more"  # in records, the order that stands for all that are not told one by one
 BROKEN = ("cut", "format", "html")  # reasons of content that is not what its source means to give: it is fetched again
 HINTS = 1.0  # seconds between two polls caused by hints, so that hints cannot cause a flood of polls
 
@@ -35,17 +36,6 @@ log = logging.getLogger(__name__)
 
 OpenSource = Callable[[Feed, Path, Validators], FeedSource]
 """Opens a feed's source, with its folder and the validators of the content accepted last."""
-
-
-def resolving(open_source: OpenSource, upstreams: Callable[[], Sequence[Upstream]]) -> OpenSource:
-    """Return what opens sources that look up names at the upstreams of that moment."""
-
-    def opened(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
-        source = open_source(feed, folder, validators)
-        source.resolve_with(upstreams())
-        return source
-
-    return opened
 
 
 @dataclass(slots=True)
@@ -70,7 +60,8 @@ class ManagedFeed:
     room: int = 0  # octets of all that is kept of it, as of the last poll
     spent: Spent | None = None  # on reading its newest content; None before any was read
     is_slow: bool = False  # whether its last content took long to be read, or too much
-    given_up: str = ""  # the digest of the content that was refused for what reading it takes
+    known: KnownRefusals = field(default_factory=KnownRefusals)
+    basis: Basis = ()  # what the content that is compiled or read now is judged by
     news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
     schedule: PollSchedule = field(default_factory=PollSchedule)
     is_rescheduled: bool = False  # whether the pause until the next poll begins anew, since content was broken
@@ -79,6 +70,11 @@ class ManagedFeed:
     def refusal(self) -> str:
         """Why the feed is refused at this moment; empty if it is not."""
         return self.look_refusal or self.content_refusal
+
+    @property
+    def seconds(self) -> float:
+        """What reading its newest content took of the processor; 0 if that is not known."""
+        return self.spent.seconds if self.spent is not None else 0.0
 
     @property
     def is_lost(self) -> bool:
@@ -121,15 +117,69 @@ class ManagedFeed:
 
     def accept(self, fetched: Fetched, now: float) -> None:
         """Accept content of the operator's own, which has no reports."""
-        self.state.accept(fetched, None, now, held=self.state.held)
         self.content_refusal = ""
+        with self.own_trouble():
+            self.state.accept(fetched, None, now, held=self.state.held)
+
+    def offer(self, fetched: Fetched) -> None:
+        """Take over what a poll has found, to be compiled; raises FeedRefused if that is not possible."""
+        try:
+            self.state.offer(fetched)
+        except OSError as error:
+            self.source.forget(self.state.validators)
+            refused = FeedRefused("fault", f"What was fetched cannot be kept ({_told(error)}). It is fetched again.")
+            self.schedule.failed(refused)
+            raise refused from error
+        self.source.taken(fetched)
+
+    def take_candidate(self) -> Fetched | None:
+        """Return new content to be compiled; None if there is none, or if its file is gone, which is told."""
+        with self.own_trouble():
+            return self.state.take_candidate()
+        return None
+
+    def put_back(self, fetched: Fetched) -> None:
+        """Offer a candidate again, as the state does; if its file is gone, that is told."""
+        with self.own_trouble():
+            self.state.put_back(fetched)
+
+    def has_lost(self, fetched: Fetched) -> bool:
+        """Return whether the file of a content is gone, and tell it then."""
+        with self.own_trouble():
+            fetched.path.stat()
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def own_trouble(self) -> Iterator[None]:
+        """Keep what fails in the block because of the feed's own files from all other feeds: tell it, and fetch again.
+
+        What was fetched and not accepted is gone then.
+        """
+        try:
+            yield
+        except OSError as error:
+            self.note_failure(f"Its new content cannot be used ({_told(error)}). It is fetched again.")
+            self.source.forget(self.state.validators)
+            self.news_hinted.set()
 
     def failed(self, fetched: Fetched | None, why: str) -> None:
-        """Note that content could not be compiled or enforced by a fault of this machine; it is offered again."""
+        """Note that content could not be compiled or enforced by a fault of this machine; it is offered again.
+
+        What is known to be refused or taken stays so.
+        """
+        if fetched is not None and not self.state.owns(fetched):
+            return
         self.refused["fault"] += 1
         self.content_refusal = why
         if fetched is not None:
-            self.state.put_back(fetched)
+            self.put_back(fetched)
+
+    def note_failure(self, why: str) -> None:
+        """Tell that new content could not be read or kept by a fault of this machine, and of no other feed."""
+        log.error("Feed %s: %s", self.source.feed.name, why)
+        self.refused["fault"] += 1
+        self.content_refusal = why
 
     async def _poll_within_limits(self) -> Fetched | None:
         """Poll the source, within the feed's limits of time and room; raises as `FeedSource.poll` does."""
@@ -151,6 +201,7 @@ class ManagedFeed:
             self.room = await self._measured()
             if self.room > self.limits.disk:
                 fetched.path.unlink(missing_ok=True)
+                self.source.forget(self.state.validators)
                 raise over_disk(feed.shown_place, self.room, self.limits.disk)
         return fetched
 
@@ -158,18 +209,20 @@ class ManagedFeed:
         """Return the octets of all that is kept of it."""
         return await asyncio.to_thread(self.state.room) if self.source.has_many_files else self.state.room()
 
-    def budget(self, fetched: Fetched | None) -> Budget | None:
-        """Return what reading new content may take; None if there is none, or if it is the operator's own."""
+    def budget(self, fetched: Fetched | None, patience: float = TOGETHER) -> Budget | None:
+        """Return what reading new content may take; None if there is none, or if it is the operator's own.
+
+        Beside others it is read for `patience` seconds.
+        """
         if fetched is None or self.source.feed.is_own:
             return None
-        patience = None if fetched.read_alone else patience_for(self.room)
-        return Budget(self.limits.read_time, self.limits.read_memory, patience)
+        return Budget(self.limits.read_time, self.limits.read_memory, None if fetched.read_alone else patience)
 
-    def note_spent(self, spent: Spent | None) -> None:
-        """Note what reading its newest content took, if that is known."""
+    def note_spent(self, spent: Spent | None, *, is_refused: bool) -> None:
+        """Note what reading its newest content took, if that is known, and whether it was refused."""
         if spent is not None:
             self.spent = spent
-            self.is_slow = spent.seconds > patience_for(self.room)
+            self.is_slow = spent.is_slow(is_refused=is_refused)
 
     def forget_accepted(self) -> None:
         """Forget the feed's content, so that it is fetched again."""
@@ -196,33 +249,11 @@ class ManagedFeed:
         return True
 
     def tell_parts(self, recorder: AuditRecorder) -> None:
-        """Count, log and record each refusal of an authority or of an order, and each that is over.
-
-        The feed goes on.
-        """
-        name = self.source.feed.name
-        refused = {part.role: part for part in self.source.authorities if part.refusal}
-        orders = {(one.role, one.order): one for one in self.source.refused_orders}
-        known = {(one.role, one.order): one.refusal for one in self.refused_orders}
-        for part in [*recorder.refused_of(name)]:
-            order = "" if part.order == MORE else part.order
-            is_refused = (part.role, order) in orders if part.order else part.role in refused
-            if not is_refused and recorder.good_again(part):
-                log.info("%s of feed %s is accepted again.", _called(part), name)
-        for role, authority in refused.items():
-            reason = authority.reason or "fault"
-            self.refused[reason] += self.authority_refusals.get(role) != authority.refusal
-            if recorder.refused(Part(name, role), reason, authority.refusal):
-                log.error(
-                    "The new content of authority %s of feed %s is refused (%s): %s (the last accepted stays in force)",
-                    role, name, reason, authority.refusal,
-                )  # fmt: skip
-        for key, one in orders.items():
-            self.refused[one.reason] += known.get(key) != one.refusal
-            if recorder.refused(Part(name, one.role, one.order or MORE), one.reason, one.refusal):
-                log.error("Feed %s: %s (%s)", name, one.refusal, one.reason)
-        self.authority_refusals = {role: part.refusal for role, part in refused.items()}
-        self.refused_orders = self.source.refused_orders
+        """Count, log and record what of the feed is refused alone, and what is no longer."""
+        name, source = self.source.feed.name, self.source
+        self.refused += tell_parts(name, source, self.authority_refusals, self.refused_orders, recorder)
+        self.authority_refusals = {part.role: part.refusal for part in source.authorities if part.refusal}
+        self.refused_orders = source.refused_orders
 
     def note_refusal(self, refused: FeedRefused, in_force: Catalogue | None, recorder: AuditRecorder) -> str:
         """Count a refusal, record it and log it unless it is the same as before, and return its sentence.
@@ -237,8 +268,15 @@ class ManagedFeed:
             log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
         return sentence
 
-    def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
-        """Keep refused content, which was `found` so, if an operator may accept it; else remove it.
+    def basis_now(self, gate: Gate, in_force: Catalogue | None, now: float) -> Basis:
+        """Return what content is judged by now; `in_force` is the catalogue that is."""
+        record = in_force.feed(self.source.feed.name) if in_force else None
+        return basis_of(self.source.feed, gate, record, self.state.sizes.lasting(now))
+
+    def put_aside(self, fetched: Fetched, refused: FeedRefused, names: int | None, *, keeps: bool) -> None:
+        """Keep refused content if an operator may accept it and there is room; else remove it.
+
+        It would have had so many `names`, None if it was not read to its end. It is not read again for the same answer.
 
         What was refused before is no longer kept. Differences that do not fit are followed by a poll at once, broken
         content by one in some seconds, which asks for more than what is newer than it.
@@ -248,11 +286,14 @@ class ManagedFeed:
         if refused.reason == "differences":
             self.news_hinted.set()
         if refused.reason == "budget":
-            self.is_slow, self.given_up = True, fetched.digest
-        if isinstance(refused, GateRefused) and found is not None:
-            self.state.keep_refused(fetched, refused, found.record.names)
+            self.is_slow = True
+        if not self.source.feed.is_signed:  # whose refusals may depend on the orders of others
+            self.known.note(fetched.digest, self.basis, refused, names)
+        if isinstance(refused, GateRefused) and names is not None and keeps:
+            with self.own_trouble():
+                self.state.keep_refused(fetched, refused, names)
         else:
-            fetched.path.unlink(missing_ok=True)
+            self.state.drop(fetched)
         if refused.reason not in BROKEN:
             self.schedule.broken = 0
             return
@@ -271,23 +312,14 @@ class ManagedFeed:
         """Keep new content that passed the gate until the pinned version is released; log it once."""
         self.content_refusal = ""
         self.state.drop_refused()
-        self.state.hold(fetched)
+        with self.own_trouble():
+            self.state.hold(fetched)
         if fetched.digest != self.held:
             log.info(
                 "Feed %s has new content, which waits because an operator has pinned the version in force.",
                 self.source.feed.name,
             )
         self.held = fetched.digest
-
-    def forget_waiting(self) -> None:
-        """Remove content that waits because of a pin, or for an operator to accept it; it is fetched again."""
-        try:
-            self.state.drop_waiting()
-            self.state.drop_refused()
-            self.state.drop_read()
-            self.state.end_begun()
-        except OSError as error:
-            log.error("The waiting content of feed %s cannot be removed: %s.", self.source.feed.name, error)
 
     def confirm(self, now: float) -> None:
         """Note that the accepted content is still the feed's current content."""
@@ -312,8 +344,6 @@ class ManagedFeed:
             log.log(level, "Feed %s: %s.", self.source.feed.name, report.sentence())
 
 
-def _called(part: Part) -> str:
-    """Return how a sentence about an authority or an order begins."""
-    if not part.order:
-        return f"Authority {part.role}"
-    return f"Order {part.role}/{part.order}" if part.role else f"Order {part.order}"
+def _told(error: OSError) -> str:
+    """Return what failed of which file."""
+    return f"{error.filename}: {cause_of(error)}" if error.filename else cause_of(error)

@@ -11,6 +11,11 @@ MAX_RETRY = 3600.0  # seconds
 _MAX_DOUBLINGS = 16
 
 
+def retry_after(failures: int) -> float:
+    """Return the seconds until the next attempt, after so many failures before the last one."""
+    return min(RETRY * 2.0 ** min(failures, _MAX_DOUBLINGS), MAX_RETRY)
+
+
 class Retries:
     """Sets `due` some time after each failure."""
 
@@ -22,10 +27,10 @@ class Retries:
 
     def failed(self) -> None:
         """Note a failure, and have it tried again later."""
-        task = asyncio.create_task(self._wait(min(RETRY * 2**self._failures, MAX_RETRY)))
+        task = asyncio.create_task(self._wait(retry_after(self._failures)))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-        self._failures = min(self._failures + 1, _MAX_DOUBLINGS)
+        self._failures += 1
 
     def succeeded(self) -> None:
         """Begin with the shortest delay again."""

@@ -2,17 +2,21 @@
 
 Overrides and signed orders never wait for a list that is being compiled: the ruleset in force is amended by them at
 once, and so is what the compile makes, before it is enforced. So are the news of other feeds, if that is possible.
+News that take long to be compiled are compiled by themselves, and let all others go first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from blockd.compile.build import Built, fingerprint
+from blockd.compile.build import fingerprint
+from blockd.compile.built import Built
+from blockd.compile.turns import Overtaking, SlowTurns
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiling, Ended, Job
 from blockd.daemon.update.content_taker import ContentTaker
@@ -47,6 +51,9 @@ class RulesetMaker:
         self._job: Job | None = None  # in progress, if it may be overtaken
         self._job_ended = asyncio.Event()
         self._begun: float | None = None  # when the job in progress began, by the monotonic clock
+        self.urgent = asyncio.Event()  # set by news that may overtake a job in progress
+        self._turns = SlowTurns()
+        self._overtaking = Overtaking()  # of the job in progress
         self._changing = asyncio.Lock()  # held by what has the ruleset in force replaced
         self._spare = SpareRuleset(compiling.path.parent, compiling.room)
 
@@ -89,11 +96,13 @@ class RulesetMaker:
             fresh |= {
                 name: fetched
                 for name, managed in self.feeds.items()
-                if not (is_held and managed.source.feed.is_own) and (fetched := managed.state.take_candidate())
+                if not (is_held and managed.source.feed.is_own) and (fetched := managed.take_candidate())
             }
             self._set_apart(fresh)
             self._note_compiling(set(fresh))
             await self._urgent_first(fresh)
+            self._take_turns(fresh)
+            self._note_compiling(set(fresh))
             candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
             if fresh or not (is_held or await self._is_kept(candidates)):
                 await self._compile(candidates, fresh)
@@ -105,7 +114,8 @@ class RulesetMaker:
         finally:
             self._note_compiling(set())
             self._taker.settle(fresh)
-            self._compiled.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is replaced by the next one
+                self._compiled.unlink(missing_ok=True)
             self.prepare()  # now, since what that takes of the processor would delay the news
 
     async def hurry(self) -> None:
@@ -123,10 +133,12 @@ class RulesetMaker:
             except (BlockdError, OSError) as error:
                 self._taker.note_failure(error, {})
                 is_held = True
-            for names in [] if is_held else self._hasty(job):
-                if not await self._overtake(job, names) and len(names) > 1:
-                    for name in names:
-                        await self._overtake(job, [name])
+        while not is_held:
+            async with self._changing:  # in turn, so that the job can end between two of them
+                hasty = self._next_hasty(job) if self._job is job else None
+                if hasty is None:
+                    return
+                await self._overtake(job, *hasty)
 
     def _set_apart(self, fresh: dict[str, Fetched]) -> None:
         """Have read by themselves what is of feeds that took long last time, instead of beside the others."""
@@ -136,12 +148,19 @@ class RulesetMaker:
 
     async def _urgent_first(self, fresh: dict[str, Fetched]) -> None:
         """Have urgent news enforced before others are read; what is done is removed from `fresh`."""
-        urgent = {name: fetched for name, fetched in fresh.items() if self.feeds[name].source.feed.is_urgent}
+        urgent = {
+            name: fetched
+            for name, fetched in fresh.items()
+            if self.feeds[name].source.feed.is_urgent and not fetched.read_alone
+        }
         if not urgent or len(urgent) == len(fresh):
             return
         candidates = [self.feeds.candidate(name, urgent.get(name)) for name in self.feeds]
         if self._enforcement.ruleset is not None:
             is_done = await self._amend(candidates, urgent)
+            if not is_done:
+                await self._compile(candidates, urgent)
+                is_done = True
         else:
             others = sum(self.feeds[name].room for name in fresh if name not in urgent)
             is_done = others > LARGE and not any(candidate.accepted for candidate in candidates)
@@ -152,18 +171,33 @@ class RulesetMaker:
                 del fresh[name]
             self._taker.settle(urgent)
 
-    def _hasty(self, job: Job) -> list[list[str]]:
-        """Return the feeds whose news may overtake a job: the urgent ones together, and each other one."""
-        own = {candidate.feed.name for candidate in job.candidates if candidate.incoming}
-        waiting = [name for name, managed in self.feeds.items() if managed.state.incoming and name not in own]
-        urgent = [name for name in waiting if self.feeds[name].source.feed.is_urgent]
-        others = [[name] for name in waiting if name not in urgent and not self.feeds[name].is_slow]
-        return [*([urgent] if urgent else []), *others]
+    def _take_turns(self, fresh: dict[str, Fetched]) -> None:
+        """Leave in `fresh` either news that are quick or slow ones, and offer the rest again."""
+        slow = {name: self.feeds[name].seconds for name, fetched in fresh.items() if fetched.read_alone}
+        urgent = {name for name in fresh if self.feeds[name].source.feed.is_urgent}
+        for name in fresh.keys() - self._turns.choose(slow, fresh.keys() - slow.keys(), urgent):
+            self.feeds[name].put_back(fresh.pop(name))
+            self._taker.news.set()
+            self.urgent.set()
 
-    async def _overtake(self, job: Job, names: Sequence[str]) -> bool:
+    def _next_hasty(self, job: Job) -> tuple[list[str], float] | None:
+        """Return feeds whose news may overtake a job, and for how many seconds each may be read."""
+        own = {candidate.feed.name for candidate in job.candidates if candidate.incoming}
+        waiting = {
+            name: managed
+            for name, managed in self.feeds.items()
+            if managed.state.incoming and name not in own and (managed.source.feed.is_urgent or not managed.is_slow)
+        }
+        urgent = {name for name, managed in waiting.items() if managed.source.feed.is_urgent}
+        digests = {name: managed.state.incoming.digest for name, managed in waiting.items() if managed.state.incoming}
+        return self._overtaking.next(digests, urgent)
+
+    async def _overtake(self, job: Job, names: Sequence[str], patience: float) -> bool:
         """Amend the ruleset in force by the news of feeds; false if it must be compiled, and then they wait."""
-        fresh = {name: fetched for name in names if (fetched := self.feeds[name].state.take_candidate())}
-        candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
+        fresh = {name: fetched for name in names if (fetched := self.feeds[name].take_candidate())}
+        if not fresh:
+            return True
+        candidates = [self.feeds.candidate(name, fresh.get(name), patience) for name in self.feeds]
         self._fresh |= set(fresh)
         try:
             if not all(kind_of(c.feed).can_amend(c.feed, c) for c in candidates if c.incoming):
@@ -185,7 +219,7 @@ class RulesetMaker:
         path = self._compiled.with_name(self._compiled.name + AMENDED)
         gate = self.gate if job is None else job.gate
         try:
-            built = await self._compiled_of(replace(self._new_job(candidates), path=path, gate=gate, amends=True))
+            built = await self._compiled_of(replace(self._taker.job(candidates), path=path, gate=gate, amends=True))
             if built.header is None:
                 return False
             await self._taker.take(built, fresh, path)
@@ -199,11 +233,12 @@ class RulesetMaker:
         """Compile the candidates, and have the result enforced, with what has overtaken it meanwhile."""
         try:
             begun = [self.feeds[c.feed.name].state.begin_with(c) for c in candidates]
-            job, can_be_overtaken = self._new_job(begun), True
+            job, can_be_overtaken = self._taker.job(begun), True
         except OSError:
-            job, can_be_overtaken = self._new_job(candidates), False
+            job, can_be_overtaken = self._taker.job(candidates), False
         self._begun, self._job_ended = self._timing.monotonic(), asyncio.Event()
         self._job = job if can_be_overtaken else None
+        self._overtaking = Overtaking()
         slowness = asyncio.create_task(self._tell_if_slow())
         try:
             built = await self._compiled_of(job)
@@ -276,7 +311,7 @@ class RulesetMaker:
         own = self.feeds.own
         if own is None or not self._enforcement.is_held:
             return self._enforcement.is_held
-        fetched = own.state.take_candidate()
+        fetched = own.take_candidate()
         try:
             is_held = await self._enforcement.amend(fetched)
         except FeedRefused:  # what was accepted cannot be read
@@ -288,7 +323,7 @@ class RulesetMaker:
         if fetched is not None and is_held:
             own.accept(fetched, self._timing.clock())
         elif fetched is not None:
-            own.state.put_back(fetched)  # it was released meanwhile
+            own.put_back(fetched)  # it was released meanwhile
         return is_held
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
@@ -296,11 +331,6 @@ class RulesetMaker:
         content = fingerprint(candidates, self.gate)
         catalogue = self._taker.catalogue()
         return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
-
-    def _new_job(self, candidates: Sequence[Candidate]) -> Job:
-        ruleset = self._enforcement.ruleset
-        in_force = ruleset.path if ruleset else None
-        return Job(candidates, self._compiled, self.gate, in_force, self.feeds.rejects(), self.feeds.held())
 
     def _note_compiling(self, names: set[str]) -> None:
         self._fresh = names

@@ -43,7 +43,6 @@ class Updater:
         self._news = asyncio.Event()
         self._building = asyncio.Lock()
         self._room = compiling.room
-        self._urgent = asyncio.Event()  # news that may overtake a compile in progress
         self._taker = ContentTaker(feeds, compiling, enforcement, recorder, timing, self._news, self._fetch_anew)
         self.maker = RulesetMaker(compiling, enforcement, self._taker, timing)
 
@@ -159,7 +158,7 @@ class Updater:
     async def _poll(self, managed: ManagedFeed) -> None:
         async with managed.looking:
             try:
-                fetched = await managed.poll()
+                self._polled(managed, await managed.poll())
             except FeedRefused as refused:
                 managed.look_refusal = managed.note_refusal(refused, self._taker.catalogue(), self._recorder)
             except Exception:
@@ -168,8 +167,6 @@ class Updater:
                 )
                 managed.look_refusal = "blockd had an internal error; its log has the details"
                 managed.refused["fault"] += 1
-            else:
-                self._polled(managed, fetched)
             managed.looked = True
 
     def _polled(self, managed: ManagedFeed, fetched: Fetched | None) -> None:
@@ -178,20 +175,29 @@ class Updater:
         managed.tell_parts(self._recorder)
         managed.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
-            if fetched.digest in (managed.given_up, state.reading.digest if state.reading else ""):
-                fetched.path.unlink(missing_ok=True)  # it is known to take too much, or is being read
+            if state.reading is not None and fetched.digest == state.reading.digest:
+                managed.source.taken(fetched)
+                fetched.path.unlink(missing_ok=True)
+                return
+            basis = managed.basis_now(self.maker.gate, self._taker.catalogue(), self._timing.clock())
+            known = managed.known.of(fetched.digest, basis)
+            if known is not None and fetched.digest != state.waived_digest:
+                managed.source.taken(fetched)
+                self._taker.refuse_again(managed, fetched, known)
                 return
             self._taker.alone.drop(managed.source.feed.name)
-            state.offer(fetched)  # the content in force may be renewed by it: its expiry changes only with the content
+            managed.offer(
+                fetched
+            )  # the content in force may be renewed by it: its expiry changes only with the content
             self._news.set()
-            self._urgent.set()
+            self.maker.urgent.set()
             return
         if fetched is not None:
+            managed.source.taken(fetched)
             self._recorder.confirmed(managed.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             self._taker.alone.drop(managed.source.feed.name)
             state.withdraw()
-            managed.given_up = ""
         if fetched is not None or managed.found_again():
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
@@ -231,8 +237,8 @@ class Updater:
 
     async def _hurry_news(self) -> None:
         while True:
-            await self._urgent.wait()
-            self._urgent.clear()
+            await self.maker.urgent.wait()
+            self.maker.urgent.clear()
             await self._timing.sleep(GATHERING)
             await self.maker.hurry()
 

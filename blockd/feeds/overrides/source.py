@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched
+from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched, Validators
 from blockd.feeds.overrides.file import FILE, STAYS, overrides_from, read_octets
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.source import FeedSource
@@ -25,6 +25,11 @@ class OverridesSource(FeedSource):
     async def poll(self) -> Fetched | None:
         """Return new content as a bundle; None if there is none. Raises FeedRefused."""
         return await asyncio.to_thread(self.look)
+
+    def forget(self, validators: Validators) -> None:
+        """Read the file again, though it has not changed."""
+        super().forget(validators)
+        self._digest = ""
 
     def look(self) -> Fetched | None:
         """Do what `poll` does, blocking."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused, FeedUnreachable, cause_of
-from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING
+from blockd.feeds.fetched import CONTENTS
 from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_FAILED, MAX_LIST_SHARE, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
@@ -49,7 +49,7 @@ class Documents:
         self._allowance = allowance
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
-        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, READ, WAITING, REFUSED, BEGUN, ACCEPTED))
+        self._versions = tuple(folder / name for name in CONTENTS)
         self._texts = texts
         self._kept: set[str] = set()  # by digest
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, digest and authority

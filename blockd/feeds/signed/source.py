@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from blockd.errors import FeedRefused, cause_of
-from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.http.access import Access
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, write_bundle
 from blockd.feeds.signed.list_texts import LISTS, NameLists
@@ -50,6 +50,11 @@ class SignedSource(FeedSource):
     async def poll(self) -> Fetched | None:
         """Return new content, or None if there is none; raises FeedRefused."""
         return await asyncio.to_thread(self._fetch)
+
+    def forget(self, validators: Validators) -> None:
+        """Return the version that was returned last again."""
+        super().forget(validators)
+        self._digest = ""
 
     def _fetch(self) -> Fetched | None:
         if self._repository is None or self._mirrors is None:

@@ -21,7 +21,7 @@ import dns.tsig
 
 from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, cause_of
-from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched
+from blockd.feeds.fetched import ACCEPTED, CONTENTS, UNJUDGED, Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.addresses import PrimaryAddresses
 from blockd.feeds.transfer.content import BASE, ZoneContent
@@ -37,15 +37,6 @@ from blockd.settings import TransferFeed, Upstream
 TOTAL = 1800.0  # seconds for a poll, if nobody says how long it may take
 SHARED = 0.98  # of that time is for the transfers of one poll, so that each ends before the poll is ended
 STALL = 30.0  # seconds for one message, or for a connection
-JOURNALS = (
-    INCOMING,
-    CANDIDATE,
-    READ,
-    WAITING,
-    REFUSED,
-    BEGUN,
-    ACCEPTED,
-)  # the names of contents
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +115,11 @@ class TransferSource(FeedSource):
         if confirmed or self.expires is None:  # new content has yet to be accepted
             self.expires = int(self._now() + timers.expire)
         return fetched
+
+    def forget(self, validators: Validators) -> None:
+        """Transfer again what was returned last."""
+        super().forget(validators)
+        self._offer = None
 
     async def _look(self, content: ZoneContent | None, end: float) -> tuple[Fetched | None, bytes]:
         """Return the new content, if any, and the primaries' newest SOA.
@@ -254,7 +250,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:4])
+        return any((self.folder / name).exists() for name in UNJUDGED)
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)
@@ -262,7 +258,7 @@ class TransferSource(FeedSource):
     def _tidy(self) -> None:
         """Remove bases that no content names any more; there is no await, so nothing is renamed meanwhile."""
         named = set()
-        for name in JOURNALS:
+        for name in CONTENTS:
             with contextlib.suppress(FeedRefused):
                 named.add(ZoneContent.read(self.folder / name).base)
         for path in self.folder.glob(f"{BASE}*"):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.compile.build import Built, Judged
+from blockd.compile.built import Built, Judged
 from blockd.daemon.interchange import sealed
 from blockd.daemon.interchange.failures import failure_of, failure_values
 from blockd.daemon.interchange.values import from_values, to_values
@@ -120,7 +120,15 @@ def test_a_job_and_its_gate_come_out_as_they_went_in() -> None:
     gate = replace(gate, feeds={"national": replace(gate, min_names=7, own_keys=frozenset({"min_names"}))})
     candidates = tuple(Candidate(feed, None, Content(Path("/c"), "e")) for feed in ALL_FEEDS)
     job = Job(
-        candidates, Path("/o"), gate, Path("/f"), {"h": rejects()}, {"h": held()}, True, Spare(Path("/s"), b"\xff")
+        candidates,
+        Path("/o"),
+        gate,
+        Path("/f"),
+        {"h": rejects()},
+        {"h": held()},
+        True,
+        False,
+        Spare(Path("/s"), b"\xff"),
     )
     found = handed(job, Job)
     assert found == job

@@ -20,9 +20,7 @@ from blockd.daemon.update import compile_child, diff_child
 from blockd.daemon.update.child_process import ChildProcess
 from blockd.daemon.update.compile_child import MAX_RESULT, Compiler, Ended, Job
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.candidate import Candidate
 from blockd.ruleset import Gate
-from blockd.settings import OverridesFeed
 from tests.places import ROOT
 
 
@@ -146,7 +144,7 @@ def hanging(path: Path) -> Compiler:
     return told_by(b"", path=path, before="kill -STOP $$; ")
 
 
-@pytest.mark.parametrize("work", ["job", "candidate"])
+@pytest.mark.parametrize("work", ["job", "reading"])
 def test_a_child_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
     monkeypatch.setattr(progress, "STUCK", 0.2)
     monkeypatch.setattr(progress, "LOOK", 0.05)
@@ -159,13 +157,13 @@ def test_a_child_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatch: py
             if work == "job":
                 await compiler.compile(job)
             else:
-                await compiler.read(Candidate(OverridesFeed(path=tmp_path / "overrides"), None, None))
+                await compiler.read(job)
         finally:
             await compiler.close()
 
-    with pytest.raises(Ended, match="did nothing for 60 seconds and was ended") as caught:
+    with pytest.raises(Ended, match="stood still for 60 seconds and was ended") as caught:
         asyncio.run(run())
-    assert caught.value.number == signal.SIGKILL
+    assert (caught.value.number, caught.value.is_stuck) == (signal.SIGKILL, True)
 
 
 def test_a_comparison_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

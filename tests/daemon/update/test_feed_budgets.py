@@ -7,7 +7,9 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from blockd.compile.build import build, read_alone
 from blockd.compile.spending import KILLED_BY, Exhausted, NoWatch
 from blockd.daemon.update.compile_child import Compiler, Ended, Job
 from blockd.errors import FeedRefused
-from blockd.feeds.budget import Budget, Spent, patience_for
+from blockd.feeds.budget import Budget, Spent
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Gate
@@ -89,8 +91,9 @@ def test_feed_over_its_patience_is_set_aside_to_be_read_by_itself(tmp_path: Path
     watch = Stopping("bad", Exhausted())
     built = build(candidates, builder.path, gate=Gate(), in_force=None, created=NOW, randomness=os.urandom, watch=watch)
     assert (built.refused, built.slow, built.taken) == ({}, {"bad"}, {"good"})
-    alone = read_alone(candidates[0], Stopping("bad", Exhausted()))
-    assert "Raise the feed's limits.read_time" in str(alone.refused["bad"])
+    patient = replace(candidates[0], budget=AMPLE)
+    assert "Raise the feed's limits.read_time" in str(read_alone(patient, Stopping("bad", Exhausted())).refused["bad"])
+    assert read_alone(candidates[0], Stopping("bad", Exhausted())).slow == {"bad"}, "it gets all of its time later"
     assert read_alone(candidates[0], NoWatch()).refused == {}
 
 
@@ -286,8 +289,9 @@ def test_fetch_that_takes_longer_than_its_time_is_given_up(tmp_path: Path) -> No
     asyncio.run(check())
 
 
-def test_patience_grows_with_the_size_up_to_a_minute() -> None:
-    assert [patience_for(size) for size in (0, 10 << 20, 1 << 40)] == [10.0, 20.0, 60.0]
+def alone(candidate: Candidate, **more: Any) -> Job:
+    """Return the job of reading a content by itself."""
+    return Job([candidate], Path("unused"), Gate(), None, {}, {}, **more)
 
 
 def test_compile_whose_process_ends_says_which_feed_it_read(tmp_path: Path) -> None:
@@ -322,10 +326,10 @@ def test_child_reads_a_content_by_itself_and_says_what_that_took(tmp_path: Path)
 
     async def check() -> None:
         candidate = Candidate(list_feed("good"), builder.content("good.example"), None, budget=AMPLE)
-        built = await compiler.read(candidate)
+        built = await compiler.read(alone(candidate))
         assert (built.refused, set(built.spent)) == ({}, {"good"})
         broken = Candidate(list_feed("bad"), builder.octets(b"\0" * 5000), None, budget=AMPLE)
-        assert (await compiler.read(broken)).refused["bad"].reason == "binary"
+        assert (await compiler.read(alone(broken))).refused["bad"].reason == "binary"
         await compiler.close()
 
     asyncio.run(check())

@@ -67,9 +67,20 @@ def test_candidate_that_was_refused_and_removed_is_not_put_back(tmp_path: Path) 
     state = offered(tmp_path, b"refused")
     candidate = state.take_candidate()
     assert candidate is not None
-    candidate.path.unlink()
+    state.drop(candidate)
     state.put_back(candidate)
     assert state.incoming is None
+    assert not candidate.path.exists()
+
+
+def test_candidate_whose_file_is_gone_is_told_when_it_is_put_back(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"lost")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    candidate.path.unlink()
+    with pytest.raises(FileNotFoundError):
+        state.put_back(candidate)
+    assert (state.incoming, state.take_candidate()) == (None, None)
 
 
 def test_candidate_never_replaces_newer_content(tmp_path: Path) -> None:

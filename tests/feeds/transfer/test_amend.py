@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockd.compile.build import Built
+from blockd.compile.built import Built
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.transfer import empty_names as empty_name_changes
 from blockd.feeds.transfer.base_file import base_in

@@ -9,7 +9,8 @@ import dns.tsig
 import pytest
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build
+from blockd.compile.build import build
+from blockd.compile.built import Built
 from blockd.errors import GateRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched
