@@ -141,7 +141,7 @@ class Supervisor:
         self._start(CONTROL)
         while not self._stopping:
             self._turn(self._signals)
-        self._family.end_all()
+        self._family.end_all(self._nursery)
         self._nursery.close()
         self._sockets.close()
         return 0
