@@ -119,11 +119,12 @@ class AuditLog:
     def close(self) -> None:
         """Write the queued records and stop; what cannot be written within CLOSING is lost, which is logged."""
         if self._thread is not None:
+            deadline = time.monotonic() + CLOSING
             try:
                 self._queue.put(None, timeout=CLOSING)
             except queue.Full:
                 log.error("The audit log is incomplete: %d records could not be written.", self._queue.qsize())
-            self._thread.join(CLOSING)
+            self._thread.join(max(0.0, deadline - time.monotonic()))
             if self._thread.is_alive():
                 log.error("The audit log was not closed in time; its last records may be missing.")
 

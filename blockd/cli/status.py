@@ -46,7 +46,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         entries = totals(ruleset["names"], ruleset["networks"])
         yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {entries}"
         yield f"  orders: {orders or 'none'}"
-        yield f"  digest: {ruleset['digest']}"
+        yield f"  digest: {ruleset['digest']}; {_verified(ruleset['verified_age_seconds'])}"
     if pinned := told["pinned"]:
         since = f" since {pinned['since']}" if pinned["since"] else ""
         why = f" ({pinned['reason']})" if pinned["reason"] else ""
@@ -110,6 +110,11 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _verified(age: int | None) -> str:
+    """Say when the file of the ruleset was last read through."""
+    return "not read through since the start" if age is None else f"read through and right {age:,} s ago"
 
 
 def _taken(limits: dict[str, dict[str, Any]]) -> str:

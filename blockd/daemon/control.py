@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+import signal
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -32,16 +33,15 @@ from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
+from blockd.daemon.processes.children import leave
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
-from blockd.daemon.report.banner import banner, progress
-from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
+from blockd.daemon.report.announcement import Announcement
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
 from blockd.daemon.report.status import Observed, Status
-from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.switching import ControlChannel, Store, WorkerLink
@@ -70,20 +70,25 @@ from blockd.web.admin import Condition, admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.bearer import Bearer
 
-FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
+ORDERLY = 1.5  # seconds for all that runs to end; the records of the audit log are written in what is left of a stop
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
 THREADS_OF_FEED = 4  # that a feed may wait in: for its file or its server's address, and for earlier ones
-NEXT_LOOK = 0.02  # seconds between two checks of that
 
 log = logging.getLogger(__name__)
 
 
 def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until the event loop heeds them: the audit log has the end, too
     name_process("control")
     yield_to_workers()
     context.shared.sockets.keep(context.shared.sockets.admin)
-    asyncio.run(ControlProcess(context, channel, Environment.real(context.nursery)).run())
+
+    async def until_stopped() -> None:
+        await ControlProcess(context, channel, Environment.real(context.nursery)).run()
+        leave()
+
+    asyncio.run(until_stopped())
 
 
 class ControlProcess:
@@ -161,33 +166,44 @@ class ControlProcess:
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
         for number in ENDING:
             loop.add_signal_handler(number, self._stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         listen(self._channel, self._hear, self._stop.set)
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(), config=self._context.running.digest, workers=self._settings.workers,
             restarted=not self._context.announce, groups=self._settings.groups,
         )  # fmt: skip
-        self._statements.begin()
-        await self._switcher.begin(self._context.version)
-        self._slots.adopt(self._enforced)
-        enforced = self._enforced
-        self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
-        hosts = [self._settings.listen.admin.host]
-        serving = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
-        stating = self._statements.state_forever(self._settings.audit.statement)
-        needed = self._updater.run(), self._order_clock.run(), self._upstreams.run(), self._damage.run()
-        tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
-        if self._context.announce:
-            tasks.append(asyncio.create_task(self._announce()))
-        stopped = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait([stopped, *tasks[: len(needed)]], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*tasks, stopped):
+        serving, stopped = asyncio.create_task(self._serve()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        tasks = {serving, stopped, *self._refreshing}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        await self._switcher.close()
+        await asyncio.wait(tasks, timeout=ORDERLY)
         await asyncio.to_thread(self._recorder.end)
-        await serving.close()
-        for task in done - {stopped}:
+        if not self._stop.is_set():
+            serving.result()
+
+    async def _serve(self) -> None:
+        """Do all the work, until cancelled or until one part of it fails."""
+        async with contextlib.AsyncExitStack() as ending:  # what is entered last ends first
+            ending.push_async_callback(self._switcher.close)
+            self._statements.begin()
+            await self._switcher.begin(self._context.version)
+            self._slots.adopt(self._enforced)
+            enforced = self._enforced
+            self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
+            hosts = [self._settings.listen.admin.host]
+            admin = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
+            stating = self._statements.state_forever(self._settings.audit.statement)
+            needed = self._updater.run(), self._order_clock.run(), self._upstreams.run(), self._damage.run()
+            tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
+            if self._context.announce:
+                shown = self._context, self._feeds, self._updater, self._switcher, self._timing, self.readiness
+                tasks.append(asyncio.create_task(Announcement(*shown).tell()))
+            ending.push_async_callback(_end, tasks)
+            ending.push_async_callback(admin.close)  # a request may be having something enforced
+            done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
             task.result()
 
     @property
@@ -323,25 +339,8 @@ class ControlProcess:
             now=self._timing.clock(),
         )  # fmt: skip
 
-    async def _announce(self) -> None:
-        """Announce the start-up: at once if there was a ruleset, else once the content of every feed is enforced."""
-        started = self._timing.monotonic()
-        feeds = self._feeds.configured
-        shown = StatusLine()
-        if not feeds:
-            log.warning("%s", NO_FEEDS if self._context.version is None else NO_FEEDS_BUT_A_RULESET)
-        elif self._context.version is None:
-            log.info("Reading the lists for the first time; feeds: %s.", ", ".join(feeds))
-        while (seconds := self._timing.monotonic() - started) < FIRST_LOOK:
-            looked = all(feed.looked and not feed.state.incoming for feed in feeds.values())
-            if looked and not self._updater.is_busy:
-                break
-            if self._context.version is not None and self.readiness().is_ok:
-                break
-            shown.show(progress(feeds, seconds))
-            await self._timing.sleep(NEXT_LOOK)
-        shown.clear()
-        bound = self._context.shared.sockets.bound
-        pinned = self._switcher.pin.version if self._switcher.pin else None
-        told = banner(self._settings, self._context.config, bound, feeds, self._enforced, pinned)
-        print("\n".join(told), flush=True)
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,16 +1,19 @@
 """What has befallen the state folder and the processes, and whether the file in force is still what was opened.
 
 A file that is written over in place shows other names in every process that has it mapped, and ends nobody. So its size
-and time are looked at, and the supervisor is told if they change: it has the file verified.
+and time are looked at, and the supervisor is told if they change: it has the file verified. What changes without them
+is found when rulesets are read through (`blockd.daemon.processes.scrub`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from blockd.daemon.processes.scrub import Scrub
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -25,6 +28,8 @@ LONGEST = 60.0  # seconds between two of these
 RECENT = 900.0  # seconds
 MANY = 5  # processes that end within that time
 _NOTHING = object()
+
+log = logging.getLogger(__name__)
 
 
 class Damage:
@@ -46,6 +51,7 @@ class Damage:
         self._timing = timing
         self._found = dict(found)
         self.supervisor = supervisor
+        self.scrub = Scrub(state.versions, switcher, timing, self._damaged)
         state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
         self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
@@ -54,9 +60,11 @@ class Damage:
 
     async def run(self) -> None:
         """Look, for ever."""
-        while True:
-            await self.look()
-            await self._timing.sleep(LOOK)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.scrub.run())
+            while True:
+                await self.look()
+                await self._timing.sleep(LOOK)
 
     async def look(self) -> None:
         """Look at the file in force, at what was set aside, and at whether the folder can be written."""
@@ -70,6 +78,16 @@ class Damage:
             self._told = now
             what = "has changed since it was opened" if now is not None else "is gone, or cannot be reached"
             self._sender.send({"suspect": f"{path} {what}"})
+
+    def _damaged(self, version: int, why: str) -> None:
+        """Have a version replaced if it is in force, by the supervisor; set aside one that is only kept."""
+        path = self._state.versions.ruleset(version)
+        if version == self._switcher.version:
+            self._sender.send({"suspect": f"{path} was read through: {why}"})
+            return
+        log.error("Version %d, which is not in force, is damaged, and set aside: %s.", version, why)
+        self._found[version] = why
+        self._state.set_aside(version)
 
     def _seen(self) -> tuple[str, list[Path]]:
         try:

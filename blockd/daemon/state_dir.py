@@ -36,6 +36,7 @@ from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
+from blockd.ruleset.digest import OTHER
 from blockd.ruleset.versions.keeping import spare_one
 from blockd.settings.groups import NO_GROUPS, ClientGroups
 
@@ -186,6 +187,10 @@ class StateDir:
         Raises RulesetError if it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
+        record = self.versions.record(version) if verify else None
+        if record is not None and record.digest != ruleset.digest:
+            ruleset.close()
+            raise DamagedRuleset(f"{ruleset.path} cannot be used as a ruleset: {OTHER}")
         orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
         hit_slots = slots.of(ruleset.catalogue, version, self.versions.all())
         try:

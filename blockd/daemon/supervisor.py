@@ -141,7 +141,7 @@ class Supervisor:
         self._start(CONTROL)
         while not self._stopping:
             self._turn(self._signals)
-        self._family.end_all()
+        self._family.end_all(self._nursery)
         self._nursery.close()
         self._sockets.close()
         return 0
@@ -246,7 +246,7 @@ class Supervisor:
             self._jobs.version = version
         discard(message)
         if "suspect" in message:
-            self._suspect(f"its file has changed: {message['suspect']}")
+            self._suspect(str(message["suspect"]))
             return
         if "late" in message:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))

@@ -8,7 +8,8 @@ by that section. So it says what the whole file holds, as one over all octets wo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from mmap import mmap
 
@@ -17,6 +18,7 @@ from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 PIECE = 1 << 18  # octets: a change of some names hashes a few of them, and their digests take an eight-thousandth
 SIZE = 32  # octets of a digest
 _THREADS = 2  # for verifying: one alone is slower than memory
+OTHER = "its digest is not the one that it was made with: it is another ruleset"
 _FEW = 16  # pieces; fewer are not worth a second thread
 
 Take = Callable[[int, bytes | memoryview], None]
@@ -77,14 +79,45 @@ def is_sound(file: mmap, header: Header, take: Take | None = None) -> bool:
     What `take` gets are the very octets that were hashed, whatever becomes of the file meanwhile.
     """
     pieces = header.pieces
-    blank = file[:DIGEST_OFFSET] + bytes(SIZE) + file[DIGEST_OFFSET + SIZE : HEADER_SIZE]
     with memoryview(file) as octets, octets[pieces.offset : pieces.end] as digests:
         return (
-            pieces.end == len(octets)
-            and pieces.size == piece_count(pieces.offset) * SIZE
-            and overall(blank, digests) == header.digest
+            _is_whole(header, len(octets))
+            and overall(_blank(file[:HEADER_SIZE]), digests) == header.digest
             and first_damaged(octets, pieces.offset, digests, take) is None
         )
+
+
+def read_through(file: int, known: str = "") -> Iterator[str]:
+    """Read a ruleset file, open for reading, piece by piece; yield what is wrong with each, empty for nothing.
+
+    `known` is the digest that the file is known to have, hexadecimal, empty if none is. Raises OSError, and
+    RulesetError for a header that cannot be used.
+    """
+    size = os.fstat(file).st_size
+    octets = os.pread(file, HEADER_SIZE, 0)
+    header = Header.unpack(octets, size)
+    pieces = header.pieces
+    digests = os.pread(file, pieces.size, pieces.offset) if _is_whole(header, size) else b""
+    if not digests or overall(_blank(octets), digests) != header.digest:
+        yield "its header, or the digests of its pieces, do not match its digest"
+    elif known not in ("", header.digest.hex()):
+        yield OTHER
+    else:
+        for index in range(piece_count(pieces.offset)):
+            start, stop = piece_range(index, pieces.offset)
+            found = hashlib.sha256(os.pread(file, stop - start, start)).digest()
+            is_right = found == digests[index * SIZE : (index + 1) * SIZE]
+            yield "" if is_right else f"its octets {start:,} to {stop:,} do not match their digest"
+
+
+def _is_whole(header: Header, size: int) -> bool:
+    pieces = header.pieces
+    return pieces.end == size and pieces.size == piece_count(pieces.offset) * SIZE
+
+
+def _blank(octets: bytes) -> bytes:
+    """Return a header with zeros in place of its digest."""
+    return octets[:DIGEST_OFFSET] + bytes(SIZE) + octets[DIGEST_OFFSET + SIZE :]
 
 
 def first_damaged(octets: memoryview, end: int, digests: memoryview, take: Take | None = None) -> int | None:

@@ -15,6 +15,7 @@ from blockd.daemon.processes.children import CONTROL, Child, Role, be_child
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.waiting import readable
+from blockd.daemon.update.nursery import Nursery
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
 KILL_TIME = 2.0  # seconds to wait for what was killed: one that waits for a disk ends only when that answers
@@ -99,15 +100,22 @@ class Family:
         if (control := self.of(CONTROL)) is not None:
             control.channel.send(message, descriptor)
 
-    def end_all(self) -> None:
-        """End the children: they answer pending questions, and are killed if they take too long."""
+    def end_all(self, nursery: Nursery) -> None:
+        """End the children: they answer pending questions, and are killed if they take too long.
+
+        Meanwhile `nursery` is served, since the control process ends its own children before it ends itself.
+        """
         for child in self._children.values():
             child.send_signal(signal.SIGTERM)
+        running = dict(self._children)
         deadline = time.monotonic() + STOP_TIME
-        for child in self._children.values():
-            if not readable([child.watch], max(0.0, deadline - time.monotonic())):
-                log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
-                child.send_signal(signal.SIGKILL)
+        while running and (seconds := deadline - time.monotonic()) > 0:
+            for number in readable([*running, *nursery.descriptors], seconds):
+                if running.pop(number, None) is None:
+                    nursery.handle(number)
+        for child in running.values():
+            log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
+            child.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + KILL_TIME
         for child in self._children.values():
             if readable([child.watch], max(0.0, deadline - time.monotonic())):

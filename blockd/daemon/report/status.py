@@ -42,7 +42,10 @@ from blockd.transports.binding import Bound
 
 @dataclass(frozen=True, slots=True)
 class RulesetStatus:
-    """The version in force; `orders` are counted by the words for their states."""
+    """The version in force; `orders` are counted by the words for their states.
+
+    `verified_age_seconds` is how long ago its file was read through and was right, None if it was not since the start.
+    """
 
     version: int
     digest: str
@@ -50,9 +53,10 @@ class RulesetStatus:
     names: int
     networks: int
     orders: Mapping[str, int]
+    verified_age_seconds: int | None
 
     @classmethod
-    def of(cls, enforced: Enforced) -> RulesetStatus:
+    def of(cls, enforced: Enforced, verified: float | None) -> RulesetStatus:
         """Describe what is enforced."""
         header = enforced.ruleset.header
         states = Counter(State(byte).text for byte in enforced.states.states)
@@ -63,6 +67,7 @@ class RulesetStatus:
             header.names,
             header.networks,
             {state.text: states[state.text] for state in State},
+            None if verified is None else int(verified),
         )
 
 
@@ -210,7 +215,7 @@ class Observed:
             bound=self.bound,
             resolution=self.upstreams.resolution().to_json(),
             upstreams=self.upstreams.status(),
-            ruleset=RulesetStatus.of(enforced) if enforced else None,
+            ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=tuple(

@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from typing import Protocol
 
 CONTROL = 5  # niceness beyond a worker's: a busy core gives the control process a quarter of itself
@@ -68,6 +69,16 @@ class Start(Protocol):
 def yield_to_workers() -> None:
     """Lower the priority of this process, which is not a worker, below that of the workers."""
     os.nice(CONTROL)
+
+
+def give_way(nicer: int = CHILD) -> None:
+    """Lower the priority of this thread, and of those that it starts, as that of a child process.
+
+    The kernel derives from it how soon the thread is served by a disk (ioprio_set(2)).
+    """
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + nicer, LEAST))
 
 
 async def start(module: str, *arguments: str, reads: bool = False) -> ChildProcess:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from blockd.daemon.update.child_process import CHILD, LEAST
+from blockd.daemon.update.child_process import give_way
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
@@ -81,7 +79,7 @@ class SpareRuleset:
     async def _make(self, base: Path, wanted: threading.Event, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])  # it has been told to stop
-        with ThreadPoolExecutor(1, initializer=_give_way) as pool:
+        with ThreadPoolExecutor(1, initializer=give_way) as pool:
             try:
                 spare = await asyncio.get_running_loop().run_in_executor(
                     pool, make_spare, base, self._folder, wanted.is_set
@@ -94,10 +92,3 @@ class SpareRuleset:
                 self._made = spare
                 return
         spare.path.unlink(missing_ok=True)
-
-
-def _give_way() -> None:
-    """Lower the priority of this thread, and of those that it starts, as that of a child process."""
-    thread = threading.get_native_id()
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + CHILD, LEAST))
