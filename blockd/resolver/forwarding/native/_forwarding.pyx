@@ -14,8 +14,11 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
-from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
-from blockd.resolver.response import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_FAR, TOO_LARGE, TOO_MANY, TOO_MANY_LABELS
+from blockd.resolver.reading.fitting import TOO_FAR
+from blockd.resolver.reading.names import TOO_MANY_LABELS
+from blockd.resolver.reading.refusals import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_LARGE
+from blockd.resolver.reading.refusals import MALFORMED as MALFORMED_TEXT
+from blockd.resolver.response import TOO_MANY
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport Answering
