@@ -131,6 +131,7 @@ class UpstreamSimulator:
         self._open = threading.Event()
         self._open.set()
         self._held: list[Callable[[], None]] = []
+        self._held_below = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
         self._started = threading.Event()
@@ -167,8 +168,9 @@ class UpstreamSimulator:
         assert came, f"{len(self.seen)} of {count} came"
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold all answers back until the end of the block."""
+    def held(self, below: str = "") -> Iterator[None]:
+        """Hold all answers back until the end of the block, or over UDP only those about names that end so."""
+        self._held_below = below
         self._open.clear()
         try:
             yield
@@ -258,7 +260,7 @@ class UpstreamSimulator:
             for made in answers:
                 send(made)
 
-        if self._open.is_set():
+        if self._open.is_set() or not Seen("udp", port, dns.message.from_wire(query)).name.endswith(self._held_below):
             go()
         else:
             self._held.append(go)

@@ -28,7 +28,8 @@ from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.forwarding.questions import is_error_alone
 from blockd.resolver.machine.system import System
-from blockd.resolver.response import parse, refusal_text
+from blockd.resolver.reading.refusals import refusal_text
+from blockd.resolver.response import parse
 from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets

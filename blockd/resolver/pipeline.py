@@ -15,7 +15,7 @@ from blockd.resolver.answers import BlockAnswers, Policy, answer, authoritative,
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.caching_forwarder import CachingForwarder, UpstreamAsker
 from blockd.resolver.caching.stale import as_given
-from blockd.resolver.clients import Clients, packed_host
+from blockd.resolver.clients import Clients, keys_of, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
@@ -118,11 +118,12 @@ class Pipeline:
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream; None if no answer is to be sent."""
         outcome: bytes | Outcome = Outcome.WAIT
+        asker, _ = keys_of(context.host)
         while outcome is Outcome.WAIT:
             lookup = context.lookup
             # A lookup's question is about what upstreams say now.
             stale = None if context.is_unjudged else self._cache.get_stale(lookup, self._clock())
-            said = await self._caching.resolve(lookup, self._stale_after if stale else None)
+            said = await self._caching.resolve(lookup, self._stale_after if stale else None, asker)
             if isinstance(said, Failure):
                 context.failure = said
             else:

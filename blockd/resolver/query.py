@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 from blockd.dns import types
@@ -13,6 +14,7 @@ from blockd.resolver.forwarding.edns import COOKIE_SIZES
 
 MAX_DATAGRAM = 1472  # octets of a question over UDP; a longer packet is cut when received
 MAX_OPTIONS = 64  # of EDNS in a question: clients send a few, and each costs time here
+MAX_SKIPPED = 8  # records of a malformed message that are looked through for its OPT record
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has no others
 
 _HEADER = struct.Struct(">6H")
@@ -163,10 +165,38 @@ def is_notify(packet: bytes) -> bool:
 
 
 def refusal(packet: bytes, rcode: int) -> bytes:
-    """Return the bare header that answers a message which cannot be answered as a question."""
-    identifier, flags = struct.unpack_from(">HH", packet)
+    """Return what answers a message that cannot be answered as a question.
+
+    It has the question, and an OPT record for the message's own (RFC 6891 section 6.1.1), as far as these can be read.
+    """
+    identifier, flags, questions, *counts = _HEADER.unpack_from(packet)
     flags = types.QR | flags & (types.OPCODE | types.RD) | rcode
-    return _HEADER.pack(identifier, flags, 0, 0, 0, 0)
+    question = opt = b""
+    end = types.HEADER_SIZE
+    with contextlib.suppress(BadMessage):
+        if questions == 1:
+            end = _labels(packet)[0] + 4
+            if end <= len(packet) and not flags & types.OPCODE:  # another opcode's may have another shape
+                question = packet[types.HEADER_SIZE : end]
+        if questions <= 1:
+            opt = _reply_opt(packet, end, sum(counts[:2]), counts[2])
+    return _HEADER.pack(identifier, flags, 1 if question else 0, 0, 0, 1 if opt else 0) + question + opt
+
+
+def _reply_opt(packet: bytes, position: int, before: int, additional: int) -> bytes:
+    """Return the OPT record that answers a message's own; empty without one, and if its first records have none.
+
+    `before` is how many records precede the additional section.
+    """
+    for number in range(min(before + additional, MAX_SKIPPED)):
+        start, position = position, skip_name(packet, position)
+        if position + _RECORD.size > len(packet):
+            break
+        kind, _, ttl, size = _RECORD.unpack_from(packet, position)
+        position += _RECORD.size + size
+        if kind == types.OPT and packet[start] == 0 and number >= before and position <= len(packet):
+            return b"\0" + _RECORD.pack(types.OPT, types.MAX_UDP, ttl & types.EDNS_DO, 0)
+    return b""
 
 
 def _labels(packet: bytes) -> tuple[int, list[bytes]]:

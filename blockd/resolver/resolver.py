@@ -23,7 +23,7 @@ from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
-from blockd.resolver.waiting import TOO_MANY, Key, Waiting
+from blockd.resolver.waiting import TOO_MANY, Waiting
 from blockd.ruleset import Enforced
 from blockd.settings import Upstream
 
@@ -133,16 +133,13 @@ class Resolver:
     def answer_later(self, context: QueryContext, deliver: Callable[[bytes | None], None]) -> asyncio.Task[None] | None:
         """Have `deliver` called with the answer to a message that waits, None for silence; return the task that waits.
 
-        If too many wait already, in all, of this client or for this domain, it is called at once, with SERVFAIL, and
-        None is returned.
+        If too many wait already, see `Places`, it is called at once, with SERVFAIL, and None is returned; or later, if
+        the place is lost for somebody who has fewer.
         """
-        keys: list[Key] = [("domain", self._forwarder.domain_of(context.lookup[0]))]
+        keys = [self._forwarder.domain_of(context.lookup[0])]
         if self.clients.is_limited(context.host):
             keys += keys_of(context.host)
-        if not self._waiting.has_room(keys):
-            deliver(self.pipeline.give_up(context, TOO_MANY))
-            return None
-        return self._waiting.add(self.finish(context), deliver, keys)
+        return self._waiting.add(self.finish(context), lambda: self.pipeline.give_up(context, TOO_MANY), deliver, keys)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""

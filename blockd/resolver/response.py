@@ -14,38 +14,26 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.resolver.reading.extended_errors import kept_errors
 from blockd.resolver.reading.fitting import (
-    MAX_ADDRESSES,
-    MAX_NAMES,
-    AliasLoop,
     Fitting,
     Lead,
-    LeadsTooFar,
     MessageRecord,
-    NotOfDname,
     bounded,
     extra_addresses,
     leads_of_records,
 )
-from blockd.resolver.reading.names import FOLD, MAX_STEPS, Names, TooManyLabels
+from blockd.resolver.reading.names import FOLD, Names
 from blockd.resolver.reading.rdata import read_data
-from blockd.resolver.reading.writing import TooLarge, write_records
+from blockd.resolver.reading.refusals import OTHER_CLASS, RefusedAnswer
+from blockd.resolver.reading.writing import write_records
 
 MAX_RECORDS = 400  # of one message, which bounds the work: BIND takes no set of more than 100 (max-records-per-type)
-MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
-TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 TOO_MANY = f"sent an answer with over {MAX_RECORDS} records"
-TOO_MANY_LABELS = f"sent an answer whose names have over {MAX_STEPS} labels"
-LOOP = "sent an answer whose CNAME records are a loop"
-NOT_OF_DNAME = "sent an answer whose CNAME record is not the one that its DNAME record makes"
-OTHER_CLASS = "sent an answer with a record that is not of class IN"
-TOO_LARGE = "sent an answer whose records are too long without those that do not belong to it"
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 
@@ -80,36 +68,6 @@ class Response:
     def failed(self) -> bool:
         """Whether the upstream failed to answer the question, so that another one is to be asked."""
         return self.rcode not in (types.NOERROR, types.NXDOMAIN)
-
-
-class TooManyRecords(BadMessage):
-    """A message has more records than are read."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, f"it has over {MAX_RECORDS} records")
-
-
-class OtherClass(BadMessage):
-    """A record of a message is not of class IN."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, "a record is not of class IN")
-
-
-_REFUSALS: Mapping[type[BadMessage], str] = {
-    LeadsTooFar: TOO_FAR,
-    TooManyRecords: TOO_MANY,
-    TooManyLabels: TOO_MANY_LABELS,
-    AliasLoop: LOOP,
-    NotOfDname: NOT_OF_DNAME,
-    OtherClass: OTHER_CLASS,
-    TooLarge: TOO_LARGE,
-}
-
-
-def refusal_text(bad: BadMessage) -> str:
-    """Return what an upstream did whose answer `parse` refused, to stand behind its name."""
-    return _REFUSALS.get(type(bad), MALFORMED)
 
 
 def is_header_only(message: bytes) -> bool:
@@ -162,7 +120,7 @@ def _parse(message: bytes, question_size: int, *, do: bool) -> tuple[Response, t
     if len(message) > types.MAX_TCP:
         raise BadMessage(types.SERVFAIL, "it is longer than a message may be")
     if sum(counts) > MAX_RECORDS:
-        raise TooManyRecords
+        raise RefusedAnswer(TOO_MANY)
     walk = _Walk(message, start)
     walk.read(counts)
     rcode |= walk.extended << 4
@@ -235,7 +193,7 @@ class _Walk:
             self._read_opt(section, place, ttl, data, end)
             return
         if qclass != types.CLASS_IN and (qtype != types.TSIG or section != 2):
-            raise OtherClass
+            raise RefusedAnswer(OTHER_CLASS)
         if ttl > types.MAX_TTL:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
             ttl = 0
         names = read_data(self.names, qtype, data, end)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal
+from typing import Any
 
-MAX_WAITING = 500  # messages of a worker, over all transports; one more is answered with SERVFAIL at once
+from blockd.resolver.places import Place, Places
+
 AT_ONCE = 16  # messages that go on in one turn of the event loop, about 2 ms; sockets are read before the next ones
 BUDGET = 0.003  # seconds after which no more of them go on in the same turn
-
-Key = bytes | tuple[Literal["domain"], bytes]  # of a client, see `keys_of`, or of a registered domain
 
 TOO_MANY = "too many questions are waiting for upstreams"
 
@@ -82,43 +81,42 @@ class Turns:
 
 
 class Waiting:
-    """The tasks of a worker's messages that wait, each of which delivers its answer.
-
-    An address, the network that it is in, and the domain that is asked for may each have as many of them as there are
-    places free: alone it gets half of all, and however many have what they may, there is room for a newcomer. So a
-    domain whose servers are silent keeps no other name from being asked for, whoever asks for it.
-    """
+    """The tasks of a worker's messages that wait, each of which delivers its answer; `Places` says who may have one."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: Counter[Key] = Counter()  # for as long as there are any
+        self._places = Places()
 
     def __len__(self) -> int:
-        return len(self._tasks)
-
-    def has_room(self, keys: Sequence[Key] = ()) -> bool:
-        """Return whether one more may wait that is counted under these keys."""
-        free = MAX_WAITING - len(self._tasks)
-        return free > 0 and all(self._counts.get(key, 0) < free for key in keys)
+        return len(self._places)
 
     def add(
         self,
         answering: Coroutine[Any, Any, bytes | None],
+        give_up: Callable[[], bytes | None],
         deliver: Callable[[bytes | None], None],
-        keys: Sequence[Key] = (),
-    ) -> asyncio.Task[None]:
-        """Run a coroutine in a task of its own; `deliver` gets what it returns."""
+        keys: Sequence[bytes] = (),
+    ) -> asyncio.Task[None] | None:
+        """Run a coroutine in a task of its own; `deliver` gets what it returns.
+
+        If there is no place for it, `deliver` gets what `give_up` returns at once, and None is returned. The same
+        becomes of a task whose place is lost for one that comes later.
+        """
+        if not self._places.make_room(keys):
+            answering.close()
+            deliver(give_up())
+            return None
         task = asyncio.get_running_loop().create_task(_run(answering, deliver))
-        self._tasks.add(task)
-        self._counts.update(keys)
 
-        def leave(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            for key in keys:
-                self._counts[key] -= 1
-                if not self._counts[key]:
-                    del self._counts[key]
+        def displace() -> None:
+            if task.cancel():
+                deliver(give_up())
 
+        def leave(_: asyncio.Task[None]) -> None:
+            answering.close()  # if it was displaced before it began
+            self._places.leave(place)
+
+        place = Place(keys, displace)
+        self._places.take(place)
         task.add_done_callback(leave)
         return task
 

@@ -147,7 +147,7 @@ class Forwarding(Section):
     flood_limit: Whole = setting(
         100,
         "How many new names a second may fail below one domain in each worker; above, one in ten of them is asked, and "
-        "not more than so many. 0 for no limit.",
+        "not more than so many, for the clients and networks that ask for most of them. 0 for no limit.",
         ge=0,
         le=1_000_000,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import Any
 
 import dns.exception
 import dns.message
 
 from blockd.errors import BadMessage
-from blockd.resolver import response as texts
-from blockd.resolver.response import parse, refusal_text
+from blockd.resolver import response
+from blockd.resolver.reading import fitting, names, refusals
+from blockd.resolver.reading.refusals import refusal_text
+from blockd.resolver.response import parse
 
 # What dnspython refuses and blockd does not: parameters of an SVCB record in AliasMode, which a recipient must ignore
 # (RFC 9460 section 2.4.2).
@@ -17,6 +20,7 @@ IGNORED = ("parameters in AliasMode",)
 REFUSALS = (  # in both engines
     "MALFORMED", "TOO_FAR", "TOO_MANY", "TOO_MANY_LABELS", "LOOP", "NOT_OF_DNAME", "OTHER_CLASS", "TOO_LARGE",
 )  # fmt: skip
+TEXTS = ChainMap(vars(refusals), vars(fitting), vars(names), vars(response))
 _NOTHING: tuple[object, ...] = (0, False, False, (0, 0, 0), b"", (), 0, (), (), (), (), b"")
 
 
@@ -29,7 +33,7 @@ def both_read(message: bytes, size: int, *, do: bool = False) -> tuple[Any, ...]
     try:
         response = parse(message, size, do=do)
     except BadMessage as error:
-        said = {getattr(texts, name): getattr(_reading, name) for name in REFUSALS}
+        said = {TEXTS[name]: getattr(_reading, name) for name in REFUSALS}
         expected = (said[refusal_text(error)], *_NOTHING)
     else:
         expected = (

@@ -12,7 +12,7 @@ import pytest
 from blockd.metrics import Transport
 from blockd.names import Network, translations
 from blockd.orders import Action
-from blockd.resolver.response import NOT_OF_DNAME
+from blockd.resolver.reading.refusals import NOT_OF_DNAME
 from tests.resolver.rig import CLIENT, Answer, Rig, order, question
 from tests.upstream import SOA, UpstreamSimulator
 

@@ -170,7 +170,9 @@ class Silent:
 
     in_flight = 0
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = caching.nothing) -> Response:
+    async def resolve(
+        self, key: CacheKey, begun: Callable[[], object] = caching.nothing, asker: bytes = b""
+    ) -> Response:
         """Wait for ever."""
         begun()
         await asyncio.Event().wait()

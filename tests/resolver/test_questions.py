@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.resolver.query import Query, is_notify
@@ -95,6 +96,48 @@ def test_what_cannot_be_answered_gets_its_rcode_or_silence(rig: Rig, case: str, 
     assert answer.flags & dns.flags.QR
     assert answer.opcode() == dns.opcode.from_flags(int.from_bytes(packet[2:4]))
     assert len(wire) <= len(packet) + len(OPT), "an error is never worth amplifying"
+
+
+RECORD = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\xc0\0\2\1"
+DO_OPT = OPT[:7] + b"\x80" + OPT[8:]
+WITH_OPT = {  # messages that cannot be answered as a question, and whether their OPT record can be read
+    "a cookie of 7 octets": (
+        message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-2] + b"\0\x0b\0\x0a\0\x07" + b"c" * 7),
+        True,
+    ),
+    "a cut option": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-1] + b"\1\0"), True),
+    "no question and no cookie": (message(counts=(0, 0, 0, 1), body=OPT), True),
+    "an answer record": (message(counts=(1, 1, 0, 1), body=QUESTION + RECORD + DO_OPT), True),
+    "a record too many": (message(counts=(1, 0, 0, 3), body=QUESTION + RECORD * 2 + OPT), True),
+    "many records": (message(counts=(1, 0, 0, 1000), body=QUESTION + RECORD * 999 + OPT), False),
+    "two OPT": (message(counts=(1, 0, 0, 2), body=QUESTION + DO_OPT * 2), True),
+    "a signature that is cut": (message(counts=(1, 0, 0, 2), body=QUESTION + OPT + b"\1k\0\0\xfa\0\xff"), True),
+    "OPT that is cut": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-1]), False),
+    "OPT longer than the message": (message(counts=(1, 0, 0, 1), body=QUESTION + OPT[:-1] + b"\1"), False),
+    "OPT with an owner": (message(counts=(1, 0, 0, 1), body=QUESTION + b"\1a" + OPT), False),
+    "OPT among the answers": (message(counts=(1, 1, 0, 0), body=QUESTION + OPT), False),
+    "two questions": (message(counts=(2, 0, 0, 1), body=QUESTION * 2 + OPT), False),
+    "a pointer in the question": (message(counts=(1, 0, 0, 1), body=b"\xc0\x0c\0\1\0\1" + OPT), False),
+    "opcode UPDATE": (message(0x2800, counts=(1, 0, 1, 1), body=QUESTION + RECORD + OPT), True),
+    "QTYPE OPT": (message(counts=(1, 0, 0, 1), body=QUESTION[:-4] + b"\0\x29\0\1" + OPT), True),
+    "class CHAOS": (message(counts=(1, 0, 0, 1), body=QUESTION[:-2] + b"\0\3" + OPT), True),
+    "AXFR": (message(counts=(1, 0, 0, 1), body=QUESTION[:-4] + b"\0\xfc\0\1" + OPT), True),
+}
+
+
+@pytest.mark.parametrize("case", WITH_OPT)
+def test_an_error_has_an_opt_record_if_its_question_had_one(rig: Rig, case: str) -> None:
+    """RFC 6891 section 6.1.1."""
+    packet, is_read = WITH_OPT[case]
+    wire = rig.begin(packet)
+    assert wire is not None
+    answer = dns.message.from_wire(wire)
+    assert answer.edns == (0 if is_read else -1)
+    if is_read:
+        assert bool(answer.ednsflags & dns.flags.DO) == (DO_OPT in packet)
+        assert answer.payload == 1232
+    assert answer.question == [] or answer.question[0].to_text().startswith("web.telegram.org.")
+    assert len(wire) <= len(packet) + types.EDE_CODE_ONLY
 
 
 @pytest.mark.parametrize("case", MALFORMED)

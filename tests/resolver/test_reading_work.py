@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from blockd.errors import BadMessage
-from blockd.resolver.reading.names import MAX_STEPS
-from blockd.resolver.response import MAX_RECORDS, TOO_MANY_LABELS, parse, refusal_text
+from blockd.resolver.reading.names import MAX_STEPS, TOO_MANY_LABELS
+from blockd.resolver.reading.refusals import refusal_text
+from blockd.resolver.response import MAX_RECORDS, parse
 from tests.resolver.corpus import ADDRESS, raw_response, record
 from tests.resolver.reading_alike import both_read
 from tests.resolver.twins import question_size

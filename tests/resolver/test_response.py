@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadMessage
 from blockd.names import key_from_wire
-from blockd.resolver.response import Response, is_header_only, matches, parse, refusal_text
+from blockd.resolver.reading.refusals import refusal_text
+from blockd.resolver.response import Response, is_header_only, matches, parse
 from tests.resolver import corpus
 from tests.resolver.reading_alike import both_read, fault, relayed
 from tests.resolver.twins import question_size

@@ -12,7 +12,7 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver import QueryContext, waiting
+from blockd.resolver import QueryContext, places
 from blockd.resolver.engine.twin import BATCH
 from blockd.resolver.waiting import AT_ONCE, TOO_MANY
 from blockd.transports import UdpServer
@@ -150,14 +150,14 @@ def test_closing_answers_what_waits(rig: Rig, upstream: UpstreamSimulator, run: 
 def test_one_question_more_than_may_wait_is_a_failure_at_once(
     rig: Rig, upstream: UpstreamSimulator, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "MAX_WAITING", 2)
+    monkeypatch.setattr(places, "MAX_WAITING", 2)
 
     async def main() -> None:
         async with serving(rig) as (_, port):
             with asking(port) as sock:
                 with upstream.held():
                     for number in range(3):
-                        query = question(f"{number}.example", use_edns=0)
+                        query = question(f"{number}.www.example", use_edns=0)
                         query.id = number
                         sock.send(query.to_wire())
                     refused = await receive(sock)
@@ -165,7 +165,7 @@ def test_one_question_more_than_may_wait_is_a_failure_at_once(
                     assert refused.options[0] == dns.edns.EDEOption(dns.edns.EDECode.NETWORK_ERROR, TOO_MANY)
                     sock.send(question(LISTED).to_wire())
                     assert (await receive(sock)).answer, "what needs no upstream is still answered"
-                    over_tcp = rig.resolver.begin(question("3.example").to_wire(), "127.0.0.1", Transport.TCP)
+                    over_tcp = rig.resolver.begin(question("3.www.example").to_wire(), "127.0.0.1", Transport.TCP)
                     assert isinstance(over_tcp, QueryContext)
                     said: list[bytes | None] = []
                     assert rig.resolver.answer_later(over_tcp, said.append) is None, "all transports share the room"

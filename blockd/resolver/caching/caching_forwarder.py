@@ -28,11 +28,14 @@ class UpstreamAsker(Protocol):
     def in_flight(self) -> int:
         """How many questions are waiting for upstreams."""
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response | Failure:
+    async def resolve(
+        self, key: CacheKey, begun: Callable[[], object] = nothing, asker: bytes = b""
+    ) -> Response | Failure:
         """Return the upstreams' response, or why there is none.
 
         A failure is a value and no exception: that would hold a traceback with all its frames, which hold it in turn.
-        `begun` is called if it is asked or waited for, and not known already that there is none.
+        `begun` is called if it is asked or waited for, and not known already that there is none. `asker` is who asks,
+        see `Floods`.
         """
 
 
@@ -54,13 +57,15 @@ class CachingForwarder:
             self._refresh(key)
         return entry
 
-    async def resolve(self, key: CacheKey, patience: float | None = None) -> Cached | Failure | None:
+    async def resolve(
+        self, key: CacheKey, patience: float | None = None, asker: bytes = b""
+    ) -> Cached | Failure | None:
         """Return what upstreams say, as it was kept, or why they say nothing.
 
         None if they have not answered within `patience` seconds of the moment at which they were first asked; their
         answer is still kept when it comes.
         """
-        task, begun = self._asked(key)
+        task, begun = self._asked(key, asker=asker)
         if patience is None:
             return await asyncio.shield(task)
         left = begun + patience - asyncio.get_running_loop().time()
@@ -76,16 +81,16 @@ class CachingForwarder:
         if key not in self._asking:
             self._asked(key, self._row.cache_refresh)
 
-    def _asked(self, key: CacheKey, begun: Callable[[], object] = nothing) -> tuple[Asked, float]:
+    def _asked(self, key: CacheKey, begun: Callable[[], object] = nothing, asker: bytes = b"") -> tuple[Asked, float]:
         asked = self._asking.get(key)
         if asked is None:
-            task = asyncio.create_task(self._ask(key, begun))
+            task = asyncio.create_task(self._ask(key, begun, asker))
             asked = self._asking[key] = task, asyncio.get_running_loop().time()
             task.add_done_callback(lambda done: self._ended(key, done))
         return asked
 
-    async def _ask(self, key: CacheKey, begun: Callable[[], object]) -> Cached | Failure:
-        outcome = await self._forwarder.resolve(key, begun)
+    async def _ask(self, key: CacheKey, begun: Callable[[], object], asker: bytes) -> Cached | Failure:
+        outcome = await self._forwarder.resolve(key, begun, asker)
         return outcome if isinstance(outcome, Failure) else self._cache.put(key, outcome, self._clock())
 
     def _ended(self, key: CacheKey, task: Asked) -> None:

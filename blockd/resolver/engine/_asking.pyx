@@ -18,16 +18,19 @@ from blockd.resolver.waiting import TOO_MANY as TOO_MANY_TEXT
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport DECLINED, FLOWN, FROM_UPSTREAM, STALE, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
+from blockd.resolver.engine._clients cimport asker_of
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_REFRESHES
 from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
 from blockd.resolver.forwarding.native._failures cimport Failure
-from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Flight, Flights, Waiter
+from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Asker, Flight, Flights, Waiter
 from blockd.resolver.forwarding.native._forwarding cimport ASKED_FAILED, ASKED_FLYING, ASKED_FULL, Asked, Forwarding
 
 cdef bytes TOO_MANY = error_option(types.EDE_NETWORK_ERROR, TOO_MANY_TEXT)
 cdef double TURN_BUDGET = 0.003  # seconds
+cdef Asker _NOBODY
+_NOBODY.size = 0
 cdef int _CACHE_REFRESHES_AT = layout._CACHE_REFRESHES
 
 
@@ -149,9 +152,12 @@ cdef class Asking(Telling):
         cdef int count = flight.waiters
         cdef Flight *found
         cdef Asked asked
+        forwarding.end_doubt(flight)
         self.owing -= count
         if count:
-            asked = forwarding.ask(flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, now)
+            asked = forwarding.ask(
+                flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd, &flight.asker, now
+            )
             if asked == ASKED_FLYING:
                 found = forwarding.found
                 if found.last != NULL:
@@ -183,8 +189,8 @@ cdef class Asking(Telling):
         self.outbox.flush()
         return self._deferred
 
-    def resolve(self, bytes key, int qtype, bint do_, bint cd, uint64_t number):
-        """Ask a question; what comes of it is told to the forwarder with `number`.
+    def resolve(self, bytes key, int qtype, bint do_, bint cd, uint64_t number, bytes asker):
+        """Ask a question for `asker`, see `Floods`; what comes of it is told to the forwarder with `number`.
 
         Return None, or the EDE options of a failure that is known already, and whether an upstream said so.
         """
@@ -192,8 +198,11 @@ cdef class Asking(Telling):
         cdef double now = monotonic()
         cdef Forwarding forwarding = self.forwarding
         cdef Asked asked
+        cdef Asker by
+        by.size = min(<uint8_t>len(asker), <uint8_t>sizeof(by.octets))
+        memcpy(by.octets, <const char *>asker, by.size)
         asked = forwarding.ask(
-            self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd, now
+            self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd, &by, now
         )
         if asked == ASKED_FAILED:
             return forwarding.said[:forwarding.said_size], forwarding.is_said
@@ -260,11 +269,13 @@ cdef class Asking(Telling):
         cdef Asked asked = ASKED_FULL
         cdef Entry *stale = NULL
         cdef Flight *flight
+        cdef Asker by
         cdef bint is_selftest = self.is_selftest
         if is_unusual:
             return DECLINED
         if forwarding.flights.waiting + self.owing < MAX_WAITING:
-            asked = forwarding.ask(hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+            by = asker_of(client)
+            asked = forwarding.ask(hashed, q.key, q.key_size, q.qtype, q.do_, cd, &by, now)
             self.is_selftest = is_selftest  # another flight may have ended for this one
         if self.cache.stale > 0:
             stale = self.cache.find_stale(hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
@@ -355,7 +366,7 @@ cdef class Asking(Telling):
         if self.cache.claims_refresh(entry, now) and forwarding.flights.find(
             entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd
         ) == NULL and forwarding.ask(
-            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, monotonic()
+            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, &_NOBODY, monotonic()
         ) == ASKED_FLYING:
             self.row[_CACHE_REFRESHES_AT] += 1
         return 0

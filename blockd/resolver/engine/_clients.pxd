@@ -1,8 +1,10 @@
 """Whether an address lies in one of some networks; `blockd.resolver.clients.packed_networks` packs them."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, ntohl, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.forwarding.native._flights cimport Asker
 
 cdef struct Networks:
     const Span4 *four  # in order, none within another
@@ -33,6 +35,25 @@ cdef inline bint is_within(const Networks *networks, const sockaddr *address) no
     if address.sa_family == AF_INET6:
         return _is_within6(networks, (<const sockaddr_in6 *>address).sin6_addr.s6_addr)
     return False
+
+
+cdef inline Asker asker_of(const sockaddr *address) noexcept nogil:
+    """Return who asks from an address, as `keys_of` does: its octets, or the upper half of an IPv6 one."""
+    cdef Asker asker
+    cdef const uint8_t *host
+    memset(&asker, 0, sizeof(asker))
+    if address.sa_family == AF_INET:
+        asker.size = 4
+        memcpy(asker.octets, &(<const sockaddr_in *>address).sin_addr, 4)
+    elif address.sa_family == AF_INET6:
+        host = (<const sockaddr_in6 *>address).sin6_addr.s6_addr
+        if _half(host) == 0 and _half(host + 8) >> 32 == 0xFFFF:  # an IPv4 address in an IPv6 one, RFC 4291 section 2.5.5.2
+            asker.size = 4
+            memcpy(asker.octets, host + 12, 4)
+        else:
+            asker.size = 8
+            memcpy(asker.octets, host, 8)
+    return asker
 
 
 cdef inline bint _is_within4(const Networks *networks, uint32_t host) noexcept nogil:

@@ -20,9 +20,11 @@ class Flight:
     __slots__ = (
         "again",
         "asked",
+        "asker",
         "due",
         "group",
         "is_about_name",
+        "is_counted",
         "is_done",
         "is_doubted",
         "is_gone",
@@ -37,8 +39,10 @@ class Flight:
         "waiters",
     )
 
-    def __init__(self, key: CacheKey, group: LinkGroup, now: float) -> None:
+    def __init__(self, key: CacheKey, group: LinkGroup, now: float, asker: bytes = b"") -> None:
+        """`asker` is who asked first, see `Floods`."""
         self.key = key
+        self.asker = asker
         self.group = group
         self.started = now
         self.due = now  # when it is to be looked at next
@@ -50,7 +54,8 @@ class Flight:
         self.servfail: Response | None = None  # as the first upstream said it that gave a reason
         self.is_about_name = False  # whether some upstream failed for this question, and not for every one
         self.outcome: Response | Failure | None = None
-        self.is_doubted = False  # it counts among those that fail below its domain
+        self.is_doubted = False  # it counts among those below its domain that take long
+        self.is_counted = False  # and among those that fail
         self.is_done = False  # nobody waits any more; it is listened to for late answers
         self.is_resolved = False  # an answer has come
         self.is_gone = False  # nothing is listened to

@@ -73,15 +73,15 @@ class Flights:
         """Return the failure that a question is answered with at once; None if it is to be asked."""
         return self.failures.get(key, self._clock())
 
-    def launch(self, key: CacheKey, group: LinkGroup) -> Flight:
+    def launch(self, key: CacheKey, group: LinkGroup, asker: bytes = b"") -> Flight:
         """Ask a question; return its flight, which may have failed already."""
         now = self._now()
-        flight = Flight(key, group, now)
+        flight = Flight(key, group, now, asker)
         if group.is_down:
             since = max((health.silent_since() for health in group.healths), default=now)
             flight.tell(Failure(types.EDE_NO_REACHABLE_AUTHORITY, silence_of(group, now - since)))
             return flight
-        why = self.floods.refusal(key[0], now)
+        why = self.floods.refusal(key[0], asker, now)
         if why is not None:
             flight.tell(Failure(types.EDE_OTHER, why.decode()))
             return flight
@@ -102,6 +102,7 @@ class Flights:
         """Return the flights that somebody waits for; nothing that was asked is listened to any more."""
         flying = list(self._flights.values())
         for flight in [*flying, *self._late]:
+            self._end_doubt(flight)
             self._leave(flight)
         self._flights.clear()
         self._late.clear()
@@ -236,7 +237,7 @@ class Flights:
         """Return whether a question that has not been answered is not worth another one."""
         if flight.fails_alone:
             self._doubt(flight, now)
-        return self.floods.is_flooded(flight.key[0], now)
+        return self.floods.is_flooded(flight.key[0], flight.asker, now)
 
     def _doubt_no_more(self, flight: Flight) -> int:
         """Return the upstream that is asked again; if it was asked over TCP because of a doubt, that did not help."""
@@ -273,10 +274,12 @@ class Flights:
             self.failures.forget(flight.key)
         flight.is_resolved = True
         if response.rcode == types.NXDOMAIN:
-            self._doubt(flight, self._now())
-        elif flight.is_doubted:
-            flight.is_doubted = False
-            self.floods.take_back(flight.key[0])
+            self._count_failure(flight, self._now())
+        else:
+            self._end_doubt(flight)
+            if flight.is_counted:
+                flight.is_counted = False
+                self.floods.take_back(flight.key[0], flight.asker)
         if not flight.is_done:
             self._end(flight, response)
             return
@@ -301,7 +304,7 @@ class Flights:
             sentences.append(said)
         is_about_name = flight.fails_alone
         if is_about_name:
-            self._doubt(flight, now)
+            self._count_failure(flight, now)
         for made in flight.open_tries:
             made.link.stop_doubting(made)
             if not made.link.health.is_heard_since(made.sent):
@@ -314,13 +317,26 @@ class Flights:
         self._end(flight, outcome)
 
     def _doubt(self, flight: Flight, now: float) -> None:
-        """Count a flight among those that fail below its domain, once."""
+        """Count a flight among those below its domain that take long, until it ends."""
         if not flight.is_doubted:
             flight.is_doubted = True
-            self.floods.note_failure(flight.key[0], now)
+            self.floods.note_doubt(flight.key[0], flight.asker, now)
+
+    def _end_doubt(self, flight: Flight) -> None:
+        if flight.is_doubted:
+            flight.is_doubted = False
+            self.floods.end_doubt(flight.key[0], flight.asker)
+
+    def _count_failure(self, flight: Flight, now: float) -> None:
+        """Count a flight that has ended among those that fail below its domain, once."""
+        self._end_doubt(flight)
+        if not flight.is_counted:
+            flight.is_counted = True
+            self.floods.note_failure(flight.key[0], flight.asker, now)
 
     def _end(self, flight: Flight, outcome: Response | Failure) -> None:
         """Tell those who wait; answers that come later are still heard."""
+        self._end_doubt(flight)
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
             if flight.is_resolved:

@@ -82,7 +82,9 @@ class Forwarder:
         end = self._now() + BUDGET
         while self._left:
             flight = self._left.popleft()
-            again = self._flights.find(flight.key) or self._flights.launch(flight.key, self._group_of(flight.key))
+            again = self._flights.find(flight.key) or self._flights.launch(
+                flight.key, self._group_of(flight.key), flight.asker
+            )
             if again.outcome is None:
                 again.waiters += flight.waiters
             else:
@@ -147,17 +149,19 @@ class Forwarder:
             link.shut()
         self._retired.clear()
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response | Failure:
+    async def resolve(
+        self, key: CacheKey, begun: Callable[[], object] = nothing, asker: bytes = b""
+    ) -> Response | Failure:
         """Return the upstreams' response, which may be SERVFAIL, or why there is none to pass on.
 
-        `begun` is called unless that is known at once.
+        `begun` is called unless that is known at once. `asker` is who asks, see `Floods`.
         """
         flight = self._flights.find(key)
         if flight is None:
             remembered = self._flights.remembered(key)
             if remembered is not None:
                 return remembered
-            flight = self._flights.launch(key, self._group_of(key))
+            flight = self._flights.launch(key, self._group_of(key), asker)
         if flight.outcome is not None:
             return flight.outcome
         begun()

@@ -10,7 +10,8 @@ from blockd.errors import BadMessage
 from blockd.resolver.forwarding.failures import rcode_text
 from blockd.resolver.forwarding.health import MALFORMED, REFUSING, SERVFAILING
 from blockd.resolver.forwarding.tries import Try
-from blockd.resolver.response import Response, is_header_only, parse, refusal_text
+from blockd.resolver.reading.refusals import refusal_text
+from blockd.resolver.response import Response, is_header_only, parse
 
 
 class Meaning(Enum):

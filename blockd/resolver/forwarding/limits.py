@@ -5,6 +5,9 @@ from __future__ import annotations
 MAX_ASKED = 3  # questions to upstreams for one question of clients, RFC 9520 section 3.1
 # Different questions at once per worker: an eighth of the IDs, so that these stay unpredictable on one socket too.
 MAX_IN_FLIGHT = 8_192
+MAX_DOUBTS = MAX_IN_FLIGHT // 4  # of these, names of one domain that take long, before fewer of its new ones are asked
+WINDOW = 2.0  # seconds for which names of a domain may fail at the rate of a limit at once
+CALM = 3.0  # seconds that a domain needs to count as calm again once nothing below it fails
 MAX_LATE = 8_192  # flights that have ended and are listened to for late answers; the oldest go first
 LATE = 10.0  # seconds after its last question for which a flight is listened to
 FAILURES_PER_TURN = 200  # looked at by a search before other work gets its turn

@@ -12,38 +12,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from blockd.dns import types
-from blockd.errors import BadMessage
 from blockd.names import MAX_KEY
 from blockd.resolver.reading.names import label_count
 from blockd.resolver.reading.rdata import NameInData
+from blockd.resolver.reading.refusals import LOOP, NOT_OF_DNAME, RefusedAnswer
 
 MAX_NAMES = 16  # that one answer leads to; chains of content networks have up to 8, and unbound follows 11
 MAX_NAME_LABELS = 128  # of all of them together: one name may have 127, and 16 ordinary ones have half as many
 MAX_ADDRESSES = 256  # that one answer leads to: all that fit into 4,096 octets, the largest that UDP is used for
+TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 MAX_EXTRAS = 16  # names of the additional section that it does not lead to; the root zone's servers are 13
 MAX_EXTRA_ADDRESSES = 64  # of all of them together
 _SINGLE = frozenset((types.CNAME, types.DNAME, types.SOA))  # types of which a name has one record
 _SERVICES = frozenset((types.SVCB, types.HTTPS))
 _ADDRESSES = frozenset((types.A, types.AAAA))
 _PROOFS = frozenset((types.DS, types.NSEC, types.NSEC3))
-
-
-class LeadsTooFar(BadMessage):
-    """An answer leads to more names or addresses than are looked up for one."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, f"it leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses")
-
-
-class AliasLoop(BadMessage):
-    """The CNAME records of an answer are a loop."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, "its CNAME records are a loop")
-
-
-class NotOfDname(BadMessage):
-    """An answer has a DNAME record, and not the CNAME record that it makes (RFC 6672 section 3.1)."""
 
 
 @dataclass(slots=True)
@@ -107,7 +90,7 @@ class Fitting:
             above = next((one for one in answers if one.qtype == types.DNAME and _is_below(tip, one.owner)), None)
             if alias is not None and above is not None and (not matching or alias in matching):
                 if above.target + tip[len(above.owner) :] != alias.target:
-                    raise NotOfDname(types.SERVFAIL, "a CNAME is not what its DNAME makes")
+                    raise RefusedAnswer(NOT_OF_DNAME)
                 self._keep(answers, [above], step)
             if matching:
                 self._keep(answers, matching, step)
@@ -115,13 +98,13 @@ class Fitting:
                 return
             if alias is None:
                 if above is not None:
-                    raise NotOfDname(types.SERVFAIL, "a DNAME comes without the CNAME that it makes")
+                    raise RefusedAnswer(NOT_OF_DNAME)
                 return
             self._keep(answers, [alias], step)
             if alias.target in self.chain:
-                raise AliasLoop
+                raise RefusedAnswer(LOOP)
             if len(self.chain) > MAX_NAMES:
-                raise LeadsTooFar
+                raise RefusedAnswer(TOO_FAR)
             self.chain.append(alias.target)
 
     def _is_asked(self, qtype: int) -> bool:
@@ -232,9 +215,9 @@ def bounded(leads: Iterable[Lead]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]
     names = tuple(dict.fromkeys(lead.to for lead in leads if lead.is_name))
     addresses = tuple(lead.to for lead in leads if not lead.is_name)
     if len(names) > MAX_NAMES or sum(map(label_count, names)) > MAX_NAME_LABELS:
-        raise LeadsTooFar
+        raise RefusedAnswer(TOO_FAR)
     if len(addresses) > MAX_ADDRESSES:
-        raise LeadsTooFar
+        raise RefusedAnswer(TOO_FAR)
     return names, addresses
 
 

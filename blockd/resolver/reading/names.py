@@ -5,24 +5,19 @@ from __future__ import annotations
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
+from blockd.resolver.reading.refusals import RefusedAnswer
 
 MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
 FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 REACH = 0x4000  # octets: a pointer has 14 bits
 MAX_STEPS = 6144  # labels and pointers of all names of a message: 400 records with names of 14 labels each
-
-
-class TooManyLabels(BadMessage):
-    """The names of a message have more labels and pointers than are read, or written anew."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, f"its names have over {MAX_STEPS} labels")
+TOO_MANY_LABELS = f"sent an answer whose names have over {MAX_STEPS} labels"
 
 
 def within_bound(steps: int) -> int:
-    """Return a number of labels and pointers; raises TooManyLabels if it is over MAX_STEPS."""
+    """Return a number of labels and pointers; raises RefusedAnswer if it is over MAX_STEPS."""
     if steps > MAX_STEPS:
-        raise TooManyLabels
+        raise RefusedAnswer(TOO_MANY_LABELS)
     return steps
 
 
@@ -40,7 +35,7 @@ class Names:
         """Return the key of the name at `position` and where it ends.
 
         A pointer may only lead to what is wholly before the labels that it stands behind: a prior occurrence (RFC 1035
-        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and TooManyLabels if
+        section 4.1.4). Raises BadMessage if the name is truncated, too long or of an unknown kind, and RefusedAnswer if
         those read so far have too many labels in all.
         """
         message, limit = self.message, len(self.message)

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from blockd.dns import types
-from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import MessageRecord
 from blockd.resolver.reading.names import REACH, Names, within_bound
 from blockd.resolver.reading.rdata import COMPRESSED, PLAIN
-
-
-class TooLarge(BadMessage):
-    """The records that are kept are longer than a message may be once the names that they pointed to are left out."""
-
-    def __init__(self) -> None:
-        super().__init__(types.SERVFAIL, "its records are too long without those that are foreign to it")
+from blockd.resolver.reading.refusals import TOO_LARGE, RefusedAnswer
 
 
 class _Writer:
@@ -37,7 +30,7 @@ class _Writer:
     def write_name(self, place: int, key: bytes, *, compressed: bool) -> None:
         """Write the name with a key that stands at `place` in the message read, case kept.
 
-        Raises TooManyLabels if there are too many in what has been written so far.
+        Raises RefusedAnswer if there are too many in what has been written so far.
         """
         message, octets = self._message, self.octets
         while key:
@@ -60,7 +53,7 @@ class _Writer:
 def write_records(names: Names, start: int, records: Iterable[MessageRecord]) -> tuple[bytes, list[tuple[int, int]]]:
     """Return records as they follow the question, which ends at `start`, and the places and values of their TTLs.
 
-    Raises BadMessage if they are longer than a message may be, and TooManyLabels if their names are too much work.
+    Raises RefusedAnswer if they are longer than a message may be, or their names too much work.
     """
     message = names.message
     writer = _Writer(names, start)
@@ -79,6 +72,6 @@ def write_records(names: Names, start: int, records: Iterable[MessageRecord]) ->
         octets += message[at : record.end]
         size = len(octets) - data
         if len(octets) > types.MAX_TCP:
-            raise TooLarge
+            raise RefusedAnswer(TOO_LARGE)
         octets[data - 2 : data] = size.to_bytes(2)
     return bytes(octets[start:]), ttls

@@ -182,6 +182,9 @@ def _worst(bench: Bench, server: type[Server]) -> Figures:
     for what, found in (("answer", answers), ("packet of a client", questions)):
         which = max(found, key=found.__getitem__)
         figures[f"worst accepted {what}, CPU (target 200 µs)"] = f"{found[which]:.0f} µs ({which})"
+    figures["a cached answer at worst, by client, CPU"] = ", ".join(
+        f"{spent:.1f} µs ({what})" for what, spent in worst.clients(folder).items()
+    )
     return figures
 
 

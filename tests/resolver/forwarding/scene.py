@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ class Scene:
         """The address that the resolver serves."""
         host, port = self._client.getpeername()
         return host, port
+
+    @contextlib.contextmanager
+    def client_at(self, host: str) -> Iterator[Scene]:
+        """Return the same with a client at another address of this machine."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as client:
+            client.bind((host, 0))
+            client.connect(self.served)
+            yield Scene(self.rig, client)
 
     async def ask(self, name: str, kind: str = "A", **edns: Any) -> Answer:
         """Ask one question."""

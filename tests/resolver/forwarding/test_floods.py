@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
+import dns.message
 import pytest
 
+from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.names.suffixes import parse_suffixes
+from blockd.resolver.clients import keys_of
+from blockd.resolver.forwarding.askers import ADDRESS_PART, NETWORK_PART
 from blockd.resolver.forwarding.floods import (
     ASKED,
-    CALM,
     MAX_DOMAINS,
     SPARED,
     TOLD,
     TOLD_AT_ONCE,
-    WINDOW,
     FloodLimit,
     Floods,
 )
+from blockd.resolver.forwarding.limits import CALM, MAX_DOUBTS, WINDOW
 from blockd.ruleset.gate.lists import installed_suffixes
-from tests.resolver.forwarding.scene import SHORT, Scene, play
+from tests.resolver.forwarding.scene import SHORT, Scene, play, until
+from tests.resolver.rig import CLIENT, Answer, question
 from tests.upstream import Fault, UpstreamSimulator
 
 RATE = 100.0
 RULES = parse_suffixes("com\nid\nco.id\n*.ck\n!www.ck\ngithub.io\nio\narpa\nin-addr.arpa\nip6.arpa\n")
 LIMIT = FloodLimit(RATE, suffixes=RULES)
 NEVER_CALM = FloodLimit(0.1)  # one failure is a flood
+NOBODY = b""
 
 
 def floods(limit: FloodLimit = LIMIT) -> tuple[Floods, list[str]]:
@@ -34,9 +41,21 @@ def floods(limit: FloodLimit = LIMIT) -> tuple[Floods, list[str]]:
     return Floods(limit, told.append), told
 
 
-def flood(counted: Floods, domain: str, now: float, count: int = int(RATE * WINDOW) + 1) -> None:
+def flood(
+    counted: Floods, domain: str, now: float, count: int = int(RATE * WINDOW) + 1, askers: Sequence[bytes] = (NOBODY,)
+) -> None:
     for number in range(count):
-        counted.note_failure(key_from_text(f"n{number}.{domain}"), now)
+        counted.note_failure(key_from_text(f"n{number}.{domain}"), askers[number % len(askers)], now)
+
+
+def asker(host: str) -> bytes:
+    return keys_of(host)[0]
+
+
+def is_asked(counted: Floods, name: str, host: str, now: float = 0.0) -> bool:
+    """Return whether all of some new names of a client are asked."""
+    key = key_from_text(name)
+    return all(counted.refusal(key, asker(host), now) is None for _ in range(2 * ASKED))
 
 
 @pytest.mark.parametrize(
@@ -80,14 +99,14 @@ def test_the_list_that_is_installed_is_used() -> None:
 def test_one_in_ten_is_asked_until_nothing_fails_any_more() -> None:
     counted, _ = floods()
     flood(counted, "example.com", 5.0, int(RATE * WINDOW))
-    assert counted.refusal(key_from_text("x.example.com"), 5.0) is None
-    counted.note_failure(key_from_text("y.example.com"), 5.0)
-    refused = [counted.refusal(key_from_text("x.example.com"), 5.001) for _ in range(10 * ASKED)]
+    assert counted.refusal(key_from_text("x.example.com"), NOBODY, 5.0) is None
+    counted.note_failure(key_from_text("y.example.com"), NOBODY, 5.0)
+    refused = [counted.refusal(key_from_text("x.example.com"), NOBODY, 5.001) for _ in range(10 * ASKED)]
     assert refused.count(None) == 10
     assert counted.held_back == 9 * ASKED + ASKED - 10
     why = f"most new names below example.com fail: at most one in {ASKED} is asked"
     assert set(refused) == {None, why.encode()}
-    assert counted.refusal(key_from_text("x.example.com"), 5.0 + CALM + 0.1) is None
+    assert counted.refusal(key_from_text("x.example.com"), NOBODY, 5.0 + CALM + 0.1) is None
 
 
 def test_of_the_largest_flood_no_more_is_asked_than_the_limit_allows() -> None:
@@ -95,7 +114,7 @@ def test_of_the_largest_flood_no_more_is_asked_than_the_limit_allows() -> None:
     flood(counted, "example.com", 5.0)
     for moment in (5.0, 6.5):
         flood(counted, "example.com", moment)
-        refused = [counted.refusal(key_from_text("x.example.com"), moment) for _ in range(100 * int(RATE))]
+        refused = [counted.refusal(key_from_text("x.example.com"), NOBODY, moment) for _ in range(100 * int(RATE))]
         assert refused.count(None) == RATE
 
 
@@ -105,49 +124,52 @@ def test_a_flood_lasts_while_names_fail_faster_than_the_limit() -> None:
     flood(counted, "example.com", moment, 10_000)
     for _ in range(1000):
         moment += 1 / (2 * RATE)
-        counted.note_failure(key_from_text("more.example.com"), moment)
-    assert {counted.refusal(key_from_text("x.example.com"), moment) is None for _ in range(ASKED)} == {True, False}
+        counted.note_failure(key_from_text("more.example.com"), NOBODY, moment)
+    assert {counted.refusal(key_from_text("x.example.com"), NOBODY, moment) is None for _ in range(ASKED)} == {
+        True,
+        False,
+    }
     for _ in range(1000):
         moment += 2 / RATE
-        counted.note_failure(key_from_text("more.example.com"), moment)
-    assert counted.refusal(key_from_text("x.example.com"), moment) is None
+        counted.note_failure(key_from_text("more.example.com"), NOBODY, moment)
+    assert counted.refusal(key_from_text("x.example.com"), NOBODY, moment) is None
 
 
 def test_a_flood_holds_no_other_domain_back() -> None:
     counted, _ = floods()
     flood(counted, "bad.github.io", 0.0)
     for name in ("good.github.io", "github.io", "example.com", "xgithub.io", "io"):
-        assert counted.refusal(key_from_text(name), 0.0) is None
-    assert counted.refusal(key_from_text("bad.github.io"), 0.0) is not None
+        assert counted.refusal(key_from_text(name), NOBODY, 0.0) is None
+    assert counted.refusal(key_from_text("bad.github.io"), NOBODY, 0.0) is not None
 
 
 def test_names_that_are_answered_after_all_do_not_count() -> None:
     counted, _ = floods()
     for _ in range(10_000):
-        counted.note_failure(key_from_text("slow.example.com"), 0.0)
-        counted.take_back(key_from_text("slow.example.com"))
-    assert counted.refusal(key_from_text("x.example.com"), 0.0) is None
+        counted.note_failure(key_from_text("slow.example.com"), NOBODY, 0.0)
+        counted.take_back(key_from_text("slow.example.com"), NOBODY)
+    assert counted.refusal(key_from_text("x.example.com"), NOBODY, 0.0) is None
 
 
 def test_what_is_exempt_is_never_held_back() -> None:
     counted, _ = floods(FloodLimit(RATE, frozenset([key_from_text("list.example.com")]), RULES))
     flood(counted, "list.example.com", 0.0, 10_000)
-    assert counted.refusal(key_from_text("n.list.example.com"), 0.0) is None
+    assert counted.refusal(key_from_text("n.list.example.com"), NOBODY, 0.0) is None
     flood(counted, "example.com", 0.0)
-    assert counted.refusal(key_from_text("n.example.com"), 0.0) is not None
-    assert counted.refusal(key_from_text("n.list.example.com"), 0.0) is None
+    assert counted.refusal(key_from_text("n.example.com"), NOBODY, 0.0) is not None
+    assert counted.refusal(key_from_text("n.list.example.com"), NOBODY, 0.0) is None
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
     counted, told = floods(FloodLimit(0.0))
     flood(counted, "example.com", 0.0, 10_000)
-    assert (len(counted), told, counted.refusal(key_from_text("x.example.com"), 0.0)) == (0, [], None)
+    assert (len(counted), told, counted.refusal(key_from_text("x.example.com"), NOBODY, 0.0)) == (0, [], None)
 
 
 def test_no_more_domains_are_counted_than_there_is_room_for() -> None:
     counted, _ = floods()
     for number in range(MAX_DOMAINS + 100):
-        counted.note_failure(key_from_text(f"n.{number}.com"), 0.0)
+        counted.note_failure(key_from_text(f"n.{number}.com"), NOBODY, 0.0)
     assert len(counted) == MAX_DOMAINS
 
 
@@ -156,8 +178,8 @@ def test_a_flood_is_not_forgotten_for_domains_that_fail_once() -> None:
     for number in range(SPARED):
         flood(counted, f"bad{number}.com", 0.0)
     for number in range(3 * MAX_DOMAINS):
-        counted.note_failure(key_from_text(f"n.{number}.com"), 0.0)
-    assert counted.refusal(key_from_text("n.bad0.com"), 0.0) is not None
+        counted.note_failure(key_from_text(f"n.{number}.com"), NOBODY, 0.0)
+    assert counted.refusal(key_from_text("n.bad0.com"), NOBODY, 0.0) is not None
     for number in range(MAX_DOMAINS):
         flood(counted, f"{number}.id", 0.0)
     assert len(counted) == MAX_DOMAINS
@@ -168,8 +190,9 @@ def test_floods_are_told_of_and_many_floods_are_not_many_lines() -> None:
     flood(counted, "example.com", 0.0)
     flood(counted, "example.com", 0.0)
     assert "".join(told) == (
-        "More than 100 new names a second below example.com fail. Of new ones, at most one in 10 is asked until that "
-        "ends; the others get SERVFAIL. What is cached is answered as before."
+        "More than 100 new names a second below example.com fail. Of new ones, at most one in 10 is asked for the "
+        "clients and networks that ask for most of those, or for all if these are many, until that ends; the others "
+        "get SERVFAIL. What is cached is answered as before."
     )
     for number in range(100):
         flood(counted, f"{number}.com", 1.0)
@@ -182,12 +205,131 @@ def test_a_domain_whose_name_is_long_and_odd_is_told_of_in_a_line() -> None:
     counted, told = floods()
     key = b"\3com\x3f" + b"\n" * 63
     for number in range(1000):
-        counted.note_failure(key + b"\4%04d" % number, 0.0)
-    said = counted.refusal(key + b"\1x", 0.0)
+        counted.note_failure(key + b"\4%04d" % number, NOBODY, 0.0)
+    said = counted.refusal(key + b"\1x", NOBODY, 0.0)
     assert said is not None
     assert len(said) == 200
     assert "\n" not in told[0]
     assert b"\n" not in said
+
+
+def test_a_client_that_floods_is_held_back_alone() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, 10_000, [asker("192.0.2.1")])
+    assert not is_asked(counted, "x.example.com", "192.0.2.1")
+    for host in ("192.0.2.2", "198.51.100.1", "2001:db8::1"):
+        assert is_asked(counted, "x.example.com", host)
+    flood(counted, "example.com", 0.0, 10_000, [asker("2001:db8:0:1::1")])
+    assert not is_asked(counted, "x.example.com", "2001:db8:0:1::2"), "the same host, by its /64"
+    assert is_asked(counted, "x.example.com", "2001:db8:0:2::1")
+    assert is_asked(counted, "x.example.com", "192.0.2.1", CALM + 0.1), "it is over"
+
+
+def test_a_client_within_the_limit_of_a_domain_is_not_held_back() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, int(RATE * WINDOW), [asker("192.0.2.1")])
+    assert is_asked(counted, "x.example.com", "192.0.2.1")
+
+
+def test_a_network_of_clients_that_flood_is_held_back_alone() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, 10_000, [asker(f"192.0.2.{number}") for number in range(ADDRESS_PART)])
+    assert not is_asked(counted, "x.example.com", "192.0.2.250")
+    assert is_asked(counted, "x.example.com", "198.51.100.1")
+
+
+def test_a_domain_is_held_back_for_all_if_many_networks_flood_it() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, 10_000, [asker(f"192.0.{number}.1") for number in range(NETWORK_PART)])
+    assert is_asked(counted, "x.example.com", "198.51.100.1"), "few of them"
+    flood(counted, "example.com", 0.0, 10_000, [asker(f"192.{number}.0.1") for number in range(200)])
+    assert not is_asked(counted, "x.example.com", "198.51.100.1")
+    assert is_asked(counted, "x.example.org", "192.1.0.1")
+
+
+def test_more_clients_than_are_counted_hide_none_that_floods() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, 10_000, [asker("192.0.2.1")])
+    for number in range(100_000):
+        counted.note_failure(key_from_text(f"n.{number % 5000}.id"), number.to_bytes(4), 0.0)
+    assert not is_asked(counted, "x.example.com", "192.0.2.1")
+
+
+def test_names_that_take_long_hold_nothing_back_while_there_is_room() -> None:
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    for _ in range(MAX_DOUBTS):
+        counted.note_doubt(slow, asker("192.0.2.1"), 0.0)
+    assert counted.is_flooded(slow, asker("192.0.2.1"), 0.0), "none of them is asked twice"
+    assert is_asked(counted, "x.example.com", "192.0.2.1")
+    counted.note_doubt(slow, asker("192.0.2.1"), 0.0)
+    said = counted.refusal(key_from_text("x.example.com"), asker("192.0.2.1"), 0.0)
+    assert said == b"most new names below example.com take long: at most one in 10 is asked"
+    assert is_asked(counted, "x.example.com", "198.51.100.1"), "it is one client's doing"
+    for number in range(MAX_DOUBTS):
+        counted.note_doubt(slow, asker(f"192.0.{number % 250}.1"), 0.0)
+    assert not is_asked(counted, "x.example.com", "198.51.100.1")
+    for number in range(MAX_DOUBTS):
+        counted.end_doubt(slow, asker(f"192.0.{number % 250}.1"))
+    for _ in range(MAX_DOUBTS + 1):
+        counted.end_doubt(slow, asker("192.0.2.1"))
+    assert counted.doubts == 0
+    assert is_asked(counted, "x.example.com", "192.0.2.1")
+    assert not counted.is_flooded(slow, asker("192.0.2.1"), 0.0)
+
+
+def test_a_client_whose_names_are_answered_late_is_not_counted() -> None:
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    flood(counted, "example.com", 0.0, 10_000, [asker("192.0.2.1")])
+    for _ in range(10_000):
+        counted.note_failure(slow, asker("198.51.100.1"), 0.0)
+        counted.take_back(slow, asker("198.51.100.1"))
+        counted.note_failure(slow, asker("192.0.2.1"), 0.0)
+    assert is_asked(counted, "x.example.com", "198.51.100.1")
+
+
+def test_names_that_are_slow_but_answered_are_no_flood(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    slow = [f"n{number}.slow.example" for number in range(20)]
+    for name in (*slow, "new.slow.example", "fast.example"):
+        upstream.plan(name, "A", f"{name}. 300 IN A 198.51.100.1")
+
+    async def test(scene: Scene) -> None:
+        async def ask(name: str) -> Answer:
+            wire = await scene.rig.resolve(question(name, use_edns=0).to_wire(), CLIENT, Transport.TCP)
+            assert wire is not None
+            return Answer(dns.message.from_wire(wire))
+
+        with upstream.held(below="slow.example"):
+            waiting = asyncio.create_task(scene.ask_all(slow))
+            await until(lambda: {seen.name for seen in upstream.seen} == set(slow))
+            assert (await ask("fast.example")).rcode == "NOERROR", "the upstream is heard"
+            await until(lambda: len(upstream.seen) > len(slow) + 2)  # patience is over, and some are asked again
+            new = asyncio.create_task(ask("new.slow.example"))
+            await until(lambda: new.done() or upstream.seen[-1].name == "new.slow.example")
+            assert not new.done()
+        assert {answer.rcode for answer in [*await waiting, await new]} == {"NOERROR"}
+        assert scene.rig.resolver.load.held_back == 0
+
+    play(tmp_path, [upstream.upstream], test, floods=FloodLimit(1.0))
+
+
+def test_who_floods_takes_no_new_names_from_others(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    real = [f"w{number}.bad.example" for number in range(10)]
+    for name in real:
+        upstream.plan(name, "A", f"{name}. 300 IN A 198.51.100.1")
+
+    async def test(scene: Scene) -> None:
+        with scene.client_at("127.0.1.1") as attacker:
+            number = 0
+            while scene.rig.resolver.load.held_back < 2 * ASKED:
+                await attacker.ask_all([f"n{number + each}.bad.example" for each in range(100)])
+                number += 100
+        assert {answer.rcode for answer in await scene.ask_all(real)} == {"NOERROR"}
+        typed = [f"x{number}.bad.example" for number in range(3)]
+        assert {answer.rcode for answer in await scene.ask_all(typed)} == {"NXDOMAIN"}
+
+    play(tmp_path, [upstream.upstream], test, floods=FloodLimit(20.0))
 
 
 @pytest.mark.parametrize("faults", [set(), {Fault.SERVFAIL}], ids=["NXDOMAIN", "SERVFAIL"])

@@ -10,13 +10,17 @@ from blockd.resolver._numbers cimport MAX_ASKED
 from blockd.resolver._zone_table cimport NativeZoneTable
 from blockd.resolver.forwarding.health cimport Health, choose
 from blockd.resolver.forwarding.health import SILENT, UNREACHABLE
-from blockd.resolver.forwarding.native._flights cimport DOUBT_CASE, DOUBT_COOKIE, NOWHERE
+from blockd.resolver.forwarding.native._flights cimport DOUBT_CASE, DOUBT_COOKIE, NOWHERE, Asker
 
 cdef enum:
     DUE_AT_ONCE = 512  # flights gone on with in one turn, if it has time for them
 
 cdef int _SILENT = SILENT
 cdef int _UNREACHABLE = UNREACHABLE
+
+
+cdef inline bytes bytes_of(const Asker *asker):
+    return asker.octets[:asker.size]
 
 
 cdef inline bint may_be_lost(const Try *one) noexcept nogil:
@@ -81,10 +85,32 @@ cdef class Course(Links):
         return False
 
     cdef int doubt(self, Flight *flight, double now) except -1:
-        """Count a flight among those that fail below its domain, once."""
+        """Count a flight among those below its domain that take long, until it ends."""
         if not flight.is_doubted and self.floods.rate > 0:
             flight.is_doubted = True
-            self.floods.note_failure(flight.key[:flight.key_size], now)
+            self.floods.note_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
+        return 0
+
+    cdef int end_doubt(self, Flight *flight) except -1:
+        if flight.is_doubted:
+            flight.is_doubted = False
+            self.floods.end_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker))
+        return 0
+
+    cdef int count_failure(self, Flight *flight, double now) except -1:
+        """Count a flight that has ended among those that fail below its domain, once."""
+        self.end_doubt(flight)
+        if not flight.is_counted and self.floods.rate > 0:
+            flight.is_counted = True
+            self.floods.note_failure(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
+        return 0
+
+    cdef int take_back(self, Flight *flight) except -1:
+        """Count a flight no more: it has been answered after all."""
+        self.end_doubt(flight)
+        if flight.is_counted:
+            flight.is_counted = False
+            self.floods.take_back(flight.key[:flight.key_size], bytes_of(&flight.asker))
         return 0
 
     # What is asked next.
@@ -225,7 +251,9 @@ cdef class Course(Links):
         """Return whether a question that has not been answered is not worth another one."""
         if self.fails_alone(flight):
             self.doubt(flight, now)
-        return now <= self.floods.flooded_until and self.floods.is_flooded(flight.key[:flight.key_size], now)
+        if now > self.floods.flooded_until and self.floods.doubts <= self.floods.threshold:
+            return False
+        return self.floods.is_flooded(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
 
     cdef int _doubt_no_more(self, Flight *flight, double now) except -1:
         """If the upstream that is asked again was asked over TCP because of a doubt, that did not help."""

@@ -75,6 +75,11 @@ cdef struct Try:
     bint is_mixed  # the case of its name is `cases`
     uint8_t cases[CASE_SIZE]
 
+cdef struct Asker:
+    # Who asks, see `floods.py`: an IPv4 address, or the upper half of an IPv6 one; none for blockd itself.
+    uint8_t size
+    uint8_t octets[8]
+
 cdef struct Flight:
     Age age
     Flight *chain
@@ -96,7 +101,9 @@ cdef struct Flight:
     bint is_probe
     bint is_resolved  # it has been answered
     bint is_struck  # a try came to nothing, and it is to be gone on with
-    bint is_doubted  # it counts among those that fail below its domain
+    bint is_doubted  # it counts among those below its domain that take long
+    bint is_counted  # and among those that fail
+    Asker asker
     bint is_about_name  # some upstream failed for this question, and not for every one
     int again  # the member that is asked again at `next`, NOWHERE if patience ends then
     uint8_t *errors  # what an upstream said about its SERVFAIL, NULL if none did

@@ -6,7 +6,7 @@ from blockd.resolver.engine._options cimport Errors
 from blockd.resolver.engine._reading cimport Reading
 from blockd.resolver.forwarding.native._course cimport Course
 from blockd.resolver.forwarding.native._failures cimport MAX_SAID, Failure, Failures
-from blockd.resolver.forwarding.native._flights cimport Flight, Try
+from blockd.resolver.forwarding.native._flights cimport Asker, Flight, Try
 
 cdef enum Asked:
     ASKED_FLYING = 0  # `found` is the flight
@@ -25,13 +25,13 @@ cdef class Forwarding(Course):
     cdef void _took(self, double seconds) noexcept nogil
     cdef list _found(self, bytes name, bint below, int first)
     cdef double moment(self) except? -1
-    cdef Asked ask(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) except *
+    cdef Asked ask(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, const Asker *asker, double now) except *
     cdef int settle(self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now) except -1
     cdef int settle_failed(self, Flight *flight, double now) except -1
     cdef int probe_answered(self, int upstream, double now, double seconds, bint resolves) except -1
     cdef int probe_failed(self, int upstream, double now) except -1
     cdef bint _is_down(self, int group, double now) except *
-    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, double now) except *
+    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, const Asker *asker, double now) except *
     cdef bint _remembered(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) except *
     cdef bint _is_over(self, const Failure *failure) except *
     cdef Entry *_read(self, Flight *flight, const uint8_t *message, uint32_t size, Reading *reading) noexcept nogil

@@ -14,8 +14,11 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from blockd.metrics import counters as layout
-from blockd.resolver.response import MALFORMED as MALFORMED_TEXT
-from blockd.resolver.response import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_FAR, TOO_LARGE, TOO_MANY, TOO_MANY_LABELS
+from blockd.resolver.reading.fitting import TOO_FAR
+from blockd.resolver.reading.names import TOO_MANY_LABELS
+from blockd.resolver.reading.refusals import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_LARGE
+from blockd.resolver.reading.refusals import MALFORMED as MALFORMED_TEXT
+from blockd.resolver.response import TOO_MANY
 
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport Answering
@@ -26,9 +29,9 @@ from blockd.resolver.engine._reading cimport (
     SAID_TOO_MANY_LABELS, Reading, read_response,
 )
 from blockd.resolver.engine._sockets cimport monotonic
-from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_IN_FLIGHT
+from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_DOUBTS, MAX_IN_FLIGHT
 from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS, FAILURE_PLACES
-from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT
+from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT, Asker
 from blockd.resolver.forwarding.native._wording cimport Text, add, add_seconds, add_word, explain, write_error
 from blockd.resolver.forwarding.health cimport Health, failure_kept
 from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAILING, SILENT, UP
@@ -80,6 +83,7 @@ cdef class Forwarding(Course):
             self.is_said = False
             self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
             self.settle_failed(<Flight *>self.flights.ages.oldest, monotonic())
+            self.end_doubt(<Flight *>self.flights.ages.oldest)
             self.flights.release(<Flight *>self.flights.ages.oldest)
         while self.flights.late_ages.oldest != NULL:
             self.flights.release(<Flight *>self.flights.late_ages.oldest)
@@ -159,7 +163,8 @@ cdef class Forwarding(Course):
     # How a question is asked.
 
     cdef Asked ask(
-        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd,
+        const Asker *asker, double now,
     ) except *:
         """Set `found` to a flight that asks a question, which may be a new one; or `said` to what is known of it."""
         cdef Flight *flight = self.flights.find(hashed, key, size, qtype, do_, cd)
@@ -170,7 +175,7 @@ cdef class Forwarding(Course):
         if self.failures.count and self._remembered(hashed, key, size, qtype, do_, cd):
             return ASKED_FAILED
         group = self._group_of(key, size)
-        if self._is_down(group, now) or self._is_flooded(key, size, now):
+        if self._is_down(group, now) or self._is_flooded(key, size, asker, now):
             return ASKED_FAILED
         if self.flights.count >= MAX_IN_FLIGHT:  # a flood of names that are slow hurts these alone
             self.fail(<Flight *>self.flights.ages.oldest, False, now)
@@ -178,6 +183,7 @@ cdef class Forwarding(Course):
         if flight == NULL:
             return ASKED_FULL
         flight.group = group
+        flight.asker = asker[0]
         flight.again = NOWHERE
         flight.deadline = now + self.timeout
         flight.stale_at = INFINITY
@@ -212,13 +218,13 @@ cdef class Forwarding(Course):
         self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
         return True
 
-    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, double now) except *:
+    cdef bint _is_flooded(self, const uint8_t *key, uint32_t size, const Asker *asker, double now) except *:
         """Return whether most names below this one's domain fail, and set `said` to that if it is not asked."""
         cdef bytes why
         cdef Text text
-        if now > self.floods.flooded_until:
+        if now > self.floods.flooded_until and self.floods.doubts <= MAX_DOUBTS:
             return False
-        why = self.floods.refusal(key[:size], now)
+        why = self.floods.refusal(key[:size], asker.octets[:asker.size], now)
         if why is None:
             return False
         text.size = 0
@@ -422,10 +428,9 @@ cdef class Forwarding(Course):
             return self.go_on(flight, now)  # another upstream was faster
         flight.is_resolved = True
         if entry.rcode == types.NXDOMAIN:
-            self.doubt(flight, now)
-        elif flight.is_doubted:
-            flight.is_doubted = False
-            self.floods.take_back(flight.key[:flight.key_size])
+            self.count_failure(flight, now)
+        else:
+            self.take_back(flight)
         if self.failures.count and entry.rcode != types.YXDOMAIN:
             failure = self.failures.find(
                 flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd
@@ -453,7 +458,7 @@ cdef class Forwarding(Course):
         cdef Health health
         if self.fails_alone(flight):
             flight.is_about_name = True  # it is this name that is slow
-            self.doubt(flight, now)
+            self.count_failure(flight, now)
         self.is_said = flight.errors != NULL
         self.said_size = explain(flight, self.remotes, now, &is_silent, self.said)
         if self.is_said:
@@ -491,6 +496,7 @@ cdef class Forwarding(Course):
 
     cdef int _end(self, Flight *flight, double now) except -1:
         """End a flight whose waiters were answered; answers that come later are still heard."""
+        self.end_doubt(flight)
         if self.flights.open_tries(flight) == 0:
             self.flights.release(flight)
             return 0

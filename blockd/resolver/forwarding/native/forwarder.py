@@ -181,17 +181,19 @@ class NativeForwarder:
             self._loop.remove_reader(self._reader)
         self._loop = None
 
-    async def resolve(self, key: CacheKey, begun: Callable[[], object] = nothing) -> Response | Failure:
+    async def resolve(
+        self, key: CacheKey, begun: Callable[[], object] = nothing, asker: bytes = b""
+    ) -> Response | Failure:
         """Return the upstreams' response, which may be SERVFAIL, or why there is none to pass on.
 
-        `begun` is called unless that is known at once.
+        `begun` is called unless that is known at once. `asker` is who asks, see `Floods`.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._close_streams()  # they belong to the loop before
             self._run_in(loop)
         number = next(self._numbers)
-        failed = self._engine_in_use.resolve(*key, number)
+        failed = self._engine_in_use.resolve(*key, number, asker)
         if failed is not None:
             return outcome_of(*failed)
         begun()

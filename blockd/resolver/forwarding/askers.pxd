@@ -1,0 +1,47 @@
+# The types with which askers.py is compiled.
+
+cimport cython
+
+cdef int _ADDRESS
+cdef int _NETWORK
+cdef int _IPV4_NETWORK
+cdef int _IPV6_NETWORK
+cdef int _WAYS
+cdef int _SETS
+cdef double _WINDOW
+cdef double _CALM
+cdef int _DOUBTS
+
+
+@cython.final
+cdef class Askers:
+    cdef double _cost
+    cdef unsigned int[::1] _tags
+    cdef int[::1] _doubts
+    cdef double[::1] _until
+
+    @cython.locals(tier=int, place=int, ahead=double)
+    cpdef bint is_over(self, bytes domain, bytes asker, double now, bint with_doubts) except *
+
+    @cython.locals(tier=int, place=int)
+    cpdef bint is_waiting(self, bytes domain, bytes asker) except *
+
+    @cython.locals(tier=int, place=int, until=double)
+    cpdef bint note_failure(self, bytes domain, bytes asker, double now) except *
+
+    @cython.locals(tier=int, place=int)
+    cpdef take_back(self, bytes domain, bytes asker)
+
+    @cython.locals(tier=int, place=int)
+    cpdef note_doubts(self, bytes domain, bytes asker, int count)
+
+    cdef double _cost_of(self, int tier) noexcept
+
+    @cython.locals(size=int)
+    cdef unsigned long long _hashed(self, bytes domain, bytes asker, int tier) except *
+
+    @cython.locals(hashed="unsigned long long", first=int, place=int, tag="unsigned int")
+    cdef int _find(self, bytes domain, bytes asker, int tier) except -2
+
+    @cython.locals(hashed="unsigned long long", first=int, place=int, tag="unsigned int", calmest=int)
+    cdef int _place(self, bytes domain, bytes asker, int tier, double now) except -2

@@ -1,0 +1,125 @@
+# cython: annotation_typing=False, boundscheck=False, wraparound=False, cdivision=True
+"""Who asks for the names of a domain that fail: whose part in a flood is larger than that of one among many.
+
+Both engines share this; `askers.pxd` has the types with which it is compiled. A client's failures are counted by its
+address (IPv6 by /64) until these are more than its share, and only until then by its network (/24 and /48): so one who
+floods is held back alone, a network of those who do at the network, and a domain for all only if it is more networks.
+Of a client nothing is kept but a moment under a keyed hash, which loses its meaning within seconds.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from blockd.resolver.forwarding.limits import CALM, MAX_DOUBTS, WINDOW
+
+ADDRESS_PART = 16  # one address may fail at this part of the limit of a domain before it is held back in a flood ...
+NETWORK_PART = 4  # ... and one network at this part
+_ADDRESS, _NETWORK = 0, 1
+_IPV4_NETWORK = 3  # octets of an address that make its network
+_IPV6_NETWORK = 6
+_WAYS = 4  # places that one hash may be in: the calmest is forgotten for a new one
+_SETS = 2048  # of these; 128 KiB in all
+_WINDOW, _CALM = WINDOW, CALM
+_DOUBTS = MAX_DOUBTS
+
+
+class Askers:
+    """Those of one worker. `domain` is a registered domain's key, `asker` as `Floods` has it."""
+
+    def __init__(self, rate: float) -> None:
+        """`rate` is how many names a second may fail below one domain."""
+        self._cost = 1.0 / rate if rate > 0 else 0.0  # seconds that a failure takes, of the whole rate
+        self._tags = array("I", [0]) * (_SETS * _WAYS)
+        self._doubts = array("i", [0]) * (_SETS * _WAYS)
+        self._until = array("d", [0.0]) * (_SETS * _WAYS)  # the moment at which all failures are within the share
+
+    def is_over(self, domain: bytes, asker: bytes, now: float, *, with_doubts: bool) -> bool:
+        """Return whether an address or its network has more than its share, perhaps with the names that take long."""
+        if not asker:
+            return False
+        for tier in range(2):
+            place = self._find(domain, asker, tier)
+            if place >= 0:
+                ahead = max(self._until[place] - now, 0.0)
+                if with_doubts:
+                    ahead += self._doubts[place] * self._cost_of(tier)
+                if ahead > _WINDOW:
+                    return True
+        return False
+
+    def is_waiting(self, domain: bytes, asker: bytes) -> bool:
+        """Return whether more names than its share take long for an address or its network."""
+        if not asker:
+            return False
+        for tier in range(2):
+            place = self._find(domain, asker, tier)
+            if place >= 0 and self._doubts[place] > _DOUBTS // (NETWORK_PART if tier else ADDRESS_PART):
+                return True
+        return False
+
+    def note_failure(self, domain: bytes, asker: bytes, now: float) -> bool:
+        """Count a failure; return whether address and network are within their shares."""
+        if not asker:
+            return True
+        for tier in range(2):
+            place = self._place(domain, asker, tier, now)
+            until = max(self._until[place], now) + self._cost_of(tier)
+            self._until[place] = min(until, now + _WINDOW + _CALM)
+            if until - now > _WINDOW:
+                return False
+        return True
+
+    def take_back(self, domain: bytes, asker: bytes) -> None:
+        """Count a failure no more."""
+        if not asker:
+            return
+        for tier in range(2):
+            place = self._find(domain, asker, tier)
+            if place >= 0:
+                self._until[place] -= self._cost_of(tier)
+
+    def note_doubts(self, domain: bytes, asker: bytes, count: int) -> None:
+        """Count names that take long, or take them back if `count` is below 0."""
+        if not asker:
+            return
+        for tier in range(2):
+            place = self._find(domain, asker, tier) if count < 0 else self._place(domain, asker, tier, 0.0)
+            if place >= 0:
+                self._doubts[place] = max(self._doubts[place] + count, 0)
+
+    def _cost_of(self, tier: int) -> float:
+        return self._cost * (NETWORK_PART if tier else ADDRESS_PART)
+
+    def _hashed(self, domain: bytes, asker: bytes, tier: int) -> int:
+        """Return a keyed hash of a domain with an address or its network, whose octets have different sizes."""
+        size = len(asker)
+        if tier == _NETWORK:
+            size = _IPV4_NETWORK if size == 4 else _IPV6_NETWORK
+        return hash((asker[:size], domain)) & 0xFFFF_FFFF_FFFF_FFFF
+
+    def _find(self, domain: bytes, asker: bytes, tier: int) -> int:
+        """Return the place at which an asker is counted, -1 if it has none."""
+        hashed = self._hashed(domain, asker, tier)
+        first = (hashed & (_SETS - 1)) * _WAYS
+        tag = hashed >> 32
+        for place in range(first, first + _WAYS):
+            if self._tags[place] == tag:
+                return place
+        return -1
+
+    def _place(self, domain: bytes, asker: bytes, tier: int, now: float) -> int:
+        """Return the place at which an asker is counted; if it has none, the calmest of its set becomes it."""
+        hashed = self._hashed(domain, asker, tier)
+        first = (hashed & (_SETS - 1)) * _WAYS
+        tag = hashed >> 32
+        calmest = first
+        for place in range(first, first + _WAYS):
+            if self._tags[place] == tag:
+                return place
+            if self._until[place] < self._until[calmest]:
+                calmest = place
+        self._tags[calmest] = tag
+        self._doubts[calmest] = 0
+        self._until[calmest] = now
+        return calmest
