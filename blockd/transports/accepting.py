@@ -30,18 +30,18 @@ _OF_ONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR)  # accept
 log = logging.getLogger(__name__)
 
 
-class Acceptor:
+class StreamAcceptor:
     """Accepts the connections of a bound socket, listening or not, in the running event loop.
 
-    `admit` gets the IP address of each and its socket, and returns the protocol that handles it, or None if it is to be
-    closed at once; nothing has been allocated for it then but its descriptor. `lacking` is called for each connection
-    that is closed since the process, or the machine, has no descriptor left for it.
+    `admit` gets the IP address of each and its socket, and returns whether it has taken it; else it is closed at once,
+    and nothing has been allocated for it but its descriptor. `lacking` is called for each connection that is closed
+    since the process, or the machine, has no descriptor left for it.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
+        admit: Callable[[str, socket.socket], bool],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,7 +50,6 @@ class Acceptor:
         self._lacking = lacking
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._connecting: set[asyncio.Task[None]] = set()
         self._spare: int | None = None  # a descriptor that is given up to accept, and close, when no other is left
         self._pause: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -85,27 +84,12 @@ class Acceptor:
                     self._turn_away(error)
                     return
             else:
-                admitted += self._take(connection, address[0])
+                if self._admit(address[0], connection):
+                    admitted += 1
+                else:
+                    connection.close()
             if self._clock() >= end:
                 return
-
-    def _take(self, connection: socket.socket, host: str) -> bool:
-        """Connect it, or close it at once; return whether it has been admitted."""
-        protocol = self._admit(host, connection)
-        if protocol is None:
-            connection.close()
-            return False
-        connection.setblocking(False)
-        task = self._loop.create_task(self._connect(connection, protocol))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-        return True
-
-    async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: protocol, connection)
-        except OSError:  # it has ended meanwhile
-            connection.close()
 
     def _turn_away(self, error: OSError) -> None:
         """Close those that wait, with the spare descriptor; pause if that cannot be had either."""
@@ -130,6 +114,40 @@ class Acceptor:
         if self._spare is None:
             with contextlib.suppress(OSError):
                 self._spare = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class Acceptor(StreamAcceptor):
+    """Accepts connections for which the loop makes transports.
+
+    `admit` returns the protocol that handles a connection, or None if it is to be closed at once.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
+        lacking: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._admit_protocol = admit
+        self._connecting: set[asyncio.Task[None]] = set()
+        super().__init__(sock, self._take, lacking, clock)
+
+    def _take(self, host: str, connection: socket.socket) -> bool:
+        protocol = self._admit_protocol(host, connection)
+        if protocol is None:
+            return False
+        connection.setblocking(False)
+        task = self._loop.create_task(self._connect(connection, protocol))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        return True
+
+    async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, connection)
+        except OSError:  # it has ended meanwhile
+            connection.close()
 
 
 _told = -LOG_EVERY  # when the last line was written, by the clock

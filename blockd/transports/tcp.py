@@ -8,10 +8,11 @@ from collections import OrderedDict
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver import Resolver
-from blockd.transports.accepting import Acceptor
+from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import Pace, PaceBounds
+from blockd.transports.streams import Streams
 from blockd.transports.tcp_connection import READ, TcpConnection
 from blockd.transports.turns import TakingTurns
 
@@ -46,14 +47,15 @@ class TcpServer:
         )
         self.unread: OrderedDict[TcpConnection, None] = OrderedDict()  # the one that has left answers unread longest
         self.turns = TakingTurns()
-        self.incoming = memoryview(bytearray(READ))
+        self.streams = Streams(READ)
         self._row = row
         self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
-        self._acceptors: list[Acceptor] = []
+        self._acceptors: list[StreamAcceptor] = []
 
     def start(self, sock: socket.socket) -> None:
         """Accept connections from a bound socket in the running event loop."""
-        self._acceptors.append(Acceptor(sock, self._admit, lambda: self._count(Closing.DESCRIPTORS)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
+        self._acceptors.append(StreamAcceptor(sock, self._admit, lambda: self._count(Closing.DESCRIPTORS)))
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""
@@ -61,6 +63,7 @@ class TcpServer:
             acceptor.close()
         for connection in self.connections:
             connection.end()
+        self.streams.close()
 
     def idle_seconds(self) -> float:
         """Return how long a connection may be idle from now on, which is what edns-tcp-keepalive announces (RFC 7828).
@@ -79,17 +82,17 @@ class TcpServer:
             first, _ = self.unread.popitem(last=False)
             first.abort()
 
-    def _admit(self, host: str, connection: socket.socket) -> TcpConnection | None:
+    def _admit(self, host: str, sock: socket.socket) -> bool:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
-        if _is_this_machine(host, connection):
-            return TcpConnection(self, host)
-        if not self.resolver.may_connect(host):
-            self._count(Closing.STRANGER)
-        elif not self._pace.allows(host):
-            self._count(Closing.PACE)
-        else:
-            return TcpConnection(self, host)
-        return None
+        if not _is_this_machine(host, sock):
+            if not self.resolver.may_connect(host):
+                self._count(Closing.STRANGER)
+                return False
+            if not self._pace.allows(host):
+                self._count(Closing.PACE)
+                return False
+        TcpConnection(self, host, sock).receive()  # its question has often come by now
+        return True
 
     def _count(self, why: Closing) -> None:
         if self._row is not None:
