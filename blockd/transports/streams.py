@@ -80,7 +80,7 @@ class Stream:
     What the kernel does not take at once is kept, and sent as soon as it does.
     """
 
-    __slots__ = ("_descriptor", "_events", "_finishing", "_sock", "_unsent", "due", "streams")
+    __slots__ = ("_descriptor", "_events", "_finishing", "_sock", "_unsent", "due", "reads", "streams")
 
     def __init__(self, streams: Streams, sock: socket.socket) -> None:
         self.streams = streams
@@ -88,6 +88,7 @@ class Stream:
         self._sock: socket.socket | None = sock
         self._descriptor = sock.fileno()
         self._events = _READ
+        self.reads = True
         self._unsent = b""
         self._finishing = False
         streams.add(self, self._descriptor)
@@ -150,12 +151,14 @@ class Stream:
         if size:
             self.received(incoming[:size])
         else:
-            self.read(False)
             self.received_all()
+            self.read(False)
 
     def read(self, reads: bool) -> None:
         """Read on as octets come, or no more for now."""
-        self._watch(self._events | _READ if reads else self._events & ~_READ)
+        if reads != self.reads:
+            self.reads = reads
+            self._watch(self._events ^ _READ)
 
     def send(self, octets: bytes | bytearray) -> None:
         """Send octets; it is closed if that is impossible."""

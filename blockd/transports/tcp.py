@@ -72,8 +72,10 @@ class TcpServer:
         told a longer time keeps it until its next message, unless it has to make room.
         """
         places = self.connections.bounds.all
-        free = max(places - len(self.connections), 0)
-        return max(self.idle * min(2 * free / places, 1.0), min(MIN_IDLE, self.idle))
+        free = places - len(self.connections)
+        if 2 * free >= places:
+            return self.idle
+        return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
 
     def leaves_unread(self, connection: TcpConnection) -> None:
         """Note that a client leaves answers unread; if too many do, the one that has done so for longest is aborted."""

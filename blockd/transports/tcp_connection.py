@@ -132,22 +132,23 @@ class TcpConnection(Stream):
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
         self._has_turn = False
-        answers = bytearray()
+        answers = b""
         for _ in range(BURST):
             if self._is_held() or (message := self._next()) is None:
                 break
-            self._take(message, answers)
-            if len(answers) >= MAX_GATHERED or not has_time():
+            answers += self._take(message)
+            if not self._has_octets() or len(answers) >= MAX_GATHERED or not has_time():
                 break
         if answers:
             self._answer(answers)
         if self._ended:
             return False
-        self._has_turn = self._has_message() and not self._is_held()
+        self._has_turn = self._has_octets() and self._has_message() and not self._is_held()
         if not self._has_turn:
-            if not self._half_closed and not self._is_held():
+            if self._half_closed:
+                self._end_if_owed_nothing()
+            elif not self.reads and not self._is_held():
                 self.read(True)
-            self._end_if_owed_nothing()
         return self._has_turn
 
     def _ask_for_turn(self) -> None:
@@ -157,6 +158,9 @@ class TcpConnection(Stream):
     def _is_held(self) -> bool:
         """Return whether no message may be taken before something else has happened."""
         return self._ended or self._is_unread or len(self._waiting) >= MAX_PIPELINED
+
+    def _has_octets(self) -> bool:
+        return bool(self._buffer or self._cut)
 
     def _has_message(self) -> bool:
         """Return whether the whole of a message is here, or all of it that is kept."""
@@ -185,27 +189,29 @@ class TcpConnection(Stream):
             del buffer[: 2 + size]
         return None
 
-    def _take(self, message: bytes, answers: bytearray) -> None:
-        """Answer at once if nothing must be waited for, so that a burst costs no tasks; end it for what is no question.
+    def _take(self, message: bytes) -> bytes:
+        """Return the answer, framed, if nothing must be waited for, so that a burst costs no tasks; else nothing.
 
+        The connection is ended for what is no question.
         Otherwise one packet could have hundreds of messages that cost the client two octets each. Unbound does so too.
         """
         if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
             self.abort()
-            return
+            return b""
         self._is_newcomer = False
         self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport, self._idle)
         if isinstance(begun, bytes):
-            answers += len(begun).to_bytes(2) + begun
-        elif not isinstance(begun, Outcome):
+            return len(begun).to_bytes(2) + begun
+        if not isinstance(begun, Outcome):
             task = resolver.answer_later(begun, self._deliver)
             if task is not None:
                 self._waiting.add(task)
                 task.add_done_callback(self._finished)
                 self._touch()  # but not for a message that is not answered, since it costs the client nothing
                 self._server.connections.set_waiting(self, True)
+        return b""
 
     def _deliver(self, answer: bytes | None) -> None:
         if answer is not None:

@@ -1,4 +1,4 @@
-"""Whose turn it is: connections handle their messages in their order, for some milliseconds in each turn of the loop.
+"""Whose turn it is: connections handle their messages in their order, for a millisecond in each turn of the loop.
 
 So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
 wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a queue of their own, which is
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-BUDGET = 0.003  # seconds of one turn of the event loop
+BUDGET = 0.001  # seconds of one turn of the event loop
 SHARED_BY = 16  # so many others that wait for their turn halve the part of it that one connection gets
 
 
@@ -38,12 +38,13 @@ class TakingTurns:
         self._ends: float | None = None  # of the current turn, None if nobody has worked in it
         self._part_ends = 0.0  # of the time of the connection that works now
         self._queues: tuple[deque[TurnTaker], deque[TurnTaker]] = (deque(), deque())  # of newcomers, of all others
+        self._count = 0  # in both
         self._next = 0  # whose queue is served next
         self._scheduled = False
 
     def ask(self, taker: TurnTaker) -> bool:
         """Let a connection work at once if nobody is before it; return whether it is left for a later turn."""
-        if not any(self._queues) and self.has_time() and not self._work(taker):
+        if not self._count and self.has_time() and not self._work(taker):
             return False
         self._append(taker)
         self._schedule()
@@ -67,19 +68,20 @@ class TakingTurns:
         """Begin the next turn."""
         self._scheduled = False
         self._ends = None
-        for _ in range(sum(map(len, self._queues))):
+        for _ in range(self._count):
             if not self.has_time():
                 return
             queue = self._queues[self._next] or self._queues[1 - self._next]
             self._next = 1 - self._next
             taker = queue.popleft()
+            self._count -= 1
             if self._work(taker):
                 self._append(taker)
 
     def _work(self, taker: TurnTaker) -> bool:
         """Let a connection work for its part of the turn, which `has_time` has found not to be over."""
         now = self._clock()
-        part = BUDGET / (1 + sum(map(len, self._queues)) / SHARED_BY)
+        part = BUDGET / (1 + self._count / SHARED_BY)
         self._part_ends = min(now + part, now if self._ends is None else self._ends)
         return taker.work(self._has_part)
 
@@ -88,3 +90,4 @@ class TakingTurns:
 
     def _append(self, taker: TurnTaker) -> None:
         self._queues[not taker.is_newcomer()].append(taker)
+        self._count += 1
