@@ -17,20 +17,23 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 AT_ONCE = 16  # connections admitted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
-BUDGET = 0.003  # seconds after which no more of them are accepted in the same turn
+BUDGET = 0.001  # seconds after which no more of them are accepted in the same turn
 PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
 LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
 
 _LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _OF_ONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR)  # accept(2): errors of one connection
 
+S = TypeVar("S", bound=socket.SocketType)
+
 log = logging.getLogger(__name__)
 
 
-class StreamAcceptor:
+class AnyAcceptor(Generic[S]):
     """Accepts the connections of a bound socket, listening or not, in the running event loop.
 
     `admit` gets the IP address of each and its socket, and returns whether it has taken it; else it is closed at once,
@@ -41,11 +44,12 @@ class StreamAcceptor:
     def __init__(
         self,
         sock: socket.socket,
-        admit: Callable[[str, socket.socket], bool],
+        admit: Callable[[str, S], bool],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sock = sock
+        self._family = int(sock.family)
         self._admit = admit
         self._lacking = lacking
         self._clock = clock
@@ -76,7 +80,7 @@ class StreamAcceptor:
         admitted = 0
         while admitted < AT_ONCE:
             try:
-                connection, address = self._sock.accept()
+                connection, host = self._accepted()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -84,12 +88,16 @@ class StreamAcceptor:
                     self._turn_away(error)
                     return
             else:
-                if self._admit(address[0], connection):
+                if self._admit(host, connection):
                     admitted += 1
                 else:
                     connection.close()
             if self._clock() >= end:
                 return
+
+    def _accepted(self) -> tuple[S, str]:
+        """Return the next connection, and its IP address; raises OSError."""
+        raise NotImplementedError
 
     def _turn_away(self, error: OSError) -> None:
         """Close those that wait, with the spare descriptor; pause if that cannot be had either."""
@@ -116,7 +124,15 @@ class StreamAcceptor:
                 self._spare = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
 
 
-class Acceptor(StreamAcceptor):
+class StreamAcceptor(AnyAcceptor[socket.SocketType]):
+    """Accepts connections as sockets of C: those of Python's `socket` module cost a second accept(2)."""
+
+    def _accepted(self) -> tuple[socket.SocketType, str]:
+        descriptor, address = self._sock._accept()  # type: ignore[attr-defined]
+        return socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor), address[0]
+
+
+class Acceptor(AnyAcceptor[socket.socket]):
     """Accepts connections for which the loop makes transports.
 
     `admit` returns the protocol that handles a connection, or None if it is to be closed at once.
@@ -132,6 +148,10 @@ class Acceptor(StreamAcceptor):
         self._admit_protocol = admit
         self._connecting: set[asyncio.Task[None]] = set()
         super().__init__(sock, self._take, lacking, clock)
+
+    def _accepted(self) -> tuple[socket.socket, str]:
+        connection, address = self._sock.accept()
+        return connection, address[0]
 
     def _take(self, host: str, connection: socket.socket) -> bool:
         protocol = self._admit_protocol(host, connection)

@@ -82,10 +82,10 @@ class Stream:
 
     __slots__ = ("_descriptor", "_events", "_finishing", "_sock", "_unsent", "due", "reads", "streams")
 
-    def __init__(self, streams: Streams, sock: socket.socket) -> None:
+    def __init__(self, streams: Streams, sock: socket.SocketType) -> None:
         self.streams = streams
         self.due = 0  # see `Deadlines`
-        self._sock: socket.socket | None = sock
+        self._sock: socket.SocketType | None = sock
         self._descriptor = sock.fileno()
         self._events = _READ
         self.reads = True

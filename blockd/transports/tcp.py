@@ -84,7 +84,7 @@ class TcpServer:
             first, _ = self.unread.popitem(last=False)
             first.abort()
 
-    def _admit(self, host: str, sock: socket.socket) -> bool:
+    def _admit(self, host: str, sock: socket.SocketType) -> bool:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
         if not _is_this_machine(host, sock):
             if not self.resolver.may_connect(host):
@@ -101,6 +101,6 @@ class TcpServer:
             self._row.connection_closed(self.transport, why)
 
 
-def _is_this_machine(host: str, connection: socket.socket) -> bool:
+def _is_this_machine(host: str, connection: socket.SocketType) -> bool:
     """Return whether a connection comes from the machine that it goes to."""
     return host.startswith("127.") or host == connection.getsockname()[0]

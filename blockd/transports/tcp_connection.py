@@ -48,7 +48,7 @@ class TcpConnection(Stream):
         "_waiting",
     )
 
-    def __init__(self, server: TcpServer, host: str, sock: socket.socket) -> None:
+    def __init__(self, server: TcpServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
         super().__init__(server.streams, sock)
         self._server = server
