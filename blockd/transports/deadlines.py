@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """Deadlines of connections, kept together: one timer of the event loop for all, and none moved by a message.
 
 A connection is looked at when its deadline, as it was once said, has come; if it has a later one by then, it is kept

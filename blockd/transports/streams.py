@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """Connected sockets without a transport of asyncio's for each: one epoll for all, which the event loop watches.
 
 A transport of asyncio or libuv costs more than the question that a client connects for: a task, a timer, a dozen system
@@ -79,8 +80,6 @@ class Stream:
 
     What the kernel does not take at once is kept, and sent as soon as it does.
     """
-
-    __slots__ = ("_descriptor", "_events", "_finishing", "_sock", "_unsent", "due", "reads", "streams")
 
     def __init__(self, streams: Streams, sock: socket.SocketType) -> None:
         self.streams = streams

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """One client's connection: messages in, each with two octets of length before it (RFC 7766), answers out.
 
 What a client can make it hold is bounded: READ octets and one message that has not come whole, the questions that wait
@@ -32,25 +33,9 @@ _ANSWER = types.QR >> 8  # in the third octet
 class TcpConnection(Stream):
     """A connection of `host`; see `TcpServer` for what it shares with others."""
 
-    __slots__ = (
-        "_buffer",
-        "_cut",
-        "_deadline",
-        "_ended",
-        "_half_closed",
-        "_has_turn",
-        "_host",
-        "_idle",
-        "_is_newcomer",
-        "_is_unread",
-        "_left",
-        "_server",
-        "_waiting",
-    )
-
     def __init__(self, server: TcpServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
-        super().__init__(server.streams, sock)
+        Stream.__init__(self, server.streams, sock)
         self._server = server
         self._host = host
         self._buffer = bytearray()

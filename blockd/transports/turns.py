@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """Whose turn it is: connections handle their messages in their order, for a millisecond in each turn of the loop.
 
 So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
