@@ -7,8 +7,8 @@ cimport cython
 cdef class Deadlines:
     cdef object _clock
     cdef object _loop
-    cdef dict _groups
-    cdef object _next
+    cdef readonly dict _groups
+    cdef readonly object _next
 
     @cython.locals(due="long long", known="long long", group=set)
     cpdef keep(self, mortal, double deadline)

@@ -11,7 +11,7 @@ cdef class Streams:
     cdef readonly Deadlines deadlines
     cdef readonly object incoming
     cdef object _loop
-    cdef object _epoll
+    cdef readonly object _epoll
     cdef dict _streams
     cdef bint _closing
 
