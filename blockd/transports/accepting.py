@@ -125,7 +125,21 @@ class AnyAcceptor(Generic[S]):
 
 
 class StreamAcceptor(AnyAcceptor[socket.SocketType]):
-    """Accepts connections as sockets of C: those of Python's `socket` module cost a second accept(2)."""
+    """Accepts connections as sockets of C, without the calls that Python's own make; `begins` is called before some."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        admit: Callable[[str, socket.SocketType], bool],
+        lacking: Callable[[], None] = lambda: None,
+        begins: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._begins = begins
+        super().__init__(sock, admit, lacking)
+
+    def _accept(self) -> None:
+        self._begins()
+        super()._accept()
 
     def _accepted(self) -> tuple[socket.SocketType, str]:
         descriptor, address = self._sock._accept()  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ cdef class Streams:
     cdef readonly object clock
     cdef readonly Deadlines deadlines
     cdef readonly object incoming
+    cdef object _begins
     cdef object _loop
     cdef readonly object _epoll
     cdef dict _streams

@@ -26,11 +26,14 @@ _NOW = socket.MSG_DONTWAIT  # sockets are accepted as blocking ones: a system ca
 class Streams:
     """The streams of one server, in the running event loop; `clock` is monotonic, in seconds."""
 
-    def __init__(self, read: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """At most `read` octets are read of one stream at once."""
+    def __init__(
+        self, read: int, begins: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """At most `read` octets are read of one stream at once. `begins` is called before some are served."""
         self.clock = clock
         self.deadlines = Deadlines(clock)
         self.incoming = memoryview(bytearray(read))  # which all share
+        self._begins = begins
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._streams: dict[int, Stream] = {}  # by descriptor
@@ -61,6 +64,7 @@ class Streams:
 
     def _serve(self) -> None:
         """Let some of them read and write; the loop calls again if there are more, and the kernel takes turns."""
+        self._begins()
         end = self.clock() + BUDGET
         for descriptor, events in self._epoll.poll(0, AT_ONCE):
             stream = self._streams.get(descriptor)  # it may have ended meanwhile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import OrderedDict
+from functools import partial
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver import Resolver
@@ -47,7 +48,7 @@ class TcpServer:
         )
         self.unread: OrderedDict[TcpConnection, None] = OrderedDict()  # the one that has left answers unread longest
         self.turns = TakingTurns()
-        self.streams = Streams(READ)
+        self.streams = Streams(READ, self._begin_turn)
         self._row = row
         self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
         self._acceptors: list[StreamAcceptor] = []
@@ -55,7 +56,8 @@ class TcpServer:
     def start(self, sock: socket.socket) -> None:
         """Accept connections from a bound socket in the running event loop."""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
-        self._acceptors.append(StreamAcceptor(sock, self._admit, lambda: self._count(Closing.DESCRIPTORS)))
+        lacking = partial(self._count, Closing.DESCRIPTORS)
+        self._acceptors.append(StreamAcceptor(sock, self._admit, lacking, self._begin_turn))
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""
@@ -83,6 +85,9 @@ class TcpServer:
         if len(self.unread) > MAX_UNREAD:
             first, _ = self.unread.popitem(last=False)
             first.abort()
+
+    def _begin_turn(self) -> None:
+        self.turns.begin()
 
     def _admit(self, host: str, sock: socket.SocketType) -> bool:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""

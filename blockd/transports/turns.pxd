@@ -6,13 +6,15 @@ cimport cython
 @cython.final
 cdef class TakingTurns:
     cdef object _clock
-    cdef object _ends
+    cdef readonly object _ends
     cdef double _part_ends
     cdef tuple _queues
     cdef int _count
     cdef int _next
-    cdef bint _scheduled
+    cdef readonly bint _scheduled
+    cdef bint _served
 
+    cpdef begin(self)
     cpdef bint ask(self, taker) except -1
 
     @cython.locals(now=double)
@@ -20,7 +22,7 @@ cdef class TakingTurns:
 
     cdef _schedule(self)
 
-    cpdef _begin(self)
+    cpdef _serve(self)
 
     @cython.locals(now=double, part=double)
     cdef bint _work(self, taker) except -1

@@ -31,7 +31,8 @@ class TurnTaker(Protocol):
 class TakingTurns:
     """Lets connections work within BUDGET seconds of each turn of the event loop, in the order in which they ask.
 
-    After each newcomer comes another connection, and the other way round.
+    After each newcomer comes another connection, and the other way round. What the loop calls, and connections ask in,
+    says so by `begin`: a turn in which nobody has to wait costs no call of its own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,6 +43,14 @@ class TakingTurns:
         self._count = 0  # in both
         self._next = 0  # whose queue is served next
         self._scheduled = False
+        self._served = False  # those that waited have worked, and nothing has been called since
+
+    def begin(self) -> None:
+        """Note that the loop has called: its turn is a new one, unless those that waited have just worked in it."""
+        if self._served:
+            self._served = False
+        else:
+            self._ends = None
 
     def ask(self, taker: TurnTaker) -> bool:
         """Let a connection work at once if nobody is before it; return whether it is left for a later turn."""
@@ -56,28 +65,30 @@ class TakingTurns:
         now = self._clock()
         if self._ends is None:
             self._ends = now + BUDGET
-            self._schedule()
             return True
         return now < self._ends
 
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin)
+            asyncio.get_running_loop().call_soon(self._serve)
 
-    def _begin(self) -> None:
-        """Begin the next turn."""
+    def _serve(self) -> None:
+        """Let those work that wait."""
         self._scheduled = False
         self._ends = None
+        self._served = True
         for _ in range(self._count):
             if not self.has_time():
-                return
+                break
             queue = self._queues[self._next] or self._queues[1 - self._next]
             self._next = 1 - self._next
             taker = queue.popleft()
             self._count -= 1
             if self._work(taker):
                 self._append(taker)
+        if self._count:
+            self._schedule()
 
     def _work(self, taker: TurnTaker) -> bool:
         """Let a connection work for its part of the turn, which `has_time` has found not to be over."""
