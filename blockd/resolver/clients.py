@@ -42,6 +42,7 @@ class Clients:
         """One address of `front_ends` asks for many clients: it is not counted as one."""
         self._served = NetworkSet(networks)
         self._front_ends = NetworkSet(front_ends := tuple(front_ends))
+        self._has_front_ends = bool(front_ends)
         self._unlimited = NetworkSet((*front_ends, *LOOPBACK))
 
     def serves(self, host: str) -> bool:
@@ -50,7 +51,7 @@ class Clients:
 
     def is_front_end(self, host: str) -> bool:
         """Return whether an IP address, as a socket writes it, is that of a front end."""
-        return packed_host(host) in self._front_ends
+        return self._has_front_ends and packed_host(host) in self._front_ends
 
     def is_limited(self, host: str) -> bool:
         """Return whether answers to an IP address are limited: its questions may have been forged elsewhere."""

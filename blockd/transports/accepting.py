@@ -17,40 +17,43 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 AT_ONCE = 16  # connections admitted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
-BUDGET = 0.003  # seconds after which no more of them are accepted in the same turn
+BUDGET = 0.001  # seconds after which no more of them are accepted in the same turn
 PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
 LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
 
 _LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _OF_ONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR)  # accept(2): errors of one connection
 
+S = TypeVar("S", bound=socket.SocketType)
+
 log = logging.getLogger(__name__)
 
 
-class Acceptor:
+class AnyAcceptor(Generic[S]):
     """Accepts the connections of a bound socket, listening or not, in the running event loop.
 
-    `admit` gets the IP address of each and its socket, and returns the protocol that handles it, or None if it is to be
-    closed at once; nothing has been allocated for it then but its descriptor. `lacking` is called for each connection
-    that is closed since the process, or the machine, has no descriptor left for it.
+    `admit` gets the IP address of each and its socket, and returns whether it has taken it; else it is closed at once,
+    and nothing has been allocated for it but its descriptor. `lacking` is called for each connection that is closed
+    since the process, or the machine, has no descriptor left for it.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
+        admit: Callable[[str, S], bool],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sock = sock
+        self._family = int(sock.family)
         self._admit = admit
         self._lacking = lacking
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._connecting: set[asyncio.Task[None]] = set()
         self._spare: int | None = None  # a descriptor that is given up to accept, and close, when no other is left
         self._pause: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -77,7 +80,7 @@ class Acceptor:
         admitted = 0
         while admitted < AT_ONCE:
             try:
-                connection, address = self._sock.accept()
+                connection, host = self._accepted()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -85,27 +88,16 @@ class Acceptor:
                     self._turn_away(error)
                     return
             else:
-                admitted += self._take(connection, address[0])
+                if self._admit(host, connection):
+                    admitted += 1
+                else:
+                    connection.close()
             if self._clock() >= end:
                 return
 
-    def _take(self, connection: socket.socket, host: str) -> bool:
-        """Connect it, or close it at once; return whether it has been admitted."""
-        protocol = self._admit(host, connection)
-        if protocol is None:
-            connection.close()
-            return False
-        connection.setblocking(False)
-        task = self._loop.create_task(self._connect(connection, protocol))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-        return True
-
-    async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: protocol, connection)
-        except OSError:  # it has ended meanwhile
-            connection.close()
+    def _accepted(self) -> tuple[S, str]:
+        """Return the next connection, and its IP address; raises OSError."""
+        raise NotImplementedError
 
     def _turn_away(self, error: OSError) -> None:
         """Close those that wait, with the spare descriptor; pause if that cannot be had either."""
@@ -130,6 +122,66 @@ class Acceptor:
         if self._spare is None:
             with contextlib.suppress(OSError):
                 self._spare = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class StreamAcceptor(AnyAcceptor[socket.SocketType]):
+    """Accepts connections as sockets of C, without the calls that Python's own make; `begins` is called before some."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        admit: Callable[[str, socket.SocketType], bool],
+        lacking: Callable[[], None] = lambda: None,
+        begins: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._begins = begins
+        super().__init__(sock, admit, lacking)
+
+    def _accept(self) -> None:
+        self._begins()
+        super()._accept()
+
+    def _accepted(self) -> tuple[socket.SocketType, str]:
+        descriptor, address = self._sock._accept()  # type: ignore[attr-defined]
+        return socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor), address[0]
+
+
+class Acceptor(AnyAcceptor[socket.socket]):
+    """Accepts connections for which the loop makes transports.
+
+    `admit` returns the protocol that handles a connection, or None if it is to be closed at once.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
+        lacking: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._admit_protocol = admit
+        self._connecting: set[asyncio.Task[None]] = set()
+        super().__init__(sock, self._take, lacking, clock)
+
+    def _accepted(self) -> tuple[socket.socket, str]:
+        connection, address = self._sock.accept()
+        return connection, address[0]
+
+    def _take(self, host: str, connection: socket.socket) -> bool:
+        protocol = self._admit_protocol(host, connection)
+        if protocol is None:
+            return False
+        connection.setblocking(False)
+        task = self._loop.create_task(self._connect(connection, protocol))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        return True
+
+    async def _connect(self, connection: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, connection)
+        except OSError:  # it has ended meanwhile
+            connection.close()
 
 
 _told = -LOG_EVERY  # when the last line was written, by the clock

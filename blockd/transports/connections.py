@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 from blockd.resolver.clients import keys_of
 
 Level = Literal["address", "prefix", "all"]  # whose bound was passed, see `Bounds`
-
-_LEVELS: tuple[Level, ...] = ("address", "prefix", "all")
 
 
 class Closable(Protocol):
@@ -41,21 +39,44 @@ class Bounds:
 C = TypeVar("C", bound=Closable)
 
 
-@dataclass(slots=True)
 class _Group(Generic[C]):
     """The connections of one address or prefix, or all; OrderedDict, since its first key is found in O(1)."""
 
-    key: bytes
-    idle: OrderedDict[C, None] = field(default_factory=OrderedDict)  # the longest idle one first
-    waiting: OrderedDict[C, None] = field(default_factory=OrderedDict)  # who began to wait first is first
+    __slots__ = ("bound", "idle", "key", "level", "waiting")
+
+    def __init__(self, key: bytes, level: Level, bound: int) -> None:
+        self.key = key
+        self.level: Level = level
+        self.bound = bound
+        self.idle: OrderedDict[C, None] = OrderedDict()  # the longest idle one first
+        self.waiting: OrderedDict[C, None] | None = None  # who began to wait first is first
 
     def __len__(self) -> int:
-        return len(self.idle) + len(self.waiting)
+        return len(self.idle) + (len(self.waiting) if self.waiting else 0)
 
-    def dispensable(self, bound: int) -> C:
+    def dispensable(self) -> C:
         """Return the connection to close for a newcomer; the group has at least one."""
-        is_waiting = not self.idle or len(self.waiting) > bound // 2
-        return next(iter(self.waiting if is_waiting else self.idle))
+        waiting = self.waiting
+        if waiting and (not self.idle or len(waiting) > self.bound // 2):
+            return next(iter(waiting))
+        return next(iter(self.idle))
+
+    def set_waiting(self, connection: C, waits: bool) -> None:
+        """Move one that is in the group."""
+        if self.waiting is None:
+            self.waiting = OrderedDict()
+        before, after = (self.idle, self.waiting) if waits else (self.waiting, self.idle)
+        if connection in before:
+            del before[connection]
+            after[connection] = None
+
+    def remove(self, connection: C) -> bool:
+        """Remove one that is in the group; return whether it was the last one."""
+        if connection in self.idle:
+            del self.idle[connection]
+        elif self.waiting:
+            self.waiting.pop(connection, None)
+        return not self.idle and not self.waiting
 
 
 class ConnectionTable(Generic[C]):
@@ -75,7 +96,7 @@ class ConnectionTable(Generic[C]):
         self.bounds = bounds
         self._displaced = displaced
         self._is_front_end = is_front_end
-        self._all: _Group[C] = _Group(b"")
+        self._all: _Group[C] = _Group(b"", "all", bounds.all)
         self._groups: dict[bytes, _Group[C]] = {}  # by key; octets, whose hashes a client cannot choose
         self._places: dict[C, tuple[_Group[C], ...]] = {}  # from the smallest group to all
 
@@ -90,9 +111,12 @@ class ConnectionTable(Generic[C]):
 
     def enter(self, host: str, connection: C) -> None:
         """Add a connection from an IP address, as a socket writes it; another one is closed if it is one too many."""
-        keys = () if self._is_front_end(host) else keys_of(host)
-        self._make_room(keys)
-        groups = (*(self._group(key) for key in keys), self._all)
+        groups = self._groups_of(host)
+        for group in groups:
+            if len(group) >= group.bound:
+                self._displace(group)
+                groups = self._groups_of(host)  # one may have gone with its last connection
+                break
         for group in groups:
             group.idle[connection] = None
         self._places[connection] = groups
@@ -109,33 +133,36 @@ class ConnectionTable(Generic[C]):
     def set_waiting(self, connection: C, waiting: bool) -> None:
         """Note that a connection begins to wait for an answer, or that it got its last one and is idle from now on."""
         for group in self._places.get(connection, ()):
-            before, after = (group.idle, group.waiting) if waiting else (group.waiting, group.idle)
-            if connection in before:
-                del before[connection]
-                after[connection] = None
+            group.set_waiting(connection, waiting)
 
     def leave(self, connection: C) -> None:
         """Remove a connection that has ended; one that is not in the table is passed over."""
         for group in self._places.pop(connection, ()):
-            group.idle.pop(connection, None)
-            group.waiting.pop(connection, None)
-            if not len(group):
-                self._groups.pop(group.key, None)
+            if group.remove(connection) and group.key:
+                del self._groups[group.key]
 
-    def _make_room(self, keys: tuple[bytes, ...]) -> None:
-        """Close at most one connection: what leaves the smallest group that is full leaves the greater ones too."""
-        for key, level in zip((*keys, b""), _LEVELS[-1 - len(keys) :], strict=True):
-            group = self._groups.get(key) if key else self._all
-            bound: int = getattr(self.bounds, level)
-            if group is not None and len(group) >= bound:
-                other = group.dispensable(bound)
-                self.leave(other)
-                self._displaced(level)
-                other.abort()
-                return
+    def _displace(self, group: _Group[C]) -> None:
+        """Close the connection of a group that is full: it leaves the greater ones too, so that one is enough."""
+        other = group.dispensable()
+        self.leave(other)
+        self._displaced(group.level)
+        other.abort()
 
-    def _group(self, key: bytes) -> _Group[C]:
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = _Group(key)
+    def _groups_of(self, host: str) -> tuple[_Group[C], ...]:
+        """Return the groups that an address is counted in, from the smallest to all; they are made if there are none.
+
+        Nobody asks for them but who puts a connection into them at once.
+        """
+        if self._is_front_end(host):
+            return (self._all,)
+        address, prefix = keys_of(host)
+        return (
+            self._groups.get(address) or self._group(address, "address", self.bounds.address),
+            self._groups.get(prefix) or self._group(prefix, "prefix", self.bounds.prefix),
+            self._all,
+        )
+
+    def _group(self, key: bytes, level: Level, bound: int) -> _Group[C]:
+        group: _Group[C] = _Group(key, level, bound)
+        self._groups[key] = group
         return group

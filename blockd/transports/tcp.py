@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import time
 from collections import OrderedDict
+from functools import partial
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver import Resolver
-from blockd.transports.accepting import Acceptor
+from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import Pace, PaceBounds
+from blockd.transports.streams import Streams
 from blockd.transports.tcp_connection import READ, TcpConnection
 from blockd.transports.turns import TakingTurns
 
@@ -46,14 +48,16 @@ class TcpServer:
         )
         self.unread: OrderedDict[TcpConnection, None] = OrderedDict()  # the one that has left answers unread longest
         self.turns = TakingTurns()
-        self.incoming = memoryview(bytearray(READ))
+        self.streams = Streams(READ, self._begin_turn)
         self._row = row
         self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
-        self._acceptors: list[Acceptor] = []
+        self._acceptors: list[StreamAcceptor] = []
 
     def start(self, sock: socket.socket) -> None:
         """Accept connections from a bound socket in the running event loop."""
-        self._acceptors.append(Acceptor(sock, self._admit, lambda: self._count(Closing.DESCRIPTORS)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
+        lacking = partial(self._count, Closing.DESCRIPTORS)
+        self._acceptors.append(StreamAcceptor(sock, self._admit, lacking, self._begin_turn))
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""
@@ -61,6 +65,7 @@ class TcpServer:
             acceptor.close()
         for connection in self.connections:
             connection.end()
+        self.streams.close()
 
     def idle_seconds(self) -> float:
         """Return how long a connection may be idle from now on, which is what edns-tcp-keepalive announces (RFC 7828).
@@ -69,8 +74,10 @@ class TcpServer:
         told a longer time keeps it until its next message, unless it has to make room.
         """
         places = self.connections.bounds.all
-        free = max(places - len(self.connections), 0)
-        return max(self.idle * min(2 * free / places, 1.0), min(MIN_IDLE, self.idle))
+        free = places - len(self.connections)
+        if 2 * free >= places:
+            return self.idle
+        return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
 
     def leaves_unread(self, connection: TcpConnection) -> None:
         """Note that a client leaves answers unread; if too many do, the one that has done so for longest is aborted."""
@@ -79,23 +86,26 @@ class TcpServer:
             first, _ = self.unread.popitem(last=False)
             first.abort()
 
-    def _admit(self, host: str, connection: socket.socket) -> TcpConnection | None:
+    def _begin_turn(self) -> None:
+        self.turns.begin()
+
+    def _admit(self, host: str, sock: socket.SocketType) -> bool:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
-        if _is_this_machine(host, connection):
-            return TcpConnection(self, host)
-        if not self.resolver.may_connect(host):
-            self._count(Closing.STRANGER)
-        elif not self._pace.allows(host):
-            self._count(Closing.PACE)
-        else:
-            return TcpConnection(self, host)
-        return None
+        if not _is_this_machine(host, sock):
+            if not self.resolver.may_connect(host):
+                self._count(Closing.STRANGER)
+                return False
+            if not self._pace.allows(host):
+                self._count(Closing.PACE)
+                return False
+        TcpConnection(self, host, sock).receive()  # its question has often come by now
+        return True
 
     def _count(self, why: Closing) -> None:
         if self._row is not None:
             self._row.connection_closed(self.transport, why)
 
 
-def _is_this_machine(host: str, connection: socket.socket) -> bool:
+def _is_this_machine(host: str, connection: socket.SocketType) -> bool:
     """Return whether a connection comes from the machine that it goes to."""
     return host.startswith("127.") or host == connection.getsockname()[0]

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """One client's connection: messages in, each with two octets of length before it (RFC 7766), answers out.
 
 What a client can make it hold is bounded: READ octets and one message that has not come whole, the questions that wait
@@ -7,11 +8,13 @@ for upstreams, and the answers to these and to BURST others that it leaves unrea
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from blockd.dns import types
 from blockd.resolver import Outcome
+from blockd.transports.streams import Stream
 
 if TYPE_CHECKING:
     from blockd.transports.tcp import TcpServer
@@ -27,90 +30,79 @@ MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before 
 _ANSWER = types.QR >> 8  # in the third octet
 
 
-class TcpConnection(asyncio.BufferedProtocol):
+class TcpConnection(Stream):
     """A connection of `host`; see `TcpServer` for what it shares with others."""
 
-    def __init__(self, server: TcpServer, host: str) -> None:
+    def __init__(self, server: TcpServer, host: str, sock: socket.SocketType) -> None:
+        """Take a place in the table; another connection may lose its own."""
+        Stream.__init__(self, server.streams, sock)
         self._server = server
         self._host = host
         self._buffer = bytearray()
         self._cut = b""  # the beginning of a message that is too long
         self._left = 0  # octets that are still to come of that message
         self._waiting: set[asyncio.Task[None]] = set()
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
         # That it may be, as of its last message; until the first one has been taken it is not for lack of places.
         self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
-        self._deadline = 0.0  # of the event loop's clock: when it has been idle for too long
+        self._deadline = 0.0  # of the streams' clock: when it has been idle for too long
         self._ended = False
         self._half_closed = False
-        self._reads = True
         self._is_unread = False  # the client leaves answers unread
         self._is_newcomer = True  # none of its messages has been handled yet
         self._has_turn = False  # it is among those that wait for their turn
+        server.connections.enter(host, self)
+        self._restart_idle_time()
 
     def abort(self) -> None:
         """Close it now; unsent data is discarded."""
         self._ended = True
-        if self._transport is not None:
-            self._transport.abort()
+        self.close()
 
     def end(self) -> None:
         """Close the connection once all output is sent; abort it if the client does not read that in time."""
         self._ended = True
-        if self._timer:
-            self._timer.cancel()
-        if self._transport:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._server.idle_seconds(), self._transport.abort)
-            self._transport.close()
+        self.finish()
+        if self.is_open:
+            self._deadline = self.streams.clock() + self._server.idle_seconds()
+            self.streams.deadlines.keep(self, self._deadline)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place in the table; another connection may lose its own."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from it
-        self._transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the kernel takes no more
-        self._server.connections.enter(self._host, self)
-        self._touch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
+    def closed(self) -> None:
         """Leave nothing behind."""
         self._ended = True
-        self._transport = None
-        if self._timer:
-            self._timer.cancel()
         self._buffer.clear()
         self._server.connections.leave(self)
-        self._server.unread.pop(self, None)
+        if self._is_unread:
+            self._server.unread.pop(self, None)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next octets go, which all connections share."""
-        return self._server.incoming
+    def wants_more(self) -> bool:
+        """Return whether what has come is handled so far."""
+        return not self._has_turn and not self._is_held()
 
-    def buffer_updated(self, nbytes: int) -> None:
+    def received(self, octets: memoryview) -> None:
         """Handle what has come, now or when it is this connection's turn."""
         if self._ended:
             return
-        if self._left >= nbytes:  # of a message that is too long
-            self._left -= nbytes
+        size = len(octets)
+        if self._left >= size:  # of a message that is too long
+            self._left -= size
             if not self._left:
                 self._ask_for_turn()
             return
-        self._buffer += self._server.incoming[self._left : nbytes]
+        self._buffer += octets[self._left :] if self._left else octets
         self._left = 0
         self._ask_for_turn()
 
-    def eof_received(self) -> bool:
+    def received_all(self) -> None:
         """Keep our half open while answers are pending."""
         self._half_closed = True
         self._end_if_owed_nothing()
-        return True
 
-    def pause_writing(self) -> None:
+    def left_unread(self) -> None:
         """Take no more messages: the client leaves answers unread."""
         self._is_unread = True
         self._server.leaves_unread(self)
 
-    def resume_writing(self) -> None:
+    def taken(self) -> None:
         """Go on: the client has read everything."""
         self._is_unread = False
         self._server.unread.pop(self, None)
@@ -125,31 +117,35 @@ class TcpConnection(asyncio.BufferedProtocol):
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
         self._has_turn = False
-        answers = bytearray()
+        answers = b""
         for _ in range(BURST):
             if self._is_held() or (message := self._next()) is None:
                 break
-            self._take(message, answers)
-            if len(answers) >= MAX_GATHERED or not has_time():
+            answers += self._take(message)
+            if not self._has_octets() or len(answers) >= MAX_GATHERED or not has_time():
                 break
         if answers:
-            self._send(answers)
+            self._answer(answers)
         if self._ended:
             return False
-        self._has_turn = self._has_message() and not self._is_held()
-        self._read(not self._has_turn and not self._is_held())
+        self._has_turn = self._has_octets() and self._has_message() and not self._is_held()
         if not self._has_turn:
-            self._end_if_owed_nothing()
+            if self._half_closed:
+                self._end_if_owed_nothing()
+            elif not self.reads and not self._is_held():
+                self.read(True)
         return self._has_turn
 
     def _ask_for_turn(self) -> None:
         if not self._has_turn and self._server.turns.ask(self):
             self._has_turn = True
-            self._read(False)
 
     def _is_held(self) -> bool:
         """Return whether no message may be taken before something else has happened."""
         return self._ended or self._is_unread or len(self._waiting) >= MAX_PIPELINED
+
+    def _has_octets(self) -> bool:
+        return bool(self._buffer or self._cut)
 
     def _has_message(self) -> bool:
         """Return whether the whole of a message is here, or all of it that is kept."""
@@ -178,31 +174,33 @@ class TcpConnection(asyncio.BufferedProtocol):
             del buffer[: 2 + size]
         return None
 
-    def _take(self, message: bytes, answers: bytearray) -> None:
-        """Answer at once if nothing must be waited for, so that a burst costs no tasks; end it for what is no question.
+    def _take(self, message: bytes) -> bytes:
+        """Return the answer, framed, if nothing must be waited for, so that a burst costs no tasks; else nothing.
 
+        The connection is ended for what is no question.
         Otherwise one packet could have hundreds of messages that cost the client two octets each. Unbound does so too.
         """
         if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
             self.abort()
-            return
+            return b""
         self._is_newcomer = False
         self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport, self._idle)
         if isinstance(begun, bytes):
-            answers += len(begun).to_bytes(2) + begun
-        elif not isinstance(begun, Outcome):
+            return len(begun).to_bytes(2) + begun
+        if not isinstance(begun, Outcome):
             task = resolver.answer_later(begun, self._deliver)
             if task is not None:
                 self._waiting.add(task)
                 task.add_done_callback(self._finished)
                 self._touch()  # but not for a message that is not answered, since it costs the client nothing
                 self._server.connections.set_waiting(self, True)
+        return b""
 
     def _deliver(self, answer: bytes | None) -> None:
         if answer is not None:
-            self._send(len(answer).to_bytes(2) + answer)
+            self._answer(len(answer).to_bytes(2) + answer)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Resume what was waiting for a question to be answered: reading, or closing."""
@@ -212,51 +210,39 @@ class TcpConnection(asyncio.BufferedProtocol):
         if not self._ended:
             self._ask_for_turn()
 
-    def _send(self, octets: bytes | bytearray) -> None:
-        transport = self._transport
-        if transport is None or self._ended:
+    def _answer(self, octets: bytes | bytearray) -> None:
+        if self._ended:
             return
-        transport.write(octets)
-        if transport.get_write_buffer_size() > MAX_UNSENT:
+        self.send(octets)
+        if self.unsent > MAX_UNSENT:
             self.abort()
-        else:
+        elif not self._ended:
             self._touch()
-
-    def _read(self, reads: bool) -> None:
-        """Read on, or read no more for now; nothing comes any more once half is closed."""
-        if reads != self._reads and self._transport is not None and not self._half_closed:
-            self._reads = reads
-            if reads:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
 
     def _end_if_owed_nothing(self) -> None:
         if self._half_closed and not self._ended and not self._waiting and not self._has_message():
             self.end()
 
     def _touch(self) -> None:
-        """Restart the idle time; not for a client that leaves answers unread, or it would never be idle."""
-        if self._is_unread:
-            return
-        self._server.connections.touch(self)
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._idle
-        if self._timer is None or self._timer.when() > self._deadline:
-            self._arm(loop)
+        """Note that it is not idle; not for a client that leaves answers unread, or it would never be."""
+        if not self._is_unread:
+            self._server.connections.touch(self)
+            self._restart_idle_time()
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = loop.call_at(self._deadline, self._tire)
+    def _restart_idle_time(self) -> None:
+        self._deadline = self.streams.clock() + self._idle
+        self.streams.deadlines.keep(self, self._deadline)
 
-    def _tire(self) -> None:
+    def tire(self) -> None:
         """End the connection if it has been idle for long enough, unless a question is still pending."""
-        loop = asyncio.get_running_loop()
+        now = self.streams.clock()
+        if self._ended:
+            self.abort()
+            return
         if (self._waiting or self._has_turn) and not self._is_unread:  # it is the server that is slow
-            self._deadline = loop.time() + self._idle
-        if loop.time() < self._deadline:
-            self._arm(loop)
+            self._deadline = now + self._idle
+        if now < self._deadline:
+            self.streams.deadlines.keep(self, self._deadline)
         elif self._is_unread:
             self.abort()
         else:

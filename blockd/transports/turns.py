@@ -1,4 +1,5 @@
-"""Whose turn it is: connections handle their messages in their order, for some milliseconds in each turn of the loop.
+# cython: annotation_typing=False, binding=False
+"""Whose turn it is: connections handle their messages in their order, for a millisecond in each turn of the loop.
 
 So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
 wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a queue of their own, which is
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-BUDGET = 0.003  # seconds of one turn of the event loop
+BUDGET = 0.001  # seconds of one turn of the event loop
 SHARED_BY = 16  # so many others that wait for their turn halve the part of it that one connection gets
 
 
@@ -30,7 +31,8 @@ class TurnTaker(Protocol):
 class TakingTurns:
     """Lets connections work within BUDGET seconds of each turn of the event loop, in the order in which they ask.
 
-    After each newcomer comes another connection, and the other way round.
+    After each newcomer comes another connection, and the other way round. What the loop calls, and connections ask in,
+    says so by `begin`: a turn in which nobody has to wait costs no call of its own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,12 +40,21 @@ class TakingTurns:
         self._ends: float | None = None  # of the current turn, None if nobody has worked in it
         self._part_ends = 0.0  # of the time of the connection that works now
         self._queues: tuple[deque[TurnTaker], deque[TurnTaker]] = (deque(), deque())  # of newcomers, of all others
+        self._count = 0  # in both
         self._next = 0  # whose queue is served next
         self._scheduled = False
+        self._served = False  # those that waited have worked, and nothing has been called since
+
+    def begin(self) -> None:
+        """Note that the loop has called: its turn is a new one, unless those that waited have just worked in it."""
+        if self._served:
+            self._served = False
+        else:
+            self._ends = None
 
     def ask(self, taker: TurnTaker) -> bool:
         """Let a connection work at once if nobody is before it; return whether it is left for a later turn."""
-        if not any(self._queues) and self.has_time() and not self._work(taker):
+        if not self._count and self.has_time() and not self._work(taker):
             return False
         self._append(taker)
         self._schedule()
@@ -54,32 +65,35 @@ class TakingTurns:
         now = self._clock()
         if self._ends is None:
             self._ends = now + BUDGET
-            self._schedule()
             return True
         return now < self._ends
 
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin)
+            asyncio.get_running_loop().call_soon(self._serve)
 
-    def _begin(self) -> None:
-        """Begin the next turn."""
+    def _serve(self) -> None:
+        """Let those work that wait."""
         self._scheduled = False
         self._ends = None
-        for _ in range(sum(map(len, self._queues))):
+        self._served = True
+        for _ in range(self._count):
             if not self.has_time():
-                return
+                break
             queue = self._queues[self._next] or self._queues[1 - self._next]
             self._next = 1 - self._next
             taker = queue.popleft()
+            self._count -= 1
             if self._work(taker):
                 self._append(taker)
+        if self._count:
+            self._schedule()
 
     def _work(self, taker: TurnTaker) -> bool:
         """Let a connection work for its part of the turn, which `has_time` has found not to be over."""
         now = self._clock()
-        part = BUDGET / (1 + sum(map(len, self._queues)) / SHARED_BY)
+        part = BUDGET / (1 + self._count / SHARED_BY)
         self._part_ends = min(now + part, now if self._ends is None else self._ends)
         return taker.work(self._has_part)
 
@@ -88,3 +102,4 @@ class TakingTurns:
 
     def _append(self, taker: TurnTaker) -> None:
         self._queues[not taker.is_newcomer()].append(taker)
+        self._count += 1

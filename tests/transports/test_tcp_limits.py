@@ -101,11 +101,9 @@ def test_a_client_that_never_reads_is_held_to_few_answers_and_then_aborted(rig: 
         async with serving(rig, idle=0.2) as served:
             with deaf_client(served) as sock:
                 (connection,) = await connections(served, 1)
-                transport = connection._transport
-                assert transport is not None
                 async with asking_for_ever(sock):
                     await until(lambda: connection._is_unread)
-                    assert 0 < transport.get_write_buffer_size() <= MAX_GATHERED
+                    assert 0 < connection.unsent <= MAX_GATHERED
                     assert len(connection._buffer) <= READ + MAX_QUESTION
                     await connections(served, 0)
 

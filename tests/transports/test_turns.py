@@ -140,3 +140,25 @@ def test_the_more_wait_the_shorter_is_the_turn_of_each(run: Run) -> None:
         assert done[:16] == ["a"] * 16, "a whole burst for who is alone"
 
     run(main())
+
+
+def test_who_waits_for_nobody_costs_the_loop_no_call_and_each_of_its_calls_has_time_anew(run: Run) -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for name in "abc":
+            turns.begin()
+            assert not turns.ask(Sender(name, 4, clock, done, burst=9)), "all the time of a turn"
+        assert not turns._scheduled
+        assert turns.ask(Sender("d", 1, clock, done)), "in the same turn as c"
+        assert turns._scheduled
+        await until(lambda: "d" in done)
+        turns.begin()
+        assert turns._ends is not None, "the turn in which d has worked"
+        turns.begin()
+        assert turns._ends is None
+
+    run(main())
+    assert "".join(done) == "aaaabbbbccccd"

@@ -163,11 +163,12 @@ def _connections(bench: Bench, server: type[Server]) -> Figures:
 
 def _churn(bench: Bench, server: type[Server]) -> Figures:
     figures = {}
-    for who, clients in (("one client", 1), (f"{connections.CHURNERS} clients", connections.CHURNERS)):
-        p50, p99, answered = connections.churning(bench, server, clients)
+    for who, clients in (("one client", 1), (f"{connections.CHURNERS:,} clients", connections.CHURNERS)):
+        churned = connections.churning(bench, server, clients)
         how = f"connect, ask, close {connections.CHURNS:,}/s by {who}"
-        figures[f"{how}: p50/p99 ms over UDP"] = f"{p50:.2f} / {p99:.2f}"
-        figures[f"{how}: newcomers answered"] = f"{answered:.0%}"
+        figures[f"{how}: p50/p99 ms over UDP"] = f"{churned.p50:.2f} / {churned.p99:.2f}"
+        figures[f"{how}: newcomers answered / p50 ms"] = f"{churned.newcomers:.0%} / {churned.newcomers_p50:.1f}"
+        figures[f"{how}: CPU µs each"] = f"{churned.cpu:.0f}"
     return figures
 
 

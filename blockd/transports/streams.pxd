@@ -1,0 +1,61 @@
+# The types with which streams.py is compiled.
+
+cimport cython
+
+from blockd.transports.deadlines cimport Deadlines
+
+
+@cython.final
+cdef class Streams:
+    cdef readonly object clock
+    cdef readonly Deadlines deadlines
+    cdef readonly object incoming
+    cdef object _begins
+    cdef object _loop
+    cdef readonly object _epoll
+    cdef dict _streams
+    cdef bint _closing
+
+    cpdef close(self)
+    cpdef add(self, Stream stream, int descriptor)
+    cpdef watch(self, int descriptor, int events)
+    cpdef remove(self, Stream stream, int descriptor)
+
+    @cython.locals(end=double, stream=Stream)
+    cpdef _serve(self)
+
+    cdef _close_if_empty(self)
+
+
+cdef class Stream:
+    cdef readonly Streams streams
+    cdef public long long due
+    cdef readonly bint reads
+    cdef object _sock
+    cdef int _descriptor
+    cdef int _events
+    cdef bytes _unsent
+    cdef bint _finishing
+
+    cpdef received(self, octets)
+    cpdef received_all(self)
+    cpdef bint wants_more(self) except -1
+    cpdef left_unread(self)
+    cpdef taken(self)
+    cpdef closed(self)
+    cpdef tire(self)
+
+    @cython.locals(size=int)
+    cpdef receive(self)
+
+    cpdef read(self, bint reads)
+
+    @cython.locals(sent=int)
+    cpdef send(self, octets)
+
+    cpdef finish(self)
+    cpdef close(self)
+    cpdef serve(self, int events)
+    cdef _sent_all(self)
+    cdef int _send(self, octets) except -1
+    cdef _watch(self, int events)
