@@ -79,7 +79,10 @@ def test_it_says_whether_it_was_checked(sinkhole: Sinkhole, found: Verdict | Exc
     problem = json.loads(ask_anew(sinkhole, "127.0.0.1", path="/?name=free.example", Accept="application/json").body)
     checked = "not checked" if "not checked" in told else "not blocked"
     assert (problem["blocked"], problem["where_it_leads"]) == (False, checked)
-    assert ask_anew(sinkhole, "free.example").status == 404
+    visited = ask_anew(sinkhole, "free.example")
+    assert visited.status == 404
+    assert told in visited.body
+    assert ("leads to a blocked" in visited.body) == ("not checked" in told)
     assert not sinkhole.hits
 
 
