@@ -24,12 +24,16 @@ class NoPlace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlaceBounds:
-    """How much is worked `at_once`, begun each second, and waited for, for at most `patience` seconds."""
+    """How much is worked `at_once`, begun each second, and waited for, for at most `patience` seconds.
+
+    `displaces` is whether work ends for a newcomer. If not, that waits, and gets the next place.
+    """
 
     at_once: int
-    per_second: int
+    per_second: float
     waiting: int
     patience: float
+    displaces: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -152,7 +156,9 @@ class Places:
         return network + self._begun[turn.network], address + self._begun[turn.address], turn.number
 
     def _displaced_by(self, turn: _Turn) -> _Turn | None:
-        """Return the work that ends for another; None if nobody has more than who asks."""
+        """Return the work that ends for another; None if nobody has more than who asks, or if none ends early."""
+        if not self._bounds.displaces:
+            return None
         network, address = self._working.of(turn)
         most = max(self._working.of(one)[0] for one in self._working)
         others = (
