@@ -35,7 +35,8 @@ class Acceptor:
 
     `admit` gets the IP address of each and its socket, and returns the protocol that handles it, or None if it is to be
     closed at once; nothing has been allocated for it then but its descriptor. `lacking` is called for each connection
-    that is closed since the process, or the machine, has no descriptor left for it.
+    that is closed since the process, or the machine, has no descriptor left for it. `budget` is for how many seconds
+    connections are accepted in one turn of the event loop.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Acceptor:
         admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        budget: float = BUDGET,
     ) -> None:
         self._sock = sock
         self._admit = admit
         self._lacking = lacking
         self._clock = clock
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
         self._spare: int | None = None  # a descriptor that is given up to accept, and close, when no other is left
@@ -73,7 +76,7 @@ class Acceptor:
 
     def _accept(self) -> None:
         """Accept some; the loop calls again if there are more."""
-        end = self._clock() + BUDGET
+        end = self._clock() + self._budget
         admitted = 0
         while admitted < AT_ONCE:
             try:
