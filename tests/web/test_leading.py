@@ -86,6 +86,12 @@ def test_it_says_whether_it_was_checked(sinkhole: Sinkhole, found: Verdict | Exc
     assert not sinkhole.hits
 
 
+def test_a_visitor_is_known_by_its_address_alone(sinkhole: Sinkhole) -> None:
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+        ask_anew(sinkhole, "free.example", **{name: "for=10.20.0.1" if name == "Forwarded" else "10.20.0.1"})
+    assert sinkhole.visitors == [bytes((127, 0, 0, 1))] * 3
+
+
 def test_nothing_is_told_of_what_a_confidential_order_covers(sinkhole: Sinkhole) -> None:
     hidden = key_from_text("hidden.example")
     order = replace(ORDER, salt=b"s" * 16)
