@@ -106,7 +106,7 @@ class Supervisor:
         )  # fmt: skip
         self._jobs = Jobs(shared, config, running, self._gate, engine, resolution)
         self._reaper = Reaper()
-        self._nursery = Nursery(self._reaper)  # of the control process
+        self._nursery = Nursery(self._reaper, self._state.forget_writing)  # of the control process
         self._family = Family(self._reaper)
         self._restarts = Restarts()
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)

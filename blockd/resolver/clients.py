@@ -78,14 +78,18 @@ def packed_host(host: str) -> bytes:
 
 
 def keys_of(host: str) -> tuple[bytes, bytes]:
+    """Return the keys of the two groups of an IP address as a socket writes it, see `keys_of_packed`."""
+    return keys_of_packed(packed_host(host))
+
+
+def keys_of_packed(packed: bytes) -> tuple[bytes, bytes]:
     """Return the keys of the two groups of an IP address: its own octets and those of its /24, or of its /64 and /48.
 
-    They are 4, 3, 8 and 6 octets long, so that no key stands for two networks.
+    They are 4, 3, 8 and 6 octets long, so that no key stands for two networks; empty for an address that is empty.
     """
-    packed = packed_host(host)
     if len(packed) == 16 and packed.startswith(_MAPPED):
         packed = packed[12:]
-    if len(packed) == 4:
+    if len(packed) <= 4:
         return packed, packed[:_IPV4_PREFIX]
     return packed[:_IPV6_ADDRESS], packed[:_IPV6_PREFIX]
 

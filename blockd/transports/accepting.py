@@ -38,7 +38,8 @@ class AnyAcceptor(Generic[S]):
 
     `admit` gets the IP address of each and its socket, and returns whether it has taken it; else it is closed at once,
     and nothing has been allocated for it but its descriptor. `lacking` is called for each connection that is closed
-    since the process, or the machine, has no descriptor left for it.
+    since the process, or the machine, has no descriptor left for it. `budget` is for how many seconds connections are
+    accepted in one turn of the event loop.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class AnyAcceptor(Generic[S]):
         admit: Callable[[str, S], bool],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        budget: float = BUDGET,
     ) -> None:
         self._sock = sock
         self._family = int(sock.family)
         self._admit = admit
         self._lacking = lacking
         self._clock = clock
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._spare: int | None = None  # a descriptor that is given up to accept, and close, when no other is left
         self._pause: asyncio.TimerHandle | None = None
@@ -76,7 +79,7 @@ class AnyAcceptor(Generic[S]):
 
     def _accept(self) -> None:
         """Accept some; the loop calls again if there are more."""
-        end = self._clock() + BUDGET
+        end = self._clock() + self._budget
         admitted = 0
         while admitted < AT_ONCE:
             try:
@@ -158,10 +161,11 @@ class Acceptor(AnyAcceptor[socket.socket]):
         admit: Callable[[str, socket.socket], asyncio.BaseProtocol | None],
         lacking: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        budget: float = BUDGET,
     ) -> None:
         self._admit_protocol = admit
         self._connecting: set[asyncio.Task[None]] = set()
-        super().__init__(sock, self._take, lacking, clock)
+        super().__init__(sock, self._take, lacking, clock, budget)
 
     def _accepted(self) -> tuple[socket.socket, str]:
         connection, address = self._sock.accept()

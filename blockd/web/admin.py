@@ -8,6 +8,7 @@ of `blockd.web.bearer`: not everybody who reaches the port may change what is en
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
@@ -15,6 +16,7 @@ import time
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import prometheus_client
 from aiohttp import hdrs, web
@@ -38,10 +40,13 @@ from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, 
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
+from blockd.web.serving import client_of
 
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 MAX_NAME = 1024  # characters of a name to override, and of the texts beside it
 
+_KNOWN = b"\0"  # who knows the secret, from wherever; no address is so short
+_TOO_MANY = "Too many requests of this kind are waiting. Ask again in a second."
 _NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 
 _log = logging.getLogger(__name__)
@@ -130,9 +135,13 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
 
     What changes something is done only with the secret of `bearer`.
     """
-    guard = _guard(bearer, frozenset(host.lower() for host in hosts), RequestPace(time.monotonic))
+    guard = _guard(bearer, frozenset(host.lower() for host in hosts))
+
+    def by(request: web.Request) -> bytes:
+        return _KNOWN if bearer.is_right(_authorization(request)) else _client_of(request)
+
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
-    costly = in_turn(CostlyTurns(time.monotonic))
+    costly = in_turn(CostlyTurns(time.monotonic), by)
 
     async def index(_request: web.Request) -> web.Response:
         response = web.Response(text=INDEX, content_type="text/html")
@@ -214,9 +223,9 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
     app.router.add_get("/readyz", readiness)
     app.router.add_get("/metrics", costly(metrics))
     app.router.add_get("/api/status", costly(status))
-    app.router.add_get("/api/lookup", few(lookup))
+    app.router.add_get("/api/lookup", few(lookup, by))
     app.router.add_get("/api/traffic", costly(traffic))
-    app.router.add_get("/api/cache", few(cached))
+    app.router.add_get("/api/cache", few(cached, by))
     app.router.add_get("/api/orders/{order:.+}", costly(orders))  # a slash may be escaped as %2F
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/hint", hint)
@@ -229,12 +238,16 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
     return app
 
 
-def _guard(bearer: Bearer, hosts: frozenset[str], pace: RequestPace) -> Middleware:
+def _guard(bearer: Bearer, hosts: frozenset[str]) -> Middleware:
+    paces = [RequestPace(time.monotonic) for _ in (False, True)]  # of those without the secret, of those with it
+
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
-        await pace.keep()
-        if not _is_called_right(request, hosts):
+        pace = paces[bearer.is_right(_authorization(request))]
+        if not await pace.keep(lambda: request.transport is None):
+            response = _error(503, _TOO_MANY)  # which nobody reads
+        elif not _is_called_right(request, hosts):
             response = _error(403, "Host must be an address, localhost, or a name from the config; Origin must match.")
         elif request.method in _READING or bearer.allows(_authorization(request)):
             response = await _guarded(request, handler)
@@ -264,12 +277,17 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
         return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers)
     except TooManyRequests:
-        return _error(503, "Too many requests of this kind are waiting. Ask again in a second.", {"Retry-After": "1"})
+        return _error(503, _TOO_MANY, {"Retry-After": "1"})
     except BlockdError as error:
         return _error(400, str(error))
     except Exception:
         _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
+
+
+def _client_of(request: web.Request) -> bytes:
+    """Return the client's address in network order, empty if it is not known."""
+    return b"" if request.transport is None else client_of(cast(asyncio.Transport, request.transport))
 
 
 def _authorization(request: web.Request) -> str | None:

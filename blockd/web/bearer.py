@@ -32,14 +32,18 @@ class Bearer:
         self._logged: float | None = None
 
     def allows(self, authorization: str | None) -> bool:
-        """Return whether an Authorization header carries the secret; the time it takes tells nothing of that."""
-        scheme, _, token = (authorization or "").partition(" ")
-        given = token.strip().encode("utf-8", "surrogateescape")
-        is_right = hmac.compare_digest(given, self._secret) and bool(self._secret) and scheme.lower() == SCHEME
+        """Return whether an Authorization header carries the secret; if not, it is counted as refused."""
+        is_right = self.is_right(authorization)
         if not is_right:
             self.refused += 1
             self._note()
         return is_right
+
+    def is_right(self, authorization: str | None) -> bool:
+        """Return whether an Authorization header carries the secret; the time it takes tells nothing of that."""
+        scheme, _, token = (authorization or "").partition(" ")
+        given = token.strip().encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self._secret) and bool(self._secret) and scheme.lower() == SCHEME
 
     def _note(self) -> None:
         now = self._monotonic()

@@ -111,10 +111,13 @@ def _blocks(site: Site, order: Order, language: Language) -> list[Html]:
     return [element("p", words), *lines(site.contact, site.url)]
 
 
-def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
-    """Return the page that says that `name` is not blocked here, and which order covers it nevertheless."""
+def absent_page(site: Site, name: str, verdict: Verdict, language: Language, *, is_followed: bool) -> Html:
+    """Return the page that says that `name` is not blocked here, and which order covers it nevertheless.
+
+    `is_followed` is whether it is known that nothing of what the name leads to is blocked either.
+    """
     texts = TEXTS[language]
-    lead = [text(texts["absent_lead"]), *idle_order(verdict, language)]
+    lead = [text(texts["absent_lead_followed" if is_followed else "absent_lead"]), *idle_order(verdict, language)]
     lead.append(filled(texts["absent_next"], time=wait_text(site.ttl, language), **operator_words(site, language)))
     contact = lines(site.contact, site.url)
     sections = [section(texts["operator_section"], *contact)] if contact else []

@@ -78,9 +78,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
         "absent_title": "{name} itself is not blocked here",
-        "absent_lead": "No order or list that applies to your connection blocks this name itself. You may have been "
-        "directed to this page because the name leads to a blocked name or address, because a rule applies to your "
-        "connection, or because a block ended recently and your device still uses the old address.",
+        "absent_lead": "No order or list that applies to your connection blocks this name itself. It was not checked "
+        "where the name leads. You may have been directed to this page because it leads to a blocked name or address, "
+        "because a rule applies to your connection, or because a block ended recently and your device still uses the "
+        "old address.",
+        "absent_lead_followed": "No order or list that applies to your connection blocks this name, nor what it leads "
+        "to at this moment. You may have been directed to this page because a rule applies to your connection, or "
+        "because a block ended recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
         "absent_order_unnamed": "Order {id} covers this name but is not in force.",
         "absent_list": "The list {id} covers this name but is not in force.",
@@ -217,7 +221,11 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "disimpan.",
         "absent_title": "{name} sendiri tidak diblokir di sini",
         "absent_lead": "Tidak ada perintah atau daftar yang berlaku bagi koneksi Anda yang memblokir nama ini sendiri. "
-        "Anda mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama atau alamat yang diblokir, karena ada "
+        "Tidak diperiksa ke mana nama ini mengarah. Anda mungkin diarahkan ke halaman ini karena nama ini mengarah ke "
+        "nama atau alamat yang diblokir, karena ada aturan yang berlaku untuk koneksi Anda, atau karena suatu "
+        "pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan alamat lama.",
+        "absent_lead_followed": "Tidak ada perintah atau daftar yang berlaku bagi koneksi Anda yang memblokir nama "
+        "ini, maupun apa yang dituju oleh nama ini pada saat ini. Anda mungkin diarahkan ke halaman ini karena ada "
         "aturan yang berlaku untuk koneksi Anda, atau karena suatu pemblokiran baru saja berakhir dan perangkat Anda "
         "masih menggunakan alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",

@@ -186,5 +186,5 @@ def _page(site: Site, answer: Answer, name: str, language: Language) -> Html:
     elif answer.is_blocked and verdict:
         return blocked_page(site, name, verdict, language, is_led=answer.is_led)
     elif answer.what == "absent" and verdict:
-        return absent_page(site, name, verdict, language)
+        return absent_page(site, name, verdict, language, is_followed=answer.is_followed)
     return plain_page(site, answer.what, answer.status, name, language)

@@ -20,7 +20,7 @@ import pytest
 
 from blockd.cli.lookup.lines import lines
 from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
-from blockd.daemon.lookup.following import INTERVAL, MAX_VISITORS, Visitors
+from blockd.daemon.lookup.following import VISITORS, Visitors
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.lookup.way import MAX_STEPS
@@ -262,43 +262,37 @@ def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
     assert all(unjudged for _, unjudged in worker.asked)
 
 
-def test_workers_are_asked_for_some_visitors_a_second_only(tmp_path: Path) -> None:
+class Stuck(Worker):
+    """One whose upstreams are silent; the names that end in `open.example` are told at once."""
+
+    async def ask(self, key: bytes, qtypes: Collection[int], *, unjudged: bool) -> dict[int, bytes]:
+        if DomainName(key).text.endswith("open.example"):
+            return await super().ask(key, qtypes, unjudged=unjudged)
+        self.asked.append((0, unjudged))
+        await asyncio.Event().wait()
+        raise AssertionError("it is never told")
+
+
+def test_one_visitor_takes_where_it_leads_from_nobody_else(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example")))
     now = [5.0]
 
-    async def check() -> int:
-        visitors = Visitors(lambda: subject, Worker(), lambda: now[0])
-        known = 0
-        for _ in range(1000):
-            now[0] += 0.001
-            known += await visitors.where_it_leads(key_from_text(FREE), b"") is not None
-        return known
-
-    assert 1.0 / INTERVAL <= asyncio.run(check()) <= 1.0 / INTERVAL + MAX_VISITORS + 2
-
-
-def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example")))
-
-    full = asyncio.Event()
-
-    class Stuck(Worker):
-        async def ask(self, key: bytes, qtypes: Collection[int], *, unjudged: bool) -> dict[int, bytes]:
-            self.asked.append((0, unjudged))
-            if len(self.asked) == MAX_VISITORS:
-                full.set()
-            await asyncio.Event().wait()
-            raise AssertionError("it is never told")
-
     async def check() -> None:
         worker = Stuck()
-        visitors = Visitors(lambda: subject, worker, iter(range(100)).__next__)
-        tasks = [asyncio.create_task(visitors.where_it_leads(key_from_text(FREE), b"")) for _ in range(MAX_VISITORS)]
-        await full.wait()
-        assert await visitors.where_it_leads(key_from_text(FREE), b"") is None
-        for task in tasks:
+        visitors = Visitors(lambda: subject, worker, lambda: now[0])
+
+        async def visit(name: str, host: str) -> Verdict | None:
+            return await visitors.where_it_leads(key_from_text(name), ipaddress.ip_address(host).packed)
+
+        greedy = [asyncio.create_task(visit(f"n{number}.silent.example", "127.0.0.1")) for number in range(100)]
+        while len(worker.asked) < VISITORS.at_once:  # noqa: ASYNC110 - until all places are taken
+            await asyncio.sleep(0)
+        now[0] += 1.0
+        for host in ("127.0.0.2", "127.0.1.1", "2001:db8::1"):
+            assert await visit("www.open.example", host) is NOT_LISTED
+        for task in greedy:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*greedy, return_exceptions=True)
 
     asyncio.run(check())
 

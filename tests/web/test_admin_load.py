@@ -104,7 +104,8 @@ class _Done:
 
 @pytest.mark.parametrize("path", ["/api/lookup?name=a.example", "/api/cache?name=a.example"])
 def test_requests_beyond_those_that_may_wait_are_told_to_come_back(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costly, "MAX_WAITING", 2)
+    monkeypatch.setattr(costly, "MAX_WAITING", 0)
+    monkeypatch.setattr(costly, "AT_ONCE", 2)
     daemon = Daemon()
     waiting, go_on = [], asyncio.Event()
 
@@ -126,3 +127,27 @@ def test_requests_beyond_those_that_may_wait_are_told_to_come_back(path: str, mo
         assert [status for status, _ in await asyncio.gather(*first)] == [200, 200]
 
     serve_and(daemon, use)
+
+
+def test_requests_without_the_secret_hold_up_none_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one request in 20 seconds, those without the secret wait; those with it have a pace of their own."""
+    monkeypatch.setattr(costly, "PER_SECOND", 0.05)
+    monkeypatch.setattr(costly, "BURST_OF_REQUESTS", 1)
+
+    async def use(serving: Serving, port: int, ask: Ask) -> None:
+        async def begin(header: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n%bConnection: close\r\n\r\n" % header)
+            return reader, writer
+
+        assert (await ask("/healthz"))[0] == 200
+        waiting = [await begin() for _ in range(5)]
+        await until(lambda: len(serving.connections) == 5)
+        reader, writer = await begin(b"Authorization: Bearer %b\r\n" % SECRET.encode())
+        assert b" 200 " in await reader.read()
+        writer.close()
+        assert not any(reader.at_eof() for reader, _ in waiting)
+        for _, writer in waiting:
+            writer.close()
+
+    serve_and(Daemon(), use)

@@ -7,11 +7,13 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from blockd.metrics import Closing
+from blockd.orders import Verdict
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web import serving
@@ -139,6 +141,33 @@ def test_single_octets_are_no_activity(sinkhole: Sinkhole) -> None:
         assert await ends(slow)
 
     assert serve_and(sinkhole, use, bounds=Bounds(2, 2, 2)) == {Closing.ALL: 1}
+
+
+def test_a_newcomer_is_served_among_the_first_however_many_of_others_wait_in_the_kernel(
+    sinkhole: Sinkhole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "ACCEPTING", PATIENCE)  # as on a machine that is fast enough
+    served: list[bytes] = []
+    verdict_of = sinkhole.verdict_of
+
+    def recorded(key: bytes, client: bytes, /) -> Verdict:
+        served.append(client)
+        return verdict_of(key, client)
+
+    newcomer = "127.0.9.1"
+
+    async def run() -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=200) as bound, contextlib.ExitStack() as opened:
+            for host in [*(f"127.0.{1 + number % 3}.{1 + number % 50}" for number in range(150)), newcomer]:
+                waiting = opened.enter_context(socket.create_connection(bound.getsockname(), source_address=(host, 0)))
+                waiting.sendall(REQUEST)
+            made = serve_block_page(replace(sinkhole.site, verdict_of=recorded), [bound])
+            while len(served) < 151:  # noqa: ASYNC110 - until all have been served
+                await asyncio.sleep(0.001)
+            await made.close()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    assert served.index(socket.inet_aton(newcomer)) < 2 * serving.AT_ONCE
 
 
 def test_beyond_its_pace_a_client_is_closed_at_once_and_others_are_served(sinkhole: Sinkhole) -> None:

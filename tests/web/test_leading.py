@@ -79,8 +79,17 @@ def test_it_says_whether_it_was_checked(sinkhole: Sinkhole, found: Verdict | Exc
     problem = json.loads(ask_anew(sinkhole, "127.0.0.1", path="/?name=free.example", Accept="application/json").body)
     checked = "not checked" if "not checked" in told else "not blocked"
     assert (problem["blocked"], problem["where_it_leads"]) == (False, checked)
-    assert ask_anew(sinkhole, "free.example").status == 404
+    visited = ask_anew(sinkhole, "free.example")
+    assert visited.status == 404
+    assert told in visited.body
+    assert ("leads to a blocked" in visited.body) == ("not checked" in told)
     assert not sinkhole.hits
+
+
+def test_a_visitor_is_known_by_its_address_alone(sinkhole: Sinkhole) -> None:
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+        ask_anew(sinkhole, "free.example", **{name: "for=10.20.0.1" if name == "Forwarded" else "10.20.0.1"})
+    assert sinkhole.visitors == [bytes((127, 0, 0, 1))] * 3
 
 
 def test_nothing_is_told_of_what_a_confidential_order_covers(sinkhole: Sinkhole) -> None:

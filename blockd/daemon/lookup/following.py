@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,9 +10,11 @@ from blockd.daemon.lookup.asking import Asker, NoAnswer
 from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
 from blockd.orders import Action, Verdict
 from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.web.bounds.places import NoPlace, PlaceBounds, Places
 
-MAX_VISITORS = 4  # of the block page for whom a worker is asked at once; the others get their page without it
-INTERVAL = 0.02  # seconds from one of them to the next: asking takes longer than a page, and workers are the clients'
+# Visitors of the block page for whom a worker is asked: asking takes longer than a page, and workers are the clients'.
+# Those beyond get their page without it, and none of them for the sake of one that asks more.
+VISITORS = PlaceBounds(at_once=8, per_second=50, waiting=32, patience=1.0)
 
 
 class Swapped(Exception):
@@ -64,27 +65,23 @@ class Visitors:
         self, enforced: Callable[[], Enforced | None], asker: Asker, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._enforced = enforced
-        self._clock = clock
-        self._next = 0.0  # when a worker may be asked again
         self._asker = WayAsker(enforced, asker)
-        self._asking = asyncio.Semaphore(MAX_VISITORS)
+        self._places = Places(VISITORS, clock)
 
     async def where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
         """Return the verdict that stops what a name leads to for a client, NOT_LISTED if none does; None if not known.
 
-        A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
+        A verdict on the name itself that stops it is returned as well. Nobody waits behind one who asks more.
         """
-        enforced = self._enforced()
-        now = self._clock()
-        if enforced is None or self._asking.locked() or now < self._next:
-            return None
-        self._next = max(self._next, now - MAX_VISITORS * INTERVAL) + INTERVAL
-        seen = enforced.seen_from(client)
-        finder = WayFinder(seen, key, seen.verdict(key, client))
         try:
-            async with self._asking:
+            async with self._places.place(client):
+                enforced = self._enforced()
+                if enforced is None:
+                    return None
+                seen = enforced.seen_from(client)
+                finder = WayFinder(seen, key, seen.verdict(key, client))
                 ways, _ = await self._asker.ways(enforced, finder, key, ask_judged=False)
-        except (NoAnswer, Swapped):
+        except (NoAnswer, NoPlace, Swapped):
             return None
         stopped = next((way.verdict for way in ways if way.verdict.stops), None)
         return stopped or (NOT_LISTED if all(way.is_known for way in ways) else None)

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from blockd.daemon.processes import signals, streams
@@ -32,10 +32,14 @@ log = logging.getLogger(__name__)
 
 
 class Nursery:
-    """The children of the control process. Nothing here waits for one of them, and none is left unreaped."""
+    """The children of the control process. Nothing here waits for one of them, and none is left unreaped.
 
-    def __init__(self, reaper: Reaper | None = None) -> None:
+    `forget` is called in each of them first: it gives up the memory of the supervisor's that they must not write.
+    """
+
+    def __init__(self, reaper: Reaper | None = None, forget: Callable[[], None] = lambda: None) -> None:
         self._reaper = reaper or Reaper()
+        self._forget = forget
         self._channel: socket.socket | None = None
         self._children: dict[int, tuple[int, int]] = {}  # by pidfd: a process, and where to tell what it ended with
 
@@ -101,7 +105,7 @@ class Nursery:
             with signals.held():
                 pid = os.fork()
                 if pid == 0:
-                    _be_child(words, talk, own)
+                    _be_child(words, talk, own, self._forget)
             try:
                 self._children[os.pidfd_open(pid)] = pid, told
             except OSError:
@@ -128,11 +132,12 @@ class Nursery:
         os.close(watch)
 
 
-def _be_child(words: list[str], talk: int, parent: int) -> NoReturn:
+def _be_child(words: list[str], talk: int, parent: int, forget: Callable[[], None]) -> NoReturn:
     """Run the `main` of a module, with standard input and output at `talk`; never return into the supervisor's code."""
     code = 1
     try:
         end_with_parent(parent)
+        forget()
         signals.reset()
         os.setpgid(0, 0)  # a signal to the foreground reaches the control process, which then ends its children
         os.nice(max(0, min(CONTROL + CHILD, LEAST - os.getpriority(os.PRIO_PROCESS, 0))))

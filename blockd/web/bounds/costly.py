@@ -9,14 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from blockd.web.bounds.places import NoPlace, PlaceBounds, Places
+
 SHARE = 0.5  # of the time that costly requests may take, all together
 BURST = 0.5  # seconds that they may take at once, after a time in which they took less
-MAX_WAITING = 16  # costly requests that wait; those beyond are refused
+MAX_WAITING = 16  # costly requests that wait; of more the newest of the client that has most of them is refused
+PATIENCE = 8.0  # seconds that one of them waits for
+AT_ONCE = 4  # requests of a kind that wait for workers, so that they take no connections from clients
 PER_SECOND = 200  # requests of any kind, once BURST_OF_REQUESTS came at once
 BURST_OF_REQUESTS = 100
 
@@ -33,30 +38,23 @@ class CostlyTurns:
     def __init__(self, clock: Callable[[], float], sleep: Sleep = asyncio.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._lock = asyncio.Lock()
-        self._waiting = 0
+        self._places = Places(_waiting(1), clock)
         self._credit = BURST  # seconds that may be taken at once
         self._earned = clock()  # when that was true
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self, client: bytes) -> AsyncIterator[None]:
         """Wait for a turn; the time until the end of the context is what it costs. Raises TooManyRequests."""
-        if self._waiting >= MAX_WAITING:
-            raise TooManyRequests
-        self._waiting += 1
-        try:
-            async with self._lock:
+        async with _place(self._places, client):
+            self._earn()
+            if self._credit < 0:
+                await self._sleep(-self._credit / SHARE)
+            start = self._clock()
+            try:
+                yield
+            finally:
                 self._earn()
-                if self._credit < 0:
-                    await self._sleep(-self._credit / SHARE)
-                start = self._clock()
-                try:
-                    yield
-                finally:
-                    self._earn()
-                    self._credit -= self._clock() - start
-        finally:
-            self._waiting -= 1
+                self._credit -= self._clock() - start
 
     def _earn(self) -> None:
         now = self._clock()
@@ -70,23 +68,36 @@ class RequestPace:
     def __init__(self, clock: Callable[[], float], sleep: Sleep = asyncio.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._lock = asyncio.Lock()
         self._next = 0.0  # when a request would come that keeps the pace from the start of this burst on
 
-    async def keep(self) -> None:
-        """Return at once, or when it is this request's turn if too many came before it."""
-        now = self._clock()
-        self._next = max(self._next, now - BURST_OF_REQUESTS / PER_SECOND) + 1 / PER_SECOND
-        if self._next > now:
-            await self._sleep(self._next - now)
+    async def keep(self, is_gone: Callable[[], bool]) -> bool:
+        """Wait until it is this request's turn, if many came before it; return whether its client is still there.
+
+        `is_gone` tells that. One whose client has gone is passed over, so that those who ask and close their connection
+        have nobody wait: there are as many turns to wait for as connections at most.
+        """
+        async with self._lock:
+            if is_gone():
+                return False
+            now = self._clock()
+            self._next = max(self._next, now - BURST_OF_REQUESTS / PER_SECOND) + 1 / PER_SECOND
+            if self._next > now:
+                await self._sleep(self._next - now)
+        return not is_gone()
 
 
-def in_turn(turns: CostlyTurns) -> Callable[[Handler], Handler]:
+ClientOf = Callable[[web.Request], bytes]
+"""Returns by whom a request is, see `Places.place`."""
+
+
+def in_turn(turns: CostlyTurns, client_of: ClientOf) -> Callable[[Handler], Handler]:
     """Return what has handlers that compute take turns."""
 
     def wrapped(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def handle(request: web.Request) -> web.StreamResponse:
-            async with turns.turn():
+            async with turns.turn(client_of(request)):
                 return await handler(request)
 
         return handle
@@ -94,19 +105,26 @@ def in_turn(turns: CostlyTurns) -> Callable[[Handler], Handler]:
     return wrapped
 
 
-def few(handler: Handler) -> Handler:
+def few(handler: Handler, client_of: ClientOf) -> Handler:
     """Return a handler that waits for workers, with few requests at once."""
-    at_once = 0
+    places = Places(_waiting(AT_ONCE))
 
     @functools.wraps(handler)
     async def handle(request: web.Request) -> web.StreamResponse:
-        nonlocal at_once
-        if at_once >= MAX_WAITING:
-            raise TooManyRequests
-        at_once += 1
-        try:
+        async with _place(places, client_of(request)):
             return await handler(request)
-        finally:
-            at_once -= 1
 
     return handle
+
+
+def _waiting(at_once: int) -> PlaceBounds:
+    return PlaceBounds(at_once, math.inf, MAX_WAITING, PATIENCE, displaces=False)
+
+
+@contextlib.asynccontextmanager
+async def _place(places: Places, client: bytes) -> AsyncIterator[None]:
+    try:
+        async with places.place(client):
+            yield
+    except NoPlace:
+        raise TooManyRequests from None

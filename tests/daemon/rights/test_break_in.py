@@ -6,6 +6,7 @@ Landlock, which the test then turns off to find that nothing else prevents it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -23,6 +24,9 @@ from blockd.daemon.rights.account import Account, become
 from blockd.daemon.rights.capabilities import close_memory
 from blockd.daemon.rights.confinement import Confinement, late_opened
 from blockd.metrics import Counters, Transport
+from blockd.orders import Action, Order, State
+from blockd.ruleset import StatesMemory
+from blockd.ruleset.states import STATES_AT
 from blockd.settings import Settings
 from tests.break_in import NEEDS_ROOT, attempted
 from tests.places import ROOT
@@ -48,6 +52,11 @@ class Machine:
     control: int = 0  # the process id of another process of blockd
     stranger: int = 0  # that of a program that is not blockd's, of another user
     settings: Settings = field(default_factory=Settings)
+    orders: StatesMemory = field(
+        default_factory=lambda: StatesMemory.make(
+            [Order("o", "Ministry", "Platform", Action.SINKHOLE, None, 0)], [0], 1.0
+        )
+    )
 
     @property
     def state(self) -> Path:
@@ -61,6 +70,10 @@ class Machine:
         become(USER)
         close_memory()
         upstreams = self.settings.upstreams
+        if process != "control":
+            self.orders.forget_writing()  # what the supervisor has mapped, and each of these has inherited
+        if process == "compiling child":
+            os.close(self.orders.descriptor)  # as all others
         confine: dict[str, Callable[[], object]] = {
             "worker": lambda: Confinement.of_worker(self.settings, self.state, upstreams).apply(),
             "page": lambda: Confinement.of_page(self.settings, self.state).apply(),
@@ -78,6 +91,7 @@ def machine() -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix="blockd-test-"))
     folder.chmod(0o755)
     made = Machine(folder)
+    made.orders.seal()
     for name in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/admin.secret",
                  "state/feeds/national/accepted", "state/compiling/compiled",
                  "secrets/token", "secrets/tsig", "elsewhere/file"):  # fmt: skip
@@ -189,9 +203,24 @@ def _falsify() -> bool:
     return sum(_hits.queries()) > before
 
 
+def _lift(machine: Machine) -> None:
+    """Write where the states are mapped, else map them, else write to the file; by /proc it is opened anew."""
+    orders = machine.orders
+    if orders.writable is None:
+        anew = os.open(f"/proc/self/fd/{orders.descriptor}", os.O_RDWR)
+        with contextlib.suppress(OSError):
+            os.pwrite(anew, bytes((State.LIFTED,)), STATES_AT)
+            return
+        orders = StatesMemory(anew)
+    orders.map_for_writing()[STATES_AT] = State.LIFTED
+
+
 ATTEMPTS: dict[str, Callable[[Machine], object]] = {
     "read the rulesets": lambda m: (m.state / "rulesets" / "000001.ruleset").read_bytes(),
-    "change a ruleset, or which orders are in force": lambda m: _write(m.state / "rulesets" / "000001.ruleset"),
+    "change a ruleset": lambda m: _write(m.state / "rulesets" / "000001.ruleset"),
+    "read which orders are in force": lambda m: os.pread(m.orders.descriptor, 1, STATES_AT) != b"",
+    "change which orders are in force": _lift,
+    "cut the memory that has them": lambda m: os.ftruncate(m.orders.descriptor, 0),
     "make files in the state folder": lambda m: _write(m.state / "overrides.json"),
     "read what feeds gave": lambda m: (m.state / "feeds" / "national" / "accepted").read_bytes(),
     "change the audit log": lambda m: _write(m.state / "audit.db"),

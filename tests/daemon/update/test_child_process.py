@@ -16,6 +16,7 @@ import pytest
 from blockd.daemon.update.child_process import end
 from blockd.daemon.update.forked_child import ForkedChildren
 from blockd.daemon.update.nursery import Nursery
+from blockd.ruleset import StatesMemory
 from tests.daemon.harness import Daemon, write_list
 from tests.upstream import UpstreamSimulator
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str]) -> int:
     parent, wanted = arguments
     if wanted == "fail":
         raise ValueError("this is what fails")
+    if wanted == "write":
+        os.write(1, b"no" if ORDERS.writable is None else b"yes")
+        return 0
     if wanted == "wait":
         os.write(1, b"waiting")
         time.sleep(600)
@@ -36,15 +40,20 @@ def main(arguments: Sequence[str]) -> int:
     return 7
 
 
+ORDERS = StatesMemory.make([], [], 0.0)
+
+
 def niceness(pid: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, pid)
 
 
-def served(work: Callable[[ForkedChildren, socket.socket], Awaitable[None]]) -> None:
+def served(
+    work: Callable[[ForkedChildren, socket.socket], Awaitable[None]], forget: Callable[[], None] = lambda: None
+) -> None:
     """Have a nursery in this process serve what `work` asks for."""
 
     async def run() -> None:
-        loop, nursery = asyncio.get_running_loop(), Nursery()
+        loop, nursery = asyncio.get_running_loop(), Nursery(forget=forget)
         theirs = nursery.open()
         served: set[int] = set()
 
@@ -73,6 +82,18 @@ def served(work: Callable[[ForkedChildren, socket.socket], Awaitable[None]]) -> 
             nursery.close()
 
     asyncio.run(run())
+
+
+def test_forked_child_has_given_up_the_memory_of_the_orders_states() -> None:
+    async def work(children: ForkedChildren, _theirs: socket.socket) -> None:
+        child = await children.start(__name__, "write", reads=True)
+        assert child.stdout is not None
+        assert await child.stdout.read() == b"no"
+        await end(child)
+
+    assert ORDERS.map_for_writing() is not None
+    served(work, ORDERS.forget_writing)
+    assert ORDERS.writable is not None, "the supervisor's own is still there"
 
 
 def test_forked_child_is_given_its_input_and_has_nothing_else_open() -> None:
