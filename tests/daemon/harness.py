@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -103,14 +104,38 @@ def put(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
+def entries_of(folder: Path) -> dict[Path, os.stat_result]:
+    """Return a folder and all that lies below, by path, with what `lstat` says of each.
+
+    What a running daemon takes away meanwhile, temporary files and folders, is left out: `Path.rglob` would raise
+    FileNotFoundError for a folder that is gone, and so would `stat` for a file.
+    """
+    found = {folder: folder.lstat()}
+    for above, folders, files in os.walk(folder):
+        for name in sorted((*folders, *files)):
+            with contextlib.suppress(FileNotFoundError):
+                found[Path(above, name)] = Path(above, name).lstat()
+    return found
+
+
 def content_of(folder: Path) -> dict[Path, bytes]:
-    """Return what lies in a folder and below, by its path; a running daemon may take temporary files away meanwhile."""
+    """Return the files in a folder and below, by path, without what a running daemon takes away meanwhile."""
     found = {}
-    for path in sorted(folder.rglob("*")):
+    for path, entry in sorted(entries_of(folder).items()):
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file():
+            if stat.S_ISREG(entry.st_mode):
                 found[path] = path.read_bytes()
     return found
+
+
+def remove_below(folder: Path) -> None:
+    """Remove a folder and all that lies below, also where a running daemon adds or takes away files meanwhile."""
+
+    def is_removed() -> bool:
+        shutil.rmtree(folder)
+        return True
+
+    until(is_removed, f"{folder} is removed")
 
 
 def blockd(*arguments: str, folder: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, everywhere, until, write_list
+from tests.daemon.harness import Daemon, everywhere, remove_below, until, write_list
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -78,9 +77,9 @@ def test_rulesets_that_are_removed_are_made_again(daemon: Daemon, is_folder: boo
     path = in_force(daemon)
     for other in path.parent.glob("*.ruleset"):
         if other != path:
-            other.unlink()
+            other.unlink(missing_ok=True)
     if is_folder:
-        shutil.rmtree(path.parent)
+        remove_below(path.parent)
     else:
         path.unlink()
     os.kill(daemon.status()["workers"][0]["pid"], signal.SIGKILL)

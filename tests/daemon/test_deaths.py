@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import PATIENCE, Daemon, everywhere, request, until, write_list
+from tests.daemon.harness import PATIENCE, Daemon, content_of, everywhere, remove_below, request, until, write_list
 from tests.upstream import UpstreamSimulator
 
 LISTENS = "0A"  # the state of a socket, in /proc/net/tcp (proc_pid_net(5))
@@ -120,8 +119,10 @@ def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon
 def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: Path) -> None:
     rulesets = daemon.state_dir / "rulesets"
     kept = tmp_path / "kept"
-    shutil.copytree(rulesets, kept)
-    shutil.rmtree(rulesets)
+    kept.mkdir()
+    for path, content in content_of(rulesets).items():
+        (kept / path.name).write_bytes(content)
+    remove_below(rulesets)
     victim = daemon.status()["workers"][1]["pid"]
     os.kill(victim, signal.SIGKILL)
     until(lambda: daemon.log.count("cannot be opened as a ruleset") >= 1, "the failure is told")

@@ -7,12 +7,13 @@ import os
 import random
 import signal
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, entries_of, until, write_list
 from tests.effort import tries
 from tests.upstream import UpstreamSimulator
 
@@ -88,4 +89,5 @@ def _assert_good(daemon: Daemon, sock: socket.socket, number: int) -> None:
 
 def _unfinished(daemon: Daemon) -> set[str]:
     """Return the files that are being written, or that a killed process has left."""
-    return {path.name for path in daemon.state_dir.rglob(".*") if path.is_file()}
+    found = entries_of(daemon.state_dir).items()
+    return {path.name for path, entry in found if path.name.startswith(".") and stat.S_ISREG(entry.st_mode)}

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.daemon.harness import Daemon, blockd, until, write_list
+from tests.daemon.harness import Daemon, blockd, entries_of, until, write_list
 from tests.places import ROOT
 
 NOBODY = "nobody"
@@ -210,15 +210,15 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
     uid = pwd.getpwnam(NOBODY).pw_uid
     told = run(daemon)  # which changes the owner of nothing
     assert f"`chown -R {NOBODY}: {daemon.state_dir}`" in told.stderr
-    assert {path.lstat().st_uid for path in (daemon.state_dir, *daemon.state_dir.rglob("*"))} == {0}
+    assert {entry.st_uid for entry in entries_of(daemon.state_dir).values()} == {0}
     shutil.rmtree(daemon.state_dir)
     daemon.state_dir.mkdir()
     os.chown(daemon.state_dir, uid, -1)
     with daemon:
         assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in daemon.processes()} == {uid}
-        lasting = (path for path in daemon.state_dir.rglob("*") if not path.name.startswith("."))
-        assert all(path.stat().st_uid == uid for path in (daemon.state_dir, *lasting))
+        lasting = (entry for path, entry in entries_of(daemon.state_dir).items() if not path.name.startswith("."))
+        assert {entry.st_uid for entry in lasting} == {uid}
         for pid in daemon.processes():
             status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
             found = dict(re.findall(r"^(Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs|Uid):\s(.+)$", status, re.MULTILINE))
@@ -233,7 +233,7 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
             "control": {daemon.admin_port},
         }, "each process holds its own sockets alone"
         assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o750
-        modes = {path: path.lstat().st_mode for path in daemon.state_dir.rglob("*")}
+        modes = {path: entry.st_mode for path, entry in entries_of(daemon.state_dir).items()}
         assert {path: oct(mode) for path, mode in modes.items() if mode & 0o027} == {}
         assert daemon.refresh()["feeds"] == {"national": {"outcome": "unchanged"}}
 

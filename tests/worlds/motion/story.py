@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import random
 import shutil
+import stat
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.gate.guard import Guard
 from blockd.settings import Feed, SignedFeed
 from blockd.times import time_text
+from tests.daemon.harness import entries_of
 from tests.daemon.parts import ManualTime
 from tests.feeds.transfer.primary import Primary
 from tests.feeds.tuf.repository import NOW, Repository
@@ -340,11 +342,10 @@ class Story:
 
     def _measure(self) -> None:
         versions, log, other = self.node.control._state.versions, 0, 0
-        for path in self._state.rglob("*"):
-            with contextlib.suppress(FileNotFoundError):  # what a thread has just renamed
-                size = path.stat().st_size if path.is_file() else 0
-                log += size if path.name.startswith(DATABASE) else 0
-                other += size if not path.name.startswith(DATABASE) and versions.folder not in path.parents else 0
+        for path, entry in entries_of(self._state).items():
+            size = entry.st_size if stat.S_ISREG(entry.st_mode) else 0
+            log += size if path.name.startswith(DATABASE) else 0
+            other += size if not path.name.startswith(DATABASE) and versions.folder not in path.parents else 0
         self.figures.versions.append(len(versions.all()))
         self.figures.logs.append(log)
         self.figures.sizes.append(other)
