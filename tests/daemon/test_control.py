@@ -286,7 +286,15 @@ def test_status_has_the_keys_that_the_admin_api_names(run: Run) -> None:
         told = json.loads(json.dumps(node.control.status().to_json()))
         assert list(told) == STATUS
         assert list(told["feeds"][0]) == FEED
-        assert list(told["ruleset"]) == ["version", "digest", "compiled", "names", "networks", "orders", "verified_age_seconds"]
+        assert list(told["ruleset"]) == [
+            "version",
+            "digest",
+            "compiled",
+            "names",
+            "networks",
+            "orders",
+            "verified_age_seconds",
+        ]
         assert told["workers"] == [{"index": n, "pid": 10 + n, "enforcing": 1} for n in range(2)]
         assert told["pinned"] == {
             "version": 1, "since": time_text(NOW), "reason": "Let it be.", "enforced": 1, "base": None
