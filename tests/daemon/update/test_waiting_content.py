@@ -265,7 +265,8 @@ def test_refused_content_that_comes_back_displaces_what_waits_and_is_told(run: R
         assert feed.state.incoming is not None
         source.give(*refused)
         await rig.updater.refresh(None)
-        assert (feed.state.incoming, rig.blocked("newer.example")) == (None, [])
+        assert rig.blocked("newer.example") == []
+        assert not (feed.state.folder / "offered").exists()
         assert "lines are not valid" in feed.refusal
         assert rig.compiler.compiled[:2] == [["one"], ["one"]]
         assert not any(rig.compiler.compiled[2:])
