@@ -99,22 +99,28 @@ class LoneReading:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, name: str, managed: ManagedFeed) -> None:
+        reading = self._readings[name]
+        try:
+            await self._read_until_known(name, managed, reading)
+        finally:
+            reading.tried.set()
+
+    async def _read_until_known(self, name: str, managed: ManagedFeed, reading: _Reading) -> None:
         fetched = managed.state.reading
         assert fetched is not None  # noqa: S101 - `begin` has set it
         candidate = self._feeds.candidate(name, replace(fetched, read_alone=True))
         failures = 0
         while (built := await self._attempt(managed, candidate, failures)) is None:
-            self._readings[name].tried.set()
+            reading.tried.set()
             await self._timing.sleep(retry_after(failures))
             failures += 1
-        reading = self._readings.pop(name)
+        del self._readings[name]
         managed.note_spent(built.spent.get(name), is_refused=name in built.refused)
         if name in built.refused:
             self._outcomes.refused(managed, fetched, built.refused[name], built)
         else:
             managed.put_back(replace(fetched, read_alone=True))
             self._outcomes.read()
-        reading.tried.set()
 
     async def _attempt(self, managed: ManagedFeed, candidate: Candidate, failures: int) -> Built | None:
         """Return what came of reading a content; None if that failed, which is told, but not by its fault."""

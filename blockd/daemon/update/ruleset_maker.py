@@ -167,9 +167,11 @@ class RulesetMaker:
             if is_done:
                 await self._compile(candidates, urgent)
         if is_done:
+            self._taker.settle(urgent)
             for name in urgent:
                 del fresh[name]
-            self._taker.settle(urgent)
+                if self.feeds[name].state.incoming and (again := self.feeds[name].take_candidate()):
+                    fresh[name] = again  # it could not be compiled without the others
 
     def _take_turns(self, fresh: dict[str, Fetched]) -> None:
         """Leave in `fresh` either news that are quick or slow ones, and offer the rest again."""

@@ -21,7 +21,7 @@ from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.update.ruleset_maker import RulesetMaker
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import Fetched
 
 ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
@@ -161,6 +161,9 @@ class Updater:
                 self._polled(managed, await managed.poll())
             except FeedRefused as refused:
                 managed.look_refusal = managed.note_refusal(refused, self._taker.catalogue(), self._recorder)
+            except OSError as error:
+                fault = FeedRefused("fault", f"What was fetched cannot be kept ({cause_of(error)}). It is tried again.")
+                managed.look_refusal = managed.note_refusal(fault, self._taker.catalogue(), self._recorder)
             except Exception:
                 log.exception(
                     "Polling feed %s failed because of an internal error in blockd.", managed.source.feed.name
