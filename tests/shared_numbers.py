@@ -66,7 +66,16 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(edns, "CLIENT_COOKIE", "MIN_SERVER_COOKIE", "MAX_SERVER_COOKIE"),
-        of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_DOUBTS", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES", "FAILURES_PER_TURN"),
+        of(
+            limits,
+            "MAX_ASKED",
+            "MAX_IN_FLIGHT",
+            "MAX_DOUBTS",
+            "MAX_LATE",
+            "MAX_STRAYS",
+            "MAX_FAILURES",
+            "FAILURES_PER_TURN",
+        ),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
         of(query, "MAX_DATAGRAM", "MAX_OPTIONS"),
