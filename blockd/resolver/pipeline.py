@@ -118,12 +118,11 @@ class Pipeline:
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream; None if no answer is to be sent."""
         outcome: bytes | Outcome = Outcome.WAIT
-        asker, _ = keys_of(context.host)
         while outcome is Outcome.WAIT:
             lookup = context.lookup
             # A lookup's question is about what upstreams say now.
             stale = None if context.is_unjudged else self._cache.get_stale(lookup, self._clock())
-            said = await self._caching.resolve(lookup, self._stale_after if stale else None, asker)
+            said = await self._caching.resolve(lookup, self._stale_after if stale else None, keys_of(context.host)[0])
             if isinstance(said, Failure):
                 context.failure = said
             else:

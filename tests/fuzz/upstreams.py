@@ -159,7 +159,8 @@ class Upstreams:
             self.numbered += 1
             self.waiting.add(self.numbered)
             name = zone + b"\3" + bytes(self.chance.choices(b"abcdefgh", k=3))
-            if self.engine.resolve(name, 1, self.chance.randrange(2) == 0, False, self.numbered) is not None:
+            asker = self.chance.randbytes(self.chance.choice((0, 4, 8)))
+            if self.engine.resolve(name, 1, self.chance.randrange(2) == 0, False, self.numbered, asker) is not None:
                 self.waiting.remove(self.numbered)
                 self.failures += 1
 

@@ -10,6 +10,7 @@ from blockd.resolver.response import Response
 
 if TYPE_CHECKING:
     from blockd.resolver.forwarding.failures import Failure
+    from blockd.resolver.forwarding.floods import Floods
     from blockd.resolver.forwarding.groups import LinkGroup
     from blockd.resolver.forwarding.tries import Try
 
@@ -79,3 +80,31 @@ class Flight:
             if not waiter.done():
                 waiter.set_result(outcome)
         self.waiters = []
+
+    # What is counted below its domain.
+
+    def doubt(self, floods: Floods, now: float) -> None:
+        """Count it among those that take long, until it ends."""
+        if not self.is_doubted:
+            self.is_doubted = True
+            floods.note_doubt(self.key[0], self.asker, now)
+
+    def end_doubt(self, floods: Floods) -> None:
+        """Count it among those that take long no more."""
+        if self.is_doubted:
+            self.is_doubted = False
+            floods.end_doubt(self.key[0], self.asker)
+
+    def count_failure(self, floods: Floods, now: float) -> None:
+        """Count it among those that fail, once, now that it has ended."""
+        self.end_doubt(floods)
+        if not self.is_counted:
+            self.is_counted = True
+            floods.note_failure(self.key[0], self.asker, now)
+
+    def take_back(self, floods: Floods) -> None:
+        """Count it no more: it has been answered after all."""
+        self.end_doubt(floods)
+        if self.is_counted:
+            self.is_counted = False
+            floods.take_back(self.key[0], self.asker)

@@ -102,7 +102,7 @@ class Flights:
         """Return the flights that somebody waits for; nothing that was asked is listened to any more."""
         flying = list(self._flights.values())
         for flight in [*flying, *self._late]:
-            self._end_doubt(flight)
+            flight.end_doubt(self.floods)
             self._leave(flight)
         self._flights.clear()
         self._late.clear()
@@ -177,7 +177,7 @@ class Flights:
         """Ask one upstream of the group; return whether that was possible."""
         link, now = flight.group.links[index], self._now()
         if flight.asked and flight.fails_alone:
-            self._doubt(flight, now)
+            flight.doubt(self.floods, now)
         flight.asked += 1
         flight.tried |= 1 << index
         flight.again = -1
@@ -236,7 +236,7 @@ class Flights:
     def _is_in_flood(self, flight: Flight, now: float) -> bool:
         """Return whether a question that has not been answered is not worth another one."""
         if flight.fails_alone:
-            self._doubt(flight, now)
+            flight.doubt(self.floods, now)
         return self.floods.is_flooded(flight.key[0], flight.asker, now)
 
     def _doubt_no_more(self, flight: Flight) -> int:
@@ -274,12 +274,9 @@ class Flights:
             self.failures.forget(flight.key)
         flight.is_resolved = True
         if response.rcode == types.NXDOMAIN:
-            self._count_failure(flight, self._now())
+            flight.count_failure(self.floods, self._now())
         else:
-            self._end_doubt(flight)
-            if flight.is_counted:
-                flight.is_counted = False
-                self.floods.take_back(flight.key[0], flight.asker)
+            flight.take_back(self.floods)
         if not flight.is_done:
             self._end(flight, response)
             return
@@ -304,7 +301,7 @@ class Flights:
             sentences.append(said)
         is_about_name = flight.fails_alone
         if is_about_name:
-            self._count_failure(flight, now)
+            flight.count_failure(self.floods, now)
         for made in flight.open_tries:
             made.link.stop_doubting(made)
             if not made.link.health.is_heard_since(made.sent):
@@ -316,27 +313,9 @@ class Flights:
             self.failures.note(flight.key, outcome, self._clock(), about)
         self._end(flight, outcome)
 
-    def _doubt(self, flight: Flight, now: float) -> None:
-        """Count a flight among those below its domain that take long, until it ends."""
-        if not flight.is_doubted:
-            flight.is_doubted = True
-            self.floods.note_doubt(flight.key[0], flight.asker, now)
-
-    def _end_doubt(self, flight: Flight) -> None:
-        if flight.is_doubted:
-            flight.is_doubted = False
-            self.floods.end_doubt(flight.key[0], flight.asker)
-
-    def _count_failure(self, flight: Flight, now: float) -> None:
-        """Count a flight that has ended among those that fail below its domain, once."""
-        self._end_doubt(flight)
-        if not flight.is_counted:
-            flight.is_counted = True
-            self.floods.note_failure(flight.key[0], flight.asker, now)
-
     def _end(self, flight: Flight, outcome: Response | Failure) -> None:
         """Tell those who wait; answers that come later are still heard."""
-        self._end_doubt(flight)
+        flight.end_doubt(self.floods)
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
             if flight.is_resolved:

@@ -128,7 +128,8 @@ def _asked(
         ]
     )
     asked = made.question[0]
-    response = parse(made.to_wire(max_size=65535), len(asked.name.to_wire()) + 4)
+    question_octets = sum(len(label) + 1 for label in asked.name.labels) + 4
+    response = parse(made.to_wire(max_size=65535), question_octets)
     key = key_from_text(asked.name.to_text().rstrip(".")), 1, False, False
     rig.resolver.pipeline._cache.put(key, response, rig.clock())
     wire = dns.message.make_query(asked.name, "A", use_edns=0, payload=1232).to_wire()

@@ -25,7 +25,7 @@ cdef class Course(Links):
     cdef int doubt(self, Flight *flight, double now) except -1
     cdef int end_doubt(self, Flight *flight) except -1
     cdef int count_failure(self, Flight *flight, double now) except -1
-    cdef int take_back(self, Flight *flight) except -1
+    cdef int note_answer(self, Flight *flight, bint fails, double now) except -1
     cdef int go_on(self, Flight *flight, double now) except -1
     cdef bint _ask(self, Flight *flight, int member, bint is_plain, double now) except *
     cdef Try *_new_try(self, Flight *flight, int upstream, int member, bint is_plain) noexcept nogil

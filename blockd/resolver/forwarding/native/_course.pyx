@@ -105,8 +105,10 @@ cdef class Course(Links):
             self.floods.note_failure(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
         return 0
 
-    cdef int take_back(self, Flight *flight) except -1:
-        """Count a flight no more: it has been answered after all."""
+    cdef int note_answer(self, Flight *flight, bint fails, double now) except -1:
+        """Count a flight that has been answered, with NXDOMAIN if it `fails`; else it counts no more."""
+        if fails:
+            return self.count_failure(flight, now)
         self.end_doubt(flight)
         if flight.is_counted:
             flight.is_counted = False

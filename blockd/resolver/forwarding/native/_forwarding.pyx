@@ -16,8 +16,7 @@ from libc.string cimport memcpy
 from blockd.metrics import counters as layout
 from blockd.resolver.reading.fitting import TOO_FAR
 from blockd.resolver.reading.names import TOO_MANY_LABELS
-from blockd.resolver.reading.refusals import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_LARGE
-from blockd.resolver.reading.refusals import MALFORMED as MALFORMED_TEXT
+from blockd.resolver.reading.refusals import LOOP, NOT_OF_DNAME, OTHER_CLASS, TOO_LARGE, MALFORMED as MALFORMED_TEXT
 from blockd.resolver.response import TOO_MANY
 
 from blockd.dns cimport _types as types
@@ -32,7 +31,7 @@ from blockd.resolver.engine._sockets cimport monotonic
 from blockd.resolver._numbers cimport FAILURES_PER_TURN, MAX_ASKED, MAX_DOUBTS, MAX_IN_FLIGHT
 from blockd.resolver.forwarding.native._failures cimport ABOUT_NAME, ABOUT_SILENCE, ABOUT_UPSTREAMS, FAILURE_PLACES
 from blockd.resolver.forwarding.native._flights cimport NOWHERE, SAID_RCODE, SAID_TEXT, Asker
-from blockd.resolver.forwarding.native._wording cimport Text, add, add_seconds, add_word, explain, write_error
+from blockd.resolver.forwarding.native._wording cimport Remote, Text, add, add_seconds, add_word, explain, write_error
 from blockd.resolver.forwarding.health cimport Health, failure_kept
 from blockd.resolver.forwarding.health import DOWN, MALFORMED, REFUSING, SERVFAILING, SILENT, UP
 
@@ -163,8 +162,7 @@ cdef class Forwarding(Course):
     # How a question is asked.
 
     cdef Asked ask(
-        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd,
-        const Asker *asker, double now,
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, const Asker *asker, double now
     ) except *:
         """Set `found` to a flight that asks a question, which may be a new one; or `said` to what is known of it."""
         cdef Flight *flight = self.flights.find(hashed, key, size, qtype, do_, cd)
@@ -196,6 +194,7 @@ cdef class Forwarding(Course):
         """Return whether no upstream of a group is worth asking, and set `said` to that."""
         cdef Health health
         cdef double since = -INFINITY
+        cdef const Remote *remote
         cdef Text text
         cdef int i
         for health in <list>self.group_healths[group]:
@@ -210,10 +209,8 @@ cdef class Forwarding(Course):
             add_seconds(&text, now - since)
             for i in range(self.groups[group].count):
                 add_word(&text, b", " if i else b": ")
-                add(
-                    &text, <const char *>self.remotes[self.groups[group].members[i]].text,
-                    self.remotes[self.groups[group].members[i]].text_size,
-                )
+                remote = &self.remotes[self.groups[group].members[i]]
+                add(&text, <const char *>remote.text, remote.text_size)
         self.is_said = False
         self.said_size = write_error(self.said, types.EDE_NO_REACHABLE_AUTHORITY, &text)
         return True
@@ -427,10 +424,7 @@ cdef class Forwarding(Course):
             free(entry)
             return self.go_on(flight, now)  # another upstream was faster
         flight.is_resolved = True
-        if entry.rcode == types.NXDOMAIN:
-            self.count_failure(flight, now)
-        else:
-            self.take_back(flight)
+        self.note_answer(flight, entry.rcode == types.NXDOMAIN, now)
         if self.failures.count and entry.rcode != types.YXDOMAIN:
             failure = self.failures.find(
                 flight.hash, flight.key, flight.key_size, flight.qtype, flight.do_, flight.cd
