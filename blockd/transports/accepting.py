@@ -5,6 +5,9 @@ often does not keep others waiting behind it; time bounds both.
 
 The loops of asyncio and libuv accept all that wait in one turn. Without descriptors, asyncio's logs a traceback each
 time and pauses for a second.
+
+TCP_DEFER_ACCEPT is not set, which would spare those that connect and say nothing: the kernel keeps them among its half
+open connections then, where they leave no room for others, and no bound by address holds.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
-AT_ONCE = 16  # connections admitted in one turn of the event loop, about 1 ms; what was asked over UDP comes next
-BUDGET = 0.001  # seconds after which no more of them are accepted in the same turn
+AT_ONCE = 16  # connections admitted in one turn of the event loop; what was asked over UDP comes next
+BUDGET = 0.0005  # seconds after which no more of them are accepted in the same turn
 PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
 LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
 

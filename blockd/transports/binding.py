@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
 from blockd.settings import Settings, SocketAddress
+from blockd.transports.accepting import BACKLOG
 
-BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
 # Octets that the kernel may hold of one connection over TCP: questions that are not taken yet, answers that are left
 # unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.

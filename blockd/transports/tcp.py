@@ -13,7 +13,7 @@ from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import Pace, PaceBounds
-from blockd.transports.streams import Streams
+from blockd.transports.stream_sockets import StreamSockets
 from blockd.transports.tcp_connection import READ, TcpConnection
 from blockd.transports.turns import TakingTurns
 
@@ -48,7 +48,7 @@ class TcpServer:
         )
         self.unread: OrderedDict[TcpConnection, None] = OrderedDict()  # the one that has left answers unread longest
         self.turns = TakingTurns()
-        self.streams = Streams(READ, self._begin_turn)
+        self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
         self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
         self._acceptors: list[StreamAcceptor] = []

@@ -2,10 +2,10 @@
 
 cimport cython
 
-from blockd.transports.streams cimport Stream
+from blockd.transports.stream_sockets cimport StreamSocket
 
 
-cdef class TcpConnection(Stream):
+cdef class TcpConnection(StreamSocket):
     cdef object _server
     cdef str _host
     cdef readonly bytearray _buffer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from blockd.dns import types
 from blockd.resolver import Outcome
-from blockd.transports.streams import Stream
+from blockd.transports.stream_sockets import StreamSocket
 
 if TYPE_CHECKING:
     from blockd.transports.tcp import TcpServer
@@ -30,12 +30,12 @@ MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before 
 _ANSWER = types.QR >> 8  # in the third octet
 
 
-class TcpConnection(Stream):
+class TcpConnection(StreamSocket):
     """A connection of `host`; see `TcpServer` for what it shares with others."""
 
     def __init__(self, server: TcpServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
-        Stream.__init__(self, server.streams, sock)
+        StreamSocket.__init__(self, server.streams, sock)
         self._server = server
         self._host = host
         self._buffer = bytearray()

@@ -7,14 +7,14 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from blockd.transports.streams import Stream, Streams
+from blockd.transports.stream_sockets import StreamSocket, StreamSockets
 from tests.transports.loops import Run, until
 
 
-class Noting(Stream):
+class Noting(StreamSocket):
     """Notes what happens to it."""
 
-    def __init__(self, made: Streams, sock: socket.socket) -> None:
+    def __init__(self, made: StreamSockets, sock: socket.socket) -> None:
         super().__init__(made, sock)
         self.noted: list[str] = []
         self.octets = b""
@@ -43,7 +43,7 @@ class Noting(Stream):
 
 
 @contextmanager
-def pair(made: Streams) -> Iterator[tuple[Noting, socket.socket]]:
+def pair(made: StreamSockets) -> Iterator[tuple[Noting, socket.socket]]:
     """Connect a stream to a socket."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as far:
         far.setblocking(False)
@@ -57,7 +57,7 @@ def pair(made: Streams) -> Iterator[tuple[Noting, socket.socket]]:
 
 def test_octets_come_and_go_until_it_is_closed(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         with pair(made) as (stream, far):
             far.send(b"question")
             await until(lambda: stream.octets == b"question")
@@ -76,7 +76,7 @@ def test_octets_come_and_go_until_it_is_closed(run: Run) -> None:
 
 def test_what_the_kernel_does_not_take_is_sent_later_and_before_the_end(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         octets = bytes(range(256)) * (1 << 16)
         with pair(made) as (stream, far):
             stream.send(octets)
@@ -97,7 +97,7 @@ def test_what_the_kernel_does_not_take_is_sent_later_and_before_the_end(run: Run
 
 def test_who_has_read_all_is_told_of(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         with pair(made) as (stream, far):
             stream.send(bytes(1 << 24))
             while "taken" not in stream.noted:
@@ -111,7 +111,7 @@ def test_who_has_read_all_is_told_of(run: Run) -> None:
 
 def test_nothing_is_read_of_one_that_wants_no_more(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         with pair(made) as (stream, far), pair(made) as (other, others):
             stream.wants = False
             far.send(b"question")
@@ -129,7 +129,7 @@ def test_nothing_is_read_of_one_that_wants_no_more(run: Run) -> None:
 
 def test_an_rst_closes_it_even_if_nothing_is_read(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         with pair(made) as (stream, far):
             stream.read(False)
             far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -144,7 +144,7 @@ def test_an_rst_closes_it_even_if_nothing_is_read(run: Run) -> None:
 
 def test_time_bounds_what_is_read_in_one_turn_and_all_have_theirs(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14, clock=itertools.count().__next__)  # each look at the clock takes a second
+        made = StreamSockets(1 << 14, clock=itertools.count().__next__)  # each look at the clock takes a second
         with pair(made) as (one, first), pair(made) as (two, second):
             first.send(b"1")
             second.send(b"2")
@@ -160,7 +160,7 @@ def test_time_bounds_what_is_read_in_one_turn_and_all_have_theirs(run: Run) -> N
 
 def test_the_last_stream_takes_the_epoll_with_it(run: Run) -> None:
     async def main() -> None:
-        made = Streams(1 << 14)
+        made = StreamSockets(1 << 14)
         with pair(made) as (stream, far):
             made.close()
             far.send(b"question")

@@ -16,14 +16,14 @@ from collections.abc import Callable
 from blockd.transports.deadlines import Deadlines
 
 AT_ONCE = 32  # sockets that are read or written in one turn of the event loop
-BUDGET = 0.001  # seconds after which no more of them are in the same turn
+BUDGET = 0.0005  # seconds after which no more of them are in the same turn
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 _BROKEN = select.EPOLLERR | select.EPOLLHUP  # an RST came, or nothing has come for too long
 _NOW = socket.MSG_DONTWAIT  # sockets are accepted as blocking ones: a system call less
 
 
-class Streams:
+class StreamSockets:
     """The streams of one server, in the running event loop; `clock` is monotonic, in seconds."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Streams:
         self._begins = begins
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
-        self._streams: dict[int, Stream] = {}  # by descriptor
+        self._streams: dict[int, StreamSocket] = {}  # by descriptor
         self._closing = False
         self._loop.add_reader(self._epoll.fileno(), self._serve)
 
@@ -45,7 +45,7 @@ class Streams:
         self._closing = True
         self._close_if_empty()
 
-    def add(self, stream: Stream, descriptor: int) -> None:
+    def add(self, stream: StreamSocket, descriptor: int) -> None:
         """Watch for what it receives."""
         self._streams[descriptor] = stream
         self._epoll.register(descriptor, _READ)
@@ -54,7 +54,7 @@ class Streams:
         """Watch for other events."""
         self._epoll.modify(descriptor, events)
 
-    def remove(self, stream: Stream, descriptor: int) -> None:
+    def remove(self, stream: StreamSocket, descriptor: int) -> None:
         """Watch it no more; its socket is still open."""
         del self._streams[descriptor]
         self._epoll.unregister(descriptor)
@@ -79,13 +79,13 @@ class Streams:
             self._epoll.close()
 
 
-class Stream:
+class StreamSocket:
     """A connected socket until it is closed; a protocol inherits from it.
 
     What the kernel does not take at once is kept, and sent as soon as it does.
     """
 
-    def __init__(self, streams: Streams, sock: socket.SocketType) -> None:
+    def __init__(self, streams: StreamSockets, sock: socket.SocketType) -> None:
         self.streams = streams
         self.due = 0  # see `Deadlines`
         self._sock: socket.SocketType | None = sock

@@ -1,4 +1,4 @@
-# The types with which streams.py is compiled.
+# The types with which stream_sockets.py is compiled.
 
 cimport cython
 
@@ -6,7 +6,7 @@ from blockd.transports.deadlines cimport Deadlines
 
 
 @cython.final
-cdef class Streams:
+cdef class StreamSockets:
     cdef readonly object clock
     cdef readonly Deadlines deadlines
     cdef readonly object incoming
@@ -17,18 +17,18 @@ cdef class Streams:
     cdef bint _closing
 
     cpdef close(self)
-    cpdef add(self, Stream stream, int descriptor)
+    cpdef add(self, StreamSocket stream, int descriptor)
     cpdef watch(self, int descriptor, int events)
-    cpdef remove(self, Stream stream, int descriptor)
+    cpdef remove(self, StreamSocket stream, int descriptor)
 
-    @cython.locals(end=double, stream=Stream)
+    @cython.locals(end=double, stream=StreamSocket)
     cpdef _serve(self)
 
     cdef _close_if_empty(self)
 
 
-cdef class Stream:
-    cdef readonly Streams streams
+cdef class StreamSocket:
+    cdef readonly StreamSockets streams
     cdef public long long due
     cdef readonly bint reads
     cdef object _sock
