@@ -8,7 +8,6 @@ of `blockd.web.bearer`: not everybody who reaches the port may change what is en
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 import logging
@@ -16,7 +15,6 @@ import time
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import prometheus_client
 from aiohttp import hdrs, web
@@ -287,7 +285,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _client_of(request: web.Request) -> bytes:
     """Return the client's address in network order, empty if it is not known."""
-    return b"" if request.transport is None else client_of(cast(asyncio.Transport, request.transport))
+    return b"" if request.transport is None else client_of(request.transport)
 
 
 def _authorization(request: web.Request) -> str | None:
