@@ -106,7 +106,7 @@ class FeedState:
             log.warning("The state of a feed in %s cannot be read (%s); the feed is fetched again.", folder, error)
         if not is_end_known:
             state._find_end()
-        if not (folder / ACCEPTED).is_file():
+        if not os.path.isfile(folder / ACCEPTED):  # noqa: PTH113 - false as well if the folder may not be read
             state.accepted_digest = ""
         if not state.accepted_digest:
             state.validators = Validators()
@@ -181,16 +181,21 @@ class FeedState:
         return replace(candidate, accepted=replace(candidate.accepted, path=self.folder / BEGUN))
 
     def end_begun(self) -> None:
-        """Forget what a compile began with."""
-        (self.folder / BEGUN).unlink(missing_ok=True)
+        """Forget what a compile began with; it stays, and is replaced by the next, where it cannot be removed."""
+        with contextlib.suppress(OSError):
+            (self.folder / BEGUN).unlink()
 
     def room(self) -> int:
-        """Return the octets of all that is kept of the feed; a file that two names have counts once."""
+        """Return the octets of all that is kept of the feed; a file that two names have counts once.
+
+        What is out of reach does not count.
+        """
         sizes = {}
-        for path in self.folder.rglob("*"):
-            with contextlib.suppress(OSError):
-                found = path.lstat()
-                sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        with contextlib.suppress(OSError):
+            for path in self.folder.rglob("*"):
+                with contextlib.suppress(OSError):
+                    found = path.lstat()
+                    sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
         return sum(sizes.values())
 
     def hold(self, candidate: Fetched) -> None:
@@ -230,7 +235,7 @@ class FeedState:
 
     def put_back(self, candidate: Fetched) -> None:
         """Offer a candidate again, unless there is something newer, or its file is gone since it was refused."""
-        if self.incoming is None and candidate.path.is_file():
+        if self.incoming is None and os.path.isfile(candidate.path):  # noqa: PTH113 - false as well if out of reach
             incoming = candidate.path.replace(self.folder / INCOMING)
             self.incoming = replace(candidate, path=incoming)
 
