@@ -105,6 +105,7 @@ class ControlProcess:
         self._timing = timing
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
+        self._is_blind = state.is_out_of_reach()  # then nothing is made of feeds whose state could not be read
         # From here on each part depends only on those above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
         self._workers = Workers(
@@ -195,7 +196,8 @@ class ControlProcess:
             hosts = [self._settings.listen.admin.host]
             admin = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
             stating = self._statements.state_forever(self._settings.audit.statement)
-            needed = self._updater.run(), self._order_clock.run(), self._upstreams.run(), self._damage.run()
+            needed = [self._order_clock.run(), self._upstreams.run(), self._damage.run()]
+            needed += [] if self._is_blind else [self._updater.run()]
             tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
             if self._context.announce:
                 shown = self._context, self._feeds, self._updater, self._switcher, self._timing, self.readiness
@@ -295,7 +297,7 @@ class ControlProcess:
 
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""
-        if "refresh" in message:
+        if "refresh" in message and not self._is_blind:
             self._context.running.tell()
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)

@@ -20,6 +20,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Sender
 from blockd.daemon.timing import Timing
+from blockd.errors import CommandError
 from blockd.files import stamp_of
 
 LOOK = 2.0  # seconds between two looks
@@ -59,21 +60,33 @@ class Damage:
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
     async def run(self) -> None:
-        """Look, for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.scrub.run())
-            while True:
-                await self.look()
-                await self._timing.sleep(LOOK)
+        """Look, for ever.
+
+        Raises CommandError once a folder can be used that could not when this process began: it has to begin anew,
+        with what is there.
+        """
+        await asyncio.gather(self._look_again_and_again(), self.scrub.run())
+
+    async def _look_again_and_again(self) -> None:
+        await self.look()
+        was_out_of_use = bool(self.unwritable)
+        while True:
+            await self._timing.sleep(LOOK)
+            await self.look()
+            if was_out_of_use and not self.unwritable:
+                raise CommandError(f"{self._state.folder} can be used again. This process begins anew with it.")
 
     async def look(self) -> None:
         """Look at the file in force, at what was set aside, and at whether the folder can be written."""
         enforced = self._switcher.enforced
+        before = self.unwritable
         self.unwritable, self._set_aside = await asyncio.to_thread(self._seen)
         if enforced is None:
             return
         path, opened = enforced.ruleset.path, enforced.ruleset.stamp
         now = await asyncio.to_thread(stamp_of, path)
+        if now == opened or (before and not self.unwritable):  # what was found then may be otherwise now
+            self._told = _NOTHING
         if now not in (opened, self._told) and enforced is self._switcher.enforced:
             self._told = now
             what = "has changed since it was opened" if now is not None else "is gone, or cannot be reached"

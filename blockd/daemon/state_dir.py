@@ -26,6 +26,7 @@ from pathlib import Path
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.processes.folder_lock import take_lock
+from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.writability import bears_read_only, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
@@ -77,6 +78,7 @@ class StateDir:
         self.folder = folder
         self._translations = translations
         self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
+        self.held = HeldFiles()
         self._groups = groups
         self.versions = Versions(folder / "rulesets")
         self.compiling = folder / "compiling"
@@ -132,8 +134,12 @@ class StateDir:
     def tidy(self) -> None:
         """Remove unfinished files of a killed blockd, and whatever is not a regular file where one belongs.
 
-        Call it only while the folder is locked.
+        Call it only while the folder is locked. What cannot be looked through is left as it is.
         """
+        with contextlib.suppress(OSError):
+            self._tidy()
+
+    def _tidy(self) -> None:
         for path in (*(self.folder / name for name in _OF_BEFORE), *self.versions.folder.glob("*.orders")):
             remove(path)
         for path in self.folder.rglob(".*"):
@@ -186,13 +192,13 @@ class StateDir:
         The whole file is verified if `verify` is true; it need not be if it has just been written here.
         Raises RulesetError if it cannot be used.
         """
-        ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
+        ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like, held=self.held.of(version))
         record = self.versions.record(version) if verify else None
         if record is not None and record.digest != ruleset.digest:
             ruleset.close()
             raise DamagedRuleset(f"{ruleset.path} cannot be used as a ruleset: {OTHER}")
         orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
-        hit_slots = slots.of(ruleset.catalogue, version, self.versions.all())
+        hit_slots = slots.of(ruleset.catalogue, version, self._kept())
         try:
             self.take_states(version, StatesMemory.make(orders, hit_slots, now, stale))
         except OSError as error:
@@ -221,6 +227,22 @@ class StateDir:
         except KeyError:
             raise RulesetError(f"version {version} was not prepared") from None
 
+    def is_out_of_reach(self) -> bool:
+        """Return whether this process cannot read what a start needs: the folder is gone, or closed to it."""
+        folders = (self.folder, self.versions.folder, self.folder / "feeds")
+        return not all(os.access(folder, os.R_OK | os.X_OK) for folder in folders)
+
+    def _is_only_held(self, version: int) -> bool:
+        """Return whether a version is held whose file cannot be seen, and cannot be made anew at its place either."""
+        return self.held.of(version) is not None and bool(self.unwritable())
+
+    def _kept(self) -> list[int]:
+        """Return the versions kept; none if that cannot be found out."""
+        try:
+            return self.versions.all()
+        except OSError:
+            return []
+
     def forget_writing(self) -> None:
         """Unmap, in a process that may only read states, what it could write."""
         for memory in self._states.values():
@@ -244,13 +266,16 @@ class StateDir:
         read, with an empty text, and of each that is damaged why.
         """
         current, pinned = self.versions.current(), self.versions.pinned()
-        kept = [version for version in self.versions.all() if version not in skip]
+        kept = [version for version in self._kept() if version not in skip]
         record = self.versions.record(current) if current is not None and pinned is not None else None
         is_from_pinned = record is not None and record.base == pinned
         order = (in_force, current, pinned) if is_from_pinned else (in_force, pinned, current)
         wanted = [version for version in order if version in kept]
-        if in_force is not None and in_force not in skip and not os.path.lexists(self.versions.ruleset(in_force)):
-            tell(in_force, f"{self.versions.ruleset(in_force)} is gone")
+        if in_force is not None and in_force not in (*kept, *skip):
+            if self._is_only_held(in_force):
+                wanted.insert(0, in_force)
+            elif not self.is_out_of_reach() and not os.path.lexists(self.versions.ruleset(in_force)):
+                tell(in_force, f"{self.versions.ruleset(in_force)} is gone")
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             tell(version, "")
             try:
@@ -274,7 +299,7 @@ class StateDir:
         """Mark a version as the one in force, as far as the folder can be written: it is enforced in any case."""
         try:
             self.versions.make_current(version)
-        except OSError as error:
+        except (RulesetError, OSError) as error:
             log.error("Version %d cannot be marked as the current one: %s. It is enforced.", version, error)
 
     def set_aside(self, version: int) -> None:
@@ -285,13 +310,17 @@ class StateDir:
     def open(self, version: int, like: Ruleset | None = None) -> Enforced:
         """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders.
 
-        A confined process whose folder of rulesets was replaced has to be started again: raises CommandError.
+        A confined process whose folder of rulesets was replaced has to be started again: raises CommandError. What is
+        held is let go: a process needs it for what it begins with.
         """
+        path = self.versions.ruleset(version)
         try:
-            return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
+            return self.opened(version, Ruleset.open(path, verify=False, like=like, held=self.held.of(version)))
         except RulesetError:
             check_in_place()
             raise
+        finally:
+            self.held.release()
 
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""

@@ -233,6 +233,8 @@ class Supervisor:
             child.enforcing = message.get("enforcing", child.enforcing)
             if "reason" not in message:
                 self._tell_of(child, message)
+        if all(one.enforcing == self._jobs.version for one in self._family if one.role.enforces):
+            self._state.held.release(but=self._jobs.version)
 
     def _heed(self, message: Message) -> None:
         """Do what the control process says."""
@@ -240,6 +242,7 @@ class Supervisor:
             try:
                 version = self._state.taken(message)
                 self._state.states_of(version).seal()
+                self._state.held.hold(version, self._state.versions.ruleset(version))
             except (RulesetError, OSError) as error:
                 log.error("Version %s cannot be passed on: %s.", message["enforce"], error)
                 return

@@ -71,14 +71,14 @@ class Ruleset:
         self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # includes those of networks of clients, of both families
 
     @classmethod
-    def open(cls, path: Path, *, verify: bool = True, like: Ruleset | None = None) -> Ruleset:
+    def open(cls, path: Path, *, verify: bool = True, like: Ruleset | None = None, held: int | None = None) -> Ruleset:
         """Map the file at `path`; raises RulesetError, which names the file, if it cannot be used.
 
         With `verify` the digest is checked, which reads the whole file once. Without it only the header and the
         catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not parsed
-        again.
+        again. If there is no file at `path` that this process may open, that of the descriptor `held` is mapped.
         """
-        octets, stamp = _mapped(path)
+        octets, stamp = _mapped(path, held)
         try:
             header = Header.unpack(octets[:HEADER_SIZE], len(octets))
             if verify:  # before anything else is made of its content
@@ -251,10 +251,15 @@ def _check(octets: mmap.mmap, header: Header) -> None:
         raise DamagedRuleset("its content does not match its digest: it was cut or damaged")
 
 
-def _mapped(path: Path) -> tuple[mmap.mmap, Stamp]:
+def _mapped(path: Path, held: int | None) -> tuple[mmap.mmap, Stamp]:
     """Map a file, and return its stamp; raises RulesetError, and DamagedRuleset if it is no file to be mapped."""
     try:
-        descriptor = descriptor_of_kept(path, os.O_RDONLY)
+        try:
+            descriptor = descriptor_of_kept(path, os.O_RDONLY)
+        except OSError as error:
+            if held is None or error.errno in NOT_KEPT:
+                raise
+            descriptor = os.dup(held)
         try:
             return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), stamp_from(os.fstat(descriptor))
         finally:

@@ -48,6 +48,7 @@ STATUS = [
     "contradictions",
     "audit", "compiling", "disk", "confinement", "alarms", "notes",
 ]  # fmt: skip
+RULESET = ["version", "digest", "compiled", "names", "networks", "orders", "verified_age_seconds"]
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "version", "age_seconds", "next_poll",
     "expires", "ended",
@@ -286,15 +287,7 @@ def test_status_has_the_keys_that_the_admin_api_names(run: Run) -> None:
         told = json.loads(json.dumps(node.control.status().to_json()))
         assert list(told) == STATUS
         assert list(told["feeds"][0]) == FEED
-        assert list(told["ruleset"]) == [
-            "version",
-            "digest",
-            "compiled",
-            "names",
-            "networks",
-            "orders",
-            "verified_age_seconds",
-        ]
+        assert list(told["ruleset"]) == RULESET
         assert told["workers"] == [{"index": n, "pid": 10 + n, "enforcing": 1} for n in range(2)]
         assert told["pinned"] == {
             "version": 1, "since": time_text(NOW), "reason": "Let it be.", "enforced": 1, "base": None

@@ -150,7 +150,10 @@ class VersionCheck:
 def share(result: CheckedVersion, state: StateDir) -> int | None:
     """Have the children that are forked from now on enforce what was found; return the version."""
     if result.version is None or result.states is None:
+        state.held.release()
         return None
     state.take_states(result.version, result.states)
     state.states_of(result.version).seal()
+    state.held.hold(result.version, state.versions.ruleset(result.version))
+    state.held.release(but=result.version)
     return result.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def unwritable(folder: Path) -> str:
     """Return as a sentence that this process may not write all of the state folder; empty if it may."""
     path = first_unwritable(folder)
     if path is None:
-        return ""
+        return f"{folder} cannot be written: its file system is read-only" if _turns_down(folder) else ""
     try:
         is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     except OSError as error:
@@ -40,6 +41,18 @@ def unwritable(folder: Path) -> str:
     return f"{path} cannot be written: " + (
         "its file system is read-only" if is_read_only else f"this user ({os.geteuid()}) may not"
     )
+
+
+def _turns_down(folder: Path) -> bool:
+    """Return whether the file system of a folder refuses to write, as it does after an error without saying so before.
+
+    A file without a name is made for that, where the file system knows such files, and is gone at once.
+    """
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def bears_read_only(folder: Path) -> bool:

@@ -100,7 +100,7 @@ class FeedState(FeedContents):
             log.warning("The state of a feed in %s cannot be read (%s); the feed is fetched again.", folder, error)
         if not is_end_known:
             state._find_end()
-        if not (folder / ACCEPTED).is_file():
+        if not os.path.isfile(folder / ACCEPTED):  # noqa: PTH113 - false as well if the folder may not be read
             state.accepted_digest = ""
         if not state.accepted_digest:
             state.validators = Validators()
@@ -142,12 +142,16 @@ class FeedState(FeedContents):
         return replace(candidate, accepted=replace(candidate.accepted, path=self.folder / BEGUN))
 
     def room(self) -> int:
-        """Return the octets of all that is kept of the feed; a file that two names have counts once."""
+        """Return the octets of all that is kept of the feed; a file that two names have counts once.
+
+        What is out of reach does not count.
+        """
         sizes = {}
-        for path in self.folder.rglob("*"):
-            with contextlib.suppress(OSError):
-                found = path.lstat()
-                sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        with contextlib.suppress(OSError):
+            for path in self.folder.rglob("*"):
+                with contextlib.suppress(OSError):
+                    found = path.lstat()
+                    sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
         return sum(sizes.values())
 
     def waive_refused(self) -> None:

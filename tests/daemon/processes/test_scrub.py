@@ -40,7 +40,7 @@ class Subject:
         await self.node.enforce(*NAMES, "second.example")
         timing = Timing(monotonic=lambda: self.now, sleep=self.sleep)
         self.damage = Damage(
-            self.node.state, self.node.switcher, self, timing, {}, SupervisorWatch(None)  # type: ignore[arg-type]
+            self.node.state, self.node.switcher, self, timing, {}, SupervisorWatch(None)
         )  # fmt: skip
         self.scrub = self.damage.scrub
         return self
