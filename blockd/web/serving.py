@@ -14,7 +14,7 @@ from blockd.metrics import Closing
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.pace import Pace
-from blockd.web.bounds.line import Line
+from blockd.web.bounds.line import WaitingLine
 
 MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
@@ -130,7 +130,7 @@ class Serving:
         self._unread: OrderedDict[BoundedConnection, int] = OrderedDict()  # octets of answers that may be unsent
         self._octets = 0  # of all of these
         self._sockets = tuple(sockets)
-        self._line: Line[tuple[str, socket.socket]] = Line(max(1, limits.bounds.all // WAITING_PART))
+        self._line: WaitingLine[tuple[str, socket.socket]] = WaitingLine(max(1, limits.bounds.all // WAITING_PART))
         self._loop = asyncio.get_running_loop()
         self._serving_on: asyncio.Handle | None = None
         self._connecting: set[asyncio.Task[None]] = set()

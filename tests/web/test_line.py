@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from blockd.web.bounds.line import Line
+from blockd.web.bounds.line import WaitingLine
 
 
-def line_of(most: int, *hosts: str) -> tuple[Line[str], list[str]]:
+def line_of(most: int, *hosts: str) -> tuple[WaitingLine[str], list[str]]:
     """Return a line in which hosts wait in turn, and those that had to leave it."""
-    line: Line[str] = Line(most)
+    line: WaitingLine[str] = WaitingLine(most)
     left = [other for host in hosts if (other := line.put(host, host)) is not None]
     return line, left
 
 
-def served(line: Line[str]) -> list[str]:
+def served(line: WaitingLine[str]) -> list[str]:
     return [line.pop() for _ in range(len(line))]
 
 

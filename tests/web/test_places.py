@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blockd.web.bounds.places import NoPlace, PlaceBounds, Places
+from blockd.web.bounds.places import NoPlace, PlaceBounds, SharedPlaces
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
 BOUNDS = PlaceBounds(at_once=4, per_second=1_000_000, waiting=6, patience=60.0)
@@ -17,7 +17,7 @@ BOUNDS = PlaceBounds(at_once=4, per_second=1_000_000, waiting=6, patience=60.0)
 class Crowd:
     """Clients that want places, and keep them until they are told to leave."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: SharedPlaces) -> None:
         self.places = places
         self.working: list[str] = []  # hosts, as they began
         self.begun: list[str] = []
@@ -62,7 +62,7 @@ def run(
     check: Callable[[Crowd], Awaitable[None]], bounds: PlaceBounds = BOUNDS, clock: Callable[[], float] | None = None
 ) -> None:
     async def checked() -> None:
-        crowd = Crowd(Places(bounds, clock) if clock else Places(bounds))
+        crowd = Crowd(SharedPlaces(bounds, clock) if clock else SharedPlaces(bounds))
         try:
             await asyncio.wait_for(check(crowd), PATIENCE)
         finally:

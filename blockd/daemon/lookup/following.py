@@ -10,7 +10,7 @@ from blockd.daemon.lookup.asking import Asker, NoAnswer
 from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
 from blockd.orders import Action, Verdict
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.web.bounds.places import NoPlace, PlaceBounds, Places
+from blockd.web.bounds.places import NoPlace, PlaceBounds, SharedPlaces
 
 # Visitors of the block page for whom a worker is asked: asking takes longer than a page, and workers are the clients'.
 # Those beyond get their page without it, and none of them for the sake of one that asks more.
@@ -66,7 +66,7 @@ class Visitors:
     ) -> None:
         self._enforced = enforced
         self._asker = WayAsker(enforced, asker)
-        self._places = Places(VISITORS, clock)
+        self._places = SharedPlaces(VISITORS, clock)
 
     async def where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
         """Return the verdict that stops what a name leads to for a client, NOT_LISTED if none does; None if not known.

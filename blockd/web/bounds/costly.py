@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from blockd.web.bounds.places import NoPlace, PlaceBounds, Places
+from blockd.web.bounds.places import NoPlace, PlaceBounds, SharedPlaces
 
 SHARE = 0.5  # of the time that costly requests may take, all together
 BURST = 0.5  # seconds that they may take at once, after a time in which they took less
@@ -38,7 +38,7 @@ class CostlyTurns:
     def __init__(self, clock: Callable[[], float], sleep: Sleep = asyncio.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._places = Places(_waiting(1), clock)
+        self._places = SharedPlaces(_waiting(1), clock)
         self._credit = BURST  # seconds that may be taken at once
         self._earned = clock()  # when that was true
 
@@ -88,7 +88,7 @@ class RequestPace:
 
 
 ClientOf = Callable[[web.Request], bytes]
-"""Returns by whom a request is, see `Places.place`."""
+"""Returns by whom a request is, see `SharedPlaces.place`."""
 
 
 def in_turn(turns: CostlyTurns, client_of: ClientOf) -> Callable[[Handler], Handler]:
@@ -107,7 +107,7 @@ def in_turn(turns: CostlyTurns, client_of: ClientOf) -> Callable[[Handler], Hand
 
 def few(handler: Handler, client_of: ClientOf) -> Handler:
     """Return a handler that waits for workers, with few requests at once."""
-    places = Places(_waiting(AT_ONCE))
+    places = SharedPlaces(_waiting(AT_ONCE))
 
     @functools.wraps(handler)
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -122,7 +122,7 @@ def _waiting(at_once: int) -> PlaceBounds:
 
 
 @contextlib.asynccontextmanager
-async def _place(places: Places, client: bytes) -> AsyncIterator[None]:
+async def _place(places: SharedPlaces, client: bytes) -> AsyncIterator[None]:
     try:
         async with places.place(client):
             yield

@@ -14,7 +14,7 @@ from blockd.resolver.clients import keys_of
 T = TypeVar("T")
 
 
-class Line(Generic[T]):
+class WaitingLine(Generic[T]):
     """At most `most` that wait, by network (a /24, or a /48) and address (IPv6: a /64); nothing is kept of the rest."""
 
     def __init__(self, most: int) -> None:

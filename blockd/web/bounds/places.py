@@ -78,7 +78,7 @@ class _Turns:
                     del self._counts[key]
 
 
-class Places:
+class SharedPlaces:
     """The places; `clock` is monotonic, in seconds. What any of this costs grows with the number of places alone."""
 
     def __init__(self, bounds: PlaceBounds, clock: Callable[[], float] = time.monotonic) -> None:
