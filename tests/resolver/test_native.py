@@ -274,10 +274,15 @@ def test_one_question_more_than_may_be_in_flight_ends_the_oldest(make: Make) -> 
 def test_who_waits_is_bounded(make: Make) -> None:
     with Sink(make(closed_port())) as sink:
         flights = sink.engine.forwarding.flights
-        for number in range(20):
-            assert sink.ask([f"{number}.example"] * 1000) == 0
-        assert sink.ask(["19.example", "20.example", "21.example"]) == 3
-        assert (flights.count, flights.waiting) == (20, 20_000)
+        for number in range(8):
+            assert sink.ask([f"{number}.example"] * MAX_WAITERS) == 0
+        assert sink.ask(["7.example"]) == 1
+        assert sink.ask(["8.example"] * MAX_WAITERS) == MAX_WAITERS - 192
+        assert (flights.count, flights.waiting) == (9, 8192)
+        assert sink.ask(f"{number}.example" for number in range(9, 8192) for _ in range(3)) == 8183
+        assert (flights.count, flights.waiting) == (8192, 8192 + 2 * 8183)
+        assert 0 < sink.ask(["newcomer.example"]) <= MAX_WAITERS  # the oldest question is given up for it
+        assert (flights.count, flights.waiting) == (8192, 8193 - MAX_WAITERS + 2 * 8183)
 
 
 def test_no_question_leaves_from_a_port_that_is_to_be_avoided(make: Make) -> None:

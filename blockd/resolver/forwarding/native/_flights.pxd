@@ -13,7 +13,9 @@ cdef enum:
     ROOM = 384  # octets of a block behind its head, which the name or the packet of nearly all fit into
     MAX_FLIGHTS = MAX_IN_FLIGHT + MAX_LATE + 1
     MAX_WAITERS = 1000  # of one question
-    MAX_WAITING = 20000  # in all: with their packets a few megabytes
+    FEW_WAITERS = 2  # of one question, for whom there is room whatever others ask
+    MANY_WAITING = MAX_IN_FLIGHT  # in all; if as many wait, only the first few of each question may
+    MAX_WAITING = MANY_WAITING + FEW_WAITERS * MAX_IN_FLIGHT  # with their packets some ten megabytes
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
     NUMBERED = -1  # instead of a descriptor: a waiter in Python, known by a number
     CASE_SIZE = 32  # octets: a bit for each octet of a name

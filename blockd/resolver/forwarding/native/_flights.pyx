@@ -106,9 +106,12 @@ cdef class Flights:
     cdef bint join(
         self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number
     ) noexcept nogil:
-        """Add a waiter to a flight; False if there are too many."""
+        """Add a waiter to a flight; False if there are too many.
+
+        Those that ask the same keep nobody from asking something else.
+        """
         cdef Waiter *waiter
-        if size > MAX_PACKET or flight.waiters >= MAX_WAITERS or self.waiting >= MAX_WAITING:
+        if size > MAX_PACKET or flight.waiters >= (MAX_WAITERS if self.waiting < MANY_WAITING else FEW_WAITERS):
             return False
         if self.spare_waiters != NULL and size <= ROOM:
             waiter = self.spare_waiters
