@@ -116,20 +116,10 @@ def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon
     assert daemon.ask("listed.example").addresses == SINKHOLE
 
 
-<<<<<<< HEAD
-def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: Path) -> None:
-    rulesets = daemon.state_dir / "rulesets"
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    for path, content in content_of(rulesets).items():
-        (kept / path.name).write_bytes(content)
-    remove_below(rulesets)
-=======
 def test_worker_never_serves_without_what_is_in_force(daemon: Daemon) -> None:
     """One that is started again while the rulesets are gone gets what is in force from the supervisor."""
->>>>>>> proc7
     victim = daemon.status()["workers"][1]["pid"]
-    shutil.rmtree(daemon.state_dir / "rulesets")
+    remove_below(daemon.state_dir / "rulesets")
     os.kill(victim, signal.SIGKILL)
     until(lambda: victim not in daemon.children() and len(daemon.children("w")) == 2, "the worker is back")
     for _ in range(20):
