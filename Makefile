@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test lint format reference docs numbers bench bench-hostile bench-mirrors soak fuzz wheel release lock clean
+.PHONY: run help ext check test twin lint format reference docs numbers bench bench-hostile bench-mirrors soak fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -52,13 +52,17 @@ TWIN_TESTS := tests/resolver tests/transports tests/ruleset \
 # A file's tests stay together, since they share servers, and the longest files come first (tests/longest.py). More workers
 # than processors, since tests wait more than they work. They are as nice as can be, so that what blockd does behind its
 # workers is not behind the tests as well.
-SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 4 --dist loadfile
+SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest --dist loadfile
 
-# Every test with the engine that was built, then what an engine can change with its twin in Python.
-test: lint ## the whole gate: lint, types, every test, with both engines
-	$(SIDE_BY_SIDE)
-	@! $(BIN)/python -c 'import blockd.resolver.engine._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
-		BLOCKD_ENGINE=python $(SIDE_BY_SIDE) $(TWIN_TESTS); }
+# Every test with the engine that was built; beside it, so that no processor waits for another at the end of each, lint, and
+# what an engine can change with its twin in Python. What these two say comes as a whole when they have ended.
+test: $(VENV)/tested ## the whole gate: lint, types, every test, with both engines
+	@$(MAKE) --no-print-directory -j 2 -O lint twin & beside=$$!; \
+		$(SIDE_BY_SIDE) -n 3; native=$$?; wait $$beside && exit $$native
+
+twin: $(VENV)/tested ## the tests whose outcome an engine can change, with the Python engine
+	@! $(BIN)/python -c 'import blockd.resolver.engine._engine' 2>/dev/null || { echo "With the Python engine:"; \
+		BLOCKD_ENGINE=python $(SIDE_BY_SIDE) -n 2 $(TWIN_TESTS); }
 
 lint: $(VENV)/tested ## lint, format and types alone
 	$(BIN)/ruff check .

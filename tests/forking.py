@@ -1,8 +1,8 @@
 """Processes of `python -m MODULE` that are spared their imports: forks of one process that has made them.
 
 Each process of blockd spends most of its start on imports, and tests start hundreds. `start` forks it from a process
-that has imported blockd and nothing else; what it is from there on, its arguments, environment, folder and files, is
-its own. With BLOCKD_LONG=1 each is a new interpreter instead.
+that has imported blockd and parsed the public suffixes, and nothing else; what it is from there on, its arguments,
+environment, folder and files, is its own. With BLOCKD_LONG=1 each is a new interpreter instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
 import json
@@ -26,7 +27,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.effort import LONG
 from tests.places import ROOT
@@ -315,10 +316,18 @@ def _mark(mark: str) -> None:
     ctypes.memmove(start + place, mark.encode().ljust(MAX_MARK, b"-"), MAX_MARK)
 
 
+def _parse_suffixes_once() -> None:
+    """Parse the installed list of public suffixes once for all processes: each compile and start needs them."""
+    lists: Any = importlib.import_module("blockd.ruleset.gate.lists")
+    lists.parse_suffixes = parsed = functools.cache(lists.parse_suffixes)
+    parsed(lists._INSTALLED.read_text(encoding="utf-8-sig"))
+
+
 def main() -> None:
     """Import, then fork on demand; in what is forked, run a module as `python -m` does."""
     for module in IMPORTED:
         importlib.import_module(module)
+    _parse_suffixes_once()
     gc.freeze()  # collections in what is forked would copy what is shared
     number, python = sys.argv[1:]
     arguments = _Server(socket.socket(fileno=int(number))).serve()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from tests.places import ROOT
@@ -45,10 +45,14 @@ def names_on(page: str) -> list[str]:
     return list(dict.fromkeys(part for span in found for part in span.split(".")))
 
 
-def missing(names: Iterable[str], text: str) -> list[str]:
-    """Return those of `names` that do not occur in `text` as whole words."""
-    known = set(re.findall(r"\w+", text))
-    return [name for name in names if name not in known]
+def words_of(text: str) -> set[str]:
+    """Return the words that code is made of: all that a name on a page may be."""
+    return set(re.findall(r"\w+", text))
+
+
+def missing(names: Iterable[str], words: Container[str]) -> list[str]:
+    """Return those of `names` that are no word of `words`."""
+    return [name for name in names if name not in words]
 
 
 def is_there(path: str, folders: Iterable[Path]) -> bool:
@@ -67,7 +71,8 @@ def test_every_file_on_a_page_is_there() -> None:
 def test_every_name_on_a_page_is_one_of_the_code() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for pattern in SOURCES for path in ROOT.glob(pattern))
     code += (ROOT / "Makefile").read_text(encoding="utf-8")
-    found = [f"{page}: {name}" for page, text in PAGES.items() for name in missing(names_on(text), code)]
+    words = words_of(code)
+    found = [f"{page}: {name}" for page, text in PAGES.items() for name in missing(names_on(text), words)]
     assert found == []
 
 
@@ -81,7 +86,8 @@ class TestFinders:
         assert names_on(self.page) == ["Gate", "check", "_swap", "read_list"]
 
     def test_what_the_code_does_not_have_is_found(self) -> None:
-        assert missing(["Gate", "check", "_swap"], "class Gate:\n    def check(self): self._swapped()") == ["_swap"]
+        words = words_of("class Gate:\n    def check(self): self._swapped()")
+        assert missing(["Gate", "check", "_swap"], words) == ["_swap"]
 
     def test_files_are_looked_for_in_all_places(self, tmp_path: Path) -> None:
         (tmp_path / "gate.py").touch()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from blockd.daemon.update.disk_room import RESERVE
 from tests.daemon.harness import Daemon, content_of, put, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
@@ -47,9 +48,13 @@ def dry_run(daemon: Daemon, capsys: pytest.CaptureFixture[str], *arguments: str,
 
 
 def kept(daemon: Daemon) -> dict[Path, bytes]:
-    """Return all that is in the state folder, by path, but what a living daemon writes of its audit by itself."""
+    """Return all that is in the state folder, by path, but what a living daemon writes by itself.
+
+    That is its audit, and the file that holds room for the next ruleset.
+    """
     found = content_of(daemon.state_dir)
-    return {path: octets for path, octets in found.items() if not path.name.startswith(("audit.", ".audit."))}
+    own = ("audit.", ".audit.", RESERVE)
+    return {path: octets for path, octets in found.items() if not path.name.startswith(own)}
 
 
 def test_what_would_change_is_told_and_nothing_changes(

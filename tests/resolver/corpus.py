@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import dns.edns
@@ -162,8 +163,13 @@ EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT,
 TYPES = ("A", "AAAA", "HTTPS", "TXT", "CNAME", "MX", "ANY")
 
 
-def questions() -> Iterator[bytes]:
-    """Yield questions of every kind; those for cached answers come with each way of asking."""
+@functools.cache
+def questions() -> tuple[bytes, ...]:
+    """Return questions of every kind; those for cached answers come with each way of asking."""
+    return tuple(_questions())
+
+
+def _questions() -> Iterator[bytes]:
     for number, name in enumerate((*LISTED, *OPEN)):
         for kind in ("A", "AAAA", TYPES[2 + number % 5]):
             yield question(name, kind)
@@ -190,8 +196,20 @@ def questions() -> Iterator[bytes]:
 
 def question(name: str, kind: str, **edns: object) -> bytes:
     """Return a question with a fixed ID."""
-    made = dns.message.make_query(name, kind, id=0x1234, **edns)  # type: ignore[arg-type]
-    return made.to_wire()
+    if "pad" in edns or "options" in edns:
+        return _question(name, kind, **edns)
+    asked = _of_root(kind, **edns)
+    return asked[:12] + dns.name.from_text(name).to_wire() + asked[13:]
+
+
+@functools.cache
+def _of_root(kind: str, **edns: object) -> bytes:
+    """Return a question for the root: others differ from it in the name, whatever they ask, unless they are padded."""
+    return _question(".", kind, **edns)
+
+
+def _question(name: str, kind: str, **edns: object) -> bytes:
+    return dns.message.make_query(name, kind, id=0x1234, **edns).to_wire()  # type: ignore[arg-type]
 
 
 def _ways() -> Iterator[dict[str, object]]:
@@ -397,8 +415,13 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
     return planned
 
 
-def responses() -> Iterator[bytes]:
+@functools.cache
+def responses() -> tuple[bytes, ...]:
     """Return an upstream's answers, with and without DO, and damaged by hand if no mutation would find it."""
+    return tuple(_responses())
+
+
+def _responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)

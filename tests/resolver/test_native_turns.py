@@ -6,6 +6,7 @@ With a budget of no time at all every turn does the least that it can.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -127,7 +128,8 @@ def sockets_to(where: tuple[str, int]) -> list[socket.socket]:
 
 
 def ids(answered: list[list[dns.message.Message]]) -> list[int]:
-    assert max(map(len, answered)) == 1, "a turn with no time answers one"
+    heard = itertools.accumulate(map(len, answered))  # the network may bring an answer a turn later
+    assert all(answers <= turns for turns, answers in enumerate(heard, 1)), "a turn with no time answers one"
     return [answer.id for turn in answered for answer in turn]
 
 
@@ -183,7 +185,7 @@ def test_an_upstream_that_goes_away_fails_one_try_after_the_other(make: Make) ->
             sock.send(b"?")  # the network reports that nobody is there, for all that were asked from it
             sock.close()
         answered = []
-        while alone.engine.forwarding.flights.count:
+        while alone.engine.forwarding.flights.count or sum(map(len, answered)) < MANY:
             answered.append(alone.go_on())
         assert sorted(ids(answered)) == list(range(MANY))
         assert {answer.rcode() for turn in answered for answer in turn} == {dns.rcode.SERVFAIL}

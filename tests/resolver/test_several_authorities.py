@@ -21,7 +21,7 @@ from tests.resolver.twins import SERVED, Twins
 from tests.upstream import UpstreamSimulator
 
 SCOPES = (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)
-WORLDS = tries(150, 3000)
+WORLDS = tries(60, 3000)
 ASKED, FIRST, SECOND = "www.asked.example", "first.example", "a.second.example"
 PLACES = [key_from_text(name) for name in (ASKED, "asked.example", FIRST, SECOND, "second.example", "example")]
 ADDRESSES = [address_key(bytes((203, 0, 113, 9)), bits) for bits in (32, 24)]

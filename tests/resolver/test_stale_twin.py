@@ -19,7 +19,7 @@ from tests.resolver.twins import SERVED, Twins
 
 giving = pytest.importorskip("blockd.resolver.engine._giving_stale", reason="the native engine was not built")
 
-QUESTIONS = list(corpus.questions())
+QUESTIONS = corpus.questions()
 AGE = 100_000  # seconds: over the longest that anything is fresh
 KEPT = 1_000_000  # seconds that it is kept for
 

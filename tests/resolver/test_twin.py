@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from blockd.resolver.edge.rates import SEED, RateLimits
 from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
+from tests.effort import LONG, tries
 from tests.resolver import corpus
 from tests.resolver.reading_alike import both_read
 from tests.resolver.rig import LAST
@@ -25,8 +28,8 @@ from tests.resolver.twins import SERVED, STRANGERS, Twins, question_size
 
 reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the native engine was not built")
 
-QUESTIONS = list(corpus.questions())
-RESPONSES = list(corpus.responses())
+QUESTIONS = corpus.questions()
+RESPONSES = corpus.responses()
 HOSTS = (*SERVED, *STRANGERS)
 ANSWERED_FROM_CACHE = [packet for packet in QUESTIONS if b"-" in packet or b"open" in packet or b"svc" in packet]
 
@@ -58,10 +61,10 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     return filled(made)
 
 
-def ask_everything(twins: Twins) -> list[object]:
+def ask_everything(twins: Twins, packets: Sequence[bytes] = QUESTIONS) -> list[object]:
     return [
         twins.ask(packet, host, transport)
-        for packet in QUESTIONS
+        for packet in packets
         for host, transport in (
             (SERVED[0], Transport.UDP),
             (SERVED[2], Transport.TCP),
@@ -100,7 +103,7 @@ def test_options_of_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
     shown = known.to_bytes(8, "little") + cookies.sign(1, b"8octets!", known, host, 4).to_bytes(8, "little")
     options = [(10, b"8octets!"), (10, b"8octets!" + bytes(16)), (10, b"8octets!" + shown), (10, b"short"), (11, b"")]
     said = []
-    for packet in QUESTIONS:
+    for packet in QUESTIONS if LONG else QUESTIONS[::3]:
         for code, content in options:
             for client in ("192.0.2.129", SERVED[2], STRANGERS[0]):
                 question = with_option(packet, code, content)
@@ -126,7 +129,7 @@ def test_rate_limits(tmp_path_factory: pytest.TempPathFactory, slip: int) -> Non
     twins.enforce(corpus.feeds())
     filled(twins)
     said = []
-    for packet in QUESTIONS:
+    for packet in QUESTIONS if LONG else QUESTIONS[slip::3]:
         for host in ("192.0.2.129", "2001:db8:1::1", STRANGERS[0], STRANGERS[2], SERVED[0], SERVED[1]):
             said += [twins.ask(packet, host) for _ in range(2)]
         said.append(twins.ask(packet, "192.0.2.129", Transport.TCP))
@@ -212,14 +215,15 @@ def test_orders_that_were_not_renewed_in_time(tmp_path_factory: pytest.TempPathF
     twins = Twins(tmp_path_factory.mktemp("stale"))
     twins.enforce(corpus.feeds())
     filled(twins)
-    before = ask_everything(twins)
+    packets = QUESTIONS if LONG else QUESTIONS[::3]
+    before = ask_everything(twins, packets)
     twins.pass_time(1, *range(0, len(twins.orders), 2))
-    after = ask_everything(twins)
+    after = ask_everything(twins, packets)
     told = [answer for answer in after if isinstance(answer, bytes) and b"; list not renewed in time" in answer]
     assert told
     assert not any(isinstance(answer, bytes) and b"renewed" in answer for answer in before)
     twins.pass_time(1)
-    assert ask_everything(twins) == before
+    assert ask_everything(twins, packets) == before
 
 
 @pytest.mark.parametrize("refuse_unready", [False, True])
@@ -229,7 +233,7 @@ def test_before_the_first_ruleset(tmp_path_factory: pytest.TempPathFactory, refu
     ask_everything(twins)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=tries(500, 5_000))
 @given(
     packet=st.sampled_from(QUESTIONS),
     changes=changes,
@@ -244,13 +248,13 @@ def test_damaged_questions(
     twins.ask(changed(packet, changes, cut, tail), host, transport)
 
 
-@settings(max_examples=500)
+@settings(max_examples=tries(200, 2_000))
 @given(packet=st.binary(max_size=600), host=hosts, transport=transports)
 def test_any_bytes(twins: Twins, packet: bytes, host: str, transport: Transport) -> None:
     twins.ask(packet, host, transport)
 
 
-@settings(max_examples=800)
+@settings(max_examples=tries(300, 3_000))
 @given(
     message=st.sampled_from(RESPONSES),
     changes=changes,
@@ -289,7 +293,7 @@ def test_upstreams_answers_are_read_alike() -> None:
     assert 150 < sum(taken) < len(taken), "some are answers, some are not"
 
 
-@settings(max_examples=2000)
+@settings(max_examples=tries(600, 6_000))
 @given(message=st.sampled_from(RESPONSES), changes=changes, cut=st.integers(0, 3), tail=st.binary(max_size=12))
 def test_damaged_answers_of_upstreams_are_read_alike(message: bytes, changes: Changes, cut: int, tail: bytes) -> None:
     read_alike(changed(message, changes, cut, tail))
@@ -318,7 +322,7 @@ def allowed(packet: bytes, transport: Transport) -> int:
         return 12
 
 
-@settings(max_examples=800)
+@settings(max_examples=tries(300, 3_000))
 @given(packet=st.sampled_from(QUESTIONS), changes=changes, transport=transports, host=hosts)
 def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer(
     twins: Twins, packet: bytes, changes: Changes, transport: Transport, host: str
@@ -332,7 +336,7 @@ def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer
         assert len(answer) <= (len(packet) if host in STRANGERS else allowed(packet, transport))
 
 
-@settings(max_examples=800)
+@settings(max_examples=tries(300, 3_000))
 @given(
     answers=st.lists(st.sampled_from(corpus.PARTS), max_size=8),
     authorities=st.lists(st.sampled_from(corpus.PARTS), max_size=8),
@@ -363,7 +367,7 @@ def test_what_does_not_fit_is_left_out_alike(
 TO_TARGETS = [message for message in RESPONSES if any(message[12:].startswith(wire) for wire in corpus.TARGET_WIRES)]
 
 
-@settings(max_examples=800)
+@settings(max_examples=tries(300, 3_000))
 @given(
     message=st.sampled_from(TO_TARGETS),
     changes=changes,

@@ -43,7 +43,7 @@ def test_the_pipeline_answers_for_an_action_that_the_engine_does_not_know(
         packet = question(f"{action.value}.example", kind, use_edns=0).to_wire()
         twins.ask(packet, SERVED[0], transport)
         assert left[-1:] == [packet]
-    for packet in list(corpus.questions())[::3]:
+    for packet in corpus.questions()[::3]:
         twins.ask(packet, SERVED[0], transport)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 Run = Callable[[Coroutine[Any, Any, None]], None]
 Loops = Callable[[], asyncio.AbstractEventLoop]
 
-PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 
 
 def runner(loops: Loops) -> Run:

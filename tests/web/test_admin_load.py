@@ -18,7 +18,7 @@ from blockd.web.bounds import costly
 from blockd.web.serving import Serving
 from tests.web.test_admin import SECRET, Daemon
 
-PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 Ask = Callable[[str], Coroutine[None, None, tuple[int, bytes]]]
 
 

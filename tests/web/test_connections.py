@@ -20,7 +20,7 @@ from blockd.web.serving import Serving, ServingLimits, bounds_of
 from blockd.web.tls import serve_tls
 from tests.web.sinkhole import Sinkhole
 
-PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 REQUEST = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
 
 

@@ -14,7 +14,7 @@ from blockd.web.request_head import MAX_HEAD
 from blockd.web.serving import Serving, ServingLimits
 from tests.web.sinkhole import LISTED, Sinkhole
 
-PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 
 
 class Client:

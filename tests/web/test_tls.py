@@ -16,7 +16,7 @@ from blockd.web.tls import Alert, serve_tls
 from tests.web.hellos import hello_stream, in_records
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 
-PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 
 
 def run(sinkhole: Sinkhole, bound: socket.socket, use: Callable[[], None], *, max_lifetime: float = PATIENCE) -> None:

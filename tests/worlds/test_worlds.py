@@ -14,7 +14,7 @@ from tests.effort import tries
 from tests.worlds.views import RESOLVED, Hits, Risen, dig, hits, lookup, lookup_offline, page_of, proof
 from tests.worlds.world import HELD, NAMES, World
 
-WORLDS = tries(200, 10_000)
+WORLDS = tries(120, 10_000)
 GROUPS = 8
 STEPS = 6
 PASSING = ("resolved", "allow", "monitor", "passthru")  # verdicts that touch nothing

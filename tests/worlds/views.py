@@ -67,11 +67,11 @@ def _risen(node: Node, before: Hits) -> Risen:
 def hits(node: Node) -> Hits:
     """Return the series that a scrape has; a set of labels that comes twice is an error."""
     series: Hits = {}
-    for family in node.control._registry.collect():
-        for sample in family.samples if family.name == "blockd_hits" else ():
-            labels = tuple(sample.labels.items())
-            assert labels not in series, f"two series have the labels {labels}"
-            series[labels] = sample.value
+    family = next(family for family in node.control._registry.collect() if family.name == "blockd_hits")
+    for sample in family.samples:
+        labels = tuple(sample.labels.items())
+        assert labels not in series, f"two series have the labels {labels}"
+        series[labels] = sample.value
     return series
 
 

@@ -24,6 +24,7 @@ from blockd.native import ENGINE
 from blockd.ruleset import Ruleset
 from blockd.settings import TransferFeed
 from tests.compile.test_amend import amended, made
+from tests.effort import tries
 from tests.feeds.transfer.messages import ZONE, soa, text, wires
 
 pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
@@ -145,7 +146,7 @@ def entries(path: Path) -> Mapping[bytes, object]:
 
 
 @given(histories())
-@settings(max_examples=60)
+@settings(max_examples=tries(30, 300))
 def test_a_zone_is_the_same_amended_compiled_and_transferred_whole(
     history: tuple[Zone, list[tuple[list[Sequence], Zone]]],
 ) -> None:

@@ -13,6 +13,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.reasons import REASONS
 from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
+from tests.effort import tries
 from tests.feeds.tuf.repository import Repository
 
 REPOSITORY = Repository()
@@ -79,7 +80,7 @@ def _told(node: SignedRepository) -> SignedVersion | FeedRefused:
 
 @pytest.mark.parametrize("seen", [False, True], ids=["at first", "later"])
 def test_whatever_is_changed_in_one_file_nothing_unsigned_is_taken(seen: bool) -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=tries(30, 300))
     @given(files=mutated())
     def run(files: dict[str, bytes]) -> None:
         repository = REPOSITORY.fork()

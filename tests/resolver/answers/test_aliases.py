@@ -24,6 +24,7 @@ from blockd.resolver.composing.moving import MAX_POINTER, moving
 from blockd.resolver.records import alias_record
 from blockd.resolver.response import Response
 from blockd.ruleset import FeedInput, Listing
+from tests.effort import tries
 from tests.resolver import corpus
 from tests.resolver.rig import Rig, keys_of, order, question
 from tests.resolver.twins import question_size
@@ -278,7 +279,7 @@ def whole_response(message: bytes) -> Response:
     return Response(0, False, False, (answers, authorities, 0), records, (), 60, False, (), (), (), b"")
 
 
-@settings(max_examples=1000)
+@settings(max_examples=tries(300, 3_000))
 @given(answer=sets, authority=sets, asked=st.sampled_from(("x.", "www.listed.test.", "example.", "y." * 100 + "long.")))
 def test_moved_records_say_what_they_said(
     answer: list[tuple[str, str]], authority: list[tuple[str, str]], asked: str
@@ -299,7 +300,7 @@ def test_moved_records_say_what_they_said(
     assert read.authority == whole.authority[: max(needed, default=0)]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=tries(300, 3_000))
 @given(
     answer=sets,
     changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4),

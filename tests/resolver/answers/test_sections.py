@@ -18,6 +18,7 @@ from blockd.resolver.answers import answer
 from blockd.resolver.composing.sections import MAX_AUTHORITIES
 from blockd.resolver.query import Query
 from blockd.resolver.response import parse
+from tests.effort import tries
 from tests.resolver import corpus
 from tests.resolver.rig import Rig
 from tests.resolver.twins import question_size
@@ -57,7 +58,7 @@ def size_of(given: list[Given]) -> int:
     return sum(len(record.wire) for record in given)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=tries(400, 4_000))
 @given(
     answers=records(A, types.CNAME, types.RRSIG, types.SOA, TXT, most=6),
     authorities=records(NS, types.SOA, types.RRSIG, types.NSEC, types.NSEC3, most=6),

@@ -18,7 +18,7 @@ from blockd.resolver.edge.strangers import stranger_refusal
 from tests.resolver import corpus
 from tests.resolver.rig import STRANGER, Rig, order, question
 
-QUESTIONS = list(corpus.questions())
+QUESTIONS = corpus.questions()
 LONGEST = ".".join(["x" * 63] * 3 + ["y" * 61])  # 255 octets in wire format
 
 

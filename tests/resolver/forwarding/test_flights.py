@@ -26,7 +26,7 @@ from blockd.settings import Upstream
 from tests.resolver.forwarding.scene import until
 from tests.resolver.rig import Clock
 
-PATIENCE = 30.0  # seconds after which what a test waits for counts as missed
+PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
 NXDOMAIN = 3
 
 

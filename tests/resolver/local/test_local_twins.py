@@ -11,6 +11,7 @@ from blockd.orders import Action, Scope
 from blockd.resolver.local.defaults import key_of
 from blockd.resolver.zone_table import ZoneTable
 from blockd.ruleset import FeedInput, Listing
+from tests.effort import tries
 from tests.resolver.local.questions import LISTED, NAMES, QUESTIONS, local_zones, made
 from tests.resolver.rig import order
 from tests.resolver.twins import SERVED, STRANGERS, Twins
@@ -74,7 +75,7 @@ def test_with_orders_that_begin_soon(twins: Twins) -> None:
     twins.enforce([])
 
 
-@settings(max_examples=1500)
+@settings(max_examples=tries(400, 4_000))
 @given(
     packet=st.sampled_from(QUESTIONS),
     changes=st.lists(st.tuples(st.integers(2, 300), st.integers(0, 255)), max_size=3),
@@ -91,7 +92,7 @@ labels = st.sampled_from((b"\1a", b"\1b", b"\2aa", b"\3com", b"\1*", b"\3a\1b"))
 keys = st.lists(labels, max_size=5).map(b"".join)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=tries(300, 3_000))
 @given(zones=st.lists(keys, max_size=40, unique=True), names=st.lists(keys, max_size=20))
 def test_both_tables_find_the_longest_zone(zones: list[bytes], names: list[bytes]) -> None:
     python, native = ZoneTable(zones), zone_table.NativeZoneTable(zones)

@@ -11,7 +11,7 @@ import uvloop
 
 from blockd.resolver.streams import FailureKind, Stream
 
-PATIENCE = 10.0  # seconds before a test fails
+PATIENCE = 60.0  # seconds before a test fails
 LOOK = 0.01  # seconds after which a condition is looked at again, though nothing was noted
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,

@@ -52,7 +52,7 @@ def test_the_last_ones_are_kept_however_old(versions: Versions) -> None:
 
 def test_beyond_them_the_last_of_each_hour_for_a_day_and_of_each_day_for_a_week(versions: Versions) -> None:
     made = {}
-    for minutes in range(9 * 24 * 60, 0, -10):
+    for minutes in (*range(9 * 24 * 60, 25 * 60, -60), *range(25 * 60, 0, -10)):
         made[add(versions, NOW - minutes * MINUTE)] = minutes * MINUTE
     found = kept(versions)
     hours = [made[version] for version, why in found.items() if why == "the last of its hour"]
