@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_no_number_is_written_by_hand_in_both_languages(path: Path) -> None:
     ]
 
 
+@functools.cache
 def _numbers_in_python() -> list[tuple[str, dict[str, int]]]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):

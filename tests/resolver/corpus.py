@@ -199,7 +199,9 @@ def question(name: str, kind: str, **edns: object) -> bytes:
     if "pad" in edns or "options" in edns:
         return _question(name, kind, **edns)
     asked = _of_root(kind, **edns)
-    return asked[:12] + dns.name.from_text(name).to_wire() + asked[13:]
+    wire = dns.name.from_text(name).to_wire()
+    assert wire is not None
+    return asked[:12] + wire + asked[13:]
 
 
 @functools.cache

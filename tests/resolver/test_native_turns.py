@@ -184,7 +184,7 @@ def test_an_upstream_that_goes_away_fails_one_try_after_the_other(make: Make) ->
         for sock in sockets_to(where):
             sock.send(b"?")  # the network reports that nobody is there, for all that were asked from it
             sock.close()
-        answered = []
+        answered: list[list[dns.message.Message]] = []
         while alone.engine.forwarding.flights.count or sum(map(len, answered)) < MANY:
             answered.append(alone.go_on())
         assert sorted(ids(answered)) == list(range(MANY))
