@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import PATIENCE, Daemon, content_of, everywhere, remove_below, request, until, write_list
+from tests.daemon.harness import PATIENCE, Daemon, everywhere, remove_below, request, until, write_list
 from tests.upstream import UpstreamSimulator
 
 LISTENS = "0A"  # the state of a socket, in /proc/net/tcp (proc_pid_net(5))
