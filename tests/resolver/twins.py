@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from blockd.resolver import (
     Service,
     UpstreamOptions,
 )
+from blockd.resolver.cache import Cached, CacheKey
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
@@ -120,6 +122,7 @@ class Twins:
         self.python = Side("python", self.clock, self.wall_clock, upstreams, **given)
         self.version = 0
         self.client_groups = NO_GROUPS
+        self._before: dict[CacheKey, Cached | None] = {}  # what was kept under a question, see `unchanged`
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -149,8 +152,8 @@ class Twins:
         states.close()
         self.wall_clock.now = now
 
-    def fill(self, message: bytes) -> Response | None:
-        """Have both sides keep what an upstream answered; None if it cannot be parsed."""
+    def fill(self, message: bytes, age: float = 0) -> Response | None:
+        """Have both sides keep what an upstream answered `age` seconds ago; None if it cannot be parsed."""
         size = question_size(message)
         try:
             response = parse(message, size) if size is not None else None
@@ -158,11 +161,15 @@ class Twins:
             return None
         if size is None or response is None:
             return None
-        self.keep(message, size, response)
+        self.keep(message, size, response, age)
         return response
 
-    def keep(self, message: bytes, size: int, response: Response) -> None:
-        """Have both sides keep a response under its question, for each way of asking."""
+    def keep(self, message: bytes, size: int, response: Response, age: float = 0) -> None:
+        """Have both sides keep a response under its question, for each way of asking, as if it were `age` seconds old.
+
+        The clock stands still: if it went on and then back, an entry that one side had forgotten as expired, and the
+        other had not looked at, would be fresh again for that one alone.
+        """
         labels: list[bytes] = []
         position = 12
         while message[position]:
@@ -170,21 +177,42 @@ class Twins:
             position += 1 + message[position]
         key = b"".join(reversed(labels)).lower()
         qtype = int.from_bytes(message[8 + size : 10 + size])
+        for do in (False, True):
+            for cd in (False, True):
+                question = key, qtype, do, cd
+                self._before.setdefault(question, self.python.resolver.cache.peek(question))  # type: ignore[arg-type]
+                self._put(question, response, self.clock() - age)
+
+    def _put(self, question: CacheKey, response: Response, stored: float) -> None:
         for side in self.sides:
-            for do in (False, True):
-                for cd in (False, True):
-                    side.resolver.pipeline._cache.put((key, qtype, do, cd), response, self.clock())
+            side.resolver.pipeline._cache.put(question, response, stored)
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Forget in the end what both sides were given to keep, and keep again what they had in its place.
+
+        With it each of many examples begins with the same caches, and one that fails can be repeated alone.
+        """
+        self._before.clear()
+        try:
+            yield
+        finally:
+            for question, before in self._before.items():
+                if before is not None:
+                    self._put(question, before.response, before.stored)
+                    continue
+                for side in self.sides:
+                    side.resolver.cache.remove(question)
+                    side.resolver.pipeline._cache.remove(question)
 
     def ask(
         self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP, idle: float = 0
     ) -> object:
         """Ask both engines; fail if their answers or counters differ. Return the answer."""
         said = [side.begin(packet, host, transport, idle) for side in self.sides]
+        counted = [side.counted for side in self.sides]
+        if counted[0] != counted[1]:  # one failure is not the next one's
+            self.native.row.numbers[:_CACHE_ENTRIES] = self.python.row.numbers[:_CACHE_ENTRIES]
         assert said[0] == said[1], (packet.hex(), host, transport)
-        counted_alike = self.native.counted == self.python.counted
-        if not counted_alike:
-            self.native.row.numbers[:_CACHE_ENTRIES] = self.python.row.numbers[
-                :_CACHE_ENTRIES
-            ]  # one failure is not the next one's
-        assert counted_alike, (packet.hex(), host, transport)
+        assert counted[0] == counted[1], (packet.hex(), host, transport)
         return said[0]
