@@ -26,6 +26,7 @@ _PIECE = 64 << 10  # octets read at a time of what has no known size
 SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is pending in one commit
 
 
+_refused = 0  # how often a file could not be written
 _observer: Observer | None = None
 _widest = 0o777  # the rights that a file of this process may have at most
 
@@ -41,6 +42,21 @@ def observe(observer: Observer | None) -> None:
     """Have `observer` called before each change of a file by this process; None for nobody."""
     global _observer  # one process has one command to report about
     _observer = observer
+
+
+def refused_writes() -> int:
+    """Return how often a file could not be replaced, since the start of this process."""
+    return _refused
+
+
+@contextlib.contextmanager
+def _counting_refusals() -> Iterator[None]:
+    global _refused  # one process, and a count missed by two threads at once still changes
+    try:
+        yield
+    except OSError:
+        _refused += 1
+        raise
 
 
 def put(made: Path, path: Path) -> None:
@@ -146,23 +162,24 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True, begun: Pat
     If it is not `durable`, it is not synced to the disk: a loss of power may leave a part of it. The file is new, or
     the one at `begun` in the same file system, which is gone in any case.
     """
-    if begun is None:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    else:
-        descriptor, temporary = os.open(begun, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), str(begun)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fchmod(file.fileno(), mode & _widest)
-            if durable:
-                os.fsync(file.fileno())
-        put(Path(temporary), path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if durable:
-        sync_folder(path.parent)
+    with _counting_refusals():
+        if begun is None:
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        else:
+            descriptor, temporary = os.open(begun, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), str(begun)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), mode & _widest)
+                if durable:
+                    os.fsync(file.fileno())
+            put(Path(temporary), path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        if durable:
+            sync_folder(path.parent)
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -178,22 +195,23 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
     on disk. Whatever a path's blocks raise is raised, and then none is replaced.
     """
     written: list[tuple[str, Path]] = []
-    try:
-        for path, blocks in files:
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            written.append((temporary, path))
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode & _widest)
-                file.writelines(blocks)
-        _sync_all(temporary for temporary, _ in written)
-        for temporary, path in written:
-            put(Path(temporary), path)
-    except BaseException:
-        for temporary, _ in written:
-            Path(temporary).unlink(missing_ok=True)
-        raise
-    for folder in {path.parent for _, path in written}:
-        sync_folder(folder)
+    with _counting_refusals():
+        try:
+            for path, blocks in files:
+                descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+                written.append((temporary, path))
+                with os.fdopen(descriptor, "wb") as file:
+                    os.fchmod(descriptor, mode & _widest)
+                    file.writelines(blocks)
+            _sync_all(temporary for temporary, _ in written)
+            for temporary, path in written:
+                put(Path(temporary), path)
+        except BaseException:
+            for temporary, _ in written:
+                Path(temporary).unlink(missing_ok=True)
+            raise
+        for folder in {path.parent for _, path in written}:
+            sync_folder(folder)
 
 
 def _sync_all(paths: Iterable[str]) -> None:

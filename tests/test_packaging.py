@@ -242,6 +242,7 @@ class TestUnit:
         assert service["User"] == "blockd"
         assert service["NoNewPrivileges"] == "yes"
         assert service["ProtectSystem"] == "strict"
+        assert service["RestrictAddressFamilies"] == "AF_INET AF_INET6"
 
     def test_it_closes_memory_and_state(self) -> None:
         service = self.service()

@@ -100,6 +100,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
     yield _disk(told["disk"])
+    yield _open_files(told["open_files"])
     if compiling := told["compiling"]:
         reads = f", reads feed {compiling['feed']}" if compiling["feed"] else ""
         yield f"compiling: for {compiling['seconds']:,.0f} s{reads}"
@@ -134,6 +135,18 @@ def _disk(told: dict[str, Any]) -> str:
     taken = f"feeds take {octets_text(feeds['used'])} of the {octets_text(feeds['allowed'])} that they may"
     level = "" if told["level"] == "ample" else f", {told['level'].upper()}"
     return f"disk: {octets_text(told['free'])} of {octets_text(told['total'])} free{level}; {taken}"
+
+
+def _open_files(told: dict[str, Any]) -> str:
+    """Say what the files that a process may open are shared out to."""
+    few = "" if told["allowed"] >= told["wanted"] else f", FEWER than {told['wanted']:,}"
+    tcp = told["tcp"]
+    page = "" if told["block_page"] is None else f"; the block page {told['block_page']:,}, and as many to its TLS port"
+    return (
+        f"open files: {told['allowed']:,} in each process{few}; a worker has at most {tcp['all']:,} connections over "
+        f"TCP, {tcp['network']:,} of a network and {tcp['address']:,} of an address, and {told['upstream_ports']:,} "
+        f"ports to each upstream{page}"
+    )
 
 
 def _bound(told: dict[str, list[str]]) -> Iterator[str]:

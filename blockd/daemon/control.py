@@ -150,7 +150,7 @@ class ControlProcess:
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, self._upstreams, settings.groups, timing.clock(),
+            self._updater.maker, state.room, self._upstreams, settings, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, self._upstreams.resolution)

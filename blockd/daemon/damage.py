@@ -15,6 +15,7 @@ from pathlib import Path
 
 from blockd.daemon.processes.scrub import Scrub
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
+from blockd.daemon.processes.writability import Probe
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
@@ -57,6 +58,7 @@ class Damage:
         self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
         self._look_through_at = 0.0
+        self._probe = Probe(timing.monotonic)
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
     async def run(self) -> None:
@@ -114,7 +116,7 @@ class Damage:
         if now < self._look_through_at:
             return self.unwritable
         begun = time.thread_time()
-        found = self._state.unwritable()
+        found = self._state.unwritable(self._probe)
         self._look_through_at = now + min((time.thread_time() - begun) / SHARE, LONGEST)
         return found
 

@@ -11,6 +11,7 @@ from blockd.daemon.processes.folder_lock import is_held
 from blockd.daemon.processes.writability import bears_read_only, first_unwritable, may_write
 from blockd.daemon.rights.account import Account, acting_as, user_name
 from blockd.daemon.rights.capabilities import CAP_SETGID, CAP_SETUID, has
+from blockd.daemon.rights.folders_above import exchangeable
 from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
 from blockd.feeds.budget import octets_text
 from blockd.resolver.edge.cookie_secrets import problems_of
@@ -71,6 +72,9 @@ def _may_become(account: Account) -> Iterator[str]:
 
 def _state(folder: Path) -> Iterator[str]:
     """Say why the state folder cannot be used; a missing one is made, if the first folder above it lets this user."""
+    if os.geteuid() != 0 and (why := exchangeable(folder, os.geteuid())):  # root is only told
+        yield f"state_dir: {why}"
+        return
     place = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
     if not place.is_dir():
         yield f"state_dir: {place} is not a folder; name another, or remove it"

@@ -27,7 +27,7 @@ from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.processes.folder_lock import take_lock
 from blockd.daemon.processes.held_files import HeldFiles
-from blockd.daemon.processes.writability import bears_read_only, unwritable
+from blockd.daemon.processes.writability import bears_read_only, turns_down, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
 from blockd.daemon.rights.places import kind_of, make, make_in_place, remove
@@ -43,7 +43,7 @@ from blockd.settings.groups import NO_GROUPS, ClientGroups
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
+    r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
     r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
@@ -102,9 +102,9 @@ class StateDir:
         except OSError as error:
             raise self._unusable(error) from error
 
-    def unwritable(self) -> str:
+    def unwritable(self, turns_down: Callable[[Path], bool] = turns_down) -> str:
         """Return as a sentence that this process may not write all of the folder; empty if it may."""
-        return unwritable(self.folder)
+        return unwritable(self.folder, turns_down)
 
     def secure(self) -> None:
         """Close the folder to others; raises CommandError if another user has something in it, or it may not be used.

@@ -1,18 +1,23 @@
 """The new contents of one feed, from when they were fetched until they are accepted or forgotten, and their files.
 
 `incoming` is the source's: it replaces or removes that file whenever it likes. What is taken over is renamed, and from
-then on this is the only one that renames or removes it. All of it is lost at a restart, and fetched again.
+then on this is the only one that renames or removes it. All of it is lost at a restart, and fetched again, but for a
+candidate that has come into force: what it is stands in a note beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetched import BEGUN, CANDIDATE, OFFERED, READ, REFUSED, WAITING, Fetched
+from blockd.feeds.fetched import BEGUN, CANDIDATE, NOTE, OFFERED, READ, REFUSED, WAITING, Fetched
+from blockd.files import read_kept, replacing
 
+MAX_NOTE = 1024  # octets
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +83,21 @@ class FeedContents:
         else:
             return None
         self.taken = self._moved(fetched, self.folder / CANDIDATE)
+        with contextlib.suppress(OSError):  # then a restart fetches it again
+            note = json.dumps(_note(self.taken.path, fetched.digest)).encode()
+            with replacing(self.folder / NOTE, durable=False) as file:
+                file.write(note)
         return self.taken
+
+    def is_noted(self, path: Path, digest: str) -> bool:
+        """Return whether a file, wherever it was renamed to, is what an earlier process compiled last, of this digest.
+
+        It need not be durable: after a loss of power it is fetched again.
+        """
+        try:
+            return bool(json.loads(read_kept(self.folder / NOTE, MAX_NOTE)) == _note(path, digest))
+        except (OSError, ValueError, RecursionError):
+            return False
 
     def read_alone(self, candidate: Fetched) -> None:
         """Move a candidate to where it is read by itself, in place of an earlier one; raises OSError."""
@@ -96,14 +115,17 @@ class FeedContents:
         self._remove(OFFERED)
 
     def drop_news(self) -> None:
-        """Forget all that is not accepted; it is fetched again."""
+        """Forget all that is not accepted, but for the file of a candidate; it is fetched again."""
         self.drop_offered()
         self.drop_waiting()
         self.drop_refused()
         self.drop_read()
         self.taken = None
-        self._remove(CANDIDATE)
         self.end_begun()
+
+    def drop_candidate(self) -> None:
+        """Remove the candidate of an earlier process."""
+        self._remove(CANDIDATE)
 
     def drop(self, candidate: Fetched) -> None:
         """Forget content that was compiled or read, and is not taken."""
@@ -169,3 +191,9 @@ class FeedContents:
             (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             log.debug("%s cannot be removed: %s.", self.folder / name, error)
+
+
+def _note(path: Path, digest: str) -> dict[str, object]:
+    """Return what a file is told by whatever it is called; raises OSError."""
+    found = path.stat()
+    return {"digest": digest, "inode": found.st_ino, "size": found.st_size, "modified": found.st_mtime_ns}

@@ -13,6 +13,7 @@ OFFERED = "offered"  # the file with what was taken over, until it is compiled
 CANDIDATE = "candidate"  # the file with new content while it is compiled
 REFUSED = "refused"  # the file with the content that the gate refused last, for an operator to accept
 WAITING = "waiting"  # the file with new content that passed the gate while a version is pinned
+NOTE = "candidate.json"  # the file that says what that one is, or was before it was renamed
 READ = "read"  # the file with new content that is read by itself, since it takes long
 BEGUN = "begun"  # the file with the content that passed the gate last, as a compile in progress began with it
 ACCEPTED = "accepted"  # the file with the content that passed the gate last

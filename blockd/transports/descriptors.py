@@ -74,6 +74,19 @@ class Shares:
         """Return how many files there must be so that no share is smaller than it could be."""
         return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all, 4 * WEB if self.has_page else 0)
 
+    def to_json(self, upstreams: int) -> dict[str, object]:
+        """Return the shares as JSON values: connections of one worker over TCP, and ports to each of some upstreams.
+
+        `wanted` is the number of files with which no share could be larger.
+        """
+        return {
+            "allowed": self.files,
+            "wanted": self.wanted(upstreams),
+            "tcp": {"all": self.tcp.all, "network": self.tcp.prefix, "address": self.tcp.address},
+            "upstream_ports": sockets_each(upstreams, self.upstreams),
+            "block_page": self.web if self.has_page else None,
+        }
+
     def sentence(self, upstreams: int) -> str:
         """Say what few files lead to; empty if there are enough."""
         if self.files >= self.wanted(upstreams):

@@ -46,7 +46,7 @@ STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
     "groups", "workers", "page", "self_test", "overrides",
     "contradictions",
-    "audit", "compiling", "disk", "confinement", "alarms", "notes",
+    "audit", "compiling", "disk", "open_files", "confinement", "alarms", "notes",
 ]  # fmt: skip
 RULESET = ["version", "digest", "compiled", "names", "networks", "orders", "verified_age_seconds"]
 FEED = [

@@ -51,6 +51,18 @@ def test_few_files_make_each_share_smaller_and_are_told(settings: Settings, capl
     )
 
 
+def test_the_shares_are_shown_as_they_are_given(settings: Settings) -> None:
+    shares = Shares.of(settings, 256)
+    assert shares.to_json(4) == {
+        "allowed": 256,
+        "wanted": 8043,
+        "tcp": {"all": 53, "network": 27, "address": 7},
+        "upstream_ports": 26,
+        "block_page": 53,
+    }
+    assert Shares.of(_without_page(settings), 256).to_json(4)["block_page"] is None
+
+
 def _without_page(settings: Settings) -> Settings:
     page = settings.listen.block_page.model_copy(update={"http": (), "https": ()})
     return settings.model_copy(update={"listen": settings.listen.model_copy(update={"block_page": page})})

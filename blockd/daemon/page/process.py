@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
+from blockd.daemon.update.child_process import be_nicer
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver.clients import Clients
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 def run(context: PageContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process("page")
-    os.nice(NICENESS)
+    be_nicer(NICENESS)
     sockets = context.shared.sockets
     sockets.keep(sockets.block_page_http, sockets.block_page_https)
     Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()

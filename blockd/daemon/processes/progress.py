@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+from blockd.daemon.processes.running_time import RunningTime
 
 STUCK = 60.0  # seconds without any use of the processor: what reads from the slowest disk uses it each second
 LOOK = 5.0  # seconds between two looks
@@ -38,15 +39,14 @@ class StuckWatch:
 
     async def watch(self, limit: asyncio.Timeout) -> None:
         """Look at the process, and make a limit end now if it is stuck."""
-        used, idle, last = used_by(self._pid), 0.0, time.monotonic()
+        used, idle, running = used_by(self._pid), 0.0, RunningTime(LONGEST_STEP)
         while idle < STUCK:
             await asyncio.sleep(LOOK)
-            now = time.monotonic()
-            gap, last = now - last, now
+            ran = running.step()
             if (found := used_by(self._pid)) != used:
                 used, idle = found, 0.0
-            elif found is not None and gap <= LONGEST_STEP:
-                idle += gap
+            elif found is not None:
+                idle += ran
         self.is_stuck = True
         limit.reschedule(asyncio.get_running_loop().time())
 

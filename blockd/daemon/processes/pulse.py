@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from blockd.daemon.processes.running_time import RunningTime
+
 BEAT = 0.5  # seconds between two beats
 TICK = 1.0  # seconds between two looks of the supervisor, at most
 PAUSE = 2.5  # seconds between two looks of which nothing is counted: the supervisor itself did not run
@@ -98,17 +100,14 @@ class PulseWatch(Generic[OfChild]):
     """Watches the pulses of children; `clock` is monotonic. `look` is to be called every `TICK` seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last = clock()
+        self._time = RunningTime(PAUSE, clock)
         self._ran = 0.0  # seconds in which the supervisor has run
         self._free_at = 0.0  # from when on, in such seconds, another may be ended whoever else is silent
         self._known: dict[int, _Silence] = {}  # by the id of the child's pulse, which lives as long as it is known
 
     def look(self, children: Iterable[OfChild]) -> Look[OfChild]:
         """Look at all children that run."""
-        now = self._clock()
-        gap, self._last = now - self._last, now
-        counted = gap if gap <= PAUSE else 0.0
+        counted = self._time.step()
         self._ran += counted
         found: Look[OfChild] = Look()
         known: dict[int, _Silence] = {}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from blockd.daemon.processes.pulse import PAUSE, SILENT, TICK, Pulse
+from blockd.daemon.processes.running_time import RunningTime
 
 
 class SupervisorWatch:
@@ -20,8 +21,7 @@ class SupervisorWatch:
     def __init__(self, pulse: Pulse | None, pid: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._pulse = pulse
         self._pid = pid or os.getppid()
-        self._clock = clock
-        self._last = clock()
+        self._time = RunningTime(PAUSE, clock)
         self._count = -1
         self._seconds = 0.0  # in which this process ran, since the supervisor has beaten
 
@@ -32,14 +32,13 @@ class SupervisorWatch:
 
     def look(self) -> None:
         """Look whether it has beaten; to be called every `TICK` seconds."""
-        now = self._clock()
-        gap, self._last = now - self._last, now
+        ran = self._time.step()
         if self._pulse is None:
             return
         if (count := self._pulse.count) != self._count:
             self._count, self._seconds = count, 0.0
-        elif gap <= PAUSE:
-            self._seconds += gap
+        else:
+            self._seconds += ran
 
     @property
     def is_silent(self) -> bool:

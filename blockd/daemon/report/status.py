@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -35,9 +35,11 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
 from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
-from blockd.settings.groups import ClientGroup, GroupSummary, summaries
+from blockd.settings import Settings
+from blockd.settings.groups import GroupSummary, summaries
 from blockd.times import time_text
 from blockd.transports.binding import Bound
+from blockd.transports.descriptors import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Status:
     audit: AuditStatus
     compiling: Mapping[str, object] | None  # how long the compile in progress has taken, and what it reads
     disk: Mapping[str, object]
+    open_files: Mapping[str, object]  # how many a process may open, and what they are shared out to
     confinement: Mapping[str, object]
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
@@ -144,6 +147,7 @@ class Status:
             "audit": self.audit.to_json(),
             "compiling": self.compiling,
             "disk": self.disk,
+            "open_files": self.open_files,
             "confinement": self.confinement,
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "notes": list(self.notes),
@@ -190,12 +194,13 @@ class Observed:
     maker: RulesetMaker
     room: DiskRoom
     upstreams: ObservedUpstreams
-    groups: Sequence[ClientGroup]
+    settings: Settings
     started: float
 
     def status(self, now: float) -> Status:
         """Return the status at `now`."""
         enforced, workers = self.switcher.enforced, self.workers
+        resolution = self.upstreams.resolution()
         counts = OrderCounts.of(enforced)
         page = self.page.status(enforced.version if enforced else None)
         in_force = alarms(
@@ -213,7 +218,7 @@ class Observed:
             config=self.running.status(),
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
-            resolution=self.upstreams.resolution().to_json(),
+            resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
             ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
             pinned=self.switcher.pin,
@@ -230,7 +235,7 @@ class Observed:
                 )
                 for name, managed in self.feeds.configured.items()
             ),
-            groups=tuple(summaries(self.groups, list(self.feeds.configured))),
+            groups=tuple(summaries(self.settings.groups, list(self.feeds.configured))),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)
@@ -242,6 +247,7 @@ class Observed:
             audit=AuditStatus(self.audit.head, self.audit.trouble),
             compiling=compile_status(self.maker),
             disk=disk_status(self.room, self.feeds),
+            open_files=Shares.of(self.settings).to_json(len(resolution.upstreams)),
             confinement={"landlock": landlock.abi()},  # the version of it, 0 if the kernel has none
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),

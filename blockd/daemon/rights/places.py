@@ -5,19 +5,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import shutil
 import stat
 from pathlib import Path
 
+from blockd.daemon.rights.folders_above import exchangeable
 from blockd.daemon.rights.state_folder import MODE
 
 log = logging.getLogger(__name__)
 
 
 def make(folder: Path) -> None:
-    """Make a folder of the state, and those above it, if they are missing."""
+    """Make a folder of the state, and those above it, if they are missing; raises OSError.
+
+    Raises PermissionError as well if one above it was made by somebody else meanwhile, who could exchange it.
+    """
     if not folder.parent.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() != 0 and (why := exchangeable(folder, os.geteuid())):
+            raise PermissionError(errno.EPERM, why, str(folder))
     with contextlib.suppress(FileExistsError):
         folder.mkdir(MODE)
         folder.chmod(MODE)  # whatever the umask

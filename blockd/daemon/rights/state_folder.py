@@ -8,17 +8,20 @@ that is empty: a path can lead elsewhere by the time it is used.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.daemon.rights.account import Account, user_name
+from blockd.daemon.rights.folders_above import MAX_LINKS, exchangeable
 from blockd.errors import CommandError
 
 MODE = 0o750
 WIDEST = 0o640  # of a file in it
-MAX_LINKS = 40  # links followed on the way, as the kernel does
+
+log = logging.getLogger(__name__)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -26,9 +29,12 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NON
 def make_for(folder: Path, account: Account | None) -> None:
     """Make the state folder for a user, as root; nothing is done if it is None or this process is not root.
 
+    If blockd is to stay root, who else could exchange the folder is logged: what is put there is used as root.
     Nothing is done either if another than root could change a folder on the way: then the user makes it. Raises
     CommandError if a link lies there, or if it cannot be made.
     """
+    if os.geteuid() == 0 and (account is None or account.uid == 0) and (why := exchangeable(folder, 0)):
+        log.warning("blockd runs as root, and %s; or name a `user`.", why)
     if account is None or os.geteuid() != 0 or account.uid == 0:
         return
     with contextlib.ExitStack() as stack:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 KILL_TIME = 10.0  # seconds to wait for a process that was killed
 M_ARENA_MAX = -8  # malloc.h
 STANDARD_OUTPUT = 1  # descriptor
+
+log = logging.getLogger(__name__)
 
 
 def spare_memory() -> None:
@@ -66,9 +69,24 @@ class Start(Protocol):
         """Return the child, with a pipe for its output, and for its input if it `reads`."""
 
 
+def be_nicer(by: int) -> None:
+    """Lower the priority of this process; one that may not, by a filter of system calls, goes on as it is."""
+    with contextlib.suppress(OSError):
+        os.nice(max(0, min(by, LEAST - os.getpriority(os.PRIO_PROCESS, 0))))
+
+
 def yield_to_workers() -> None:
-    """Lower the priority of this process, which is not a worker, below that of the workers."""
-    os.nice(CONTROL)
+    """Lower the priority of this process, which is not a worker, below that of the workers.
+
+    If it may not, that is logged, as what it compiles competes with answering then.
+    """
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    be_nicer(CONTROL)
+    if os.getpriority(os.PRIO_PROCESS, 0) == before < LEAST:
+        log.warning(
+            "This process may not lower its priority (setpriority(2)): while a ruleset is compiled, a busy machine "
+            "answers more slowly."
+        )
 
 
 def give_way(nicer: int = CHILD) -> None:
@@ -93,7 +111,7 @@ async def start(module: str, *arguments: str, reads: bool = False) -> ChildProce
         stdout=asyncio.subprocess.PIPE,
         process_group=0,  # a signal to the foreground reaches the control process, which then ends its children
     )
-    with contextlib.suppress(ProcessLookupError):  # now, since its imports alone take a third of a second
+    with contextlib.suppress(OSError):  # now, since its imports alone take a third of a second
         os.setpriority(os.PRIO_PROCESS, process.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + CHILD, LEAST))
     return process
 

@@ -5,7 +5,7 @@ held.json    what the gate held back of the accepted content (`blockd.ruleset.ga
 accepted     the content that passed the gate last
 incoming     new content as it was fetched; it belongs to the feed's source, all others belong to this state
 offered      new content until it is compiled
-candidate    new content while it is compiled
+candidate    new content while it is compiled; `candidate.json` says what it is, or was before it was accepted
 read         new content while it is read by itself, since it takes long
 begun        the accepted content as a compile in progress began with it
 waiting      new content that passed the gate, while a version is pinned
@@ -27,7 +27,7 @@ from blockd.errors import FeedRefused, RulesetError, cause_of
 from blockd.feeds.budget import Budget
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.contents import FeedContents
-from blockd.feeds.fetched import ACCEPTED, BEGUN, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.files import open_kept, read_kept, replace_file
 from blockd.formats.rejects import RejectReport
@@ -200,6 +200,29 @@ class FeedState(FeedContents):
             self.save()
         except OSError as error:
             log.error("The state of a feed in %s cannot be written: %s.", self.folder, cause_of(error))
+
+    def complete(self, digest: str, names: int, now: float) -> bool:
+        """Accept what is in force, of this digest, if an earlier process was ended before it could; return whether.
+
+        Otherwise the content accepted before would be compiled again, and what it does not have be out of force until
+        the source is reached. A candidate that is not in force is removed. Reports on its lines are not known.
+        """
+        if self.taken is not None:
+            return False
+        found = None
+        if digest and digest != self.accepted_digest:
+            places = (self.folder / CANDIDATE, self.folder / ACCEPTED)
+            found = next((path for path in places if self.is_noted(path, digest)), None)
+        if found is not None:
+            with contextlib.suppress(OSError):
+                found.replace(self.folder / ACCEPTED)
+                self.accepted_digest, self.validators, self.waived_digest = digest, Validators(), ""
+                self.rejects = self.held = None
+                self.sizes.note(names, now)
+                self._find_end()
+                self.save()
+        self.drop_candidate()
+        return found is not None and self.accepted_digest == digest
 
     def _load_held(self) -> None:
         """Take the complete report in place of its summary, if it is of the accepted content."""

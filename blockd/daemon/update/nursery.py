@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from blockd.daemon.processes import signals, streams
 from blockd.daemon.processes.reaping import Reaper
-from blockd.daemon.update.child_process import CHILD, CONTROL, LEAST, end_with_parent
+from blockd.daemon.update.child_process import CHILD, CONTROL, be_nicer, end_with_parent
 from blockd.daemon.update.forked_child import NUMBER
 
 _MAX_REQUEST = 16 << 10  # octets: a module and some paths
@@ -140,7 +140,7 @@ def _be_child(words: list[str], talk: int, parent: int, forget: Callable[[], Non
         forget()
         signals.reset()
         os.setpgid(0, 0)  # a signal to the foreground reaches the control process, which then ends its children
-        os.nice(max(0, min(CONTROL + CHILD, LEAST - os.getpriority(os.PRIO_PROCESS, 0))))
+        be_nicer(CONTROL + CHILD)
         os.dup2(talk, 0)
         os.dup2(talk, 1)
         _close_all()

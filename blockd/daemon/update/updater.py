@@ -54,6 +54,11 @@ class Updater:
     def begin(self) -> None:
         """Have compiled what is not in force as it should be, from what was accepted before."""
         catalogue = self._taker.catalogue()
+        for name, managed in self.feeds.items():
+            known = catalogue.feed(name) if catalogue else None
+            digest, names = (known.digest, known.names) if known else ("", 0)
+            if managed.state.complete(digest, names, self._timing.clock()):
+                log.info("The content of feed %s that is in force counts as accepted: blockd was ended before.", name)
         for record in catalogue.feeds if catalogue else ():
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())

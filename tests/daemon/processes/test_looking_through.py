@@ -20,7 +20,7 @@ def test_a_costly_look_is_followed_by_a_long_pause(
 ) -> None:
     used, now, looks = [0.0], [100.0], [0]
 
-    def unwritable() -> str:
+    def unwritable(_: object) -> str:
         looks[0] += 1
         used[0] += cost
         return "it cannot be written"

@@ -7,6 +7,7 @@ import functools
 import itertools
 import os
 import pwd
+import re
 import signal
 import socket
 import stat
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from blockd.daemon.preconditions import _state
 from blockd.daemon.rights.account import Account, acting_as, become, become_reading_all
 from blockd.daemon.rights.capabilities import keep_over_change_of_user, make_effective
+from blockd.daemon.rights.folders_above import exchangeable
 from blockd.daemon.rights.state_folder import close_to_others, foreign, make_for, root_prepares
 from blockd.daemon.state_dir import StateDir
 from blockd.errors import CommandError, RulesetError
@@ -266,3 +269,143 @@ def test_a_user_with_groups_gets_them_as_initgroups_sets_them() -> None:
     for entry in pwd.getpwall()[:8]:
         wanted = set(os.getgrouplist(entry.pw_name, entry.pw_gid))
         assert set(Account.of(entry.pw_name).groups) == wanted
+
+
+def _nothing(folder: Path) -> None:
+    assert folder.is_dir()
+
+
+def _of_other(folder: Path) -> None:
+    os.chown(folder, OTHER.uid, OTHER.gid)
+
+
+def _of_somebody(folder: Path) -> None:
+    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+
+
+def _open_to_all(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def _sticky(folder: Path) -> None:
+    folder.chmod(0o1777)
+
+
+def _of_a_group(folder: Path) -> None:
+    os.chown(folder, 0, NOBODY.pw_gid)
+    folder.chmod(0o2775)
+
+
+def _link_of_somebody(folder: Path) -> None:
+    folder.rename(folder.with_name("real"))
+    folder.symlink_to("real")
+    os.chown(folder, NOBODY.pw_uid, -1, follow_symlinks=False)
+
+
+def _link_of_root(folder: Path) -> None:
+    folder.rename(folder.with_name("real"))
+    folder.symlink_to(folder.with_name("real"))
+
+
+def _link_through_what_is_somebodys(folder: Path) -> None:
+    theirs = folder.with_name("theirs")
+    theirs.mkdir()
+    _of_somebody(theirs)
+    folder.rename(theirs / "real")
+    folder.symlink_to("theirs/../theirs/real")
+
+
+@pytest.mark.parametrize(
+    ("change", "whose"),
+    [
+        (_nothing, ""),
+        (_of_other, ""),
+        (_sticky, ""),
+        (_of_a_group, ""),
+        (_link_of_root, ""),
+        (
+            _of_somebody,
+            f"above, on the way to .*/above/lib/state.*, belongs to {NOBODY.pw_name}, who could put another",
+        ),
+        (_open_to_all, "above, on the way to .* may be written by everybody, who could put another"),
+        (_link_of_somebody, f"above, on the way to .* belongs to {NOBODY.pw_name}"),
+        (_link_through_what_is_somebodys, f"theirs, on the way to .* belongs to {NOBODY.pw_name}"),
+    ],
+)
+def test_who_could_exchange_a_folder_above_the_state_is_named(
+    rooted: Path, change: Callable[[Path], None], whose: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    above = rooted / "above"
+    state = above / "lib" / "state"
+    state.mkdir(parents=True)
+    for path in (state, state.parent):
+        os.chown(path, OTHER.uid, OTHER.gid)
+    change(above)
+    for folder in (state, state / "missing"):
+        assert bool(re.search(whose, exchangeable(folder, OTHER.uid))) if whose else not exchangeable(folder, OTHER.uid)
+    with acting_as(OTHER):
+        reasons = list(_state(state))
+    assert [bool(re.match(f"state_dir: .*{whose}", reason)) for reason in reasons] == [True] * bool(whose)
+    os.chown(state.parent, 0, 0)
+    os.chown(state, 0, 0)
+    caplog.clear()
+    make_for(state, None)
+    if change is not _of_other:  # whom root need not trust
+        assert bool(re.search(f"runs as root, and .*{whose}", caplog.text)) == bool(whose)
+    else:
+        assert f"belongs to {OTHER.name}" in caplog.text
+
+
+def test_a_hostile_owner_further_up_gets_nothing_by_exchanging_a_folder(shared: Path) -> None:
+    """Whoever owns the grand-parent puts links to another folder of blockd's user in the parent's place."""
+    treasure, hostile = shared / "treasure", shared / "hostile"
+    for path in (treasure / "state" / "rulesets", hostile / "lib"):
+        path.mkdir(parents=True)
+    for name in ("lock", "rulesets/current", "rulesets/000001.orders"):
+        (treasure / "state" / name).write_text("of the user")
+    for path in (treasure, *treasure.rglob("*"), hostile / "lib"):
+        os.chown(path, OTHER.uid, OTHER.gid)
+    os.chown(hostile, NOBODY.pw_uid, NOBODY.pw_gid)
+    attacker = os.fork()
+    if attacker == 0:
+        become_nobody()
+        while True:
+            with contextlib.suppress(OSError):
+                (hostile / "lib").rename(hostile / "aside")
+                (hostile / "lib").symlink_to(treasure)
+                (hostile / "lib").unlink()
+                (hostile / "aside").rename(hostile / "lib")
+    before = {path: (path.lstat().st_mode, path.is_file() and path.read_bytes()) for path in treasure.rglob("*")}
+    try:
+        for _ in range(ROUNDS):
+            assert not root_prepares(hostile / "lib" / "state", OTHER)
+            make_for(hostile / "lib" / "state", OTHER)
+            with acting_as(OTHER):
+                [reason] = _state(hostile / "lib" / "state")
+            assert f"belongs to {NOBODY.pw_name}, who could put another" in reason
+    finally:
+        os.kill(attacker, signal.SIGKILL)
+        os.waitpid(attacker, 0)
+    found = {path: (path.lstat().st_mode, path.is_file() and path.read_bytes()) for path in treasure.rglob("*")}
+    assert found == before
+
+
+def test_a_folder_that_somebody_else_makes_on_the_way_meanwhile_is_refused(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sticky(shared)
+    made = Path.mkdir
+
+    def too_late(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if path == shared / "lib":
+            os.seteuid(0)
+            made(path)
+            path.chmod(0o777)
+            _of_somebody(path)
+            os.seteuid(OTHER.uid)
+        made(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", too_late)
+    with acting_as(OTHER), pytest.raises(CommandError, match=f"belongs to {NOBODY.pw_name}, who could put another"):
+        StateDir(shared / "lib" / "state")
+    assert not list((shared / "lib").iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import signal
 import socket
 import time
@@ -17,7 +18,9 @@ from blockd.daemon.update.child_process import end
 from blockd.daemon.update.forked_child import ForkedChildren
 from blockd.daemon.update.nursery import Nursery
 from blockd.ruleset import StatesMemory
-from tests.daemon.harness import Daemon, write_list
+from tests.break_in import attempted
+from tests.daemon import filtered
+from tests.daemon.harness import Daemon, everywhere, write_list
 from tests.upstream import UpstreamSimulator
 
 
@@ -182,3 +185,28 @@ def test_child_that_cannot_be_forked_is_started_without_the_supervisor(
 
 def failing(*_: object) -> int:
     raise OSError(24, "Too many open files")
+
+
+def unix_socket() -> bool:
+    """Make a socket that could reach a service of this machine; raises OSError."""
+    with socket.socket(socket.AF_UNIX):
+        return True
+
+
+@pytest.mark.skipif(platform.machine() not in filtered.NUMBERS, reason="the numbers of system calls are not known here")
+def test_the_filter_of_the_unit_and_one_without_priorities_leave_all_of_it_at_work(
+    tmp_path: Path, resolver: UpstreamSimulator
+) -> None:
+    assert attempted(unix_socket)
+    assert not attempted(unix_socket, filtered.confine)
+    assert not attempted(lambda: os.nice(1) > 0, filtered.confine)
+    write_list(tmp_path / "list", ["listed.example"])
+    feed = {"name": "national", "type": "domains", "path": "list", "interval": "100ms"}
+    with Daemon(
+        tmp_path, feed, upstream=resolver.address, program="tests.daemon.filtered", gate={"max_growth": "1000%"}
+    ) as daemon:
+        assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
+        write_list(tmp_path / "list", ["listed.example", "second.example"])
+        everywhere(lambda: daemon.ask("second.example").addresses == ["127.0.0.1"], "a new list is enforced")
+        assert daemon.page_pid() in daemon.children()
+        assert "may not lower its priority" in daemon.log

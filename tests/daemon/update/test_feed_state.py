@@ -29,6 +29,14 @@ def offered(folder: Path, content: bytes) -> FeedState:
     return state
 
 
+def accepted(folder: Path, content: bytes) -> None:
+    """Have content accepted."""
+    state = offered(folder, content)
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, None, NOW, names=3)
+
+
 def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     state = offered(tmp_path, b"new")
     candidate = state.take_candidate()
@@ -241,3 +249,54 @@ def test_a_url_that_was_changed_is_fetched_whole_though_its_file_is_older(tmp_pa
             assert fetched.path.read_bytes() == b"new.example\n"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["before", "after its file was renamed"])
+def test_content_that_came_into_force_before_a_kill_is_accepted_by_the_next_process(
+    tmp_path: Path, is_renamed: bool
+) -> None:
+    accepted(tmp_path, b"old")
+    killed = offered(tmp_path, b"new").take_candidate()
+    assert killed is not None
+    if is_renamed:
+        killed.path.replace(tmp_path / "accepted")
+    state = FeedState.load(tmp_path)
+    assert state.accepted_digest == b"old".hex()
+    assert state.complete(b"new".hex(), 5, NOW + 7)
+    assert not state.complete(b"new".hex(), 5, NOW + 7)
+    again = FeedState.load(tmp_path)
+    assert again.accepted is not None
+    assert (again.accepted.digest, again.accepted.path.read_bytes()) == (b"new".hex(), b"new")
+    assert again.sizes.lasting(NOW + 100) == 5
+    assert not (tmp_path / "candidate").exists()
+
+
+@pytest.mark.parametrize("in_force", [b"old".hex(), b"older".hex(), ""])
+def test_content_that_never_came_into_force_is_not_accepted_by_the_next_process(tmp_path: Path, in_force: str) -> None:
+    accepted(tmp_path, b"old")
+    offered(tmp_path, b"new").take_candidate()
+    state = FeedState.load(tmp_path)
+    assert not state.complete(in_force, 5, NOW + 7)
+    assert state.accepted_digest == b"old".hex()
+    assert not (tmp_path / "candidate").exists()
+
+
+@pytest.mark.parametrize("note", [b"", b"[" * 2000, b"{}", b"7", b"\xff", None])
+def test_a_candidate_without_a_note_that_can_be_read_is_not_accepted(tmp_path: Path, note: bytes | None) -> None:
+    offered(tmp_path, b"new").take_candidate()
+    (tmp_path / "candidate.json").unlink()
+    if note is not None:
+        (tmp_path / "candidate.json").write_bytes(note)
+    state = FeedState.load(tmp_path)
+    assert not state.complete(b"new".hex(), 5, NOW)
+    assert state.accepted is None
+
+
+def test_another_file_in_place_of_the_candidate_is_not_accepted(tmp_path: Path) -> None:
+    candidate = offered(tmp_path, b"new").take_candidate()
+    assert candidate is not None
+    (tmp_path / "other").write_bytes(b"oth")
+    (tmp_path / "other").replace(candidate.path)
+    state = FeedState.load(tmp_path)
+    assert not state.complete(b"new".hex(), 5, NOW)
+    assert state.accepted is None
