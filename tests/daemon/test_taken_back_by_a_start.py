@@ -17,14 +17,14 @@ class Killed(BaseException):
     """Ends what runs at once, as SIGKILL does."""
 
 
+def _kill(*_: object, **__: object) -> None:
+    raise Killed
+
+
 async def killed(node: Node, monkeypatch: pytest.MonkeyPatch, moment: str, *names: str) -> None:
     """Publish names, end the process between swap and note, and begin anew; the source has nothing to give then."""
-
-    def kill(*_: object, **__: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(FeedState, moment, kill)
+        patch.setattr(FeedState, moment, _kill)
         with pytest.raises(Killed):
             await node.publish(*names)
     assert node.blocked(*names) == [*names]
@@ -54,6 +54,28 @@ def test_a_first_list_in_force_stays_so(tmp_path: Path, monkeypatch: pytest.Monk
         await killed(node, monkeypatch, moment, A, B)
         assert (node.switcher.version, node.blocked(A, B)) == (1, [A, B])
         assert node.feeds["national"].state.accepted is not None
+
+    run(tmp_path, check)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("is_pinned", [False, True])
+def test_an_override_in_force_stays_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, is_pinned: bool
+) -> None:
+    async def check(node: Node) -> None:
+        await node.publish(A, B)
+        if is_pinned:
+            await node.switcher.roll_back(1, "")
+        with monkeypatch.context() as patch:
+            patch.setattr(FeedState, moment, _kill)
+            with pytest.raises(Killed):
+                await node.override(A)
+        version = node.switcher.version
+        assert node.blocked(A, B) == [B]
+        await node.switcher.close()
+        await node.restart()
+        assert (node.switcher.version, node.blocked(A, B), node.holding()) == (version, [B], {A: True})
 
     run(tmp_path, check)
 
