@@ -42,12 +42,15 @@ check: lint ## lint, types and the tests that start no process: within a minute
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
 # Those whose outcome an engine can change: what is compiled and amended, what is answered, and how it is swapped; but for
-# those that ask both engines in any case.
-TWIN_TESTS := tests/resolver tests/transports tests/ruleset \
-	$(addprefix tests/feeds/,overrides signed test_kinds.py test_zone_orders.py test_zone_wildcards.py) \
-	$(patsubst %,tests/feeds/transfer/test_%.py,amend content emptied histories source zone_transfer) \
+# those that ask both engines in any case, and those that ask none.
+TWIN_TESTS := tests/resolver $(patsubst %,tests/transports/test_%.py,tcp tcp_limits udp) \
+	$(addprefix tests/ruleset/,building versions test_explain.py test_real_lists.py) \
+	$(addprefix tests/feeds/,overrides signed/test_amend.py test_zone_orders.py) \
+	$(patsubst %,tests/feeds/transfer/test_%.py,amend emptied histories) \
 	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start) \
-	$(addprefix --ignore-glob=,*/test_*twin*.py */test_unknown_actions.py */test_keeping.py */test_diff.py */streams/*)
+	$(addprefix --ignore-glob=,*/test_*twin*.py */test_unknown_actions.py */test_keeping.py */test_diff.py \
+		*/test_response.py */test_fitting.py */test_reading_work.py \
+		*/streams/* */composing/* */test_floods.py */test_rate_limit.py */test_server_cookies.py)
 
 # A file's tests stay together, since they share servers, and the longest files come first (tests/longest.py). More workers
 # than processors, since tests wait more than they work. They are as nice as can be, so that what blockd does behind its

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -243,6 +244,12 @@ class Answer:
             if isinstance(option, dns.edns.EDEOption):
                 return int(option.code), option.text or ""
         return None
+
+    def tells_of_silence(self, address: str, seconds: float) -> bool:
+        """Whether the error is that an upstream did not answer in `seconds`, or in more, as on a busy machine."""
+        code, text = self.error or (0, "")
+        waited = re.fullmatch(rf"{re.escape(address)} did not answer in ([0-9.]+) s", text)
+        return code == types.EDE_NO_REACHABLE_AUTHORITY and waited is not None and float(waited[1]) >= seconds
 
     @property
     def negative_ttl(self) -> int | None:

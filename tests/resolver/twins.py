@@ -180,7 +180,7 @@ class Twins:
         for do in (False, True):
             for cd in (False, True):
                 question = key, qtype, do, cd
-                self._before.setdefault(question, self.python.resolver.cache.peek(question))  # type: ignore[arg-type]
+                self._before.setdefault(question, self.python.resolver.cache.peek(question))
                 self._put(question, response, self.clock() - age)
 
     def _put(self, question: CacheKey, response: Response, stored: float) -> None:

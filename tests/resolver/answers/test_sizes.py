@@ -84,3 +84,20 @@ def test_many_errors_of_an_upstream_do_not_make_an_answer_too_long(rig: Rig, ups
     assert answer.error == (9, "")
     assert size_of(answer.message) <= 512
     assert len(rig.answer(NAME, use_edns=0, transport=Transport.TCP).message.options) == 3, "the first few"
+
+
+SOA = "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
+
+
+@pytest.mark.parametrize(("do", "truncated"), [(False, False), (True, True)])
+def test_a_denial_is_whole_for_who_validates_it_and_short_for_others(
+    rig: Rig, upstream: UpstreamSimulator, do: bool, truncated: bool
+) -> None:
+    proofs = [f"h{n}.{NAME}. 60 IN NSEC z{n}.{'x' * 40}.example. A NSEC" for n in range(5)]
+    signed = [f"h{n}.{NAME}. 60 IN RRSIG NSEC 8 3 60 20300101000000 20200101000000 1 example. AAAA" for n in range(5)]
+    upstream.plan(NAME, "A", authority=[SOA, *proofs, *signed], rcode="NXDOMAIN")
+    told = rig.answer(NAME, use_edns=0, payload=512, want_dnssec=do)
+    assert told.rcode == "NXDOMAIN"
+    assert told.has(dns.flags.TC) == truncated
+    assert told.negative_ttl == (None if truncated else 60)
+    assert len(rig.answer(NAME, transport=Transport.TCP, want_dnssec=do).message.authority) == (11 if do else 1)

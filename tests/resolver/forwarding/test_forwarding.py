@@ -156,7 +156,7 @@ def test_silence_is_told_as_no_reachable_authority(hasty_rig: Rig, upstream: Ups
     upstream.faults = {Fault.SILENCE}
     answer = hasty_rig.answer(NAME, use_edns=0)
     assert answer.rcode == "SERVFAIL"
-    assert answer.error == (22, f"{upstream.address} did not answer in {HASTY:g} s")
+    assert answer.tells_of_silence(upstream.address, HASTY)
     assert len(upstream.seen) == 1
 
 
@@ -188,7 +188,8 @@ def test_a_truncated_answer_is_never_given_as_a_whole_one(
     assert hasty_rig.answer(NAME).records == ["300 198.51.100.1"]
 
 
-def test_a_big_answer_comes_over_tcp_and_is_truncated_over_udp(rig: Rig, upstream: UpstreamSimulator) -> None:
+def test_a_big_answer_comes_over_tcp_and_is_truncated_over_udp(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    rig = Rig(tmp_path, upstream.upstream, attempts=1)  # an upstream that is slow is not asked again
     records = [f"{NAME}. 300 IN TXT {'x' * 200}{number}" for number in range(100)]
     upstream.plan(NAME, "TXT", *records)
     assert len(rig.answer(NAME, "TXT", transport=Transport.TCP).records) == 100

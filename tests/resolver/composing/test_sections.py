@@ -20,9 +20,7 @@ from blockd.resolver.query import Query
 from blockd.resolver.response import parse
 from tests.effort import tries
 from tests.resolver import corpus
-from tests.resolver.rig import Rig
 from tests.resolver.twins import question_size
-from tests.upstream import UpstreamSimulator
 
 NAME = "www.example"
 QUESTION = 12 + len(NAME) + 2 + 4  # octets of a header and the question
@@ -142,23 +140,6 @@ def test_names_never_lead_to_what_is_left_out(do: bool) -> None:
         assert read.additional in ([], whole.additional)
         seen.add((bool(read.authority), bool(read.additional)))
     assert seen == {(False, False), (True, False), (True, True)}
-
-
-SOA = "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
-
-
-@pytest.mark.parametrize(("do", "truncated"), [(False, False), (True, True)])
-def test_a_denial_is_whole_for_who_validates_it_and_short_for_others(
-    rig: Rig, upstream: UpstreamSimulator, do: bool, truncated: bool
-) -> None:
-    proofs = [f"h{n}.{NAME}. 60 IN NSEC z{n}.{'x' * 40}.example. A NSEC" for n in range(5)]
-    signed = [f"h{n}.{NAME}. 60 IN RRSIG NSEC 8 3 60 20300101000000 20200101000000 1 example. AAAA" for n in range(5)]
-    upstream.plan(NAME, "A", authority=[SOA, *proofs, *signed], rcode="NXDOMAIN")
-    told = rig.answer(NAME, use_edns=0, payload=512, want_dnssec=do)
-    assert told.rcode == "NXDOMAIN"
-    assert told.has(dns.flags.TC) == truncated
-    assert told.negative_ttl == (None if truncated else 60)
-    assert len(rig.answer(NAME, transport=Transport.TCP, want_dnssec=do).message.authority) == (11 if do else 1)
 
 
 def test_more_authority_records_than_are_looked_through_count_as_needed() -> None:
