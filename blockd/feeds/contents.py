@@ -131,6 +131,8 @@ class FeedContents:
         """Forget content that was compiled or read, and is not taken."""
         self._release(candidate)
         self._remove(candidate.path.name)
+        if candidate.path.name == CANDIDATE:
+            self._remove(NOTE)
 
     def end_begun(self) -> None:
         """Forget what a compile began with."""
