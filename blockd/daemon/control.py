@@ -132,10 +132,10 @@ class ControlProcess:
         self._gate = CurrentGate(gate, released)
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
         compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
-        watch = SupervisorWatch(context.supervisor)
-        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, watch)
-        self._damage.note_restarts(context.restarts)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
+        watch = SupervisorWatch(context.supervisor)
+        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, watch, self._updater)
+        self._damage.note_restarts(context.restarts)
         self._upstreams.listen(self._stand_on)
         self._overrides = OverrideService(
             own.path, settings.operator.name or UNNAMED_OPERATOR, self._recorder, self._updater, self._switcher,

@@ -3,6 +3,8 @@
 A file that is written over in place shows other names in every process that has it mapped, and ends nobody. So its size
 and time are looked at, and the supervisor is told if they change: it has the file verified. What changes without them
 is found when rulesets are read through (`blockd.daemon.processes.scrub`).
+
+A folder of the state that was removed is made again. Then every feed is polled, which finds that its content is gone.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Sender
 from blockd.daemon.timing import Timing
+from blockd.daemon.update.updater import Updater
 from blockd.errors import CommandError
 from blockd.files import stamp_of
 
@@ -45,7 +48,9 @@ class Damage:
         timing: Timing,
         found: Mapping[int, str],
         supervisor: SupervisorWatch,
+        updater: Updater,
     ) -> None:
+        self._updater = updater
         self._restarts: list[tuple[float, Mapping[str, int]]] = []  # the totals, and since when they are so
         self._state = state
         self._switcher = switcher
@@ -58,6 +63,8 @@ class Damage:
         self._told: object = _NOTHING  # the changed stamp that the supervisor was told, None for a file that is gone
         self._set_aside: list[Path] = []
         self._look_through_at = 0.0
+        self._made_again: list[Path] = []  # folders, not told yet
+        self._locked_again: list[int] = []  # descriptors, not passed on yet
         self._probe = Probe(timing.monotonic)
         self.unwritable = ""  # why the state folder cannot be written; empty if it can
 
@@ -70,8 +77,9 @@ class Damage:
         await asyncio.gather(self._look_again_and_again(), self.scrub.run())
 
     async def _look_again_and_again(self) -> None:
+        was_out_of_use = await asyncio.to_thread(self._state.is_out_of_reach)
         await self.look()
-        was_out_of_use = bool(self.unwritable)
+        was_out_of_use = was_out_of_use or bool(self.unwritable)
         while True:
             await self._timing.sleep(LOOK)
             await self.look()
@@ -83,6 +91,14 @@ class Damage:
         enforced = self._switcher.enforced
         before = self.unwritable
         self.unwritable, self._set_aside = await asyncio.to_thread(self._seen)
+        self._pass_on_lock()
+        if self._made_again:
+            folders, self._made_again = self._made_again, []
+            told = ", ".join(map(str, folders[:MANY])) + (f" and {len(folders) - MANY} more" * (len(folders) > MANY))
+            log.error(
+                "Gone, and made again: %s. What was in there is fetched and made anew. Look who removed it.", told
+            )
+            self._updater.make_anew()
         if enforced is None:
             return
         path, opened = enforced.ruleset.path, enforced.ruleset.stamp
@@ -93,6 +109,13 @@ class Damage:
             self._told = now
             what = "has changed since it was opened" if now is not None else "is gone, or cannot be reached"
             self._sender.send({"suspect": f"{path} {what}"})
+
+    def _pass_on_lock(self) -> None:
+        """Have the supervisor hold what was locked again, as long as this blockd runs."""
+        lock, locked, self._locked_again = self._state.lock, self._locked_again, []
+        for descriptor in locked if lock is not None else ():
+            self._sender.send({"lock": True}, descriptor)
+            lock.adopt(descriptor)
 
     def _damaged(self, version: int, why: str) -> None:
         """Have a version replaced if it is in force, by the supervisor; set aside one that is only kept."""
@@ -116,6 +139,9 @@ class Damage:
         if now < self._look_through_at:
             return self.unwritable
         begun = time.thread_time()
+        self._made_again += self._state.restore_folders(self._updater.feeds)
+        if self._state.lock is not None:
+            self._locked_again += self._state.lock.look()
         found = self._state.unwritable(self._probe)
         self._look_through_at = now + min((time.thread_time() - begun) / SHARE, LONGEST)
         return found

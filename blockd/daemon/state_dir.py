@@ -25,7 +25,7 @@ from pathlib import Path
 
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
-from blockd.daemon.processes.folder_lock import take_lock
+from blockd.daemon.processes.folder_lock import FolderLock, take_lock
 from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.writability import bears_read_only, turns_down, unwritable
 from blockd.daemon.rights.account import user_name
@@ -79,6 +79,7 @@ class StateDir:
         self._translations = translations
         self._states: dict[int, StatesMemory] = {}  # by version, the one taken last at the end
         self.held = HeldFiles()
+        self.lock: FolderLock | None = None  # once it is taken
         self._groups = groups
         self.versions = Versions(folder / "rulesets")
         self.compiling = folder / "compiling"
@@ -89,18 +90,25 @@ class StateDir:
             if not bears_read_only(folder):
                 raise self._unusable(error) from error
 
-    def make_folders(self) -> None:
-        """Make the folder and those in it that are missing; raises OSError."""
-        make(self.folder)
-        for part in (self.folder / "rulesets", self.folder / "feeds", self.compiling):
-            make_in_place(part)
+    def make_folders(self, feeds: Iterable[str] = ()) -> list[Path]:
+        """Make the folder and those in it that are missing, of these feeds too; return which were. Raises OSError."""
+        missing = [self.folder] if make(self.folder) else []
+        parts = (self.versions.folder, self.folder / "feeds", self.compiling, *map(self.feed_folder, feeds))
+        return [*missing, *(part for part in parts if make_in_place(part))]
 
-    def lock(self) -> int:
-        """Lock the folder for this process and its children, see `take_lock`; raises CommandError."""
+    def restore_folders(self, feeds: Iterable[str]) -> list[Path]:
+        """Make what is missing of them as far as that is possible; return which were."""
+        with contextlib.suppress(OSError):  # which `unwritable` tells
+            return self.make_folders(feeds)
+        return []
+
+    def take_lock(self) -> FolderLock:
+        """Lock the folder for this process and its children, see `folder_lock.take_lock`; raises CommandError."""
         try:
-            return take_lock(self.folder)
+            self.lock = take_lock(self.folder)
         except OSError as error:
             raise self._unusable(error) from error
+        return self.lock
 
     def unwritable(self, turns_down: Callable[[Path], bool] = turns_down) -> str:
         """Return as a sentence that this process may not write all of the folder; empty if it may."""
@@ -168,12 +176,6 @@ class StateDir:
         """Return the folder of a feed."""
         return self.folder / "feeds" / name
 
-    def make_feed_folders(self, names: Iterable[str]) -> None:
-        """Make the folders of feeds that are missing, if possible: a worker is left with what is there at its start."""
-        for name in names:
-            with contextlib.suppress(OSError):
-                make_in_place(self.feed_folder(name))
-
     def prepare(
         self,
         version: int,
@@ -238,10 +240,9 @@ class StateDir:
 
     def _kept(self) -> list[int]:
         """Return the versions kept; none if that cannot be found out."""
-        try:
+        with contextlib.suppress(OSError):
             return self.versions.all()
-        except OSError:
-            return []
+        return []
 
     def forget_writing(self) -> None:
         """Unmap, in a process that may only read states, what it could write."""

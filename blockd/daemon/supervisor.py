@@ -78,7 +78,7 @@ class Supervisor:
         with acting_as(account):  # what lies in the folder is never opened with root's rights
             groups = ClientGroups(settings.groups)
             self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes), groups)
-            self._lock = self._state.lock()
+            self._lock = self._state.take_lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
         self._gate = SharedGate(settings.gate, settings.feeds, account)
@@ -120,7 +120,7 @@ class Supervisor:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
         spare_memory()
-        self._state.make_feed_folders(feed.name for feed in self._settings.feeds)
+        self._state.restore_folders(feed.name for feed in self._settings.feeds)  # what workers are left with
         self._jobs.version = share(self._verification.wait(self._forget), self._state)
         if self._settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
@@ -238,6 +238,8 @@ class Supervisor:
 
     def _heed(self, message: Message) -> None:
         """Do what the control process says."""
+        if self._lock.heeds(message):
+            return
         if "enforce" in message:
             try:
                 version = self._state.taken(message)
@@ -250,11 +252,9 @@ class Supervisor:
         discard(message)
         if "suspect" in message:
             self._suspect(str(message["suspect"]))
-            return
-        if "late" in message:
+        elif "late" in message:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))
-            return
-        if "reason" in message:
+        if not message.keys().isdisjoint(("suspect", "late", "reason")):
             return
         if "resolution" in message:
             self._jobs.see(Observation.from_message(message["resolution"]))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
+import stat
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -131,7 +133,7 @@ class Node:
         environment = Environment(
             self.time.timing, self.source, LocalCompiler(self.time), compare=counted, self_tests=SimulatedTests
         )
-        channel = Channel()
+        self.channel = channel = Channel()
         self.control = channel.control = ControlProcess(context, channel, environment)
 
     def source(self, feed: Feed, folder: Path, validators: Validators) -> FeedSource:
@@ -462,3 +464,59 @@ def test_statements_are_made_in_their_interval_once_something_is_enforced(run: R
         assert kept == [0, 0, 1, 1, 1, 2], "the first as soon as there is a version"
 
     run(check)
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@pytest.mark.parametrize("lost", [".", "rulesets", "feeds", "feeds/national", "compiling"])
+def test_a_folder_of_the_state_that_was_removed_is_made_again_and_all_is_fetched_anew(
+    tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        empty(tmp_path / lost)
+        if lost != ".":
+            (tmp_path / lost).rmdir()
+        await node.control._damage.look()
+        for name in ("rulesets", "feeds", "feeds/national", "compiling"):
+            assert stat.S_ISDIR((tmp_path / name).lstat().st_mode)
+        if lost != ".":
+            assert stat.S_IMODE((tmp_path / lost).lstat().st_mode) == 0o750
+        assert f"Gone, and made again: {tmp_path / lost}".removesuffix("/.") in caplog.text
+        managed = node.control._feeds["national"]
+        assert managed.news_hinted.is_set(), "it is polled at once"
+        is_lost = lost in (".", "feeds", "feeds/national")
+        await node.control.refresh(None)
+        assert bool(managed.state.accepted_digest) is not is_lost
+        assert verdict(node, "a.example") == "sinkhole", "what was in force stays so meanwhile"
+        if lost in (".", "rulesets"):  # what is in force is gone, too: this process begins anew with what there is
+            assert any("is gone" in str(message.get("suspect")) for message in node.channel.sent)
+            return
+        await node.give("a.example", "b.example")
+        assert verdict(node, "b.example") == "sinkhole"
+        assert (tmp_path / "feeds" / "national" / "accepted").read_text("ascii") == "a.example\nb.example\n"
+        caplog.clear()
+        await node.control._damage.look()
+        assert "made again" not in caplog.text
+
+    asyncio.run(_checked(Node(tmp_path), check))
+
+
+def test_a_link_where_a_folder_of_the_state_was_is_not_followed(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        shutil.rmtree(tmp_path / "feeds")
+        (tmp_path / "feeds").symlink_to(theirs)
+        await node.control._damage.look()
+        assert (tmp_path / "feeds" / "national").is_dir()
+        assert not (tmp_path / "feeds").is_symlink()
+        assert list(theirs.iterdir()) == []
+
+    asyncio.run(_checked(Node(tmp_path), check))

@@ -199,7 +199,7 @@ async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSw
     """Start as the supervisor and the control process do, without workers."""
     now = time.time()
     state = StateDir(settings.state_dir)
-    lock = state.lock()
+    lock = state.take_lock()
     ours, theirs = pair()
     enforcing: RulesetSwitcher | None = None
     try:
@@ -224,7 +224,7 @@ async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSw
             enforcing.enforced.close()
         ours.close()
         theirs.close()
-        os.close(lock)
+        lock.close()
 
 
 def compile_here(patch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -123,12 +122,12 @@ def test_ports_of_the_blockd_that_runs_are_not_in_the_way(tmp_path: Path) -> Non
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", daemon.dns_port))
         assert len(lacking(settings)) == 1
-        held = StateDir(settings.state_dir).lock()
+        held = StateDir(settings.state_dir).take_lock()
         try:
             assert is_held(settings.state_dir)
             assert lacking(settings) == []
         finally:
-            os.close(held)
+            held.close()
     assert not is_held(settings.state_dir)
 
 

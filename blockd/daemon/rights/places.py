@@ -16,8 +16,8 @@ from blockd.daemon.rights.state_folder import MODE
 log = logging.getLogger(__name__)
 
 
-def make(folder: Path) -> None:
-    """Make a folder of the state, and those above it, if they are missing; raises OSError.
+def make(folder: Path) -> bool:
+    """Make a folder of the state, and those above it, if they are missing; return whether it was. Raises OSError.
 
     Raises PermissionError as well if one above it was made by somebody else meanwhile, who could exchange it.
     """
@@ -28,19 +28,23 @@ def make(folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(MODE)
         folder.chmod(MODE)  # whatever the umask
-        return
+        return True
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
+    return False
 
 
-def make_in_place(folder: Path) -> None:
-    """Make a folder in the state's, in place of what is no folder: a link could lead to what is somebody else's."""
+def make_in_place(folder: Path) -> bool:
+    """Make a folder in the state's, in place of what is no folder; return whether it was missing. Raises OSError.
+
+    A link could lead to what is somebody else's.
+    """
     with contextlib.suppress(FileNotFoundError):
         mode = folder.lstat().st_mode
         if not stat.S_ISDIR(mode):
             log.error("%s is %s where blockd keeps a folder. It is removed and created again.", folder, kind_of(mode))
             folder.unlink()
-    make(folder)
+    return make(folder)
 
 
 def kind_of(mode: int) -> str:

@@ -130,6 +130,17 @@ class FeedState(FeedContents):
         """The content that passed the gate last."""
         return Content(self.folder / ACCEPTED, self.accepted_digest) if self.accepted_digest else None
 
+    @property
+    def has_lost_accepted(self) -> bool:
+        """Whether the file of the accepted content is gone; not if it cannot be reached at the moment."""
+        try:
+            os.lstat(self.folder / ACCEPTED)
+        except FileNotFoundError:
+            return bool(self.accepted_digest)
+        except OSError:
+            pass
+        return False
+
     def begin_with(self, candidate: Candidate) -> Candidate:
         """Return the candidate with its accepted content where it stays even if newer content is accepted.
 

@@ -128,6 +128,12 @@ class Updater:
         """Have compiled soon what was accepted, since the gate is another; a pinned version stays as it is."""
         self._news.set()
 
+    def make_anew(self) -> None:
+        """Poll every feed at once, and compile, since files were lost: what a feed has lost is fetched again."""
+        for managed in self.feeds.values():
+            managed.news_hinted.set()
+        self._news.set()
+
     async def gate_changed(self) -> FeedOutcome:
         """Compile what was accepted with the gate of now, and have it enforced; a pinned version stays as it is."""
         if self._enforcement.is_held:
@@ -162,6 +168,8 @@ class Updater:
 
     async def _poll(self, managed: ManagedFeed) -> None:
         async with managed.looking:
+            if managed.state.has_lost_accepted:
+                self._forget_lost(managed)
             try:
                 self._polled(managed, await managed.poll())
             except FeedRefused as refused:
@@ -272,9 +280,12 @@ class Updater:
 
         The operator's own is read at once: it is on this machine.
         """
-        feed = managed.source.feed
-        log.error("The content of feed %s cannot be read. It is fetched again. %s", feed.name, self._taker.in_force())
-        managed.forget_accepted()
-        if feed.is_own:
+        self._forget_lost(managed)
+        if managed.source.feed.is_own:
             await self._poll(managed)
             self._news.set()
+
+    def _forget_lost(self, managed: ManagedFeed) -> None:
+        name = managed.source.feed.name
+        log.error("The content of feed %s cannot be read. It is fetched again. %s", name, self._taker.in_force())
+        managed.forget_accepted()

@@ -26,11 +26,14 @@ def test_a_costly_look_is_followed_by_a_long_pause(
         return "it cannot be written"
 
     versions = SimpleNamespace(note_used=lambda _: None, damaged=list)
-    state = SimpleNamespace(folder=tmp_path, versions=versions, unwritable=unwritable)
+    state = SimpleNamespace(
+        folder=tmp_path, versions=versions, unwritable=unwritable, restore_folders=lambda _: [], lock=None
+    )
     timing = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr(damage, "time", SimpleNamespace(thread_time=lambda: used[0], monotonic=time.monotonic))
+    updater = cast("Any", SimpleNamespace(feeds={}))
     anything = cast("Any", None)
-    looked = Damage(cast("Any", state), anything, anything, cast("Any", timing), {}, SupervisorWatch(None))
+    looked = Damage(cast("Any", state), anything, anything, cast("Any", timing), {}, SupervisorWatch(None), updater)
     looked.unwritable, _ = looked._seen()
     for _ in range(3):
         now[0] += wait / 4

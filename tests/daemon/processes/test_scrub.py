@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -39,8 +40,9 @@ class Subject:
         await self.node.enforce(*NAMES, "first.example")
         await self.node.enforce(*NAMES, "second.example")
         timing = Timing(monotonic=lambda: self.now, sleep=self.sleep)
+        updater = cast("Any", SimpleNamespace(feeds={}))
         self.damage = Damage(
-            self.node.state, self.node.switcher, self, timing, {}, SupervisorWatch(None)
+            self.node.state, self.node.switcher, self, timing, {}, SupervisorWatch(None), updater
         )  # fmt: skip
         self.scrub = self.damage.scrub
         return self

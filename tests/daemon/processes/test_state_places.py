@@ -68,10 +68,10 @@ class Away:
 def start(state: Path) -> StateDir:
     """Do with the state what a start does, as far as its places go."""
     found = StateDir(state)
-    os.close(found.lock())
+    found.take_lock().close()
     found.secure()
     found.tidy()
-    found.make_feed_folders(["national"])
+    found.make_folders(["national"])
     return found
 
 

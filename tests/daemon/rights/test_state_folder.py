@@ -199,7 +199,7 @@ def test_a_hostile_neighbour_gets_nothing_by_exchanging_the_folder(shared: Path)
                 make_for(state, OTHER)
                 with acting_as(OTHER):
                     kept = StateDir(state)
-                    os.close(kept.lock())
+                    kept.take_lock().close()
                     kept.secure()
                     kept.tidy()
     finally:
