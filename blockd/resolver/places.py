@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from blockd.resolver.shares import Shares
+from blockd.resolver.holders import Holders
 
 MAX_WAITING = 500  # messages of a worker, over all transports
 DOMAIN, ADDRESS, NETWORK = range(3)  # what a place is counted by; those of a front end have a domain only
@@ -32,7 +32,7 @@ class Places:
 
     def __init__(self) -> None:
         self._places: set[Place] = set()
-        self._shares: tuple[Shares[Place], ...] = (Shares(), Shares(), Shares())
+        self._shares: tuple[Holders[Place], ...] = (Holders(), Holders(), Holders())
 
     def __len__(self) -> int:
         return len(self._places)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 from blockd.resolver.clients import keys_of
-from blockd.resolver.shares import Shares
+from blockd.resolver.holders import Holders
 
 Level = Literal["address", "prefix", "all"]  # whose bound was passed, see `Bounds`
 
@@ -56,7 +56,7 @@ class _Group(Generic[C]):
         self.bound = bound
         self.size = 0
         self.idle: OrderedDict[C, None] = OrderedDict()  # the longest idle one first
-        self.waiting: Shares[C] = Shares()  # of each address or prefix, who began to wait first is first
+        self.waiting: Holders[C] = Holders()  # of each address or prefix, who began to wait first is first
 
     @property
     def waits(self) -> int:

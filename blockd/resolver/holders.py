@@ -1,4 +1,4 @@
-"""Shares of what is bounded: who has how much of it, and who has the most and loses some first."""
+"""The holders of what is bounded: who has how much of it, and who has the most and loses some first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 M = TypeVar("M")
 
 
-class Shares(Generic[M]):
+class Holders(Generic[M]):
     """Members by the keys that they are counted by; each step takes the same time however many there are.
 
     OrderedDict, since its first key is found in O(1) whatever has been removed before it.
