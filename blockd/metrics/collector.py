@@ -120,8 +120,9 @@ class Collector(PrometheusCollector):
         closed = CounterMetricFamily(
             "blockd_connections_closed",
             "Connections closed for the sake of others: the longest idle one of an address, of a prefix or of all that "
-            "had as many as they may have, when another one came; at once, if it came from outside of `clients.allow` "
-            "(stranger), no descriptor could be had for it (descriptors), or too many came within a second (pace).",
+            "had as many as they may have, or of those in line to be served, when another one came; at once, if it "
+            "came from outside of `clients.allow` (stranger), no descriptor could be had for it (descriptors), or too "
+            "many came within a second (pace).",
             labels=["transport", "reason"],
         )
         for transport in (Transport.TCP, Transport.HTTP, Transport.TLS):

@@ -37,7 +37,7 @@ class Closing(IntEnum):
 
     ADDRESS = 0  # it was the longest idle one of an address that has all that it may have
     PREFIX = 1  # the same of a prefix
-    ALL = 2  # the same of all
+    ALL = 2  # the same of all; or the first in line of whoever has the most there, if too many wait to be served
     STRANGER = 3  # at once, as it came from outside of `clients.allow`
     DESCRIPTORS = 4  # at once, for want of a descriptor
     PACE = 5  # at once, as its address or prefix has opened as many within the second as it may

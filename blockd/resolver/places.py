@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from blockd.resolver.holders import Holders
+
 MAX_WAITING = 500  # messages of a worker, over all transports
 DOMAIN, ADDRESS, NETWORK = range(3)  # what a place is counted by; those of a front end have a domain only
 _ORDER = (ADDRESS, NETWORK, DOMAIN)  # in which who has the most is looked for, of those that have as many more
@@ -20,51 +22,6 @@ class Place:
         self.displace = displace
 
 
-class _Shares:
-    """The places by keys of one kind, each step of which takes the same time however many there are."""
-
-    def __init__(self) -> None:
-        self._places: dict[bytes, dict[Place, None]] = {}  # the oldest first
-        self._by_count: list[dict[bytes, None]] = [{}]  # the keys that have so many
-        self._most = 0
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def count(self, key: bytes) -> int:
-        """Return how many places a key has."""
-        return len(self._places.get(key, ()))
-
-    @property
-    def most(self) -> int:
-        """How many places the key has that has the most."""
-        return self._most
-
-    def oldest_of_most(self) -> Place:
-        """Return the oldest place of the key that has the most, and has had as many for the longest time."""
-        return next(iter(self._places[next(iter(self._by_count[self._most]))]))
-
-    def take(self, key: bytes, place: Place) -> None:
-        places = self._places.setdefault(key, {})
-        self._by_count[len(places)].pop(key, None)
-        places[place] = None
-        if len(places) == len(self._by_count):
-            self._by_count.append({})
-        self._by_count[len(places)][key] = None
-        self._most = max(self._most, len(places))
-
-    def leave(self, key: bytes, place: Place) -> None:
-        places = self._places[key]
-        del self._by_count[len(places)][key]
-        del places[place]
-        if places:
-            self._by_count[len(places)][key] = None
-        else:
-            del self._places[key]
-        if not self._by_count[self._most]:
-            self._most -= 1  # the key has one fewer now
-
-
 class Places:
     """All places of a worker.
 
@@ -75,7 +32,7 @@ class Places:
 
     def __init__(self) -> None:
         self._places: set[Place] = set()
-        self._shares = (_Shares(), _Shares(), _Shares())
+        self._shares: tuple[Holders[Place], ...] = (Holders(), Holders(), Holders())
 
     def __len__(self) -> int:
         return len(self._places)

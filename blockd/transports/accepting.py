@@ -1,4 +1,4 @@
-"""Accepting connections: a few in each turn of the event loop, and none for whom there is no descriptor.
+"""Accepting connections: for a moment of each turn of the event loop, and none for whom there is no descriptor.
 
 Those that are closed at once cost next to nothing and do not count among the few, so that a client that connects too
 often does not keep others waiting behind it; time bounds both.
@@ -25,6 +25,7 @@ from typing import Generic, TypeVar
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
 AT_ONCE = 16  # connections admitted in one turn of the event loop; what was asked over UDP comes next
 BUDGET = 0.0005  # seconds after which no more of them are accepted in the same turn
+LINING_UP = 0.001  # the same where those that are accepted wait in line: that must keep up with whoever connects
 PAUSE = 0.1  # seconds until it is tried again if not even one descriptor can be had
 LOG_EVERY = 60.0  # seconds between two lines about missing descriptors, whichever socket they are missing for
 
@@ -44,6 +45,8 @@ class AnyAcceptor(Generic[S]):
     since the process, or the machine, has no descriptor left for it. `budget` is for how many seconds connections are
     accepted in one turn of the event loop.
     """
+
+    at_once = AT_ONCE
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class AnyAcceptor(Generic[S]):
         """Accept some; the loop calls again if there are more."""
         end = self._clock() + self._budget
         admitted = 0
-        while admitted < AT_ONCE:
+        while admitted < self.at_once:
             try:
                 connection, host = self._accepted()
             except BlockingIOError:
@@ -131,7 +134,12 @@ class AnyAcceptor(Generic[S]):
 
 
 class StreamAcceptor(AnyAcceptor[socket.SocketType]):
-    """Accepts connections as sockets of C, without the calls that Python's own make; `begins` is called before some."""
+    """Accepts connections as sockets of C, without the calls that Python's own make; `begins` is called before some.
+
+    Those that are admitted wait in line, which costs next to nothing either: time alone bounds them.
+    """
+
+    at_once = BACKLOG
 
     def __init__(
         self,
@@ -141,7 +149,7 @@ class StreamAcceptor(AnyAcceptor[socket.SocketType]):
         begins: Callable[[], None] = lambda: None,
     ) -> None:
         self._begins = begins
-        super().__init__(sock, admit, lacking)
+        super().__init__(sock, admit, lacking, budget=LINING_UP)
 
     def _accept(self) -> None:
         self._begins()

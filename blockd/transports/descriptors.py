@@ -61,7 +61,10 @@ class Shares:
 
     @property
     def tcp(self) -> Bounds:
-        """The connections of a worker over TCP: a quarter of the files; one address gets an eighth of these."""
+        """The connections of a worker over TCP: a quarter of the files; one address gets an eighth of these.
+
+        A quarter as many more may wait in line (`ServedLine`); nothing else has the files that are left.
+        """
         most = min(BOUNDS.all, self.free // 4)
         return Bounds(min(BOUNDS.address, -(-most // 8)), min(BOUNDS.prefix, -(-most // 2)), most)
 

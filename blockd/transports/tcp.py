@@ -12,6 +12,7 @@ from blockd.resolver import Resolver
 from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
+from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.transports.stream_sockets import StreamSockets
 from blockd.transports.tcp_connection import READ, TcpConnection
@@ -26,8 +27,9 @@ MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that 
 class TcpServer:
     """The TCP side of a worker: connections of all its listening sockets, which share one table.
 
-    Strangers are closed before anything is allocated for them. A client's connections are counted while they last;
-    nothing else is kept.
+    Strangers are closed before anything is allocated for them. Who is admitted waits in line, where it stands behind
+    one of each other network at most; only front ends, which ask for many clients, do not. A client's connections are
+    counted while they last; nothing else is kept.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class TcpServer:
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
         self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
+        self._line: ServedLine[socket.SocketType] = ServedLine(bounds.all, self._serve, self._give_up, self._begin_turn)
         self._acceptors: list[StreamAcceptor] = []
 
     def start(self, sock: socket.socket) -> None:
@@ -63,6 +66,8 @@ class TcpServer:
         """Accept no more connections and end those that are open."""
         for acceptor in self._acceptors:
             acceptor.close()
+        for waiting in self._line.close():
+            waiting.close()
         for connection in self.connections:
             connection.end()
         self.streams.close()
@@ -91,15 +96,27 @@ class TcpServer:
 
     def _admit(self, host: str, sock: socket.SocketType) -> bool:
         """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
-        if not _is_this_machine(host, sock):
-            if not self.resolver.may_connect(host):
-                self._count(Closing.STRANGER)
-                return False
-            if not self._pace.allows(host):
-                self._count(Closing.PACE)
-                return False
-        TcpConnection(self, host, sock).receive()  # its question has often come by now
+        why = self._refusal(host)
+        if why is not None and not _is_this_machine(host, sock):
+            self._count(why)
+            return False
+        if self.resolver.clients.is_front_end(host):
+            self._serve(host, sock)
+        else:
+            self._line.put(host, sock)
         return True
+
+    def _refusal(self, host: str) -> Closing | None:
+        if not self.resolver.may_connect(host):
+            return Closing.STRANGER
+        return None if self._pace.allows(host) else Closing.PACE
+
+    def _serve(self, host: str, sock: socket.SocketType) -> None:
+        TcpConnection(self, host, sock).receive()  # its question has often come by now
+
+    def _give_up(self, sock: socket.SocketType) -> None:
+        sock.close()
+        self._count(Closing.ALL)
 
     def _count(self, why: Closing) -> None:
         if self._row is not None:

@@ -17,7 +17,7 @@ cdef class TcpConnection(StreamSocket):
     cdef bint _ended
     cdef bint _half_closed
     cdef readonly bint _is_unread
-    cdef bint _is_newcomer
+    cdef str _newcomer_from
     cdef bint _has_turn
 
     cpdef abort(self)
@@ -31,7 +31,7 @@ cdef class TcpConnection(StreamSocket):
     cpdef received_all(self)
     cpdef left_unread(self)
     cpdef taken(self)
-    cpdef bint is_newcomer(self) except -1
+    cpdef str newcomer_from(self)
 
     @cython.locals(answers=bytes, message=bytes)
     cpdef bint work(self, has_time) except -1

@@ -48,7 +48,8 @@ class TcpConnection(StreamSocket):
         self._ended = False
         self._half_closed = False
         self._is_unread = False  # the client leaves answers unread
-        self._is_newcomer = True  # none of its messages has been handled yet
+        # Until the first of its messages has been handled; a front end, which asks for many clients, is none.
+        self._newcomer_from = "" if server.resolver.clients.is_front_end(host) else host
         self._has_turn = False  # it is among those that wait for their turn
         server.connections.enter(host, self)
         self._restart_idle_time()
@@ -110,9 +111,9 @@ class TcpConnection(StreamSocket):
             self._touch()
             self._ask_for_turn()
 
-    def is_newcomer(self) -> bool:
-        """Return whether no message of it has been handled yet, as `TakingTurns` asks."""
-        return self._is_newcomer
+    def newcomer_from(self) -> str:
+        """Return its address if no message of it has been handled yet, as `TakingTurns` asks."""
+        return self._newcomer_from
 
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
@@ -183,7 +184,7 @@ class TcpConnection(StreamSocket):
         if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
             self.abort()
             return b""
-        self._is_newcomer = False
+        self._newcomer_from = ""
         self._idle = self._server.idle_seconds()
         resolver = self._server.resolver
         begun = resolver.begin(message, self._host, self._server.transport, self._idle)

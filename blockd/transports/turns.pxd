@@ -8,9 +8,10 @@ cdef class TakingTurns:
     cdef object _clock
     cdef readonly object _ends
     cdef double _part_ends
-    cdef tuple _queues
+    cdef object _newcomers
+    cdef object _others
     cdef int _count
-    cdef int _next
+    cdef bint _others_next
     cdef readonly bint _scheduled
     cdef bint _served
 
@@ -22,6 +23,7 @@ cdef class TakingTurns:
 
     cdef _schedule(self)
 
+    @cython.locals(is_others=bint)
     cpdef _serve(self)
 
     @cython.locals(now=double, part=double)

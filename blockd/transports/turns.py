@@ -2,17 +2,21 @@
 """Whose turn it is: connections handle their messages in their order, for a millisecond in each turn of the loop.
 
 So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
-wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a queue of their own, which is
-served as often as that of all others: thousands that pile up questions do not stand before one that asks its first.
+wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a line of their own, which is
+served as often as the queue of all others, network by network: thousands that pile up questions do not stand before one
+that asks its first, nor do those of a few networks that connect without end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+
+from blockd.transports.line import WaitingLine
 
 BUDGET = 0.001  # seconds of one turn of the event loop
 SHARED_BY = 16  # so many others that wait for their turn halve the part of it that one connection gets
@@ -21,8 +25,8 @@ SHARED_BY = 16  # so many others that wait for their turn halve the part of it t
 class TurnTaker(Protocol):
     """A connection that may have messages to handle."""
 
-    def is_newcomer(self) -> bool:
-        """Return whether none of its messages has been handled yet."""
+    def newcomer_from(self) -> str:
+        """Return the IP address that it comes from if none of its messages has been handled yet, else nothing."""
 
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle messages, at least one, as long as there is time; return whether some are left for a later turn."""
@@ -39,9 +43,10 @@ class TakingTurns:
         self._clock = clock
         self._ends: float | None = None  # of the current turn, None if nobody has worked in it
         self._part_ends = 0.0  # of the time of the connection that works now
-        self._queues: tuple[deque[TurnTaker], deque[TurnTaker]] = (deque(), deque())  # of newcomers, of all others
-        self._count = 0  # in both
-        self._next = 0  # whose queue is served next
+        self._newcomers: WaitingLine[TurnTaker] = WaitingLine(sys.maxsize)
+        self._others: deque[TurnTaker] = deque()
+        self._count = 0  # of both
+        self._others_next = False  # whether it is their turn if both wait
         self._scheduled = False
         self._served = False  # those that waited have worked, and nothing has been called since
 
@@ -81,9 +86,9 @@ class TakingTurns:
         for _ in range(self._count):
             if not self.has_time():
                 break
-            queue = self._queues[self._next] or self._queues[1 - self._next]
-            self._next = 1 - self._next
-            taker = queue.popleft()
+            is_others = len(self._others) > 0 and (self._others_next or not len(self._newcomers))
+            self._others_next = not self._others_next
+            taker = self._others.popleft() if is_others else self._newcomers.pop()
             self._count -= 1
             if self._work(taker):
                 self._append(taker)
@@ -101,5 +106,9 @@ class TakingTurns:
         return self._clock() < self._part_ends
 
     def _append(self, taker: TurnTaker) -> None:
-        self._queues[not taker.is_newcomer()].append(taker)
+        host = taker.newcomer_from()
+        if host:
+            self._newcomers.put(host, taker)
+        else:
+            self._others.append(taker)
         self._count += 1

@@ -13,15 +13,13 @@ from typing import cast
 from blockd.metrics import Closing
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
+from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace
-from blockd.web.bounds.line import WaitingLine
 
 MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
 MAX_LINGER = 2.0  # seconds in which an unwanted request body is discarded, so that the client can read the answer
 ACCEPTING = 0.02  # seconds of one turn of the event loop, in which the kernel's queue can be emptied into the line
-AT_ONCE = 16  # of those that wait in line, connected in one turn of the event loop
-WAITING_PART = 4  # so many times as many connections may be open as may wait in line
 MAX_UNREAD = 16 << 20  # octets of answers that clients have not read yet; beyond that the first of these are ended
 
 
@@ -130,9 +128,8 @@ class Serving:
         self._unread: OrderedDict[BoundedConnection, int] = OrderedDict()  # octets of answers that may be unsent
         self._octets = 0  # of all of these
         self._sockets = tuple(sockets)
-        self._line: WaitingLine[tuple[str, socket.socket]] = WaitingLine(max(1, limits.bounds.all // WAITING_PART))
+        self._line: ServedLine[socket.socket] = ServedLine(limits.bounds.all, self._serve, self._give_up)
         self._loop = asyncio.get_running_loop()
-        self._serving_on: asyncio.Handle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self._acceptors = [
             Acceptor(sock, self._admit, lambda: limits.closed(Closing.DESCRIPTORS), budget=ACCEPTING)
@@ -163,10 +160,8 @@ class Serving:
             sock.close()
         if self._finish is not None:
             await self._finish()
-        if self._serving_on is not None:
-            self._serving_on.cancel()
-        while self._line:
-            self._line.pop()[1].close()
+        for waiting in self._line.close():
+            waiting.close()
         for connection in self.connections:
             connection.abort()
 
@@ -176,19 +171,16 @@ class Serving:
             self.limits.closed(Closing.PACE)
             return
         waiting = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
-        if other := self._line.put(host, (host, waiting)):
-            other[1].close()
-            self.limits.closed(Closing.ALL)
-        if self._serving_on is None:
-            self._serving_on = self._loop.call_soon(self._serve)
+        self._line.put(host, waiting)
 
-    def _serve(self) -> None:
-        """Connect some of those that wait; the others come in a later turn of the loop, after those have been read."""
-        for _ in range(min(AT_ONCE, len(self._line))):
-            task = self._loop.create_task(self._connect(*self._line.pop()))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-        self._serving_on = self._loop.call_soon(self._serve) if self._line else None
+    def _give_up(self, sock: socket.socket) -> None:
+        sock.close()
+        self.limits.closed(Closing.ALL)
+
+    def _serve(self, host: str, sock: socket.socket) -> None:
+        task = self._loop.create_task(self._connect(host, sock))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, host: str, sock: socket.socket) -> None:
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -137,6 +138,62 @@ def test_those_that_wait_keep_half_of_the_places_at_most() -> None:
     assert newcomers[0].is_closed
 
 
+def wait(table: Table, connections: list[Connection]) -> list[Connection]:
+    """Have connections wait for answers."""
+    for connection in connections:
+        table.table.set_waiting(connection, True)
+    return connections
+
+
+def test_of_a_prefix_the_address_that_waits_for_most_makes_room() -> None:
+    table = Table(Bounds(address=5, prefix=10, all=100))
+    (neighbour,) = wait(table, table.enter(NEIGHBOUR))
+    crowd = [wait(table, table.enter(f"192.0.2.{number}", 3)) for number in (11, 12, 13)]
+    for number in range(30):
+        wait(table, table.enter(f"192.0.2.{11 + number % 3}"))
+    assert not neighbour.is_closed
+    assert table.displaced == ["prefix"] * 30
+    assert all(connection.is_closed for made in crowd for connection in made), "of each the first ones"
+
+
+def test_of_all_the_prefix_that_waits_for_most_makes_room_and_in_it_the_address() -> None:
+    table = Table(Bounds(address=50, prefix=50, all=10))
+    (other,) = wait(table, table.enter(OTHER))
+    (neighbour,) = wait(table, table.enter(NEIGHBOUR))
+    wait(table, table.enter("203.0.113.1", 4))
+    mine = wait(table, table.enter(HOST, 4))
+    (newcomer,) = table.enter("198.51.101.1")
+    assert [connection.is_closed for connection in (other, neighbour, *mine, newcomer)] == [0, 0, 1, 0, 0, 0, 0]
+
+
+def test_an_idle_one_of_those_that_wait_for_little_stays_while_others_wait_for_more_than_half() -> None:
+    table = Table(Bounds(address=50, prefix=50, all=10))
+    (idle,) = table.enter(OTHER)
+    mine = wait(table, table.enter(HOST, 9))
+    table.enter(NEIGHBOUR)
+    assert [connection.is_closed for connection in (idle, *mine)] == [False, True] + [False] * 8
+
+
+def test_front_ends_wait_on_half_of_the_places_whatever_clients_do() -> None:
+    table = Table(Bounds(address=50, prefix=50, all=10), front_ends=(HOST,))
+    behind = wait(table, table.enter(HOST, 5))
+    wait(table, [*table.enter("198.51.1.1", 2), *table.enter("198.51.2.1", 3)])
+    for number in range(20):
+        wait(table, table.enter(f"198.51.{3 + number}.1"))
+    assert table.displaced == ["all"] * 20
+    assert not any(connection.is_closed for connection in behind)
+
+
+def test_front_ends_that_wait_on_more_than_half_of_the_places_make_room() -> None:
+    table = Table(Bounds(address=50, prefix=50, all=10), front_ends=(HOST, NEIGHBOUR))
+    (client,) = wait(table, table.enter(OTHER))
+    few = wait(table, table.enter(NEIGHBOUR, 2))
+    many = wait(table, table.enter(HOST, 7))
+    newcomers = [*table.enter("203.0.113.1"), *table.enter(HOST)]
+    wait(table, newcomers)
+    assert [connection.is_closed for connection in (client, *few, *many)] == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+
+
 def test_more_questions_do_not_let_one_that_waits_stay_for_ever() -> None:
     table = Table(Bounds(address=100, prefix=100, all=4))
     waiting = table.enter(HOST, 4)
@@ -182,7 +239,8 @@ def test_nothing_is_kept_of_whom_has_left() -> None:
         table.table.leave(connection)
     assert not table.table._groups
     assert not table.table._places
-    assert len(table.table._all) == 0
+    assert table.table._all.size == 0
+    assert len(table.table._all.waiting) == 0
 
 
 class Model:
@@ -194,6 +252,24 @@ class Model:
         self.idle: list[Connection] = []  # the longest idle first
         self.waiting: list[Connection] = []
         self.displaced: list[Level] = []
+        self.changed: dict[bytes, int] = {}  # when how many of an address or a prefix wait was changed last
+        self.changes = 0
+
+    def most(self, waiting: list[Connection], octets: int) -> list[Connection]:
+        """Return those of the address or prefix of which the most wait, and have done so for the longest time."""
+        counts = Counter(self.key(connection, octets) for connection in waiting)
+        key = max(counts, key=lambda one: (counts[one], -self.changed[one]))
+        return [connection for connection in waiting if self.key(connection, octets) == key]
+
+    def key(self, connection: Connection, octets: int) -> bytes:
+        """Return the first octets of its address."""
+        return keys_of(self.hosts[connection])[0][:octets]
+
+    def change(self, connection: Connection) -> None:
+        """Note that others wait than before."""
+        self.changes += 1
+        for octets in (3, 4):
+            self.changed[self.key(connection, octets)] = self.changes
 
     def enter(self, host: str, connection: Connection) -> None:
         """Add a connection, without one that is dispensable if it is one too many."""
@@ -206,7 +282,10 @@ class Model:
             )
             bound: int = getattr(self.bounds, level)
             if len(idle) + len(waiting) == bound:
-                self.leave(idle[0] if idle and len(waiting) <= bound / 2 else waiting[0])
+                if idle and len(waiting) <= bound / 2:
+                    self.leave(idle[0])
+                else:
+                    self.leave(self.most(self.most(waiting, 3), 4)[0])
                 self.displaced.append(level)
                 break
         self.hosts[connection] = host
@@ -224,11 +303,16 @@ class Model:
         if connection in before:
             before.remove(connection)
             after.append(connection)
+            self.change(connection)
 
     def leave(self, connection: Connection) -> None:
         """Remove it."""
+        if connection in self.waiting:
+            self.waiting.remove(connection)
+            self.change(connection)
+        else:
+            self.idle.remove(connection)
         del self.hosts[connection]
-        (self.idle if connection in self.idle else self.waiting).remove(connection)
 
 
 @pytest.mark.parametrize("seed", range(5))

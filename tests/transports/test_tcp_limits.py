@@ -12,13 +12,13 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.orders import Action
-from blockd.transports import tcp, tcp_connection
+from blockd.transports import TcpServer, line, tcp, tcp_connection
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import PaceBounds
 from blockd.transports.tcp_connection import MAX_GATHERED, MAX_QUESTION, READ
 from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, NEVER, Serving, connections, framed, serving
-from tests.transports.loops import Run, until
+from tests.transports.loops import PATIENCE, Run, until
 from tests.upstream import UpstreamSimulator
 
 
@@ -278,6 +278,81 @@ def test_a_client_that_opens_one_connection_after_the_other_is_closed_at_accept(
 
     run(main())
     assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 0, 0, 0, 5]
+
+
+def test_a_newcomer_is_served_among_the_first_however_many_of_others_wait_in_the_kernel(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+    serve = TcpServer._serve
+
+    def noting(server: TcpServer, host: str, sock: socket.SocketType) -> None:
+        served.append(host)
+        serve(server, host, sock)
+
+    monkeypatch.setattr(TcpServer, "_serve", noting)
+
+    async def main() -> None:
+        newcomer = "127.0.9.1"
+        with socket.create_server(("127.0.0.1", 0), backlog=200) as sock, contextlib.ExitStack() as opened:
+            for host in [*(f"127.0.{1 + number % 3}.{1 + number % 50}" for number in range(150)), newcomer]:
+                opened.enter_context(socket.create_connection(sock.getsockname(), source_address=(host, 0)))
+            server = TcpServer(rig.resolver)
+            server.start(sock)
+            (acceptor,) = server._acceptors
+            acceptor._budget = PATIENCE  # as on a machine that is fast enough
+            await until(lambda: len(served) == 151)
+            assert served.index(newcomer) < 2 * line.AT_ONCE
+            server.close()
+            await until(lambda: not server.connections)
+
+    run(main())
+
+
+def connected(server: TcpServer, sock: socket.socket, host: str) -> socket.socket:
+    """Connect, and have the server put it in line: the loop gets no turn in which it could be served."""
+    client = socket.create_connection(sock.getsockname(), source_address=(host, 0))
+    for acceptor in server._acceptors:
+        acceptor._accept()
+    return client
+
+
+def test_of_more_than_may_wait_in_line_those_of_who_has_most_are_closed_and_counted(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            server = TcpServer(rig.resolver, bounds=Bounds(5, 20, 16), row=rig.row)
+            server.start(sock)
+            crowd = [connected(server, sock, "127.0.1.1") for _ in range(6)]
+            newcomer = connected(server, sock, "127.0.2.1")
+            assert len(server._line) == 16 // line.PART
+            for client in crowd[:3]:
+                assert client.recv(1) == b"", "the first ones have to leave"
+            server.close()
+            for client in (*crowd[3:], newcomer):
+                assert client.recv(1) == b"", "those that wait are closed with the server"
+            for client in (*crowd, newcomer):
+                client.close()
+
+    run(main())
+    assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 3, 0, 0, 0]
+
+
+def test_a_front_end_does_not_wait_in_line(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.resolver.clients, "is_front_end", lambda host: host == "127.0.1.1")
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            server = TcpServer(rig.resolver)
+            server.start(sock)
+            clients = [connected(server, sock, host) for host in ("127.0.2.1", "127.0.1.1")]
+            assert len(server._line) == 1
+            assert len(server.connections) == 1
+            for client in clients:
+                client.close()
+            server.close()
+            await until(lambda: not server.connections)
+
+    run(main())
 
 
 def test_clients_and_primaries_may_connect(rig: Rig) -> None:

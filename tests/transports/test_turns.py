@@ -20,7 +20,9 @@ class Sender:
         burst: int = 2,
         newcomer: bool = False,
         seconds: float = BUDGET / 4,
+        host: str = "192.0.2.1",
     ) -> None:
+        self.host = host
         self.newcomer = newcomer
         self.seconds = seconds
         self.name = name
@@ -29,9 +31,9 @@ class Sender:
         self.done = done
         self.burst = burst
 
-    def is_newcomer(self) -> bool:
-        """Whether nothing of it has been handled."""
-        return self.newcomer
+    def newcomer_from(self) -> str:
+        """Its address, until something of it has been handled."""
+        return self.host if self.newcomer else ""
 
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle a burst, or less if there is no time."""
@@ -119,6 +121,26 @@ def test_newcomers_do_not_keep_others_from_their_turn(run: Run) -> None:
         before = len(done)
         await until(lambda: "".join(done[before:]).count("a") >= 8)
         assert "".join(done[before:]).count("n") <= 9
+
+    run(main())
+
+
+def test_newcomers_of_a_network_wait_for_one_of_each_other_network(run: Run) -> None:
+    """However many connections a few networks have opened before."""
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for number in range(1000):
+            crowd = Sender(
+                "c", 1, clock, done, newcomer=True, seconds=BUDGET, host=f"192.0.{number % 3}.{number % 200}"
+            )
+            turns.ask(crowd)
+        before = len(done)
+        turns.ask(Sender("n", 1, clock, done, newcomer=True, seconds=BUDGET, host="198.51.100.1"))
+        await until(lambda: "n" in done)
+        assert done.index("n") - before <= 3
 
     run(main())
 

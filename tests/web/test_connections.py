@@ -14,6 +14,7 @@ import pytest
 
 from blockd.metrics import Closing
 from blockd.orders import Verdict
+from blockd.transports import line
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web import serving
@@ -167,7 +168,7 @@ def test_a_newcomer_is_served_among_the_first_however_many_of_others_wait_in_the
             await made.close()
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
-    assert served.index(socket.inet_aton(newcomer)) < 2 * serving.AT_ONCE
+    assert served.index(socket.inet_aton(newcomer)) < 2 * line.AT_ONCE
 
 
 def test_beyond_its_pace_a_client_is_closed_at_once_and_others_are_served(sinkhole: Sinkhole) -> None:

@@ -11,6 +11,9 @@ cdef int _SETS
 cdef double _WINDOW
 cdef double _CALM
 cdef int _DOUBTS
+cdef int _AT_ADDRESS
+cdef int _AT_NETWORK
+cdef int _WITHIN_SHARES
 
 
 @cython.final
@@ -18,6 +21,7 @@ cdef class Askers:
     cdef double _cost
     cdef unsigned int[::1] _tags
     cdef int[::1] _doubts
+    cdef int[::1] _seeming
     cdef double[::1] _until
 
     @cython.locals(tier=int, place=int, ahead=double)
@@ -27,13 +31,16 @@ cdef class Askers:
     cpdef bint is_waiting(self, bytes domain, bytes asker) except *
 
     @cython.locals(tier=int, place=int, until=double)
-    cpdef bint note_failure(self, bytes domain, bytes asker, double now) except *
+    cpdef int note_failure(self, bytes domain, bytes asker, double now) except -1
 
     @cython.locals(tier=int, place=int)
-    cpdef take_back(self, bytes domain, bytes asker)
+    cpdef take_back(self, bytes domain, bytes asker, int counted)
+
+    @cython.locals(place=int, ahead=double)
+    cpdef int note_doubt(self, bytes domain, bytes asker, double now) except -1
 
     @cython.locals(tier=int, place=int)
-    cpdef note_doubts(self, bytes domain, bytes asker, int count)
+    cpdef end_doubt(self, bytes domain, bytes asker, int counted)
 
     cdef double _cost_of(self, int tier) noexcept
 

@@ -1,9 +1,10 @@
 # cython: annotation_typing=False, boundscheck=False, wraparound=False, cdivision=True
 """Who asks for the names of a domain that fail: whose part in a flood is larger than that of one among many.
 
-Both engines share this; `askers.pxd` has the types with which it is compiled. A client's failures are counted by its
-address (IPv6 by /64) until these are more than its share, and only until then by its network (/24 and /48): so one who
-floods is held back alone, a network of those who do at the network, and a domain for all only if it is more networks.
+Both engines share this; `askers.pxd` has the types with which it is compiled. A client's failures, and its names that
+take long, are counted by its address (IPv6 by /64) until these are more than its share, and only until then by its
+network (/24 and /48): so one who floods is held back alone, a network of those who do at the network, and a domain for
+all only if it is more networks. How far one was counted is remembered by whoever takes it back.
 Of a client nothing is kept but a moment under a keyed hash, which loses its meaning within seconds.
 """
 
@@ -15,13 +16,17 @@ from blockd.resolver.forwarding.limits import CALM, MAX_DOUBTS, WINDOW
 
 ADDRESS_PART = 16  # one address may fail at this part of the limit of a domain before it is held back in a flood ...
 NETWORK_PART = 4  # ... and one network at this part
+AT_ADDRESS = 1  # how far one is counted: by the address alone, which has more than its share; ...
+AT_NETWORK = 2  # ... by the network as well; ...
+WITHIN_SHARES = 3  # ... and, of failures, for the domain; of names that take long, for what seems to fail
 _ADDRESS, _NETWORK = 0, 1
 _IPV4_NETWORK = 3  # octets of an address that make its network
 _IPV6_NETWORK = 6
 _WAYS = 4  # places that one hash may be in: the calmest is forgotten for a new one
-_SETS = 2048  # of these; 128 KiB in all
+_SETS = 2048  # of these; 160 KiB in all
 _WINDOW, _CALM = WINDOW, CALM
 _DOUBTS = MAX_DOUBTS
+_AT_ADDRESS, _AT_NETWORK, _WITHIN_SHARES = AT_ADDRESS, AT_NETWORK, WITHIN_SHARES
 
 
 class Askers:
@@ -32,6 +37,7 @@ class Askers:
         self._cost = 1.0 / rate if rate > 0 else 0.0  # seconds that a failure takes, of the whole rate
         self._tags = array("I", [0]) * (_SETS * _WAYS)
         self._doubts = array("i", [0]) * (_SETS * _WAYS)
+        self._seeming = array("i", [0]) * (_SETS * _WAYS)  # of these, as many as would be within shares if they failed
         self._until = array("d", [0.0]) * (_SETS * _WAYS)  # the moment at which all failures are within the share
 
     def is_over(self, domain: bytes, asker: bytes, now: float, *, with_doubts: bool) -> bool:
@@ -43,7 +49,7 @@ class Askers:
             if place >= 0:
                 ahead = max(self._until[place] - now, 0.0)
                 if with_doubts:
-                    ahead += self._doubts[place] * self._cost_of(tier)
+                    ahead += self._seeming[place] * self._cost_of(tier)
                 if ahead > _WINDOW:
                     return True
         return False
@@ -58,35 +64,54 @@ class Askers:
                 return True
         return False
 
-    def note_failure(self, domain: bytes, asker: bytes, now: float) -> bool:
-        """Count a failure; return whether address and network are within their shares."""
+    def note_failure(self, domain: bytes, asker: bytes, now: float) -> int:
+        """Count a failure; return how far it was counted."""
         if not asker:
-            return True
+            return _WITHIN_SHARES
         for tier in range(2):
             place = self._place(domain, asker, tier, now)
             until = max(self._until[place], now) + self._cost_of(tier)
             self._until[place] = min(until, now + _WINDOW + _CALM)
             if until - now > _WINDOW:
-                return False
-        return True
+                return _AT_NETWORK if tier else _AT_ADDRESS
+        return _WITHIN_SHARES
 
-    def take_back(self, domain: bytes, asker: bytes) -> None:
-        """Count a failure no more."""
+    def take_back(self, domain: bytes, asker: bytes, counted: int) -> None:
+        """Count a failure no more, which was `counted` so far."""
         if not asker:
             return
-        for tier in range(2):
+        for tier in range(min(counted, 2)):
             place = self._find(domain, asker, tier)
             if place >= 0:
                 self._until[place] -= self._cost_of(tier)
 
-    def note_doubts(self, domain: bytes, asker: bytes, count: int) -> None:
-        """Count names that take long, or take them back if `count` is below 0."""
+    def note_doubt(self, domain: bytes, asker: bytes, now: float) -> int:
+        """Count a name that takes long; return how far it was counted."""
+        if not asker:
+            return _WITHIN_SHARES
+        place = self._place(domain, asker, _ADDRESS, now)
+        self._doubts[place] += 1
+        if self._doubts[place] > _DOUBTS // ADDRESS_PART:
+            return _AT_ADDRESS
+        self._seeming[place] += 1
+        ahead = max(self._until[place] - now, 0.0) + self._seeming[place] * self._cost_of(_ADDRESS)
+        place = self._place(domain, asker, _NETWORK, now)
+        self._doubts[place] += 1
+        if ahead > _WINDOW:
+            return _AT_NETWORK
+        self._seeming[place] += 1
+        return _WITHIN_SHARES
+
+    def end_doubt(self, domain: bytes, asker: bytes, counted: int) -> None:
+        """Count a name that took long no more, which was `counted` so far."""
         if not asker:
             return
-        for tier in range(2):
-            place = self._find(domain, asker, tier) if count < 0 else self._place(domain, asker, tier, 0.0)
+        for tier in range(min(counted, 2)):
+            place = self._find(domain, asker, tier)
             if place >= 0:
-                self._doubts[place] = max(self._doubts[place] + count, 0)
+                self._doubts[place] = max(self._doubts[place] - 1, 0)
+                if counted > tier + 1:
+                    self._seeming[place] = max(self._seeming[place] - 1, 0)
 
     def _cost_of(self, tier: int) -> float:
         return self._cost * (NETWORK_PART if tier else ADDRESS_PART)
@@ -121,5 +146,6 @@ class Askers:
                 calmest = place
         self._tags[calmest] = tag
         self._doubts[calmest] = 0
+        self._seeming[calmest] = 0
         self._until[calmest] = now
         return calmest

@@ -22,12 +22,12 @@ class Flight:
         "again",
         "asked",
         "asker",
+        "counted",
+        "doubted",
         "due",
         "group",
         "is_about_name",
-        "is_counted",
         "is_done",
-        "is_doubted",
         "is_gone",
         "is_resolved",
         "key",
@@ -55,8 +55,8 @@ class Flight:
         self.servfail: Response | None = None  # as the first upstream said it that gave a reason
         self.is_about_name = False  # whether some upstream failed for this question, and not for every one
         self.outcome: Response | Failure | None = None
-        self.is_doubted = False  # it counts among those below its domain that take long
-        self.is_counted = False  # and among those that fail
+        self.doubted = 0  # how far it is counted among those below its domain that take long, see `Askers`
+        self.counted = 0  # and among those that fail
         self.is_done = False  # nobody waits any more; it is listened to for late answers
         self.is_resolved = False  # an answer has come
         self.is_gone = False  # nothing is listened to
@@ -85,26 +85,24 @@ class Flight:
 
     def doubt(self, floods: Floods, now: float) -> None:
         """Count it among those that take long, until it ends."""
-        if not self.is_doubted:
-            self.is_doubted = True
-            floods.note_doubt(self.key[0], self.asker, now)
+        if not self.doubted:
+            self.doubted = floods.note_doubt(self.key[0], self.asker, now)
 
     def end_doubt(self, floods: Floods) -> None:
         """Count it among those that take long no more."""
-        if self.is_doubted:
-            self.is_doubted = False
-            floods.end_doubt(self.key[0], self.asker)
+        if self.doubted:
+            floods.end_doubt(self.key[0], self.asker, self.doubted)
+            self.doubted = 0
 
     def count_failure(self, floods: Floods, now: float) -> None:
         """Count it among those that fail, once, now that it has ended."""
         self.end_doubt(floods)
-        if not self.is_counted:
-            self.is_counted = True
-            floods.note_failure(self.key[0], self.asker, now)
+        if not self.counted:
+            self.counted = floods.note_failure(self.key[0], self.asker, now)
 
     def take_back(self, floods: Floods) -> None:
         """Count it no more: it has been answered after all."""
         self.end_doubt(floods)
-        if self.is_counted:
-            self.is_counted = False
-            floods.take_back(self.key[0], self.asker)
+        if self.counted:
+            floods.take_back(self.key[0], self.asker, self.counted)
+            self.counted = 0

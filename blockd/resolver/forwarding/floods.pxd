@@ -40,16 +40,16 @@ cdef class Floods:
     cpdef bint is_flooded(self, bytes key, bytes asker, double now) except *
 
     @cython.locals(domain=Domain, name=bytes)
-    cpdef note_doubt(self, bytes key, bytes asker, double now)
+    cpdef int note_doubt(self, bytes key, bytes asker, double now) except -1
 
     @cython.locals(domain=Domain, name=bytes)
-    cpdef end_doubt(self, bytes key, bytes asker)
+    cpdef end_doubt(self, bytes key, bytes asker, int counted)
 
-    @cython.locals(domain=Domain, name=bytes, passed=double)
-    cpdef note_failure(self, bytes key, bytes asker, double now)
+    @cython.locals(domain=Domain, name=bytes, passed=double, counted=int)
+    cpdef int note_failure(self, bytes key, bytes asker, double now) except -1
 
     @cython.locals(domain=Domain, name=bytes)
-    cpdef take_back(self, bytes key, bytes asker)
+    cpdef take_back(self, bytes key, bytes asker, int counted)
 
     @cython.locals(size=Py_ssize_t, end=Py_ssize_t, suffix=Py_ssize_t, labels=int, is_wild=bint, is_listed=bint, name=bytes)
     cpdef bytes domain_of(self, bytes key)

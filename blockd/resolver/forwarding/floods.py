@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from blockd.names import DomainName, label_ends
 from blockd.names.suffixes import PublicSuffixes
-from blockd.resolver.forwarding.askers import Askers
+from blockd.resolver.forwarding.askers import WITHIN_SHARES, Askers
 from blockd.resolver.forwarding.limits import CALM, MAX_DOUBTS, MAX_FAILURE_TEXT, WINDOW
 from blockd.resolver.zone_table import NO_ZONE, ZoneTable
 
@@ -119,18 +119,18 @@ class Floods:
             return True
         return self._askers.is_over(name, asker, now, with_doubts=True)
 
-    def note_doubt(self, key: bytes, asker: bytes, now: float) -> None:
-        """Note that a name takes long, which may still be answered: `end_doubt` takes that back."""
+    def note_doubt(self, key: bytes, asker: bytes, now: float) -> int:
+        """Note that a name takes long, which may still be answered; return how far it is counted, for `end_doubt`."""
         self.doubts += 1
         if self.rate <= 0 or self._is_exempt(key):
-            return
+            return WITHIN_SHARES
         name = self.domain_of(key)
         domain = self._domain(name, now)
         domain.doubts += 1
-        self._askers.note_doubts(name, asker, 1)
+        return self._askers.note_doubt(name, asker, now)
 
-    def end_doubt(self, key: bytes, asker: bytes) -> None:
-        """Note that a name that took long is not waited for any more."""
+    def end_doubt(self, key: bytes, asker: bytes, counted: int) -> None:
+        """Note that a name that took long is not waited for any more, which was `counted` so far."""
         self.doubts -= 1
         if self._is_exempt(key):
             return
@@ -138,34 +138,37 @@ class Floods:
         domain = self._domains.get(name)
         if domain is not None and domain.doubts > 0:
             domain.doubts -= 1
-        self._askers.note_doubts(name, asker, -1)
+        self._askers.end_doubt(name, asker, counted)
 
-    def note_failure(self, key: bytes, asker: bytes, now: float) -> None:
-        """Note that a name failed."""
+    def note_failure(self, key: bytes, asker: bytes, now: float) -> int:
+        """Note that a name failed; return how far it is counted, for `take_back`."""
         if self.rate <= 0 or self._is_exempt(key):
-            return
+            return WITHIN_SHARES
         name = self.domain_of(key)
         domain = self._domain(name, now)
         passed = self._passed(domain, now)
         domain.moment = now
         domain.level = min(max(domain.level - passed, 0.0) + 1.0, self.most)
         domain.spread = max(domain.spread - passed, 0.0)
-        if self._askers.note_failure(name, asker, now):
+        counted = self._askers.note_failure(name, asker, now)
+        if counted == WITHIN_SHARES:
             domain.spread = min(domain.spread + 1.0, self.most)
         if domain.level > self.threshold:
             if self.flooded_until < now + CALM:
                 self.flooded_until = now + CALM
             if not domain.said:
                 self._begin(domain, name, now)
+        return counted
 
-    def take_back(self, key: bytes, asker: bytes) -> None:
-        """Note that a name that failed was answered after all."""
+    def take_back(self, key: bytes, asker: bytes, counted: int) -> None:
+        """Note that a name that failed was answered after all, which was `counted` so far."""
         name = self.domain_of(key)
         domain = self._domains.get(name)
         if domain is not None:
             domain.level = max(domain.level - 1.0, 0.0)
-            domain.spread = max(domain.spread - 1.0, 0.0)
-        self._askers.take_back(name, asker)
+            if counted == WITHIN_SHARES:
+                domain.spread = max(domain.spread - 1.0, 0.0)
+        self._askers.take_back(name, asker, counted)
 
     def domain_of(self, key: bytes) -> bytes:
         """Return the key of a name's registered domain, or of a reverse name's network.

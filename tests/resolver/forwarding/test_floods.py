@@ -138,8 +138,8 @@ def test_a_flood_holds_no_other_domain_back() -> None:
 def test_names_that_are_answered_after_all_do_not_count() -> None:
     counted, _ = floods()
     for _ in range(10_000):
-        counted.note_failure(key_from_text("slow.example.com"), NOBODY, 0.0)
-        counted.take_back(key_from_text("slow.example.com"), NOBODY)
+        noted = counted.note_failure(key_from_text("slow.example.com"), NOBODY, 0.0)
+        counted.take_back(key_from_text("slow.example.com"), NOBODY, noted)
     assert counted.refusal(key_from_text("x.example.com"), NOBODY, 0.0) is None
 
 
@@ -250,24 +250,77 @@ def test_more_clients_than_are_counted_hide_none_that_floods() -> None:
 def test_names_that_take_long_hold_nothing_back_while_there_is_room() -> None:
     counted, _ = floods()
     slow = key_from_text("slow.example.com")
-    for _ in range(MAX_DOUBTS):
-        counted.note_doubt(slow, asker("192.0.2.1"), 0.0)
+    mine = [counted.note_doubt(slow, asker("192.0.2.1"), 0.0) for _ in range(MAX_DOUBTS)]
     assert counted.is_flooded(slow, asker("192.0.2.1"), 0.0), "none of them is asked twice"
     assert is_asked(counted, "x.example.com", "192.0.2.1")
-    counted.note_doubt(slow, asker("192.0.2.1"), 0.0)
+    mine.append(counted.note_doubt(slow, asker("192.0.2.1"), 0.0))
     said = counted.refusal(key_from_text("x.example.com"), asker("192.0.2.1"), 0.0)
     assert said == b"most new names below example.com take long: at most one in 10 is asked"
     assert is_asked(counted, "x.example.com", "198.51.100.1"), "it is one client's doing"
-    for number in range(MAX_DOUBTS):
-        counted.note_doubt(slow, asker(f"192.0.{number % 250}.1"), 0.0)
+    others = [asker(f"192.0.{number % 250}.1") for number in range(MAX_DOUBTS)]
+    noted = [counted.note_doubt(slow, other, 0.0) for other in others]
     assert not is_asked(counted, "x.example.com", "198.51.100.1")
-    for number in range(MAX_DOUBTS):
-        counted.end_doubt(slow, asker(f"192.0.{number % 250}.1"))
-    for _ in range(MAX_DOUBTS + 1):
-        counted.end_doubt(slow, asker("192.0.2.1"))
+    for other, one in zip(others, noted, strict=True):
+        counted.end_doubt(slow, other, one)
+    for one in mine:
+        counted.end_doubt(slow, asker("192.0.2.1"), one)
     assert counted.doubts == 0
     assert is_asked(counted, "x.example.com", "192.0.2.1")
     assert not counted.is_flooded(slow, asker("192.0.2.1"), 0.0)
+
+
+def test_a_client_whose_names_take_long_holds_none_of_its_neighbours_back() -> None:
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    noted = [counted.note_doubt(slow, asker("192.0.2.1"), 0.0) for _ in range(MAX_DOUBTS + 1)]
+    assert not is_asked(counted, "x.example.com", "192.0.2.1")
+    assert is_asked(counted, "x.example.com", "192.0.2.2")
+    for one in noted:
+        counted.end_doubt(slow, asker("192.0.2.1"), one)
+    assert is_asked(counted, "x.example.com", "192.0.2.1")
+
+
+def test_a_client_whose_names_take_long_takes_no_second_question_from_its_neighbours() -> None:
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    for _ in range(MAX_DOUBTS // 2):
+        counted.note_doubt(slow, asker("192.0.2.1"), 0.0)
+    assert counted.is_flooded(slow, asker("192.0.2.1"), 0.0)
+    assert not counted.is_flooded(slow, asker("192.0.2.2"), 0.0)
+
+
+def test_a_network_of_clients_whose_names_take_long_is_held_back_alone() -> None:
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    for number in range(MAX_DOUBTS + 1):
+        counted.note_doubt(slow, asker(f"192.0.2.{number % 100}"), 0.0)
+    assert not is_asked(counted, "x.example.com", "192.0.2.250")
+    assert is_asked(counted, "x.example.com", "198.51.100.1")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_taking_back_leaves_what_others_of_the_network_are_counted_with(order: int) -> None:
+    """Names of one client above its share are not counted at its network, so that they are not taken back there."""
+    counted, _ = floods()
+    slow = key_from_text("slow.example.com")
+    for number in range(MAX_DOUBTS + 1):
+        counted.note_doubt(slow, asker(f"192.0.2.{number % 100}"), 0.0)
+    noted = [counted.note_doubt(slow, asker("192.0.2.201"), 0.0) for _ in range(MAX_DOUBTS)]
+    for one in noted[::order]:
+        counted.end_doubt(slow, asker("192.0.2.201"), one)
+    assert not is_asked(counted, "x.example.com", "192.0.2.250")
+    assert is_asked(counted, "x.example.com", "198.51.100.1")
+
+
+def test_failures_taken_back_leave_what_others_of_the_network_are_counted_with() -> None:
+    counted, _ = floods()
+    flood(counted, "example.com", 0.0, 10_000, [asker(f"192.0.2.{number}") for number in range(ADDRESS_PART)])
+    noted = [counted.note_failure(key_from_text("n.example.com"), asker("192.0.2.201"), 0.0) for _ in range(10_000)]
+    flood(counted, "example.com", 0.0, 10_000, [asker("198.51.100.1")])
+    for one in noted:
+        counted.take_back(key_from_text("n.example.com"), asker("192.0.2.201"), one)
+    flood(counted, "example.com", 0.0, 10_000, [asker("198.51.100.1")])
+    assert not is_asked(counted, "x.example.com", "192.0.2.250")
 
 
 def test_a_client_whose_names_are_answered_late_is_not_counted() -> None:
@@ -275,7 +328,7 @@ def test_a_client_whose_names_are_answered_late_is_not_counted() -> None:
     slow = key_from_text("slow.example.com")
     flood(counted, "example.com", 0.0, 10_000, [asker("192.0.2.1")])
     for _ in range(10_000):
-        counted.note_failure(slow, asker("198.51.100.1"), 0.0)
-        counted.take_back(slow, asker("198.51.100.1"))
+        noted = counted.note_failure(slow, asker("198.51.100.1"), 0.0)
+        counted.take_back(slow, asker("198.51.100.1"), noted)
         counted.note_failure(slow, asker("192.0.2.1"), 0.0)
     assert is_asked(counted, "x.example.com", "198.51.100.1")

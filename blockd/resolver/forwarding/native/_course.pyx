@@ -86,23 +86,21 @@ cdef class Course(Links):
 
     cdef int doubt(self, Flight *flight, double now) except -1:
         """Count a flight among those below its domain that take long, until it ends."""
-        if not flight.is_doubted and self.floods.rate > 0:
-            flight.is_doubted = True
-            self.floods.note_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
+        if not flight.doubted and self.floods.rate > 0:
+            flight.doubted = self.floods.note_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
         return 0
 
     cdef int end_doubt(self, Flight *flight) except -1:
-        if flight.is_doubted:
-            flight.is_doubted = False
-            self.floods.end_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker))
+        if flight.doubted:
+            self.floods.end_doubt(flight.key[:flight.key_size], bytes_of(&flight.asker), flight.doubted)
+            flight.doubted = 0
         return 0
 
     cdef int count_failure(self, Flight *flight, double now) except -1:
         """Count a flight that has ended among those that fail below its domain, once."""
         self.end_doubt(flight)
-        if not flight.is_counted and self.floods.rate > 0:
-            flight.is_counted = True
-            self.floods.note_failure(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
+        if not flight.counted and self.floods.rate > 0:
+            flight.counted = self.floods.note_failure(flight.key[:flight.key_size], bytes_of(&flight.asker), now)
         return 0
 
     cdef int note_answer(self, Flight *flight, bint fails, double now) except -1:
@@ -110,9 +108,9 @@ cdef class Course(Links):
         if fails:
             return self.count_failure(flight, now)
         self.end_doubt(flight)
-        if flight.is_counted:
-            flight.is_counted = False
-            self.floods.take_back(flight.key[:flight.key_size], bytes_of(&flight.asker))
+        if flight.counted:
+            self.floods.take_back(flight.key[:flight.key_size], bytes_of(&flight.asker), flight.counted)
+            flight.counted = 0
         return 0
 
     # What is asked next.

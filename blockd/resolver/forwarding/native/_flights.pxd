@@ -103,8 +103,8 @@ cdef struct Flight:
     bint is_probe
     bint is_resolved  # it has been answered
     bint is_struck  # a try came to nothing, and it is to be gone on with
-    bint is_doubted  # it counts among those below its domain that take long
-    bint is_counted  # and among those that fail
+    int doubted  # how far it is counted among those below its domain that take long, see `Askers`
+    int counted  # and among those that fail
     Asker asker
     bint is_about_name  # some upstream failed for this question, and not for every one
     int again  # the member that is asked again at `next`, NOWHERE if patience ends then

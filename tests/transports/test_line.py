@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blockd.web.bounds.line import WaitingLine
+from blockd.transports.line import WaitingLine
 
 
 def line_of(most: int, *hosts: str) -> tuple[WaitingLine[str], list[str]]:

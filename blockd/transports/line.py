@@ -6,10 +6,17 @@ kernel's queue, which knows no such order, is emptied into this line, which cost
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from blockd.resolver.clients import keys_of
+
+PART = 4  # so many times as many connections may be open as may wait in line
+AT_ONCE = 16  # served in one turn of the event loop ...
+BUDGET = 0.0005  # ... within so many seconds, and at least one
 
 T = TypeVar("T")
 
@@ -60,3 +67,56 @@ class WaitingLine(Generic[T]):
         if not self._sizes[network]:
             del self._sizes[network], self._networks[network]
         return item
+
+
+class ServedLine(Generic[T]):
+    """A waiting line of connections that the running event loop serves, a few in each turn."""
+
+    def __init__(
+        self,
+        connections: int,
+        serve: Callable[[str, T], None],
+        give_up: Callable[[T], None],
+        begins: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """A part of `connections`, as many as may be open, may wait, each with its host.
+
+        `serve` gets whose turn it is, and `give_up` who has to leave; `begins` is called before some are served.
+        """
+        self._line: WaitingLine[tuple[str, T]] = WaitingLine(max(1, connections // PART))
+        self._serve_one = serve
+        self._give_up = give_up
+        self._begins = begins
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.Handle | None = None
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def put(self, host: str, item: T) -> None:
+        """Have one wait until it is its turn, in the next turn of the loop or a later one."""
+        other = self._line.put(host, (host, item))
+        if other is not None:
+            self._give_up(other[1])
+        if self._next is None:
+            self._next = self._loop.call_soon(self._serve)
+
+    def close(self) -> list[T]:
+        """Serve no more; return those that wait."""
+        if self._next is not None:
+            self._next.cancel()
+        return [self._line.pop()[1] for _ in range(len(self._line))]
+
+    def _serve(self) -> None:
+        """Serve some; the others come in a later turn of the loop, after those have been read."""
+        self._next = None
+        self._begins()
+        end = self._clock() + BUDGET
+        for _ in range(min(AT_ONCE, len(self._line))):
+            self._serve_one(*self._line.pop())
+            if self._clock() >= end:
+                break
+        if self._line and self._next is None:
+            self._next = self._loop.call_soon(self._serve)
