@@ -73,7 +73,7 @@ class SlowDaemon(Daemon):
         self.asked = 0
         self.go_on = asyncio.Event()
 
-    async def lookup(self, query: object) -> Told:  # type: ignore[override]
+    async def lookup(self, query: object) -> Told:
         self.asked += 1
         await self.go_on.wait()
         return Told({"is": "told"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def row(client: str, port: int, user: int, *, to: int = PORT, state: str = "01",
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(local_users.sys, "byteorder", "little")
+    monkeypatch.setattr(sys, "byteorder", "little")
     return tmp_path / "tcp"
 
 
