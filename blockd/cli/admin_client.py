@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -16,10 +17,15 @@ from blockd.settings import Settings
 
 SECONDS = 10.0  # for an answer that needs no fetching
 MAX_ANSWER = 16 << 20  # octets
+PAUSE = 1.0  # seconds until what changes nothing is asked once more, if the daemon was too busy to answer
 
 
 class DaemonRefused(CommandError):
     """The daemon answers, and does not do what it was asked, for the reason that it gives."""
+
+
+class DaemonBusy(DaemonRefused):
+    """A daemon runs, and is too busy for what it was asked, which changes nothing; it may not be in a second."""
 
 
 def ask(
@@ -27,9 +33,9 @@ def ask(
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, and DaemonRefused with the daemon's own sentence if it refuses. A POST
-    that is left without an answer may have been done; the sentence says so. It carries the secret in the state folder
-    of the config.
+    Raises CommandError if no daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own
+    sentence if it refuses. A GET is asked once more before it is given up as busy. A POST that is left without an
+    answer may have been done; the sentence says so. It carries the secret in the state folder of the config.
     """
     secret = "" if body is None else known_secret(settings.state_dir)
     return ask_at(settings.listen.admin.text, path, body, seconds, secret=secret)
@@ -44,24 +50,32 @@ def ask_at(
     secret: str = "",
 ) -> dict[str, Any]:
     """Return the answer of the daemon whose admin port is `address` (HOST:PORT); raises as `ask` does."""
+    if body is not None:
+        current().asked()
+        return _answer(address, path, body, seconds, secret)
+    try:
+        return _answer(address, path, None, seconds, secret)
+    except DaemonBusy:
+        time.sleep(min(PAUSE, seconds))
+        return _answer(address, path, None, seconds, secret)
+
+
+def _answer(address: str, path: str, body: Mapping[str, object] | None, seconds: float, secret: str) -> dict[str, Any]:
     url = f"http://{address}{path}"
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {secret}"} if secret else {})}
     request = urllib.request.Request(url, data, headers)
-    if body is not None:
-        current().asked()
     try:
         with _DIRECT.open(request, timeout=seconds) as response:
             answer = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
+            if error.code == 503 and "Retry-After" in error.headers:
+                raise DaemonBusy(f"blockd runs but is busy: {_sentence(error)}") from error
             raise DaemonRefused(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        if body is not None and _was_asked(error):
-            raise CommandError(
-                f"the daemon was asked at {url} and did not answer ({_why(error)}). It may have done it, or do it yet: "
-                "`blockd status` shows what it enforces, and `blockd audit` what was recorded"
-            ) from error
+        if _was_asked(error):
+            raise _unanswered(url, error, is_change=body is not None) from error
         raise CommandError(
             f"no blockd answers at {url} ({_why(error)}). Is it running, and with this config's listen.admin?"
         ) from error
@@ -74,8 +88,25 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never 
 
 
 def _was_asked(error: Exception) -> bool:
-    """Return whether a connection was lost, or took too long, after the question was sent: before, it is URLError."""
-    return isinstance(error, OSError | http.client.IncompleteRead) and not isinstance(error, urllib.error.URLError)
+    """Return whether a connection was lost, or took too long, once it was there: a failure to connect is a URLError."""
+    if isinstance(error, urllib.error.URLError):
+        return isinstance(error.reason, ConnectionResetError | BrokenPipeError)
+    return isinstance(error, OSError | http.client.IncompleteRead)
+
+
+def _unanswered(url: str, error: Exception, *, is_change: bool) -> CommandError:
+    """Return what to raise if a daemon took a connection, and did not answer."""
+    if is_change:
+        return CommandError(
+            f"the daemon was asked at {url} and did not answer ({_why(error)}). It may have done it, or do it yet: "
+            "`blockd status` shows what it enforces, `blockd override list` the overrides, and `blockd audit` what was "
+            "recorded"
+        )
+    busy = (
+        f"blockd runs but is busy: the connection to {url} was taken, and no answer came ({_why(error)}). Nothing was "
+        "changed by this; ask again, and see the log if it lasts"
+    )
+    return CommandError(busy) if isinstance(error, TimeoutError) else DaemonBusy(busy)  # who was patient is not again
 
 
 def _why(error: Exception) -> str:

@@ -69,6 +69,7 @@ from blockd.settings import OverridesFeed
 from blockd.web.admin import Condition, admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.bearer import Bearer
+from blockd.web.bounds.admin_closings import AdminClosings
 
 ORDERLY = 1.5  # seconds for all that runs to end; the records of the audit log are written in what is left of a stop
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -147,6 +148,7 @@ class ControlProcess:
         self._statements = StatementService(settings.operator.name, sources, timing)
         self._held = HeldBack(state.versions)
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
+        self._closings = AdminClosings(timing.monotonic)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
@@ -193,8 +195,8 @@ class ControlProcess:
             self._slots.adopt(self._enforced)
             enforced = self._enforced
             self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
-            hosts = [self._settings.listen.admin.host]
-            admin = await serve_admin(admin_app(self, self._bearer, hosts), self._context.shared.sockets.admin)
+            app = admin_app(self, self._bearer, [self._settings.listen.admin.host])
+            admin = await serve_admin(app, self._context.shared.sockets.admin, closings=self._closings)
             stating = self._statements.state_forever(self._settings.audit.statement)
             needed = [self._order_clock.run(), self._upstreams.run(), self._damage.run()]
             needed += [] if self._is_blind else [self._updater.run()]
@@ -338,7 +340,7 @@ class ControlProcess:
             damaged=self._damage.count, is_unwritable=bool(self._damage.unwritable), restarts=self._damage.restarts,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
             supervisor_silent=self._damage.supervisor.is_silent, admin_refused=self._bearer.refused,
-            now=self._timing.clock(),
+            admin_closed=self._closings.counts, now=self._timing.clock(),
         )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ class Collector(PrometheusCollector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
         sample = self._sample()
-        yield from self._traffic()
+        yield from self._traffic(sample)
         yield self._hits(sample)
         yield from order_gauges(sample.orders_without_slot, sample.orders_without_room, sample.contradictions)
         yield from _ruleset(sample)
@@ -85,7 +85,7 @@ class Collector(PrometheusCollector):
         build.add_metric([sample.build, sample.engine], 1)
         yield build
 
-    def _traffic(self) -> Iterator[Metric]:
+    def _traffic(self, sample: Sample) -> Iterator[Metric]:
         queries = CounterMetricFamily(
             "blockd_queries", "Questions, and requests at the sinkhole (http, tls).", labels=["transport"]
         )
@@ -101,7 +101,7 @@ class Collector(PrometheusCollector):
                 other += count
         answers.add_metric(["other"], other)
         yield answers
-        yield self._connections()
+        yield self._connections(sample)
         limited = CounterMetricFamily(
             "blockd_rate_limited",
             "Answers over UDP that the rate limit withheld: to clients (response, error), and to those outside "
@@ -116,18 +116,21 @@ class Collector(PrometheusCollector):
         by_bucket, seconds = self._counters.upstream()
         yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)
 
-    def _connections(self) -> Metric:
+    def _connections(self, sample: Sample) -> Metric:
         closed = CounterMetricFamily(
             "blockd_connections_closed",
             "Connections closed for the sake of others: the longest idle one of an address, of a prefix or of all that "
             "had as many as they may have, or of those in line to be served, when another one came; at once, if it "
             "came from outside of `clients.allow` (stranger), no descriptor could be had for it (descriptors), or too "
-            "many came within a second (pace).",
+            "many came within a second (pace). At the admin port a local user counts as an address, and `all` has "
+            "those that waited and were answered 503.",
             labels=["transport", "reason"],
         )
         for transport in (Transport.TCP, Transport.HTTP, Transport.TLS):
             for why, count in zip(Closing, self._counters.connections_closed(transport), strict=True):
                 closed.add_metric([transport.name.lower(), why.name.lower()], count)
+        for place, count in enumerate(sample.admin_closed):
+            closed.add_metric(["admin", Closing(place).name.lower()], count)
         return closed
 
     def _cache(self) -> Iterator[Metric]:

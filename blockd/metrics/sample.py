@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -112,4 +112,5 @@ class Sample:
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
     admin_refused: int = 0  # requests for a change that did not have the secret
+    admin_closed: Sequence[int] = ()  # connections to the admin port that were closed for others, by `Closing`
     upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

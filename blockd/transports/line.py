@@ -35,7 +35,11 @@ class WaitingLine(Generic[T]):
 
     def put(self, host: str, item: T) -> T | None:
         """Add what waits for a host; return what has to leave for it, which is of the network that has most."""
-        address, network = keys_of(host)
+        return self.put_by(keys_of(host), item)
+
+    def put_by(self, keys: tuple[bytes, bytes], item: T) -> T | None:
+        """Add what waits, by the keys of its address and network, as `put` does."""
+        address, network = keys
         self._networks.setdefault(network, OrderedDict()).setdefault(address, deque()).append(item)
         self._sizes[network] = self._sizes.get(network, 0) + 1
         self._size += 1
@@ -55,6 +59,19 @@ class WaitingLine(Generic[T]):
         self._networks.move_to_end(network)
         addresses.move_to_end(address)
         return self._take(network, address)
+
+    def pop_if(self, suits: Callable[[T], bool]) -> T | None:
+        """Remove and return the first that suits, of the first ones of each address in their turns; None if none does.
+
+        Nobody is asked about after one that suits, and who does not keeps its turn.
+        """
+        for network, addresses in self._networks.items():
+            for address, items in addresses.items():
+                if suits(items[0]):
+                    self._networks.move_to_end(network)
+                    addresses.move_to_end(address)
+                    return self._take(network, address)
+        return None
 
     def _take(self, network: bytes, address: bytes) -> T:
         """Remove the first of an address."""

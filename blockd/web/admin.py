@@ -23,6 +23,7 @@ from aiohttp.typedefs import Handler, Middleware
 from blockd.errors import BadName, BlockdError
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset.lookup_query import LookupQuery, lookup_query
+from blockd.web.admin_serving import client_of
 from blockd.web.bearer import CHALLENGE, REFUSAL, Bearer
 from blockd.web.bodies import (
     acceptance_of,
@@ -38,7 +39,6 @@ from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, 
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
-from blockd.web.serving import client_of
 
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 MAX_NAME = 1024  # characters of a name to override, and of the texts beside it
@@ -136,7 +136,7 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
     guard = _guard(bearer, frozenset(host.lower() for host in hosts))
 
     def by(request: web.Request) -> bytes:
-        return _KNOWN if bearer.is_right(_authorization(request)) else _client_of(request)
+        return _KNOWN if bearer.is_right(_authorization(request)) else client_of(request)
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     costly = in_turn(CostlyTurns(time.monotonic), by)
@@ -281,11 +281,6 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
-
-
-def _client_of(request: web.Request) -> bytes:
-    """Return the client's address in network order, empty if it is not known."""
-    return b"" if request.transport is None else client_of(request.transport)
 
 
 def _authorization(request: web.Request) -> str | None:

@@ -14,20 +14,31 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
 from blockd.transports.connections import Bounds
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Serving, ServingLimits
+from blockd.web.admin_door import AdminServing
+from blockd.web.bounds.admin_closings import AdminClosings
+from blockd.web.bounds.local_users import SocketOwners
+from blockd.web.serving import MAX_LINGER, BoundedConnection, ServingLimits
 
-ADMIN_BOUNDS = Bounds(address=30, prefix=40, all=50)  # connections: a scraper, a browser and a command line
+# Connections: a scraper, a browser and a command line. A local user has as many as an address.
+ADMIN_BOUNDS = Bounds(address=20, prefix=30, all=50)
 MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
 SHUTDOWN = 1.0  # seconds for pending answers when the server closes
 
 _log = logging.getLogger(__name__)
 
 
-async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bounds: Bounds = ADMIN_BOUNDS) -> Serving:
+async def serve_admin(
+    app: web.Application,
+    sockets: Sequence[socket.socket],
+    bounds: Bounds = ADMIN_BOUNDS,
+    closings: AdminClosings | None = None,
+    owners: SocketOwners | None = None,
+) -> AdminServing:
     """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
 
-    Nothing is logged about clients.
+    No address is logged. `closings` counts the connections that are closed for the sake of others.
     """
+    closings = closings or AdminClosings()
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
     await runner.setup()
     manager = cast(web.Server, runner.server)  # created by setup
@@ -36,6 +47,7 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bo
     def make(bounded: BoundedConnection) -> asyncio.Protocol:
         return _Connection(
             bounded,
+            lambda: serving.client_of(bounded),
             manager,
             loop=loop,
             logger=_log,
@@ -44,7 +56,14 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket], bo
             auto_decompress=False,
         )
 
-    return Serving(make, sockets, ServingLimits(bounds, MAX_ADMIN_LIFETIME), runner.cleanup)
+    limits = ServingLimits(bounds, MAX_ADMIN_LIFETIME, closed=closings.count)
+    serving = AdminServing(make, sockets, limits, runner.cleanup, closings, owners or SocketOwners())
+    return serving
+
+
+def client_of(request: web.BaseRequest) -> bytes:
+    """Return octets that stand for who asks, see `Caller.client`; empty if that is not known."""
+    return request.protocol.client if isinstance(request.protocol, _Connection) else b""
 
 
 class _Connection(web.RequestHandler):
@@ -53,11 +72,14 @@ class _Connection(web.RequestHandler):
     It waits for an answer from a whole request on, and is idle again while the client reads the answer.
     """
 
-    __slots__ = ("_bounded",)
+    __slots__ = ("_bounded", "_client")
 
-    def __init__(self, bounded: BoundedConnection, *given: object, **named: object) -> None:
+    def __init__(
+        self, bounded: BoundedConnection, client: Callable[[], bytes], *given: object, **named: object
+    ) -> None:
         super().__init__(*given, **named)  # type: ignore[arg-type]
         self._bounded = bounded
+        self._client = client
         made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
 
         def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
@@ -68,6 +90,11 @@ class _Connection(web.RequestHandler):
             return made(message, *rest)
 
         self._request_factory = request
+
+    @property
+    def client(self) -> bytes:
+        """Octets that stand for the client; empty if that is not known."""
+        return self._client()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

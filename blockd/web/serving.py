@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import select
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 from blockd.metrics import Closing
 from blockd.transports.accepting import Acceptor
@@ -43,6 +44,26 @@ class ServingLimits:
     is_front_end: Callable[[str], bool] = lambda _: False
 
 
+class OpenConnections(Protocol):
+    """The open connections of a server, see `ConnectionTable`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[BoundedConnection]: ...
+
+    def enter(self, host: str, connection: BoundedConnection, /) -> None:
+        """Add one."""
+
+    def touch(self, connection: BoundedConnection, /) -> None:
+        """Note that a whole message came, or that an answer was sent."""
+
+    def set_waiting(self, connection: BoundedConnection, waiting: bool, /) -> None:
+        """Note that one begins to wait for an answer, or has got it."""
+
+    def leave(self, connection: BoundedConnection, /) -> None:
+        """Remove one that has ended."""
+
+
 class BoundedConnection(asyncio.Protocol):
     """One connection: passes everything on to what `make` returns, and ends when its lifetime is over."""
 
@@ -57,6 +78,15 @@ class BoundedConnection(asyncio.Protocol):
     def unsent(self) -> int:
         """Octets that the client has left unread, beside those that the kernel holds."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the client has sent octets that were not read yet."""
+        if self._transport is None or (descriptor := self._transport.get_extra_info("socket").fileno()) < 0:
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     def abort(self) -> None:
         """End it now; unsent data is discarded."""
@@ -120,7 +150,7 @@ class Serving:
     ) -> None:
         """Serve on bound sockets, listening or not; `make` returns the protocol of one connection."""
         self.limits = limits
-        self.connections: ConnectionTable[BoundedConnection] = ConnectionTable(
+        self.connections: OpenConnections = ConnectionTable(
             limits.bounds, lambda level: limits.closed(Closing[level.upper()]), limits.is_front_end
         )
         self._make = make

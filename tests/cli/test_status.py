@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.cli import main
+from blockd.cli import admin_client, main
 from tests.daemon.harness import Daemon, write_list
 
 
@@ -50,7 +50,7 @@ def test_daemon_that_is_down_is_exit_code_2(verb: str, tmp_path: Path, capsys: p
 
 
 @pytest.mark.parametrize(
-    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\n\r\n[]", b"HTTP/1.0 200 OK\r\n\r\nhi", b""]
+    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\n\r\n[]", b"HTTP/1.0 200 OK\r\n\r\nhi"]
 )
 def test_another_service_on_the_port_is_no_blockd(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: bytes
@@ -98,4 +98,34 @@ def test_daemon_that_ends_while_it_is_asked_for_a_change_may_have_made_it(
         ending.join()
     told = capsys.readouterr().err
     assert "did not answer (remote end closed connection without response). It may have done it, or do it yet" in told
+    assert "`blockd override list` the overrides" in told
     assert "no blockd answers" not in told
+
+
+BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"
+    b'{"error": "Too many wait."}'
+)
+
+
+@pytest.mark.parametrize(("answer", "why"), [(b"", "remote end closed connection"), (BUSY, "Too many wait.")])
+def test_daemon_that_is_too_busy_is_asked_once_more_and_is_not_said_to_be_down(
+    answer: bytes, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_client, "PAUSE", 0.0)
+    daemon = Daemon(tmp_path)
+    daemon.write_config()
+    with socket.create_server(("127.0.0.1", daemon.admin_port)) as server:
+
+        def answer_twice() -> None:
+            for _ in range(2):
+                _answer_once(server, answer)
+
+        answering = threading.Thread(target=answer_twice)
+        answering.start()
+        assert main(["status", "--config", str(daemon.config)]) == 2
+        answering.join()
+    told = capsys.readouterr().err
+    assert "blockd runs but is busy" in told
+    assert why in told
+    assert "Is it running" not in told

@@ -202,6 +202,14 @@ def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
     assert value(scrape(Counters(1), lambda: Sample(releases_failed=True)), "blockd_releases_failed") == 1
 
 
+def test_connections_that_the_admin_port_closed_are_counted_by_reason() -> None:
+    found = scrape(Counters(1), lambda: Sample(admin_closed=[1, 2, 3, 0, 5, 0]))
+    name = "blockd_connections_closed_total"
+    assert value(found, name, transport="admin", reason="address") == 1
+    assert value(found, name, transport="admin", reason="all") == 3
+    assert value(found, name, transport="admin", reason="descriptors") == 5
+
+
 def test_what_feeds_take_and_what_is_left_of_the_disk() -> None:
     found = scrape(Counters(1), lambda: SAMPLE)
     taken = [

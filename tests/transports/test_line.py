@@ -39,6 +39,14 @@ def test_of_too_many_the_first_of_who_has_most_leaves() -> None:
     assert sorted(served(line)) == ["10.1.0.1", "10.2.0.1", "192.0.2.1", "192.0.2.2"]
 
 
+def test_one_that_does_not_suit_keeps_its_turn_and_holds_up_nobody() -> None:
+    line, _ = line_of(10, "10.1.0.1", "10.1.0.1", "10.1.0.2", "10.2.0.1")
+    assert line.pop_if(lambda one: one != "10.1.0.1") == "10.1.0.2"
+    assert line.pop_if(lambda one: one == "192.0.2.1") is None
+    assert line.pop_if(bool) == "10.2.0.1"
+    assert served(line) == ["10.1.0.1", "10.1.0.1"]
+
+
 def test_nothing_is_left_of_those_that_were_served() -> None:
     line, _ = line_of(10, *(f"10.{number}.0.1" for number in range(50)))
     served(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
@@ -45,6 +45,7 @@ def sample(
     room: DiskRoom,
     upstreams: UpstreamsSample,
     admin_refused: int,
+    admin_closed: Sequence[int],
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
@@ -83,6 +84,7 @@ def sample(
         enforcement=recorder.times,
         upstreams=upstreams,
         admin_refused=admin_refused,
+        admin_closed=tuple(admin_closed),
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 

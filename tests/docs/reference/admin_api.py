@@ -69,6 +69,7 @@ To replace it, remove the file and restart blockd. Refused requests are counted 
         table(("route", "what it answers", "query"), asyncio.run(_routes("GET"))),
         "`/healthz` and `/readyz` answer 200 if all is well, and 503 with the reason if not. As JSON that is "
         '`{"ok": true, "reason": "…"}`, if the request accepts JSON; else a line of text.',
+        "Any request may be answered with 503 and `Retry-After` if too many wait; nothing was done then.",
         "## Commands",
         table(("route", "what it does", "body"), asyncio.run(_routes("POST"))),
         "`/api/hint` answers 202: the content of the hint is not trusted, the feed is polled soon.",
