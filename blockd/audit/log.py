@@ -28,7 +28,7 @@ from blockd.audit.chain import Head
 from blockd.audit.database import Database, LogEntry
 from blockd.audit.gap import ALIVE, Gap, life_text
 from blockd.errors import AuditError
-from blockd.files import descriptor_of_kept, read_kept, replace_file
+from blockd.files import descriptor_of_kept, identity_of, read_kept, replace_file
 
 DATABASE, HEAD = "audit.db", "audit.head"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
@@ -38,6 +38,10 @@ MAX_HEAD = 1024  # octets of the file audit.head
 SIGN_OF_LIFE = 10.0  # seconds from one sign of life to the next
 RETRY = 5.0  # seconds after which writing is tried again
 CLOSING = 3.0  # seconds allowed for the last records; the supervisor waits a little longer
+
+MISSING = "the file is gone"
+REPLACED = "another file was put in its place while it was written"
+FOREIGN = "it has records that another program has written"
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class AuditLog:
         self._waiting = 0  # records not yet written
         self._counting = threading.Condition()
         self._database: Database | None = None
+        self._file: tuple[int, int] | None = None  # device and inode of the file that is open
         self._signs = 0.0  # when the next sign of life is due, by the monotonic clock
         self._thread: threading.Thread | None = None
 
@@ -183,10 +188,11 @@ class AuditLog:
             except sqlite3.OperationalError as error:
                 return self._failed(str(error))
             except (sqlite3.DatabaseError, AuditError, UnicodeError) as error:
+                why = FOREIGN if isinstance(error, sqlite3.IntegrityError) else str(error)
                 try:
-                    self._set_aside(str(error))
+                    self._set_aside(why)
                 except OSError as blocked:
-                    return self._failed(f"it is damaged ({error}) and cannot be set aside: {blocked}")
+                    return self._failed(f"it is damaged ({why}) and cannot be set aside: {blocked}")
             except OSError as error:
                 return self._failed(str(error))
             except Exception as error:
@@ -202,6 +208,8 @@ class AuditLog:
     def _append(self, entries: Sequence[LogEntry]) -> None:
         if self._database is None:
             self._database = self._opened()
+        elif self._file != (now := identity_of(self.folder / DATABASE)):
+            raise AuditError(REPLACED if now is not None else MISSING)
         if self._lost:
             entries = [*entries, LogEntry(self._clock(), "lost", {"records": self._lost})]
         if not entries:
@@ -226,16 +234,22 @@ class AuditLog:
             raise AuditError(f"{path} is not a regular file")
         last = read_head(self.folder)
         if last is not None and last.number and not path.exists():
-            raise AuditError(f"{path} is missing")
+            raise AuditError(MISSING)
         database = Database.open(path)
         try:
             head = database.head()
+            if last is not None and last.number > head.number:
+                raise AuditError(
+                    f"it ends with record {head.number}, and {HEAD} names record {last.number}: its end was cut off, "
+                    "or the two are of different times"
+                )
             if last is not None and last.number and database.hash_of(last.number) != last.hash:
-                raise AuditError(f"its record {last.number}, the last one written, is missing or altered")
+                raise AuditError(f"its record {last.number} is another than {HEAD} names: it was altered or replaced")
         except BaseException:
             database.close()
             raise
         self.head = head
+        self._file = identity_of(path)
         return database
 
     def _set_aside(self, why: str) -> None:
@@ -250,16 +264,23 @@ class AuditLog:
         while (self.folder / aside).exists():
             count += 1
             aside = f"{DATABASE}.damaged-{moment}-{count}"
+        moved: list[str] = []
         for suffix in ("", "-wal", "-shm"):
             path = self.folder / f"{DATABASE}{suffix}"
             if path.exists() or path.is_symlink():
                 path.rename(self.folder / f"{aside}{suffix}")
+                moved.append(f"{aside}{suffix}")
         (self.folder / HEAD).unlink(missing_ok=True)
         self.damage = f"The audit log was damaged ({why}) and set aside as {aside}; a new one was begun."
+        if aside not in moved:
+            left = f" What was left of it was set aside as {' and '.join(moved)}." if moved else ""
+            self.damage = f"The audit log {self.folder / DATABASE} was missing; a new one was begun.{left}"
         self.failures += 1
         log.error("%s Enforcement does not depend on it.", self.damage)
         self._database = Database.open(self.folder / DATABASE)
-        first = LogEntry(self._clock(), "new-chain", {"why": why, "set_aside": aside, "last_known": known.to_json()})
+        self._file = identity_of(self.folder / DATABASE)
+        body = {"why": why, "set_aside": moved[0] if moved else None, "last_known": known.to_json()}
+        first = LogEntry(self._clock(), "new-chain", body)
         self.head = Head()
         self.head = self._database.append([first], self.head)
 

@@ -43,7 +43,7 @@ class Verified:
 
 def verify_log(
     path: Path,
-    roots: Mapping[str, Sequence[bytes]],
+    roots: Mapping[str, Sequence[bytes]] | None,
     given: Sequence[bytes] = (),
     heads: Mapping[str, Head] | None = None,
     statements: Sequence[KeptStatement] = (),
@@ -51,7 +51,8 @@ def verify_log(
 ) -> Verified:
     """Verify the log at `path` from its first record to its last.
 
-    `roots` are the roots of trust by feed, `given` are more of them for any feed. Each of `heads`, keyed by where it is
+    `roots` are the roots of trust by feed, `given` are more of them for any feed; with None and no more of them no
+    signature is verified. Each of `heads`, keyed by where it is
     from, must be in the log; so must the head beside `path`, if there is one, and what `statements` say. Raises
     AuditError if the file is not an audit log at all.
     """
@@ -65,7 +66,7 @@ def verify_log(
 def _verified(
     database: Database,
     path: Path,
-    roots: Mapping[str, Sequence[bytes]],
+    roots: Mapping[str, Sequence[bytes]] | None,
     given: Sequence[bytes],
     heads: Mapping[str, Head],
     statements: Sequence[KeptStatement],
@@ -133,7 +134,7 @@ def _linked(row: tuple[int, str, str, str, str, bytes, bytes], head: Head) -> Re
 def _prove(
     record: Record,
     database: Database,
-    roots: Mapping[str, Sequence[bytes]],
+    roots: Mapping[str, Sequence[bytes]] | None,
     given: Sequence[bytes],
     result: Verified,
     named: set[str],
@@ -153,7 +154,9 @@ def _prove(
         proved.add(key)
         named.add(key[1])
         named.update(digests_of(key[1], database.evidence).values())
-        proof = proof_of(part, record, database.evidence, [*given, *roots.get(part["name"], ())])
+        if roots is None and not given:
+            continue
+        proof = proof_of(part, record, database.evidence, [*given, *(roots or {}).get(part["name"], ())])
         if proof is not None:
             result.proved += 1
             result.notes += [f"record {record.number}: {note}" for note in proof.notes]

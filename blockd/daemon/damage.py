@@ -112,10 +112,11 @@ class Damage:
 
     def _pass_on_lock(self) -> None:
         """Have the supervisor hold what was locked again, as long as this blockd runs."""
-        lock, locked, self._locked_again = self._state.lock, self._locked_again, []
-        for descriptor in locked if lock is not None else ():
+        locked, self._locked_again = self._locked_again, []
+        for descriptor in locked:
             self._sender.send({"lock": True}, descriptor)
-            lock.adopt(descriptor)
+            if self._state.lock is not None:
+                self._state.lock.adopt(descriptor)
 
     def _damaged(self, version: int, why: str) -> None:
         """Have a version replaced if it is in force, by the supervisor; set aside one that is only kept."""

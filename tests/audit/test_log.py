@@ -9,15 +9,16 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.audit.chain import START, canonical, chained, parse_record
-from blockd.audit.database import Database, unpacked
+from blockd.audit.chain import START, Head, canonical, chained, parse_record
+from blockd.audit.database import Database, LogEntry, unpacked
 from blockd.audit.gap import ALIVE, Gap, life_text, read_alive
-from blockd.audit.log import AuditLog
+from blockd.audit.log import MISSING, REPLACED, AuditLog
 from blockd.errors import AuditError
 from blockd.orders.repository import MAX_DOCUMENT
 from blockd.times import moment_text
@@ -41,7 +42,7 @@ def log(tmp_path: Path) -> AuditLog:
     return made
 
 
-def records(folder: Path) -> list[tuple[int, str, dict[str, object]]]:
+def records(folder: Path) -> list[tuple[int, str, dict[str, Any]]]:
     database = Database.read(folder / "audit.db")
     try:
         return [(one.number, one.kind, dict(one.body)) for one in database.find()]
@@ -156,9 +157,55 @@ def test_damaged_log_is_set_aside_and_a_new_chain_says_so(log: AuditLog, damage:
     if damage is not damage_head:
         assert first[2]["last_known"] == {"number": 3, "hash": log.head.hash.hex()}
     assert second[:2] == (2, "start")
-    assert first[2]["set_aside"] == "audit.db.damaged-20261124T120000Z"
-    assert (log.folder / "audit.db.damaged-20261124T120000Z").exists() == (damage is not remove)
-    assert "set aside" in again.trouble
+    is_there = damage is not remove
+    assert first[2]["set_aside"] == ("audit.db.damaged-20261124T120000Z" if is_there else None)
+    assert (log.folder / "audit.db.damaged-20261124T120000Z").exists() == is_there
+    assert ("set aside" in again.trouble) == is_there
+    if not is_there:
+        assert again.trouble == f"The audit log {log.folder / 'audit.db'} was missing; a new one was begun."
+        assert first[2]["why"] == "the file is gone"
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_log_that_is_removed_while_it_is_written_is_begun_anew(log: AuditLog, is_replaced: bool) -> None:
+    again = AuditLog(log.folder, lambda: NOW)
+    again.begin()
+    again.write("start", {})
+    again.wait(10)
+    for path in log.folder.glob("audit.db*"):
+        if is_replaced:
+            shutil.copyfile(path, log.folder / f"copy-{path.name}")
+        path.unlink()
+    for path in log.folder.glob("copy-*"):
+        path.rename(log.folder / path.name.removeprefix("copy-"))
+    again.write("stop", {})
+    again.close()
+    found = records(log.folder)
+    assert [kind for _, kind, _ in found] == ["new-chain", "stop"]
+    assert found[0][2]["last_known"]["number"] == 4
+    assert bool(found[0][2]["set_aside"]) is is_replaced
+    assert found[0][2]["why"] == (REPLACED if is_replaced else MISSING)
+
+
+def test_records_of_another_program_are_told_in_words(log: AuditLog) -> None:
+    again = AuditLog(log.folder, lambda: NOW)
+    again.begin()
+    other = Database.open(log.folder / "audit.db")
+    other.append([LogEntry(NOW, "start", {})], log.head)
+    other.close()
+    again.write("stop", {})
+    again.close()
+    assert records(log.folder)[0][2]["why"] == "it has records that another program has written"
+    assert "UNIQUE" not in again.trouble
+
+
+def test_log_and_head_of_different_times_are_told(log: AuditLog) -> None:
+    (log.folder / "audit.head").write_text(json.dumps(Head(9, bytes(32)).to_json()), "ascii")
+    again = AuditLog(log.folder, lambda: NOW)
+    again.begin()
+    again.close()
+    assert "it ends with record 3, and audit.head names record 9" in again.trouble
+    assert records(log.folder)[0][2]["last_known"]["number"] == 9
 
 
 def test_disk_that_gives_errors_is_told_and_records_wait(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import itertools
 import random
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from blockd.audit.database import LAST_NUMBER, LAST_OF_KIND, LAST_STATES, STATE_
 from blockd.audit.kept_statements import KeptStatement
 from blockd.audit.schema import EVERYTHING, INDEXES, LATER
 from blockd.audit.verifying import Verified, verify_log
+from blockd.cli import main
 from blockd.errors import AuditError
 from tests.audit.node import FEED, Node
 
@@ -36,6 +38,25 @@ def test_log_of_an_authority_that_is_not_trusted_is_wrong_at_its_version(story: 
     told = verify_log(story.state / "audit.db", {})
     assert told.wrong == 2
     assert "--root FILE" in told.problem
+
+
+def test_without_a_config_and_a_root_the_chain_is_verified_and_the_rest_is_told(
+    story: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(story.state / "audit.db", "kept.db")
+    assert main(["audit", "verify", "kept.db"]) == 0
+    told = capsys.readouterr().out
+    assert f"{story.log.head.number} records are intact, 0 signed lists are proved" in told
+    assert "note: no root of trust was named, and there is no config/blockd.yaml: no signature of an authority" in told
+    assert main(["audit", "verify", "kept.db", "--root", str(story.root)]) == 0
+    told = capsys.readouterr().out
+    assert "2 signed lists are proved" in told
+    assert "no root of trust" not in told
+    tamper(Path("kept.db"), "UPDATE records SET kind = 'stop' WHERE number = 3")
+    assert main(["audit", "verify", "kept.db"]) == 1
+    assert "record 3 is wrong" in capsys.readouterr().out
+    assert main(["audit", "verify"]) == 2, "the log of a config"
 
 
 def tamper(path: Path, *statements: str) -> None:

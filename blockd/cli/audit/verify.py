@@ -20,6 +20,10 @@ from blockd.errors import CommandError
 from blockd.orders.repository import MAX_ROOT
 from blockd.settings import load
 
+NO_ROOT = (
+    "no root of trust was named, and there is no {config}: no signature of an authority was verified; name each root, "
+    "got from the authority, by --root ROOT"
+)
 MAX_WRONG = 5  # statements told that are damaged or were changed
 
 
@@ -29,21 +33,24 @@ def run(args: argparse.Namespace) -> int:
         return _proof(args)
     if args.statement is not None:
         return _statement(args)
-    roots: dict[str, list[bytes]] = {}
+    roots: dict[str, list[bytes]] | None = None
     path: Path | None = args.file
     statements: list[KeptStatement] = []
     notes: list[str] = []
+    more: list[str] = []
     wrong: list[str] = []
     given = [read(root, MAX_ROOT) for root in args.root]
-    if path is None or not given:
+    if path is not None and not args.config.exists():
+        notes += [] if given else [NO_ROOT.format(config=args.config)]
+    elif path is None or not given:
         settings = load(args.config)
         roots = roots_of(settings)
         path = path or settings.state_dir / DATABASE
     if args.file is None:
-        statements, notes, wrong = read_statements(path.parent)
+        statements, more, wrong = read_statements(path.parent)
     told = verify_log(path, roots, given, statements=statements)
     told.problem = told.problem or "; ".join(wrong[:MAX_WRONG])
-    told.notes += notes
+    told.notes += [*notes, *more]
     show(args.json, {"file": str(path), **told.to_json()}, _lines(path, told.to_json()))
     return NO if told.problem else DONE
 

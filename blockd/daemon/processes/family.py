@@ -116,6 +116,11 @@ class Family:
         for child in running.values():
             log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
             child.send_signal(signal.SIGKILL)
+            if child.role == CONTROL:
+                log.error(
+                    "This stop is not in the audit log. The next start records there that blockd ended without a "
+                    "record, and when it was last seen alive."
+                )
         deadline = time.monotonic() + KILL_TIME
         for child in self._children.values():
             if readable([child.watch], max(0.0, deadline - time.monotonic())):

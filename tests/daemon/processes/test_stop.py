@@ -157,3 +157,23 @@ def test_children_of_the_control_process_are_started_and_ended_while_it_ends(cap
     theirs.close()
     child.channel.close()
     os.close(child.watch)
+
+
+def test_a_stop_that_the_control_process_cannot_record_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.daemon.processes.family.STOP_TIME", 0.0)
+    family, nursery = Family(Reaper()), Nursery()
+
+    def job(channel: Channel) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        channel.send({"reason": "it hangs"})
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    child = family.fork(CONTROL, job, lambda: None)
+    until(lambda: state(child.pid) == "T", "it hangs")
+    family.end_all(nursery)
+    assert "This stop is not in the audit log. The next start records there that" in caplog.text
+    nursery.close()
+    child.channel.close()
+    os.close(child.watch)
