@@ -18,6 +18,7 @@ class Holders(Generic[M]):
         self._members: dict[bytes, OrderedDict[M, None]] = {}  # the oldest first
         self._by_count: list[OrderedDict[bytes, None]] = [OrderedDict()]  # the keys that have so many
         self._most = 0
+        self.members = 0  # of all keys
 
     def __len__(self) -> int:
         """How many keys have members."""
@@ -47,6 +48,7 @@ class Holders(Generic[M]):
             members = self._members[key] = OrderedDict()
         self._by_count[len(members)].pop(key, None)
         members[member] = None
+        self.members += 1
         if len(members) == len(self._by_count):
             self._by_count.append(OrderedDict())
         self._by_count[len(members)][key] = None
@@ -57,6 +59,7 @@ class Holders(Generic[M]):
         members = self._members[key]
         del self._by_count[len(members)][key]
         del members[member]
+        self.members -= 1
         if members:
             self._by_count[len(members)][key] = None
         else:

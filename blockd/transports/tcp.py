@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections import OrderedDict
 from functools import partial
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver import Resolver
+from blockd.resolver.clients import keys_of
+from blockd.resolver.holders import Holders
 from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
@@ -21,7 +22,7 @@ from blockd.transports.turns import TakingTurns
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
 MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
 PACE = PaceBounds()  # of a worker: a client that opens a connection for each question asks some within a second
-MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that the first of them is aborted
+MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that one of them is aborted
 
 
 class TcpServer:
@@ -48,7 +49,7 @@ class TcpServer:
         self.connections: ConnectionTable[TcpConnection] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
         )
-        self.unread: OrderedDict[TcpConnection, None] = OrderedDict()  # the one that has left answers unread longest
+        self.unread: Holders[TcpConnection] = Holders()  # those whose clients leave answers unread, by network
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
@@ -84,12 +85,18 @@ class TcpServer:
             return self.idle
         return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
 
-    def leaves_unread(self, connection: TcpConnection) -> None:
-        """Note that a client leaves answers unread; if too many do, the one that has done so for longest is aborted."""
-        self.unread[connection] = None
-        if len(self.unread) > MAX_UNREAD:
-            first, _ = self.unread.popitem(last=False)
-            first.abort()
+    def leaves_unread(self, host: str, connection: TcpConnection) -> None:
+        """Note that a client leaves answers unread; if too many do, one of the network that has the most is aborted.
+
+        It is the one that has done so for longest.
+        """
+        self.unread.take(keys_of(host)[1], connection)
+        if self.unread.members > MAX_UNREAD:
+            self.unread.oldest_of_most().abort()
+
+    def has_read(self, host: str, connection: TcpConnection) -> None:
+        """Note that a client leaves answers unread no more, or that its connection is closed."""
+        self.unread.leave(keys_of(host)[1], connection)
 
     def _begin_turn(self) -> None:
         self.turns.begin()

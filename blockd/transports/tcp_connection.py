@@ -73,7 +73,8 @@ class TcpConnection(StreamSocket):
         self._buffer.clear()
         self._server.connections.leave(self)
         if self._is_unread:
-            self._server.unread.pop(self, None)
+            self._is_unread = False
+            self._server.has_read(self._host, self)
 
     def wants_more(self) -> bool:
         """Return whether what has come is handled so far."""
@@ -101,12 +102,12 @@ class TcpConnection(StreamSocket):
     def left_unread(self) -> None:
         """Take no more messages: the client leaves answers unread."""
         self._is_unread = True
-        self._server.leaves_unread(self)
+        self._server.leaves_unread(self._host, self)
 
     def taken(self) -> None:
         """Go on: the client has read everything."""
         self._is_unread = False
-        self._server.unread.pop(self, None)
+        self._server.has_read(self._host, self)
         if not self._ended:
             self._touch()
             self._ask_for_turn()

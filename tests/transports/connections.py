@@ -82,7 +82,7 @@ async def serving(
             server.close()
             await until(lambda: not server.connections)
             assert not server.connections._groups
-            assert not server.unread
+            assert not server.unread.members
 
 
 def framed(octets: bytes) -> bytes:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import dns.rcode
 import pytest
@@ -278,6 +279,35 @@ def test_a_client_that_opens_one_connection_after_the_other_is_closed_at_accept(
 
     run(main())
     assert rig.counters.connections_closed(Transport.TCP) == [0, 0, 0, 0, 0, 5]
+
+
+def test_of_too_many_that_leave_answers_unread_one_of_the_network_with_most_is_aborted(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "MAX_UNREAD", 3)
+
+    class Unread:
+        """A connection that notes that it was aborted."""
+
+        def __init__(self, server: Any, host: str) -> None:
+            self.server, self.host = server, host
+            self.is_aborted = False
+            server.leaves_unread(host, self)
+
+        def abort(self) -> None:
+            """Note it."""
+            self.is_aborted = True
+            self.server.has_read(self.host, self)
+
+    async def main() -> None:
+        server = TcpServer(rig.resolver)
+        hosts = ("192.0.2.1", "198.51.100.1", "198.51.100.2", "198.51.100.1", "198.51.100.3")
+        made = [Unread(server, host) for host in hosts]
+        assert [one.is_aborted for one in made] == [False, True, True, False, False]
+        assert server.unread.members == 3
+        server.close()
+
+    run(main())
 
 
 def test_a_newcomer_is_served_among_the_first_however_many_of_others_wait_in_the_kernel(
