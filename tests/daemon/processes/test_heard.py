@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from blockd.daemon.channel import MAX_AT_ONCE, pair
-from blockd.daemon.processes.heard import from_child
+from blockd.daemon.channel import MAX_AT_ONCE, Message, pair
+from blockd.daemon.processes.heard import MAX_BURST, MAX_RATE, TalkPace, fault_in, from_child
+from blockd.daemon.processes.outbox import Outbox
+from blockd.daemon.processes.waiting import readable
 
 
 @pytest.mark.parametrize(
@@ -49,4 +51,92 @@ def test_one_that_talks_without_end_leaves_time_for_the_others() -> None:
     assert [len(ours.receive() or ()) for _ in range(2)] == [MAX_AT_ONCE, 5]
     theirs.close()
     assert ours.receive() is None
+    ours.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"enforcing": 0},
+        {"enforcing": 7},
+        {"failed": 8, "why": "because"},
+        {"reason": "because"},
+        {"notified": "zone"},
+        {"refused_notify": {"feed": "zone", "cause": "address", "count": 1}},
+        {"refused_notify": {"feed": "", "cause": "zone", "count": 1}},
+        {"cache": {"id": 1}},
+    ],
+)
+def test_what_a_worker_of_blockd_says_is_no_fault(message: Message) -> None:
+    assert fault_in(message, [7, 8], ["zone"]) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"enforcing": 10**18},
+        {"enforcing": 9},
+        {"failed": 9, "why": "because"},
+        {"failed": 7},
+        {"why": "because"},
+        {"enforcing": 7, "worker": 1},
+        {"enforcing": 7, "cache": {}},
+        {"notified": "other"},
+        {"refused_notify": {"feed": "other", "cause": "zone"}},
+        {"refused_notify": {"feed": ["zone"], "cause": "zone"}},
+        {"refused_notify": {"feed": "zone", "cause": ["zone"]}},
+        {"refused_notify": {"feed": "zone", "cause": "x"}},
+        {"refused_notify": {}},
+    ],
+)
+def test_what_no_worker_of_blockd_says_is_a_fault(message: Message) -> None:
+    assert fault_in(message, [7, 8], ["zone"]) != ""
+
+
+def test_a_child_may_say_so_much_in_a_second() -> None:
+    now = [0.0]
+    pace = TalkPace(lambda: now[0])
+    assert sum(pace.take() for _ in range(5000)) == MAX_BURST
+    patient = TalkPace(lambda: now[0])
+    for _ in range(20 * int(MAX_RATE)):
+        now[0] += 1 / MAX_RATE
+        assert patient.take()
+
+
+@pytest.mark.parametrize("packet", [b"", b"not JSON", b"[1]", b"[" * 1_200])
+def test_what_is_no_message_is_bounded_and_comes_as_an_empty_one(packet: bytes) -> None:
+    ours, theirs = pair()
+    for _ in range(MAX_AT_ONCE + 5):
+        theirs._socket.send(packet)
+    assert ours.receive() == [{}] * MAX_AT_ONCE
+    assert ours.receive() == [{}] * 5
+    assert ours.receive() == [], "an empty packet is no end"
+    theirs.close()
+    assert ours.receive() is None
+    ours.close()
+
+
+def test_what_one_says_often_takes_nothing_from_what_another_says_once() -> None:
+    ours, theirs = pair()
+    outbox = Outbox()
+    for number in range(50_000):
+        outbox.put("worker 0", {"worker": 0, "enforcing": number})
+        outbox.flush(ours)
+    assert len(outbox) == 1, "the other side has no room"
+    outbox.put("worker 1", {"worker": 1, "enforcing": 2})
+    heard: list[Message] = []
+    while len(outbox):
+        assert readable([ours.fileno()], 0.0, [ours.fileno()]) == [], "it can only be written to, or not even that"
+        outbox.flush(ours)
+        heard += theirs.receive() or []
+    while more := theirs.receive():
+        heard += more
+    assert len(heard) < 2_000
+    assert [message for message in heard if message["worker"] == 1] == [{"worker": 1, "enforcing": 2}]
+    assert [message for message in heard if message["worker"] == 0][-1] == {"worker": 0, "enforcing": 49_999}
+    theirs.close()
+    outbox.put("worker 1", {"worker": 1, "died": True})
+    outbox.flush(ours)
+    assert len(outbox) == 0, "nobody is there to hear it"
     ours.close()
