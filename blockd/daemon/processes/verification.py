@@ -31,7 +31,7 @@ VERIFIER = Role("verifier")
 PATIENCE = 30.0  # seconds for one version: ten million names are read in less than one, from a slow disk in some
 LONGEST_STEP = 1.0  # seconds between two looks that count; more if the supervisor did not run
 TRIES = 3  # that end without a result before a start enforces a version as it is
-FIRST_PAUSE = 1.0  # seconds between the first two of them; each further pause is twice as long
+FIRST_PAUSE = 0.25  # seconds between the first two of them; each further pause is twice as long
 LAST_PAUSE = 600.0  # seconds, at most
 LAST_PAUSE_OF_START = 10.0  # seconds, at most, while nothing is enforced yet
 
@@ -137,7 +137,7 @@ class VersionCheck:
         how = how_it_ended(status) + (f": {self._said}" if self._said else "")
         why = child.reason or f"the process that read it ended ({how})"
         if version is None:
-            log.error("Nothing is known yet of the versions kept: %s. It is tried again in %.0f s.", why, self.pause)
+            log.error("Nothing is known yet of the versions kept: %s. It is tried again in %.1f s.", why, self.pause)
             return
         self.unverified[version] = why
         if child.reason and (version in self._as_is or (self.evidence and version == self._in_force)):
@@ -149,7 +149,7 @@ class VersionCheck:
             return
         if self._in_force is None and (child.reason or self.tries >= TRIES):
             self._as_is.add(version)
-        log.error("Version %d could not be verified: %s. It is tried again in %.0f s.", version, why, self.pause)
+        log.error("Version %d could not be verified: %s. It is tried again in %.1f s.", version, why, self.pause)
 
     def look(self) -> None:
         """End a child that hangs, as it does if the disk does not answer.
