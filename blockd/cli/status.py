@@ -50,12 +50,15 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     if pinned := told["pinned"]:
         since = f" since {pinned['since']}" if pinned["since"] else ""
         why = f" ({pinned['reason']})" if pinned["reason"] else ""
-        yield f"PINNED: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
+        waits = "what is new waits until `blockd rollback --release`"
+        is_enforced = (pinned["base"] or pinned["enforced"]) == pinned["version"]
+        head = "PINNED" if is_enforced else "PINNED BUT NOT ENFORCED"
+        yield f"{head}: version {pinned['version']}{since}{why}; {waits}"
+        if not is_enforced:
+            yield f"  IN FORCE: version {pinned['enforced'] or 'none'} instead; the log says why"
         if pinned["base"] is not None:
             base = f"version {pinned['base']} with the overrides of now"
             yield f"  enforced: version {pinned['enforced']}, which is {base}"
-        elif pinned["enforced"] != pinned["version"]:
-            yield f"  NOT ENFORCED: version {pinned['enforced'] or 'none'} is in force; the log says why"
     if not told["feeds"]:
         yield "feeds: none is configured (feeds: [])" + ("" if ruleset else "; nothing is blocked")
     for feed in told["feeds"]:

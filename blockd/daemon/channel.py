@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
+import select
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -51,13 +53,24 @@ class Channel:
             else:
                 socket.send_fds(self._socket, [octets], [descriptor])
 
+    def try_send(self, message: Message) -> bool:
+        """Send a message; return false if the other side has no room for it now. It is lost if that is gone."""
+        try:
+            self._socket.send(json.dumps(message).encode()[:MAX_MESSAGE])
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            return error.errno not in (errno.ENOBUFS, errno.ENOMEM)
+        return True
+
     def receive(self) -> list[Message] | None:
         """Return the messages received; None if the other side is gone.
 
-        A descriptor is in its message under `DESCRIPTOR`; who reads the message has to close it (`discard`).
+        What is no message comes as an empty one. A descriptor is in its message under `DESCRIPTOR`; who reads the
+        message has to close it (`discard`).
         """
         messages: list[Message] = []
-        while len(messages) < MAX_AT_ONCE:
+        for _ in range(MAX_AT_ONCE):
             try:
                 packet, descriptors, _, _ = socket.recv_fds(
                     self._socket, MAX_MESSAGE, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
@@ -66,10 +79,16 @@ class Channel:
                 return messages
             except OSError:
                 return None
-            if not packet:
+            if not packet and self._is_over():
                 return messages or None
-            messages.extend(_message(packet, descriptors))
+            messages.append(_message(packet, descriptors))
         return messages
+
+    def _is_over(self) -> bool:
+        """Return whether the other side is gone: a packet may be empty, too."""
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close this end of the channel."""
@@ -97,7 +116,8 @@ def listen(channel: MessageSource, take: Callable[[Message], None], end: Callabl
             end()
             return
         for message in messages:
-            take(message)
+            if message:
+                take(message)
 
     loop.add_reader(channel.fileno(), hear)
 
@@ -109,8 +129,8 @@ def discard(message: Message) -> None:
         os.close(descriptor)
 
 
-def _message(packet: bytes, descriptors: list[int]) -> list[Message]:
-    """Return the message of a packet; none if it is none: a process that was broken into may send anything."""
+def _message(packet: bytes, descriptors: list[int]) -> Message:
+    """Return the message of a packet; empty if it is none: a process that was broken into may send anything."""
     try:
         message = json.loads(packet)
     except (ValueError, RecursionError):
@@ -119,9 +139,9 @@ def _message(packet: bytes, descriptors: list[int]) -> list[Message]:
     for descriptor in descriptors[len(used) :]:
         os.close(descriptor)
     if not isinstance(message, dict):
-        return []
+        return {}
     message.pop(DESCRIPTOR, None)  # it is none that the kernel has passed on
-    return [{**message, DESCRIPTOR: used[0]} if used else message]
+    return {**message, DESCRIPTOR: used[0]} if used else message
 
 
 def pair() -> tuple[Channel, Channel]:

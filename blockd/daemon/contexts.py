@@ -87,6 +87,7 @@ class ControlContext:
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
     damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
+    unverified: Mapping[int, str] = field(default_factory=dict)  # why it is not known whether these are right
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind
     supervisor: Pulse | None = None  # the pulse of that
     nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`

@@ -135,7 +135,9 @@ class ControlProcess:
         compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         watch = SupervisorWatch(context.supervisor)
-        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, watch, self._updater)
+        self._damage = Damage(
+            state, self._switcher, channel, timing, context.damaged, watch, self._updater, context.unverified
+        )
         self._damage.note_restarts(context.restarts)
         self._upstreams.listen(self._stand_on)
         self._overrides = OverrideService(
@@ -306,6 +308,8 @@ class ControlProcess:
             task.add_done_callback(self._refreshing.discard)
         elif "restarts" in message:
             self._damage.note_restarts(message["restarts"])
+        elif "unverified" in message:
+            self._damage.note_unverified(message["unverified"])
         elif "cache" in message:
             self._caches.heard(message)
         elif "notified" in message:
@@ -337,10 +341,9 @@ class ControlProcess:
             page_ready=not self._page.trouble(self._switcher.version), tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
-            damaged=self._damage.count, is_unwritable=bool(self._damage.unwritable), restarts=self._damage.restarts,
+            damage=self._damage,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
-            supervisor_silent=self._damage.supervisor.is_silent, admin_refused=self._bearer.refused,
-            admin_closed=self._closings.counts, now=self._timing.clock(),
+            admin_refused=self._bearer.refused, admin_closed=self._closings.counts, now=self._timing.clock(),
         )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class Damage:
         found: Mapping[int, str],
         supervisor: SupervisorWatch,
         updater: Updater,
+        unverified: Mapping[int, str] | None = None,
     ) -> None:
         self._updater = updater
         self._restarts: list[tuple[float, Mapping[str, int]]] = []  # the totals, and since when they are so
@@ -57,6 +58,7 @@ class Damage:
         self._sender = sender
         self._timing = timing
         self._found = dict(found)
+        self.unverified = dict(unverified or {})  # by version, why it is not known whether its content is right
         self.supervisor = supervisor
         self.scrub = Scrub(state.versions, switcher, timing, self._damaged)
         state.versions.note_used(max(found, default=0))  # workers may still enforce it, from what they have mapped
@@ -158,6 +160,16 @@ class Damage:
         said += [f"{path} was set aside as damaged" for path in self._set_aside if int(path.stem) not in self._found]
         return "; ".join(said)
 
+    def note_unverified(self, told: Mapping[str, str]) -> None:
+        """Note what the supervisor could not have verified, all of it."""
+        self.unverified = {int(version): why for version, why in told.items()}
+
+    def still_unverified(self) -> Mapping[int, str]:
+        """Return what could not be verified, by version, but for what is not in force and was read through since."""
+        in_force = self._switcher.version
+        told = self.unverified.items()
+        return {version: why for version, why in told if version == in_force or self.scrub.age(version) is None}
+
     @property
     def restarts(self) -> Mapping[str, int]:
         """How often processes have ended since the start, by their kind."""
@@ -178,6 +190,14 @@ class Damage:
                 "the newest version that could be opened, and what has been made from the feeds since",
                 "Check the disk, and who may write the state folder. Remove what was set aside once you have looked; "
                 "what was found since the start is told until a restart.",
+            ))  # fmt: skip
+        if unverified := self.still_unverified():
+            said = "; ".join(f"version {version} could not be verified: {why}" for version, why in unverified.items())
+            found.append(Alarm(
+                "BlockdRulesetUnverified", "warning", "", f"{said[0].upper()}{said[1:]}.",
+                f"version {self._switcher.version}, as it is" if self._switcher.version else "nothing",
+                "It is tried again by itself, and this ends once it was verified. If a process was killed, see whether "
+                "memory is short; if reading took too long, check the disk.",
             ))  # fmt: skip
         if self.unwritable:
             found.append(Alarm(

@@ -52,6 +52,7 @@ class RulesetSwitcher:
         self._state = store.state
         self._versions = store.state.versions
         self._slots = store.slots
+        self._link = link
         self._workers = link.workers
         self._sender = link.sender
         self._feeds = feeds
@@ -293,7 +294,7 @@ class RulesetSwitcher:
             self.flips.set()
             enforced.close()
             if before is not None:
-                self._sender.send({"enforce": before.version}, memory_of(before).descriptor)
+                failure += await self._link.go_back(before, self._timing)
             raise RulesetError(failure)
         self._base = base
         self._recorder.enforced(enforced, before, news if how != "rollback" else None, how, reason, swapped, base)

@@ -7,16 +7,21 @@ needs no permission to read the lists.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from blockd.daemon.interchange import sealed
 from blockd.daemon.interchange.failures import failure_of, failure_values
 from blockd.daemon.interchange.values import from_values, to_values
 from blockd.daemon.process_name import name_process
+from blockd.daemon.processes.children import how_it_ended
 from blockd.daemon.rights.account import Account, become_reading_all
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, CommandError, cause_of
@@ -25,6 +30,7 @@ from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Feed, GateSettings
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds as JSON
 MAX_SIZE = 1 << 30  # octets of it: a gate of ten million names takes less
@@ -38,26 +44,38 @@ class SharedGate:
 
     def __init__(self, settings: GateSettings, feeds: Sequence[Feed] = (), account: Account | None = None) -> None:
         """Start reading, as `account` with the right to read every file; as this process' user if it is None."""
-        self._descriptor = sealed.made("blockd-gate")
-        own = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _write_and_exit(settings, feeds, account, self._descriptor, own)
+        self._reader = _Reader.forked(settings, feeds, account)
+        self._spare = _Reader.forked(settings, feeds, account)  # now, as this process may not read them later
+        self._reader.begin()
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once.
 
         Raises CommandError if the child has failed. The gate itself stays unread, and out of this process' memory.
         """
-        _, status = os.waitpid(self._pid, 0)
+        status = self._reader.end()
+        if os.WIFSIGNALED(status):  # from outside, or as memory is short: that says nothing of the lists
+            log.error("The process that reads the lists of the gate ended (%s). Another does.", how_it_ended(status))
+            self._reader, self._spare = self._spare, self._reader
+            self._reader.begin()
+            status = self._reader.end()
+        else:
+            os.kill(self._spare.pid, signal.SIGKILL)  # it has not been waited for: the number is its own
+            self._spare.end()
+        os.close(self._spare.descriptor)
         if status or not sealed.is_sealed(self._descriptor):
-            raise CommandError("The lists of the gate (gate) could not be read; nothing was started.")
+            how = f": the process that reads them was {how_it_ended(status)}, twice" if os.WIFSIGNALED(status) else ""
+            raise CommandError(f"The lists of the gate (gate) could not be read{how}; nothing was started.")
         if os.pread(self._descriptor, 1, 0) == _ERROR:
             raise self._value(failure_of)
 
     def gate(self) -> Gate:
         """Return the gate, after `check`; raises CommandError if the child has left something else."""
         return self._value(lambda values: from_values(values, Gate))
+
+    @property
+    def _descriptor(self) -> int:
+        return self._reader.descriptor
 
     def _value(self, read: Callable[[Any], T]) -> T:
         size = os.fstat(self._descriptor).st_size
@@ -72,8 +90,39 @@ class SharedGate:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A child that reads the lists into the file in memory at `descriptor`, once it is told to by `asking`."""
+
+    pid: int
+    descriptor: int
+    asking: int
+
+    @classmethod
+    def forked(cls, settings: GateSettings, feeds: Sequence[Feed], account: Account | None) -> _Reader:
+        """Fork a child that waits to be told."""
+        descriptor, own = sealed.made("blockd-gate"), os.getpid()
+        asked, asking = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(asking)
+            _write_and_exit(settings, feeds, account, descriptor, own, asked)
+        os.close(asked)
+        return cls(pid, descriptor, asking)
+
+    def begin(self) -> None:
+        """Have it read."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended
+            os.write(self.asking, b"r")
+
+    def end(self) -> int:
+        """Wait until it has ended; return what with."""
+        os.close(self.asking)
+        return os.waitpid(self.pid, 0)[1]
+
+
 def _write_and_exit(
-    settings: GateSettings, feeds: Sequence[Feed], account: Account | None, descriptor: int, parent: int
+    settings: GateSettings, feeds: Sequence[Feed], account: Account | None, descriptor: int, parent: int, asked: int
 ) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
@@ -81,6 +130,8 @@ def _write_and_exit(
         name_process("gate")
         become_reading_all(account)
         end_with_parent(parent)  # now: a change of user makes the kernel forget it
+        if not os.read(asked, 1):
+            return  # it is not needed; `finally` ends it
         try:
             told = _GATE + json.dumps(to_values(gate_of(settings, feeds), Gate)).encode()
         except BlockdError as error:

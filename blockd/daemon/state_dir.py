@@ -15,7 +15,6 @@ hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_sl
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import re
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.processes.file_faults import is_of_the_file, is_of_the_process
 from blockd.daemon.processes.folder_lock import FolderLock, take_lock
 from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.writability import bears_read_only, turns_down, unwritable
@@ -57,8 +57,6 @@ _FILE = re.compile(
 )
 
 _OF_BEFORE = ("compiled", "compiled-amended")  # what an earlier blockd has compiled, as large as a ruleset
-# Errors after which no process will open a file: it is gone, not to be read by this user, or on a disk that fails.
-OF_THE_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 log = logging.getLogger(__name__)
 
@@ -257,14 +255,16 @@ class StateDir:
         *,
         in_force: int | None = None,
         skip: Collection[int] = (),
+        as_is: Collection[int] = (),
         tell: Callable[[int, str], None] = lambda _version, _why: None,
     ) -> int | None:
         """Prepare the version that is pinned, or the one in force if it was made from that one.
 
         Otherwise the one in force, or if that is damaged the newest good one; None if there is none. A damaged one is
         set aside. While a daemon runs, `in_force` is what it enforces: that goes first, and nothing is marked, which
-        the control process does. Versions to `skip` are known to be damaged. `tell` is told each version before it is
-        read, with an empty text, and of each that is damaged why.
+        the control process does. Versions to `skip` are known to be damaged; those `as_is` are not read through. `tell`
+        is told each version before it is read, with an empty text, and of each that is damaged why. Raises RulesetError
+        and OSError if this process has no means to read one: that says nothing of it, and no other is better.
         """
         current, pinned = self.versions.current(), self.versions.pinned()
         kept = [version for version in self._kept() if version not in skip]
@@ -280,13 +280,15 @@ class StateDir:
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             tell(version, "")
             try:
-                self.prepare(version, slots, now, ends=ends).close()
+                self.prepare(version, slots, now, ends=ends, verify=version not in as_is).close()
             except DamagedRuleset as error:
                 log.error("Version %d is damaged, and set aside: %s. An older one is tried.", version, error)
                 self.set_aside(version)
                 tell(version, str(error))
                 continue
             except (RulesetError, OSError) as error:
+                if is_of_the_process(error):
+                    raise
                 log.error("Version %d is skipped: %s. An older one is tried.", version, error)
                 if is_of_the_file(error):
                     tell(version, str(error))
@@ -336,12 +338,6 @@ class StateDir:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
         return OrderStates(memory_of(enforced), orders, writable=True)
-
-
-def is_of_the_file(error: BaseException) -> bool:
-    """Return whether a file is to blame that it cannot be opened, and not this process for want of means."""
-    cause = error if isinstance(error, OSError) else error.__cause__
-    return isinstance(cause, OSError) and cause.errno in OF_THE_FILE
 
 
 def memory_of(enforced: Enforced) -> StatesMemory:

@@ -21,15 +21,16 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended
+from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
 from blockd.daemon.processes.family import Family
-from blockd.daemon.processes.heard import from_child
+from blockd.daemon.processes.heard import fault_in
 from blockd.daemon.processes.jobs import CONTROL_CODE, PAGE_CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.restarts import Restarts
 from blockd.daemon.processes.signals import Signals
-from blockd.daemon.processes.verification import VersionCheck, share
+from blockd.daemon.processes.suspicion import Suspicion
+from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.processes.waiting import readable
 from blockd.daemon.rights import landlock
 from blockd.daemon.rights.account import Account, acting_as, become
@@ -110,8 +111,8 @@ class Supervisor:
         self._family = Family(self._reaper)
         self._restarts = Restarts()
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
-        self._verification = VersionCheck(settings, self._state, self._family, self._current_slots)
-        self._suspected: int | None = None  # the version that is verified while it is in force
+        self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
+        self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
         self._signals: Signals | None = None  # before there is a child, signals need no waiting for
         self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
@@ -121,7 +122,7 @@ class Supervisor:
         name_process("supervisor")
         spare_memory()
         self._state.restore_folders(feed.name for feed in self._settings.feeds)  # what workers are left with
-        self._jobs.version = share(self._verification.wait(self._forget), self._state)
+        self._suspicion.begin()
         if self._settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
         self._gate.check()
@@ -155,9 +156,11 @@ class Supervisor:
         """Wait for one event, or for the next look at the pulses, and handle it."""
         self._jobs.pulse.beat()
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
-        due = self._restarts.seconds(time.monotonic())
-        seconds = TICK if due is None or self._verification.is_running else min(due, TICK)
-        ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds)
+        now, holds_up = time.monotonic(), self._suspicion.holds_up
+        waits = [None if holds_up else self._restarts.seconds(now), self._suspicion.seconds(now)]
+        seconds = min([TICK, *(wait for wait in waits if wait is not None)])
+        ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds, self._family.writing)
+        self._family.flush()
         for number in ready:
             if number == arrived.fileno():
                 self._signalled(arrived.received())
@@ -171,13 +174,13 @@ class Supervisor:
             if number in watches:
                 self._died(watches[number])
         self._look()
-        if not self._verification.is_running:  # until it is known what is to be enforced
+        if not self._suspicion.holds_up:  # else they would be ended by what they are to enforce
             for role in self._restarts.due(time.monotonic()):
                 self._start(role)
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`."""
-        self._verification.look()
+        self._suspicion.look()
         found = self._pulses.look([child for child in self._family if child.kind != "verifier"])
         for child in found.silent:
             log.error("The %s process %d does not answer. It is ended and started again.", child.name, child.pid)
@@ -193,8 +196,7 @@ class Supervisor:
     def _start(self, role: Role) -> None:
         try:
             nursery = self._nursery.open() if role == CONTROL else None
-            damaged, restarts = self._verification.damaged, self._restarts.totals
-            job = self._jobs.of(role, self._family, nursery, damaged, restarts)
+            job = self._jobs.of(role, self._family, nursery, self._check, self._restarts.totals)
             child = self._family.fork(role, job, self._forget_all if role.enforces else self._forget)
         except OSError as error:
             self._restarts.later(role, time.monotonic(), error)
@@ -218,7 +220,9 @@ class Supervisor:
 
     def _receive(self, child: Child) -> None:
         if child.kind == "verifier":
-            self._verification.receive(child)
+            self._check.receive(child)
+            return
+        if child.is_done and child.role != CONTROL:
             return
         messages = child.channel.receive()
         if messages is None:
@@ -228,13 +232,24 @@ class Supervisor:
                 self._heed(message)
                 continue
             discard(message)
-            message = from_child(message)
-            child.reason = message.get("reason", child.reason)
-            child.enforcing = message.get("enforcing", child.enforcing)
-            if "reason" not in message:
-                self._tell_of(child, message)
+            if not child.is_done:
+                self._hear(child, message)
         if all(one.enforcing == self._jobs.version for one in self._family if one.role.enforces):
             self._state.held.release(but=self._jobs.version)
+
+    def _hear(self, child: Child, message: Message) -> None:
+        """Take what a worker or the page process says; one that says what it may not, or too much, is ended."""
+        feeds = [feed.name for feed in self._settings.feeds]
+        fault = fault_in(message, self._jobs.passed_on, feeds) if child.pace.take() else "it has said too much"
+        if fault:
+            log.error("The %s process %d is ended: %s. Please report it.", child.name, child.pid, fault)
+            child.reason, child.is_done = fault, True
+            child.send_signal(signal.SIGKILL)
+            return
+        child.reason = message.get("reason", child.reason)
+        child.enforcing = message.get("enforcing", child.enforcing)
+        if "reason" not in message:
+            self._tell_of(child, message)
 
     def _heed(self, message: Message) -> None:
         """Do what the control process says."""
@@ -248,10 +263,10 @@ class Supervisor:
             except (RulesetError, OSError) as error:
                 log.error("Version %s cannot be passed on: %s.", message["enforce"], error)
                 return
-            self._jobs.version = version
+            self._jobs.enforce(version)
         discard(message)
         if "suspect" in message:
-            self._suspect(str(message["suspect"]))
+            self._suspicion.suspect(str(message["suspect"]))
         elif "late" in message:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))
         if not message.keys().isdisjoint(("suspect", "late", "reason")):
@@ -274,7 +289,7 @@ class Supervisor:
 
     def _died(self, child: Child) -> None:
         if child.kind == "verifier":
-            self._verified(child)
+            self._suspicion.ended(child)
             return
         self._receive(child)  # its last words
         status = self._family.bury(child)
@@ -287,53 +302,19 @@ class Supervisor:
         log.error("The %s process %d ended (%s) and is started %s.", child.name, child.pid, how, again)
         row = self._restarts.in_a_row(child.role)
         self._tell_of(child, {"died": True, "how": how, "row": row, "delay": delay})
-        self._family.tell_control({"restarts": self._restarts.totals})
+        self._family.tell_control({"restarts": self._restarts.totals}, "restarts")
         if has_met_damage(status):
-            self._suspect(f"the {child.name} process {how}")
-
-    def _suspect(self, why: str) -> None:
-        """Have the version in force verified by a child; until that has ended, no process is started on it."""
-        if self._jobs.version is None or self._verification.is_running:
-            return
-        log.error("Version %d may be damaged (%s). It is verified.", self._jobs.version, why)
-        self._suspected = self._jobs.version
-        self._verify()
-
-    def _verify(self) -> None:
-        try:
-            self._verification.start(self._forget, self._suspected)
-        except OSError as error:
-            log.error(
-                "A process cannot be started (%s); version %s stays in force.", error.strerror, self._jobs.version
-            )
-
-    def _verified(self, child: Child) -> None:
-        """Have what was found be enforced instead of a version that is damaged."""
-        result = self._verification.ended(child)
-        if result is None:
-            self._verify()
-            return
-        if result.has_failed or self._jobs.version != self._suspected or result.version == self._jobs.version:
-            return
-        if result.version is None and self._suspected not in self._verification.damaged:
-            return  # it cannot be opened at the moment, and there is no other
-        self._jobs.version = share(result, self._state)
-        instead = f"version {self._jobs.version} is enforced instead" if self._jobs.version else "there is no other"
-        log.error("Version %s cannot be used; %s. It is made anew from what the feeds gave.", self._suspected, instead)
-        for one in self._family:
-            if one.role == CONTROL:  # it begins anew with what is enforced now, and makes what is missing
-                one.is_done = True
-                one.reason = "the ruleset that it has mapped is damaged"
-                one.send_signal(signal.SIGTERM)
-            elif self._jobs.version is not None:
-                one.channel.send({"enforce": self._jobs.version}, self._state.states_of(self._jobs.version).descriptor)
+            self._suspicion.suspect(f"the {child.name} process {how}", is_evidence=was_cut(status))
 
     def _tell_of(self, child: Child, said: Message) -> None:
-        """Tell the control process of another child."""
+        """Tell the control process of another child; what it has said of the same before need not be told any more."""
+        refused = said.get("refused_notify", {})
+        about = said.get("notified"), refused.get("feed"), refused.get("cause")
         if child.role == PAGE:
-            self._family.tell_control({"page": {**said, "pid": child.pid}})
+            self._family.tell_control({"page": {**said, "pid": child.pid}}, child.role, *sorted(said), *about)
         elif child.kind == "worker":
-            self._family.tell_control({**said, "worker": child.role.index, "pid": child.pid})
+            told = {**said, "worker": child.role.index, "pid": child.pid}
+            self._family.tell_control(told, child.role, *sorted(said), *about)
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
@@ -346,4 +327,4 @@ class Supervisor:
     def _refresh(self) -> None:
         """Have the control process fetch every feed; if there is none at the moment, the next one does."""
         self._is_refresh_due = self._family.of(CONTROL) is None
-        self._family.tell_control({"refresh": True})
+        self._family.tell_control({"refresh": True}, "refresh")

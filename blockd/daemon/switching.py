@@ -8,13 +8,16 @@ from typing import Protocol
 
 from blockd.daemon.channel import Message, MessageSource
 from blockd.daemon.hit_slots import HitSlots
-from blockd.daemon.state_dir import StateDir
+from blockd.daemon.state_dir import StateDir, memory_of
+from blockd.daemon.timing import Timing
 from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import Examples, SelfTestReport
+
+BACK_TIME = 3.0  # seconds for workers to go back to the version before
 
 
 class Sender(Protocol):
@@ -62,3 +65,13 @@ class WorkerLink:
 
     workers: Workers
     sender: Sender
+
+    async def go_back(self, before: Enforced, timing: Timing) -> str:
+        """Have every worker enforce the version before again; return, to be appended, which does not, if any."""
+        self.sender.send({"enforce": before.version}, memory_of(before).descriptor)
+        await self.workers.wait_for(before.version, BACK_TIME, timing)
+        late = self.workers.late(before.version)
+        if not late:
+            return ""
+        self.sender.send({"late": late, "version": before.version})  # they are ended, and started with it
+        return f"; workers {late} have not gone back to version {before.version} yet, and are started again with it"

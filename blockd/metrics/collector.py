@@ -214,6 +214,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=sample.damaged,
     )
     yield GaugeMetricFamily(
+        "blockd_rulesets_unverified",
+        "Versions of which it is not known whether they are right, as they could not be verified.",
+        value=sample.unverified,
+    )
+    yield GaugeMetricFamily(
         "blockd_state_unwritable",
         "1 while the state folder cannot be written; else 0.",
         value=int(sample.is_unwritable),

@@ -106,6 +106,7 @@ class Sample:
     orders_without_room: int = 0  # orders that are refused on some names
     contradictions: int = 0  # between orders of different authorities
     damaged: int = 0  # versions found damaged
+    unverified: int = 0  # versions that could not be verified
     is_unwritable: bool = False  # whether the state folder cannot be written
     supervisor_silent: bool = False  # whether it does not answer
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often processes have ended, by their kind

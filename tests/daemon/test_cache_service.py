@@ -176,6 +176,22 @@ def test_a_worker_that_does_not_answer_is_named_and_one_that_died_is_not(rig: Ri
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("answer", [{}, {"entries": "many", "failures": 0}, {"entries": [], "failures": [], "more": 0}])
+def test_a_worker_that_answers_something_else_takes_no_answer_from_the_operator(rig: Rig, answer: Message) -> None:
+    async def story() -> None:
+        office = Office({0: rig}, silent=(1,))
+        office.workers.heard({"died": True, "worker": 2})
+        flushing = asyncio.create_task(office.service.flush("name", NAME))
+        await office.time.advance(1)
+        with pytest.raises(ValueError, match="expected the members"):
+            office.service.heard({"cache": {"id": 1, **answer}, "worker": 1, "pid": 11})
+        await office.time.advance(SECONDS)
+        told = await flushing
+        assert ([worker["worker"] for worker in told.workers], told.silent) == ([0], (1,))
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("text", ["192.0.2.1", "192.0.2.0/24", "a..example", "", "x" * 300])
 def test_what_is_not_a_name_is_refused(rig: Rig, text: str) -> None:
     for asked in (lambda: Office({0: rig}).service.show(text), lambda: Office({0: rig}).service.flush("name", text)):

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
+from blockd.daemon.channel import Message
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.pinning import Pin
 from blockd.daemon.ruleset_switcher import SWAP_TIME, RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
-from blockd.daemon.switching import Store, WorkerLink
+from blockd.daemon.switching import BACK_TIME, Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey
@@ -201,6 +202,28 @@ def test_version_that_no_worker_takes_is_taken_back(run: Run) -> None:
         with pytest.raises(RulesetError, match=r"workers \[0, 1\] did not take version 2 in 12 seconds"):
             await swapping
         assert node.blocked("a.example") == ["a.example"]
+
+    run(check)
+
+
+def test_worker_that_does_not_go_back_is_named_and_ended(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(node: Node) -> None:
+        await node.enforce("a.example")
+        node.channel.broken = {1}
+        send = node.channel.send
+
+        def send_once(message: Message, descriptor: int | None = None) -> None:
+            send(message, descriptor)
+            node.channel.mute = {0}
+
+        monkeypatch.setattr(node.channel, "send", send_once)
+        swapping = asyncio.create_task(node.enforce("b.example"))
+        await node.time.has_sleepers()
+        await node.time.advance(BACK_TIME)
+        told = r"is gone; workers \[0\] have not gone back to version 1 yet, and are started again with it"
+        with pytest.raises(RulesetError, match=told):
+            await swapping
+        assert node.channel.sent[-2:] == [{"enforce": 1}, {"late": [0], "version": 1}]
 
     run(check)
 

@@ -66,6 +66,7 @@ NAMES = {
     "blockd_page_ready": set(),
     "blockd_process_restarts_total": {"process"},
     "blockd_rulesets_damaged": set(),
+    "blockd_rulesets_unverified": set(),
     "blockd_state_unwritable": set(),
     "blockd_supervisor_silent": set(),
     "blockd_selftest_failures_total": set(),

@@ -18,6 +18,10 @@ from blockd.ruleset.explain import explain
 
 SECONDS = 30.0  # for the answers of all workers: a search of a million entries takes one of them a second or two
 LOOK = 0.5  # seconds between two checks of whether a worker that has not answered still runs
+_MEMBERS: dict[str, dict[str, type]] = {  # of an answer, by what was asked for
+    "flush": {"entries": int, "failures": int},
+    "show": {"entries": list, "failures": list, "more": int},
+}
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,7 @@ class CacheService:
         self._timing = timing
         self._asking = asyncio.Lock()
         self._number = 0  # of the request that is being answered
+        self._do = ""  # what it asks for
         self._answers: dict[int, Message] = {}
         self._heard = asyncio.Event()
 
@@ -95,6 +100,8 @@ class CacheService:
         """Handle a worker's answer."""
         answer = message["cache"]
         if answer["id"] == self._number:
+            if {name: type(value) for name, value in answer.items() if name != "id"} != _MEMBERS[self._do]:
+                raise ValueError(f"expected the members {list(_MEMBERS[self._do])} of their types")
             told = {name: value for name, value in answer.items() if name != "id"}
             self._answers[message["worker"]] = {"worker": message["worker"], **told}
             self._heard.set()
@@ -103,7 +110,7 @@ class CacheService:
         """Return the answers of the workers, and which of them did not answer."""
         async with self._asking:
             self._number += 1
-            self._answers = {}
+            self._answers, self._do = {}, request["do"]
             asked = set(self._workers.pids)
             deadline = self._timing.monotonic() + SECONDS
             self._sender.send({"cache": {"id": self._number, **request}})

@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from blockd.daemon.channel import Channel
 from blockd.daemon.processes import pulse, signals
+from blockd.daemon.processes.heard import TalkPace
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
@@ -60,6 +61,7 @@ class Child:
     pulse: Pulse
     enforcing: int | None = None  # the version that it reports to enforce, 0 for none
     reason: str = ""  # why it ends, as it says last
+    pace: TalkPace = field(default_factory=TalkPace)  # of what it says
     is_done: bool = False  # whether nothing more is heard of it, or shall be
 
     @property
@@ -108,9 +110,12 @@ def leave(code: int = 0) -> NoReturn:
 
 def has_met_damage(status: int) -> bool:
     """Return whether a process has ended because the ruleset could not be opened, or was cut while it was mapped."""
-    if os.WIFSIGNALED(status):
-        return os.WTERMSIG(status) == signal.SIGBUS
-    return os.WEXITSTATUS(status) == BAD_RULESET
+    return was_cut(status) or (os.WIFEXITED(status) and os.WEXITSTATUS(status) == BAD_RULESET)
+
+
+def was_cut(status: int) -> bool:
+    """Return whether a process was ended by reading a file that was cut, or that the disk did not give (mmap(2))."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGBUS
 
 
 def how_it_ended(status: int) -> str:

@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.processes import signals
 from blockd.daemon.processes.children import CONTROL, Child, Role, be_child
+from blockd.daemon.processes.outbox import Outbox
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.waiting import readable
@@ -29,6 +30,7 @@ class Family:
     def __init__(self, reaper: Reaper) -> None:
         self._reaper = reaper
         self._children: dict[int, Child] = {}  # by pidfd
+        self._outbox = Outbox()  # of what the control process is told
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
@@ -76,6 +78,8 @@ class Family:
             raise
         finally:
             theirs.close()
+        if role == CONTROL:
+            self._outbox = Outbox()  # it has begun with all that is known
         child = self._children[watch] = Child(role, pid, watch, ours, time.monotonic(), pulse)
         return child
 
@@ -95,10 +99,25 @@ class Family:
         child.pulse.close()
         return status
 
-    def tell_control(self, message: Message, descriptor: int | None = None) -> None:
-        """Send a message to the control process; it is lost if that does not run."""
-        if (control := self.of(CONTROL)) is not None:
-            control.channel.send(message, descriptor)
+    @property
+    def writing(self) -> list[int]:
+        """The descriptors to write to as soon as there is room."""
+        control = self.of(CONTROL)
+        return [control.channel.fileno()] if len(self._outbox) and control is not None else []
+
+    def tell_control(self, message: Message, *key: Hashable) -> None:
+        """Send a message to the control process; it is lost if that does not run.
+
+        While that has no room, the last message of each key waits.
+        """
+        if self.of(CONTROL) is not None:
+            self._outbox.put(key, message)
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room."""
+        if len(self._outbox) and (control := self.of(CONTROL)) is not None:
+            self._outbox.flush(control.channel)
 
     def end_all(self, nursery: Nursery) -> None:
         """End the children: they answer pending questions, and are killed if they take too long.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,13 @@ from blockd.daemon.contexts import (
 from blockd.daemon.processes.children import PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.processes.verification import VersionCheck
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
 PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
 CONTROL_CODE = "blockd.daemon.control"
+MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Jobs:
     engine: str
     resolution: Resolution
     version: int | None = None
+    passed_on: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PASSED_ON))  # the versions, the newest last
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
     is_announced: bool = False  # whether a control process was asked to announce the start-up
 
@@ -47,7 +51,7 @@ class Jobs:
         role: Role,
         family: Family,
         nursery: socket.socket | None,
-        damaged: Mapping[int, str],
+        check: VersionCheck,
         restarts: Mapping[str, int],
     ) -> Callable[[Channel], None]:
         """Return what a child does; all but its role is for the control process."""
@@ -69,12 +73,19 @@ class Jobs:
             announce=not self.is_announced,
             resolution=self.resolution,
             nursery=nursery,
-            damaged=dict(damaged),
+            damaged=dict(check.damaged),
+            unverified=dict(check.unverified),
             restarts=dict(restarts),
             supervisor=self.pulse,
         )
         self.is_announced = True
         return lambda channel: _run_control(control, channel)
+
+    def enforce(self, version: int | None) -> None:
+        """Have later children start with a version, None for none; those that run are passed it on."""
+        self.version = version
+        if version is not None:
+            self.passed_on.append(version)
 
     def see(self, observation: Observation) -> None:
         """Have later workers start with what the control process has seen of the machine."""

@@ -123,9 +123,11 @@ def _of_pin(pin: Pin | None, enforced: Enforced | None, base: int | None) -> Ite
     if pin is not None:
         version = f"version {enforced.version}" if enforced is not None else "nothing"
         on_top = f"{version}, which is version {base} with the overrides of now" if base is not None else version
+        is_enforced = enforced is not None and (base or enforced.version) == pin.version
+        instead = "" if is_enforced else f" Version {pin.version} is NOT enforced: the log says why."
         yield Alarm(
             "BlockdPinned", "info", "",
-            f"An operator went back to version {pin.version}; new content other than overrides waits.", on_top,
+            f"An operator went back to version {pin.version}; new content other than overrides waits.{instead}", on_top,
             "`blockd rollback --release` once the lists are correct again.",
         )  # fmt: skip
 

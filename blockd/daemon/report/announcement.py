@@ -51,7 +51,7 @@ class Announcement:
             shown.show(progress(feeds, seconds))
             await self.timing.sleep(NEXT_LOOK)
         shown.clear()
-        shared, pin = context.shared, self.switcher.pin
-        pinned = pin.version if pin else None
-        told = banner(shared.settings, context.config, shared.sockets.bound, feeds, self.switcher.enforced, pinned)
+        shared, pin, switcher = context.shared, self.switcher.pin, self.switcher
+        pins = pin.version if pin else None, switcher.base
+        told = banner(shared.settings, context.config, shared.sockets.bound, feeds, switcher.enforced, *pins)
         print("\n".join(told), flush=True)

@@ -34,12 +34,16 @@ def banner(
     feeds: Mapping[str, ManagedFeed],
     enforced: Enforced | None,
     pinned: int | None = None,
+    base: int | None = None,
 ) -> list[str]:
-    """Return the lines; `feeds` are those of the config, `pinned` is the version that an operator went back to."""
+    """Return the lines; `feeds` are those of the config, `pinned` is the version that an operator went back to.
+
+    `base` is the version that the one in force was made from by other overrides, None if by none.
+    """
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
         *_listening(bound),
-        *_enforcement(feeds, enforced, pinned),
+        *_enforcement(feeds, enforced, pinned, base),
         *_groups(settings),
         *_questions(bound, enforced),
     ]
@@ -75,7 +79,15 @@ def _joined(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses) or "nowhere"
 
 
-def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, pinned: int | None) -> list[str]:
+def _pinned(pinned: int, enforced: int) -> str:
+    """Say what is pinned, and whether that is what is enforced but for overrides."""
+    head = "PINNED" if pinned == enforced else "PINNED BUT NOT ENFORCED (the log says why)"
+    return f"  {head}: version {pinned}; what is new waits until `blockd rollback --release`"
+
+
+def _enforcement(
+    feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, pinned: int | None, base: int | None
+) -> list[str]:
     is_pinned = pinned is not None and enforced is not None
     records: dict[str, FeedRecord] = {}
     if enforced is None:
@@ -94,7 +106,7 @@ def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, pi
     gone = [record for name, record in records.items() if name not in feeds and record.names]
     return [
         head,
-        *([f"  PINNED: version {pinned}; what is new waits until `blockd rollback --release`"] if is_pinned else ()),
+        *([_pinned(pinned, base or enforced.version)] if pinned is not None and enforced is not None else ()),
         *(f"  {feed_line(managed, records.get(name), is_pinned=is_pinned)}" for name, managed in feeds.items()),
         *(
             f"  feed {record.name} ({record.type}): {of_feed(record.names, record.type)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
+from blockd.daemon.damage import Damage
 from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
@@ -37,10 +38,7 @@ def sample(
     releases_failed: bool,
     clock_behind: float,
     contradictions: int,
-    damaged: int,
-    is_unwritable: bool,
-    supervisor_silent: bool,
-    restarts: Mapping[str, int],
+    damage: Damage,
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
@@ -76,10 +74,11 @@ def sample(
         orders_without_slot=without_slot(enforced),
         orders_without_room=orders_without_room(enforced),
         contradictions=contradictions,
-        damaged=damaged,
-        is_unwritable=is_unwritable,
-        supervisor_silent=supervisor_silent,
-        restarts=restarts,
+        damaged=damage.count,
+        unverified=len(damage.still_unverified()),
+        is_unwritable=bool(damage.unwritable),
+        supervisor_silent=damage.supervisor.is_silent,
+        restarts=damage.restarts,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,

@@ -21,15 +21,27 @@ MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in P
 async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
     """Count what changes from one ruleset file to another, in a child process; raises RulesetError.
 
-    Cancelling ends the process.
+    Cancelling ends the process. One that is ended from outside says nothing of the files: another is started, once.
     """
+    output, status = await _output(old, new, start_child)
+    if not output and status < 0:
+        output, status = await _output(old, new, start_child)
+    try:
+        return Changes(**json.loads(output))
+    except (ValueError, TypeError) as error:
+        how = f": its process was ended by signal {-status}" if not output and status < 0 else ""
+        raise RulesetError(f"comparing {new} with {old} returned no result{how}") from error
+
+
+async def _output(old: Path, new: Path, start_child: Start) -> tuple[bytes, int]:
+    """Return what a child process told, and what it ended with; raises RulesetError if it takes too long."""
     process = await start_child(__name__, str(old), str(new))
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         async with bounded(process.pid, MAX_TIME):
             output = await process.stdout.read()
-        return Changes(**json.loads(output))
-    except (TimeoutError, ValueError, TypeError) as error:
+            return output, await process.wait()
+    except TimeoutError as error:
         raise RulesetError(f"comparing {new} with {old} returned no result") from error
     finally:
         await end(process)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,9 @@ from blockd.errors import BlockdError, FeedRefused, cause_of
 from blockd.feeds.budget import SLICE, Spent, over_time
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
+
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # they say nothing of what was read
+MOST_KILLED = 3  # attempts that end so until the content is refused: memory that is short is found in the same way
 
 log = logging.getLogger(__name__)
 
@@ -129,14 +133,14 @@ class LoneReading:
         try:
             return await self._built(managed, candidate)
         except Ended as ended:
-            if not ended.is_stuck:
+            is_killed = not ended.is_stuck and ended.number in FROM_OUTSIDE and failures + 1 < MOST_KILLED
+            if not ended.is_stuck and not is_killed:
                 spent = Spent(budget.seconds) if budget is not None and ended.number == KILLED_BY else None
                 if spent is None or budget is None:
                     return Built(refused={name: _ended(content.shown, ended)})
                 return Built(refused={name: over_time(content.shown, spent, budget)}, spent={name: spent})
-            why = (
-                f"The process that read {content.shown}, and nothing else, stood still for {STUCK:.0f} s and was ended"
-            )
+            how = f"was ended by signal {ended.number}" if is_killed else f"stood still for {STUCK:.0f} s and was ended"
+            why = f"The process that read {content.shown}, and nothing else, {how}"
         except (BlockdError, OSError) as error:
             why = f"{content.shown} could not be read: {cause_of(error)}"
         managed.note_failure(f"{why}. Nothing of it is taken; it is tried again in {retry_after(failures):,.0f} s.")

@@ -31,7 +31,9 @@ def lines(node: Node, bound: Bound = BOUND) -> list[str]:
     control = node.control
     feeds = control._feeds.configured
     pinned = control._switcher.pin.version if control._switcher.pin else None
-    return banner(control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced, pinned)
+    return banner(
+        control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced, pinned, control._switcher.base
+    )
 
 
 def checked(folder: Path, check: Callable[[Node], Awaitable[None]], **more: object) -> None:

@@ -21,6 +21,7 @@ from blockd.daemon.update.child_process import ChildProcess
 from blockd.daemon.update.compile_child import MAX_RESULT, Compiler, Ended, Job
 from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Gate
+from blockd.ruleset.versions.diff import Changes
 from tests.places import ROOT
 
 
@@ -176,6 +177,25 @@ def test_a_comparison_that_uses_no_processor_is_ended(tmp_path: Path, monkeypatc
 
     with pytest.raises(RulesetError, match="returned no result"):
         asyncio.run(diff_child.compared(tmp_path / "old", tmp_path / "new", start))
+
+
+@pytest.mark.parametrize("often", [1, 2])
+def test_a_comparison_that_is_ended_from_outside_is_begun_anew_once(tmp_path: Path, often: int) -> None:
+    begun: list[str] = []
+
+    async def start(module: str, *_: str, reads: bool = False) -> ChildProcess:
+        assert not reads
+        begun.append(module)
+        told = "kill -KILL $$" if len(begun) <= often else 'echo \'{"added": 1, "removed": 2, "changed": 3}\''
+        return await asyncio.create_subprocess_exec("/bin/sh", "-c", told, stdout=asyncio.subprocess.PIPE)
+
+    compared = diff_child.compared(tmp_path / "old", tmp_path / "new", start)
+    if often == 1:
+        assert asyncio.run(compared) == Changes(added=1, removed=2, changed=3)
+    else:
+        with pytest.raises(RulesetError, match="returned no result: its process was ended by signal 9"):
+            asyncio.run(compared)
+    assert len(begun) == 2
 
 
 def test_the_processor_that_a_process_uses_is_known_until_it_has_ended() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from blockd.daemon.update.compile_child import Ended
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.lone_reading import MOST_KILLED
 from blockd.daemon.update.managed_feed import HINTS
 from blockd.daemon.update.retries import MAX_RETRY, RETRY, retry_after
 from blockd.errors import FeedRefused, FeedUnreachable
@@ -304,6 +306,29 @@ def test_reading_that_stands_still_is_told_as_that_and_tried_again_ever_later(ru
 
     run(check, domains("slow"), domains("quick"))
     assert [retry_after(number) for number in (0, 1, 2, 99)] == [RETRY, 2 * RETRY, 4 * RETRY, MAX_RETRY]
+
+
+@pytest.mark.parametrize("often", [1, MOST_KILLED - 1, MOST_KILLED])
+def test_reading_that_is_ended_from_outside_says_nothing_of_the_content(run: Run, often: int) -> None:
+    killed = [Ended("the compiling process ended with -9", "slow", signal.SIGKILL) for _ in range(often)]
+
+    async def check(rig: Rig) -> None:
+        feed = rig.feeds["slow"]
+        feed.is_slow, rig.compiler.read_faults = True, list(killed)
+        rig.sources["slow"].give("slow.example")
+        async with rig.running():
+            await rig.compiled()
+            assert "was ended by signal 9. Nothing of it is taken; it is tried again in 30 s" in feed.refusal
+            for failures in range(often):
+                await rig.time.advance(retry_after(failures))
+            if often < MOST_KILLED:
+                await rig.compiled()
+                assert (rig.blocked("slow.example"), feed.refusal) == (["slow.example"], "")
+            else:
+                assert "nothing of it is taken. The log of the kernel says whether memory was short" in feed.refusal
+                assert rig.blocked("slow.example") == []
+
+    run(check, domains("slow"), domains("quick"))
 
 
 def test_refresh_does_not_wait_until_a_reading_that_failed_is_tried_again(run: Run) -> None:
