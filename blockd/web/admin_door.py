@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from blockd.metrics import Closing
 from blockd.transports.descriptors import allowed
+from blockd.transports.line import AT_ONCE, WaitingLine
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.admin_places import AdminPlaces, Caller
-from blockd.web.bounds.line import WaitingLine
 from blockd.web.bounds.local_users import SocketOwners, endpoint
-from blockd.web.serving import AT_ONCE, BoundedConnection, Serving, ServingLimits
+from blockd.web.serving import BoundedConnection, Serving, ServingLimits
 
 MOST_WAITING = 64  # connections that wait for a place; a sixteenth of the files that may be open, if these are few
 MOST_NEW = 64  # connections, likewise, that wait until the kernel's table is read; then it is read in any case
@@ -65,6 +65,7 @@ class AdminServing(Serving):
         self._most_waiting = min(MOST_WAITING, few)
         self._callers: WaitingLine[_Waiting] = WaitingLine(self._most_waiting)
         self._again: asyncio.TimerHandle | None = None
+        self._connecting_on: asyncio.Handle | None = None
         self._is_closed = False
 
     def left(self, connection: BoundedConnection) -> None:
@@ -102,12 +103,12 @@ class AdminServing(Serving):
         self._soon()
 
     def _soon(self) -> None:
-        if self._serving_on is None and not self._is_closed and (self._new or self._callers):
-            self._serving_on = self._loop.call_soon(self._serve)
+        if self._connecting_on is None and not self._is_closed and (self._new or self._callers):
+            self._connecting_on = self._loop.call_soon(self._connect_some)
 
-    def _serve(self) -> None:
+    def _connect_some(self) -> None:
         """Connect some of those that wait and for which there are places; the others are tried again soon."""
-        self._serving_on = None
+        self._connecting_on = None
         if self._is_closed:
             return
         if not self._is_pressed() or not self._owners.rest:
