@@ -47,18 +47,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {entries}"
         yield f"  orders: {orders or 'none'}"
         yield f"  digest: {ruleset['digest']}; {_verified(ruleset['verified_age_seconds'])}"
-    if pinned := told["pinned"]:
-        since = f" since {pinned['since']}" if pinned["since"] else ""
-        why = f" ({pinned['reason']})" if pinned["reason"] else ""
-        waits = "what is new waits until `blockd rollback --release`"
-        is_enforced = (pinned["base"] or pinned["enforced"]) == pinned["version"]
-        head = "PINNED" if is_enforced else "PINNED BUT NOT ENFORCED"
-        yield f"{head}: version {pinned['version']}{since}{why}; {waits}"
-        if not is_enforced:
-            yield f"  IN FORCE: version {pinned['enforced'] or 'none'} instead; the log says why"
-        if pinned["base"] is not None:
-            base = f"version {pinned['base']} with the overrides of now"
-            yield f"  enforced: version {pinned['enforced']}, which is {base}"
+    if told["pinned"]:
+        yield from pinned_lines(told["pinned"])
     if not told["feeds"]:
         yield "feeds: none is configured (feeds: [])" + ("" if ruleset else "; nothing is blocked")
     for feed in told["feeds"]:
@@ -114,6 +104,20 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def pinned_lines(pinned: dict[str, Any]) -> Iterator[str]:
+    """Say what is pinned, and what is in force: that, with other overrides or without, or something else."""
+    since = f" since {pinned['since']}" if pinned["since"] else ""
+    why = f" ({pinned['reason']})" if pinned["reason"] else ""
+    is_enforced = (pinned["base"] or pinned["enforced"]) == pinned["version"]
+    head = "PINNED" if is_enforced else "PINNED BUT NOT ENFORCED"
+    yield f"{head}: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
+    if not is_enforced:
+        yield f"  IN FORCE: version {pinned['enforced'] or 'none'} instead; the log says why"
+    if pinned["base"] is not None:
+        base = f"version {pinned['base']} with the overrides of now"
+        yield f"  enforced: version {pinned['enforced']}, which is {base}"
 
 
 def _verified(age: int | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import admin_client, main
+from blockd.cli.status import pinned_lines
 from tests.daemon.harness import Daemon, write_list
 
 
@@ -20,6 +21,22 @@ def test_status_shows_what_is_enforced(daemon: Daemon, capsys: pytest.CaptureFix
     assert re.search(r"^feed ministry \(signed\): 3 names, \d+ s old, expires 20\S+$", told, re.MULTILINE)
     assert re.search(r"^feed exceptions \(domains\): 1 names, \d+ s old$", told, re.MULTILINE)
     assert len(re.findall(r"^worker \d: process \d+, enforces version \d+$", told, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("enforced", "base", "head", "more"),
+    [
+        (1, None, "PINNED: version 1", []),
+        (3, 1, "PINNED: version 1", ["  enforced: version 3, which is version 1 with the overrides of now"]),
+        (2, None, "PINNED BUT NOT ENFORCED: version 1", ["  IN FORCE: version 2 instead; the log says why"]),
+        (None, None, "PINNED BUT NOT ENFORCED: version 1", ["  IN FORCE: version none instead; the log says why"]),
+    ],
+)
+def test_what_is_in_force_is_said_of_a_pinned_version(
+    enforced: int | None, base: int | None, head: str, more: list[str]
+) -> None:
+    pinned = {"version": 1, "since": None, "reason": "", "enforced": enforced, "base": base}
+    assert list(pinned_lines(pinned)) == [f"{head}; what is new waits until `blockd rollback --release`", *more]
 
 
 def test_status_is_json_for_programs(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:

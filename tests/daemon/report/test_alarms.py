@@ -220,6 +220,9 @@ def test_a_version_that_is_pinned_is_information(subject: Enforced) -> None:
     [alarm] = told(subject, pin=Pin(3))
     assert (alarm.name, alarm.severity) == ("BlockdPinned", "info")
     assert "version 3" in alarm.what
+    assert alarm.what.endswith("Version 3 is NOT enforced: the log says why.")
+    [alarm] = told(subject, pin=Pin(subject.version))
+    assert "NOT" not in alarm.what
 
 
 @pytest.mark.parametrize(("at_expiry", "stays"), [("stop", "nothing of it until"), ("keep", "marked as stale")])
