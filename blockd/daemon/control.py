@@ -109,11 +109,7 @@ class ControlProcess:
         self._is_blind = state.is_out_of_reach()  # then nothing is made of feeds whose state could not be read
         # From here on each part depends only on those above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
-        self._workers = Workers(
-            settings.workers,
-            {index: worker.pid for index, worker in context.workers.items()},
-            {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
-        )
+        self._workers = Workers.of(settings.workers, context.workers)
         self._page = PageWatch(context.page, timing.monotonic, is_wanted=shared.sockets.has_page)
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)

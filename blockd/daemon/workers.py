@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from blockd.daemon.channel import Message
+from blockd.daemon.contexts import ProcessState
 from blockd.daemon.timing import Timing
 
 
@@ -29,6 +32,12 @@ class Workers:
     _deaths: dict[int, Death] = field(default_factory=dict)  # the last one, by index
     _failure: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def of(cls, size: int, running: Mapping[int, ProcessState]) -> Self:
+        """Return so many, of which some run."""
+        enforcing = {index: one.enforcing for index, one in running.items() if one.enforcing is not None}
+        return cls(size, {index: one.pid for index, one in running.items()}, enforcing)
 
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor about a worker."""
