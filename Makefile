@@ -61,7 +61,7 @@ SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest --dist loadfile
 # what an engine can change with its twin in Python. What these two say comes as a whole when they have ended.
 test: $(VENV)/tested ## the whole gate: lint, types, every test, with both engines
 	@$(MAKE) --no-print-directory -j 2 -O lint twin & beside=$$!; \
-		$(SIDE_BY_SIDE) -n 3; native=$$?; wait $$beside && exit $$native
+		$(SIDE_BY_SIDE) -n 5; native=$$?; wait $$beside && exit $$native
 
 twin: $(VENV)/tested ## the tests whose outcome an engine can change, with the Python engine
 	@! $(BIN)/python -c 'import blockd.resolver.engine._engine' 2>/dev/null || { echo "With the Python engine:"; \

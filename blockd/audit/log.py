@@ -191,7 +191,7 @@ class AuditLog:
                 why = FOREIGN if isinstance(error, sqlite3.IntegrityError) else str(error)
                 try:
                     self._set_aside(why)
-                except OSError as blocked:
+                except (OSError, sqlite3.Error) as blocked:
                     return self._failed(f"it is damaged ({why}) and cannot be set aside: {blocked}")
             except OSError as error:
                 return self._failed(str(error))
@@ -209,6 +209,7 @@ class AuditLog:
         if self._database is None:
             self._database = self._opened()
         elif self._file != (now := identity_of(self.folder / DATABASE)):
+            self.folder.stat()  # if that is out of reach as well, the records wait
             raise AuditError(REPLACED if now is not None else MISSING)
         if self._lost:
             entries = [*entries, LogEntry(self._clock(), "lost", {"records": self._lost})]

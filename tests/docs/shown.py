@@ -21,6 +21,7 @@ _VOLATILE = (
     (re.compile(r"\b\d+ octets"), "N octets"),
     (re.compile(r"\b\d+ answers are right"), "N answers are right"),
     (re.compile(r"\b[\d,]+ records"), "N records"),
+    (re.compile(r"\bopen files: [\d,]+"), "open files: N"),
     (re.compile(r"\b(?:native|python) engine"), "ENGINE"),
     (re.compile(r"\s+"), " "),
 )
