@@ -12,6 +12,7 @@ BlockdError
 ├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
 ├── BadClientHello       octets are not a ClientHello whose server name can be read
+├── BadProxyHeader       octets do not begin with a PROXY protocol header that can be taken
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
 ├── FileTooLarge         a file has more octets than its kind may have; an OSError too
@@ -188,6 +189,12 @@ class UpstreamFailure(BlockdError):
         self.code = code
         self.kind = kind
         super().__init__(sentence)
+
+
+class BadProxyHeader(BlockdError):
+    """Octets do not begin with a PROXY protocol header that can be taken."""
+
+    effect = Effect.COUNTED
 
 
 class BadClientHello(BlockdError):

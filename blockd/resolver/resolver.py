@@ -14,6 +14,7 @@ from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients, keys_of
+from blockd.resolver.edge.proxied import ProxiedDatagrams
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
@@ -75,7 +76,7 @@ class Resolver:
             self._forwarder = forwarder = Forwarder(groups, options, instruments, flight_clock)
             self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
-            self.engine = Engine(self.pipeline)
+            self.engine = Engine(self.pipeline, ProxiedDatagrams(self.clients, service, row))
             self.inspector = CacheInspector((own_cache,), forwarder, row)
             forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 
