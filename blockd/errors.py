@@ -11,6 +11,8 @@ BlockdError
 │   └── FeedUnreachable  nothing could be fetched at all
 ├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
+├── BadCertificate       a certificate chain and its key cannot be used; those before them stay in force
+├── TlsFailure           a TLS connection cannot go on: its peer did what it may not, or broke it off
 ├── BadClientHello       octets are not a ClientHello whose server name can be read
 ├── BadProxyHeader       octets do not begin with a PROXY protocol header that can be taken
 ├── PublishError         a repository could not be made, signed or published
@@ -191,8 +193,21 @@ class UpstreamFailure(BlockdError):
         super().__init__(sentence)
 
 
-class BadProxyHeader(BlockdError):
-    """Octets do not begin with a PROXY protocol header that can be taken."""
+class BadCertificate(BlockdError):
+    """A certificate chain and its key cannot be used; `source` is the setting that names them."""
+
+    effect = Effect.REFUSED
+
+    def __init__(self, source: str, sentence: str) -> None:
+        self.source = source
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[type[BadCertificate], tuple[str, str]]:
+        return type(self), (self.source, str(self))
+
+
+class TlsFailure(BlockdError):
+    """A TLS connection cannot go on; what is to be sent yet, usually an alert, is with its session."""
 
     effect = Effect.COUNTED
 
@@ -205,6 +220,12 @@ class BadClientHello(BlockdError):
     def __init__(self, sentence: str, *, is_tls: bool = True) -> None:
         self.is_tls = is_tls
         super().__init__(sentence)
+
+
+class BadProxyHeader(BlockdError):
+    """Octets do not begin with a PROXY protocol header that can be taken."""
+
+    effect = Effect.COUNTED
 
 
 class PublishError(BlockdError):
