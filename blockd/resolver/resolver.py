@@ -58,6 +58,7 @@ class Resolver:
         self.cache: Cache | NativeCache
         own_cache: Cache  # the pipeline's
         self.engine: AnyEngine
+        self.proxied: ProxiedDatagrams  # headers of front ends
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
@@ -68,6 +69,7 @@ class Resolver:
             self._forwarder = native = NativeForwarder(groups, options)
             feeding_cache = FeedingCache(native_cache, cache, row)
             self.pipeline = Pipeline(service, feeding_cache, cache, native, not_sampling)
+            self.proxied = ProxiedDatagrams(self.clients, service, row)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
             self.engine.stale_after = cache.stale_after
             native.attach(self.engine)
@@ -76,7 +78,8 @@ class Resolver:
             self._forwarder = forwarder = Forwarder(groups, options, instruments, flight_clock)
             self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
-            self.engine = Engine(self.pipeline, ProxiedDatagrams(self.clients, service, row))
+            self.proxied = ProxiedDatagrams(self.clients, service, row)
+            self.engine = Engine(self.pipeline, self.proxied)
             self.inspector = CacheInspector((own_cache,), forwarder, row)
             forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 

@@ -15,6 +15,7 @@ from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.client_stream import READ, ClientStream
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
+from blockd.transports.fronted_stream import FrontedStream
 from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.transports.stream_sockets import StreamSockets
@@ -51,11 +52,11 @@ class StreamServer:
         self.resolver = resolver
         self.tls = tls
         self.idle = idle
-        self.connections: ConnectionTable[ClientStream] = ConnectionTable(
+        self.connections: ConnectionTable[FrontedStream] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
         )
-        self.unread: Holders[ClientStream] = Holders()  # those whose clients leave answers unread, by network
-        self.half_open: Holders[ClientStream] = Holders()  # those whose handshake is not complete, by network
+        self.unread: Holders[FrontedStream] = Holders()  # those whose clients leave answers unread, by network
+        self.half_open: Holders[FrontedStream] = Holders()  # those whose handshake is not complete, by network
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
@@ -91,7 +92,7 @@ class StreamServer:
             return self.idle
         return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
 
-    def leaves_unread(self, host: str, connection: ClientStream) -> None:
+    def leaves_unread(self, host: str, connection: FrontedStream) -> None:
         """Note that a client leaves answers unread; if too many do, one of the network that has the most is aborted.
 
         It is the one that has done so for longest.
@@ -100,11 +101,11 @@ class StreamServer:
         if self.unread.members > MAX_UNREAD:
             self.unread.oldest_of_most().abort()
 
-    def has_read(self, host: str, connection: ClientStream) -> None:
+    def has_read(self, host: str, connection: FrontedStream) -> None:
         """Note that a client leaves answers unread no more, or that its connection is closed."""
         self.unread.leave(keys_of(host)[1], connection)
 
-    def is_half_open(self, host: str, connection: ClientStream) -> None:
+    def is_half_open(self, host: str, connection: FrontedStream) -> None:
         """Note that a client has its handshake before it; if too many have, one of the network with most is aborted.
 
         So those that begin one and do not go on close none that is established, however idle, for want of a place.
@@ -114,9 +115,16 @@ class StreamServer:
             self.half_open.oldest_of_most().abort()
         self.half_open.take(keys_of(host)[1], connection)
 
-    def is_half_open_no_more(self, host: str, connection: ClientStream) -> None:
+    def is_half_open_no_more(self, host: str, connection: FrontedStream) -> None:
         """Note that its handshake is complete, or that it is closed."""
         self.half_open.leave(keys_of(host)[1], connection)
+
+    def may_open(self, host: str) -> bool:
+        """Return whether the client that a front end's connection is for may open one more, which is counted if not."""
+        if self._pace.allows(host):
+            return True
+        self._count(Closing.PACE)
+        return False
 
     def happened(self, event: StreamEvent) -> None:
         """Count what happened on a connection."""
