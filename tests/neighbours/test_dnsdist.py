@@ -22,7 +22,7 @@ from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
 RECIPE = ROOT / "config" / "neighbours" / "dnsdist"
-SOURCE = "127.0.0.53"  # dnsdist's, in the recipe
+SOURCE = "127.0.53.1"  # dnsdist's, in the recipe
 PUPIL, GROWN_UP, STRANGER = "127.0.10.1", "127.0.11.1", "127.0.66.1"
 GROUPS = [
     {"name": "schools", "networks": ["127.0.10.0/24"], "feeds": ["adult", "national"]},
@@ -55,7 +55,7 @@ class Front:
             "0.0.0.0:853": f"127.0.0.1:{self._ports['tls']}",
             "0.0.0.0:443": f"127.0.0.1:{self._ports['https']}",
             'addLocal("[::]:53")\n': "",
-            "127.0.0.1:5353": f"127.0.0.1:{self.daemon.dns_port}",
+            "127.0.0.1:8053": f"127.0.0.1:{self.daemon.dns_port}",
             "/etc/dnsdist": str(self._folder),
         }
         for theirs, ours in replaced.items():
