@@ -41,15 +41,25 @@ pytestmark = [
 class Front:
     """dnsdist, and the blockd behind it."""
 
-    def __init__(self, folder: Path, daemon: Daemon) -> None:
+    def __init__(self, folder: Path, daemon: Daemon, dot_port: int = 0) -> None:
+        """`dot_port` is where it asks over TLS what was asked over TLS or HTTPS; 0 if it does not."""
         self.daemon = daemon
         self._folder = folder
+        self._dot_port = dot_port
         self._ports = {how: free_port() for how in ("udp", "tls", "https")}
         self._ports["tcp"] = self._ports["udp"]
 
     def config(self) -> str:
         """Return the recipe with the test's addresses and files."""
         text = (RECIPE / "dnsdist.conf").read_text(encoding="utf-8")
+        if self._dot_port:
+            text += (RECIPE / "encrypted.conf").read_text(encoding="utf-8")
+            text = text.replace(
+                "checkInterval = 1,", "checkInterval = 3600,"
+            )  # once, at the start: questions are counted
+            text = text.replace("127.0.0.1:8853", f"127.0.0.1:{self._dot_port}")
+            for how, port in (("tls", 853), ("https", 443)):
+                text = text.replace(f"DSTPortRule({port})", f"DSTPortRule({self._ports[how]})")
         replaced = {
             "0.0.0.0:53": f"127.0.0.1:{self._ports['udp']}",
             "0.0.0.0:853": f"127.0.0.1:{self._ports['tls']}",
@@ -66,9 +76,6 @@ class Front:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Run dnsdist until the end of the block, which begins once it answers."""
-        chain, key = certificate("dns.example", "127.0.0.1")
-        (self._folder / "chain.pem").write_bytes(chain)
-        (self._folder / "key.pem").write_bytes(key)
         (self._folder / "dnsdist.conf").write_text(self.config(), encoding="utf-8")
         command = ["dnsdist", "--supervised", "--disable-syslog", "-C", "dnsdist.conf"]
         with running(self._folder, command, lambda: self.ask("law.example", "tcp", GROWN_UP)[0] == "NOERROR"):
@@ -100,30 +107,46 @@ def refused(daemon: Daemon, transport: str) -> float:
     return counted(daemon, f'blockd_stream_events_total{{event="proxy_refused",transport="{transport}"}}')
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    folder = tmp_path_factory.mktemp("dnsdist")
+@contextlib.contextmanager
+def fronted(folder: Path, upstream: UpstreamSimulator, dot_port: int = 0) -> Iterator[Front]:
+    """Run blockd by the recipe, and dnsdist, which asks it over TLS too if a port is given."""
     write_list(folder / "national", ["law.example"])
     write_list(folder / "adult", ["adult.example"])
+    chain, key = certificate("dns.example", "127.0.0.1")
+    (folder / "chain.pem").write_bytes(chain)
+    (folder / "key.pem").write_bytes(key)
     recipe = yaml.safe_load((RECIPE / "blockd.yaml").read_text(encoding="utf-8"))
-    clients = {"allow": [network for network in recipe["clients"]["allow"] if network != "127.0.0.0/8"]}
-    clients["allow"] += ["127.0.0.1", "127.0.10.0/24", "127.0.11.0/24"]
-    with UpstreamSimulator() as upstream:
+    allow = [network for network in recipe["clients"]["allow"] if network != "127.0.0.0/8"]
+    daemon = Daemon(
+        folder,
+        {"name": "national", "type": "domains", "path": "national", "priority": 10},
+        {"name": "adult", "type": "domains", "path": "adult", "priority": 20},
+        upstream=upstream.address,
+        groups=GROUPS,
+        proxy_protocol=recipe["proxy_protocol"],
+        clients={"allow": [*allow, "127.0.0.1", "127.0.10.0/24", "127.0.11.0/24"]},
+    )
+    daemon.listen["dns"] = [f"127.0.0.1:{daemon.dns_port}"]
+    if dot_port:
+        daemon.listen["dot"] = [f"127.0.0.1:{dot_port}"]
+        daemon.settings["certificates"] = [{"chain": "chain.pem", "key": "key.pem"}]
+    made = Front(folder, daemon, dot_port)
+    with daemon, made.running():
+        yield made
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[UpstreamSimulator]:
+    with UpstreamSimulator() as made:
         for name in ("law.example", "adult.example", "open.example"):
-            upstream.plan(name, "A", f"{name}. 300 IN A 198.51.100.1")
-        daemon = Daemon(
-            folder,
-            {"name": "national", "type": "domains", "path": "national", "priority": 10},
-            {"name": "adult", "type": "domains", "path": "adult", "priority": 20},
-            upstream=upstream.address,
-            groups=GROUPS,
-            proxy_protocol=recipe["proxy_protocol"],
-            clients=clients,
-        )
-        daemon.listen["dns"] = [f"127.0.0.1:{daemon.dns_port}"]
-        made = Front(folder, daemon)
-        with daemon, made.running():
-            yield made
+            made.plan(name, "A", f"{name}. 300 IN A 198.51.100.1")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory, upstream: UpstreamSimulator) -> Iterator[Front]:
+    with fronted(tmp_path_factory.mktemp("dnsdist"), upstream) as made:
+        yield made
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -167,3 +190,19 @@ def test_who_asks_around_the_front_end_may_send_no_header_and_from_its_address_m
             until(lambda: refused(daemon, "udp") == before, "it is counted")  # noqa: B023 - waited for at once
             with pytest.raises(BlockingIOError):
                 sock.recv(1)
+
+
+def test_what_was_asked_encrypted_is_asked_over_tls_for_each_client(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    with fronted(tmp_path, upstream, free_port()) as front:
+        until(lambda: front.log.count("as 'up'") == 2, "both ways are found to be well")
+        for how in HOW:
+            before = counted(front.daemon, 'blockd_queries_total{transport="dot"}')
+            assert front.ask("adult.example", how, PUPIL) == ("NOERROR", SINKHOLE)
+            assert front.ask("adult.example", how, GROWN_UP) == ("NOERROR", OPEN)
+            assert front.ask("open.example", how, STRANGER) == ("REFUSED", [])
+            asked = counted(front.daemon, 'blockd_queries_total{transport="dot"}') - before
+            assert asked == (3 if how in ("tls", "https") else 0)
+        assert refused(front.daemon, "dot") == 0
+        assert "as 'down'" not in front.log
