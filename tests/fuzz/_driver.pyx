@@ -241,7 +241,7 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
         which = below(&chance, 16)
         which = 0 if which > 3 else which
         peer_of(&peer, which)
-        ordinary = engine._look(&looked, packet, size, &peer, transport == 0)
+        ordinary = engine._look(&looked, packet, size, &peer, transport)
         engine.keepalive = KEEPALIVE if transport else 0
         if ordinary and i % 2:  # as the engine does with a batch
             if engine.table is not None:
@@ -378,7 +378,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             asked_size += 11
         question = <uint8_t *>malloc(asked_size)
         memcpy(question, asked, asked_size)
-        if wrong == NULL and read_question(question, asked_size, draw(&chance) & 3 != 0, &q):
+        if wrong == NULL and read_question(question, asked_size, <int>(draw(&chance) % KINDS), 0, &q):
             hashed = cache.hash_of(q.key, q.key_size, q.qtype, q.do_, False)
             made = keyed(entry, &q, hashed)
             kept = cache.keep(made, reading.lifetime, now)
