@@ -76,6 +76,7 @@ class Order:
     reported_by: str = ""
     assessed_by: str = ""
     decided_by: str = ""
+    lumen_id: str = ""  # the number of its notice in the Lumen database (lumendatabase.org), digits
     notices: tuple[Notice, ...] = ()
     contact: str = ""
     expires: int | None = None

@@ -16,6 +16,7 @@ _ORDER_FIELDS = (
     ("objections", "contact"),
     ("summary", "summary"),
     ("decided by", "decided_by"),
+    ("Lumen notice", "lumen_id"),
 )
 
 Told = Mapping[str, Any]
