@@ -22,9 +22,9 @@ _UNRESERVED = "!$*+'"  # beside letters, digits and `-._~`: allowed in the local
 
 
 def contact_uris(contact: str) -> tuple[str, ...]:
-    """Return the `mailto` and `tel` URIs of what a text names, in its order, at most MAX_CONTACTS; a link is no contact.
+    """Return the `mailto` and `tel` URIs of what a text names, in its order, at most MAX_CONTACTS.
 
-    A structured DNS error has none of other schemes, so that nothing in it leads a browser to a page.
+    A link is no contact: a structured DNS error has none, so that nothing in it leads a browser to a page.
     """
     found: list[str] = []
     for match in _FOUND.finditer(_SCHEME.sub(" ", contact)):

@@ -20,7 +20,7 @@ CONFIDENTIAL = "confidential"  # in the place of a name, an entry or a platform 
 
 # Of a confidential order: who orders it, on what basis, for how long, where to object. The rest may reveal the names.
 _OPEN = (
-    "id", "authority", "action", "mandate", "legal_basis", "reference", "contact",
+    "id", "authority", "action", "mandate", "legal_basis", "reference", "contact", "language",
     "in_force_from", "expires", "review_by", "lifted_on", "published",
 )  # fmt: skip
 
@@ -87,16 +87,11 @@ def disclosed(order: Order, operator: PublicOperator) -> Disclosed:
 
 def error_text(order: Order, operator: PublicOperator, more: str = "") -> str:
     """Return the text of the Extended DNS Error that names the order behind a block, and where to object."""
-    contact = disclosed(order, operator).contact
-    text = reason_text(order, operator, more)
-    return f"{text}; objections: {contact}" if contact else text
-
-
-def reason_text(order: Order, operator: PublicOperator, more: str = "") -> str:
-    """Return the same without where to object; `more` is said beside it."""
     known = disclosed(order, operator)
     text = ", ".join(part for part in (known.called, known.issuer) if part)
-    return f"{text}; {more}" if more else text
+    if more:
+        text += f"; {more}"
+    return f"{text}; objections: {known.contact}" if known.contact else text
 
 
 def public_text(entry: Entry) -> str:

@@ -17,7 +17,7 @@ from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, MAX_NAME, DomainName, key_from_text
 from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
-from blockd.orders.structured import MAX_STRUCTURED, StructuredReply, structured_text
+from blockd.orders.structured import MAX_STRUCTURED, NO_DATABASE, StructuredReply, structured_text
 from blockd.resolver.composing.padding import padding
 from blockd.resolver.composing.sections import kept
 from blockd.resolver.query import Query
@@ -50,7 +50,7 @@ class Sinkhole:
     ipv6: str
     ttl: int
     operator: PublicOperator = UNNAMED
-    structured: StructuredReply = StructuredReply()
+    structured: StructuredReply = NO_DATABASE
 
 
 def answer(
@@ -217,7 +217,7 @@ class BlockAnswers:
 
     def structured_option(self, order: Order, *, stale: bool = False) -> bytes:
         """Return the same with its text in JSON (`blockd.orders.structured`)."""
-        text = structured_text(order, self._operator, self._structured.database, STALE if stale else "")
+        text = structured_text(order, self._operator, self._structured.database, stale=stale)
         return error_option(codes(order).extended_error, text, MAX_STRUCTURED)
 
     def _alias(self, query: Query, order: Order, errors: bytes, left: int) -> bytes | None:

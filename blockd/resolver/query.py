@@ -141,8 +141,8 @@ class Query:
         """Note the EDNS options that are for this hop; raises BadMessage if one does not end where the record does.
 
         More than MAX_OPTIONS are not read, and count as malformed. RFC 7873 section 5.2 has FORMERR for sizes that no
-        cookie has, and further COOKIE options ignored. RFC 7828 section 3.2.1 has a client's option empty, and so is the
-        one that asks for structured errors, or it is not that; drafts before it had an empty error in its place.
+        cookie has, and further COOKIE options ignored. RFC 7828 section 3.2.1 has a client's option empty, and so is
+        the one that asks for structured errors, or it is not that; earlier drafts had an empty error in its place.
         """
         asking = client_option.to_bytes(2) + b"\0\0" if client_option else _EMPTY_ERROR
         position, end, has_cookie, left = 0, len(options), False, MAX_OPTIONS

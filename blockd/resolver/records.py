@@ -42,8 +42,9 @@ def error_option(code: int, text: str = "", most: int = MAX_ERROR_TEXT) -> bytes
 
 
 def brief_error(errors: bytes) -> bytes:
-    """Return the first of some Extended DNS Errors with what its structured text needs; empty if it has none that can be
-    shortened (`blockd.orders.structured`).
+    """Return the first of some Extended DNS Errors with what its structured text needs (`blockd.orders.structured`).
+
+    Empty if it has none that can be shortened.
     """
     text = without_less_needed(errors[types.EDE_CODE_ONLY : 4 + int.from_bytes(errors[2:4])])
     return errors[:2] + (2 + len(text)).to_bytes(2) + errors[4:6] + text if text else b""

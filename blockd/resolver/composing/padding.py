@@ -11,8 +11,8 @@ OPTION_HEAD = 4  # octets: code and length
 def padding(size: int, limit: int) -> bytes:
     """Return the PADDING option (RFC 7830) of an answer that has `size` octets without it, and may have `limit`.
 
-    It never makes an answer too long: one that has no room up to a multiple of ANSWER_BLOCK is padded as far as it may be, and
-    one that has none for an option is not.
+    It never makes an answer too long: one that has no room up to a multiple of ANSWER_BLOCK is padded as far as it may
+    be, and one that has none for an option is not.
     """
     least = size + OPTION_HEAD
     if least > limit:

@@ -63,8 +63,8 @@ def _structured_errors(settings: Settings) -> Iterator[str]:
     structured = settings.structured_errors
     if structured.client_option in MEANT:
         yield (
-            f"structured_errors.client_option: {structured.client_option} is the code of an option that blockd reads as "
-            "something else; set the code that is assigned, or that your clients send"
+            f"structured_errors.client_option: {structured.client_option} is the code of an option that blockd reads "
+            "as something else; set the code that is assigned, or that your clients send"
         )
     if not settings.listen.dot and not settings.listen.doh:
         for key in sorted(structured.model_fields_set):
