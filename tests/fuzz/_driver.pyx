@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from blockd.resolver.edge.rates import RateLimits
 
 from blockd.dns cimport _types as types
-from blockd.resolver._numbers cimport STRANGERS
+from blockd.resolver._numbers cimport ANSWER_BLOCK, STRANGERS
 from blockd.resolver.edge.rate_limit cimport RateLimiter
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA_ADDRESS, Entry, NativeCache, new_entry
@@ -166,6 +166,8 @@ cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const ui
         return b"an answer was answered"
     if size > q.limit:
         return b"it is longer than its question allows"
+    if q.pads and size % ANSWER_BLOCK and size != q.limit:
+        return b"it is not padded"
     if size < types.HEADER_SIZE + q.section_size or memcmp(out, packet, 2) != 0 or not out[2] & 0x80:
         return b"its header is not this question's"
     if memcmp(out + types.HEADER_SIZE, packet + types.HEADER_SIZE, q.section_size) != 0:

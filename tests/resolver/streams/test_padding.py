@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.resolver.streams import padded
 from blockd.dns import types
+from blockd.resolver.streams import padded
 from blockd.resolver.streams.padding import BLOCK
 from tests.resolver.streams.servers import question
 
