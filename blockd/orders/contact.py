@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 MAX_CONTACTS = 3  # of one text: an answer has little room, and one of each kind does
 MAX_URI = 200  # octets
@@ -18,7 +17,7 @@ _FOUND = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SCHEME = re.compile(r"(?:mailto|tel):", re.ASCII | re.IGNORECASE)
-_UNRESERVED = "!$*+'"  # beside letters, digits and `-._~`: allowed in the local part as it is (RFC 6068 section 2)
+_ESCAPED = re.compile(r"[^A-Za-z0-9._~!$*+'-]", re.ASCII)  # what a local part has only escaped (RFC 6068 section 2)
 
 
 def contact_uris(contact: str) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def contact_uris(contact: str) -> tuple[str, ...]:
         uri = ""
         if match["mail"]:
             local, _, domain = match["mail"].rpartition("@")
-            uri = f"mailto:{quote(local, safe=_UNRESERVED)}@{domain}"
+            uri = f"mailto:{_ESCAPED.sub(lambda octet: f'%{ord(octet[0]):02X}', local)}@{domain}"
         elif match["number"]:
             uri = "tel:+" + re.sub(r"[^0-9]", "", match["number"])
         if uri and len(uri) <= MAX_URI and uri not in found:
