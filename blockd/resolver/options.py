@@ -42,7 +42,9 @@ class Service:
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
     `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
     of `front_ends`, which lie in `networks`, asks for many clients. So does one of `proxies`, which says in a PROXY
-    protocol header for whom, or that it asks for itself.
+    protocol header for whom, or that it asks for itself. Over encrypted transports, clients that send an empty EDNS
+    option with the code `client_option` are told of blocks in structured errors; 0 if no code is known. `server_id` is
+    told to clients that ask which server answers (NSID), empty to nobody.
     """
 
     networks: tuple[Network, ...]
@@ -57,6 +59,8 @@ class Service:
     proxies: tuple[Network, ...] = ()
     limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
     cookies: ServerCookies | None = None  # None if clients get no cookies
+    client_option: int = 0
+    server_id: bytes = b""
 
     @property
     def served(self) -> tuple[Network, ...]:
