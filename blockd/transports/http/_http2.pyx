@@ -1,3 +1,4 @@
+# distutils: libraries = nghttp2
 # cython: boundscheck=False, wraparound=False
 """HTTP/2 (RFC 9113) by libnghttp2: `Http2Session` in C, frame by frame the same for what clients may send."""
 

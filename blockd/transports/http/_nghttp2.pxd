@@ -3,11 +3,11 @@
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 
-cdef extern from "sys/types.h" nogil:
+cdef extern from "<sys/types.h>":
     ctypedef Py_ssize_t ssize_t
 
 
-cdef extern from "nghttp2/nghttp2.h" nogil:
+cdef extern from "<nghttp2/nghttp2.h>":
     ctypedef struct nghttp2_session:
         pass
     ctypedef struct nghttp2_session_callbacks:
@@ -39,20 +39,20 @@ cdef extern from "nghttp2/nghttp2.h" nogil:
         void *ptr
     ctypedef ssize_t (*nghttp2_data_source_read_callback)(
         nghttp2_session *, int32_t, uint8_t *, size_t, uint32_t *, nghttp2_data_source *, void *
-    )
+    ) noexcept
     ctypedef struct nghttp2_data_provider:
         nghttp2_data_source source
         nghttp2_data_source_read_callback read_callback
 
-    ctypedef int (*nghttp2_on_begin_headers_callback)(nghttp2_session *, const nghttp2_frame *, void *)
+    ctypedef int (*nghttp2_on_begin_headers_callback)(nghttp2_session *, const nghttp2_frame *, void *) noexcept
     ctypedef int (*nghttp2_on_header_callback)(
         nghttp2_session *, const nghttp2_frame *, const uint8_t *, size_t, const uint8_t *, size_t, uint8_t, void *
-    )
+    ) noexcept
     ctypedef int (*nghttp2_on_data_chunk_recv_callback)(
         nghttp2_session *, uint8_t, int32_t, const uint8_t *, size_t, void *
-    )
-    ctypedef int (*nghttp2_on_frame_recv_callback)(nghttp2_session *, const nghttp2_frame *, void *)
-    ctypedef int (*nghttp2_on_stream_close_callback)(nghttp2_session *, int32_t, uint32_t, void *)
+    ) noexcept
+    ctypedef int (*nghttp2_on_frame_recv_callback)(nghttp2_session *, const nghttp2_frame *, void *) noexcept
+    ctypedef int (*nghttp2_on_stream_close_callback)(nghttp2_session *, int32_t, uint32_t, void *) noexcept
 
     int nghttp2_session_callbacks_new(nghttp2_session_callbacks **)
     void nghttp2_session_callbacks_set_on_begin_headers_callback(
