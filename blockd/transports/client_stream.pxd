@@ -13,10 +13,15 @@ cdef class ClientStream(StreamSocket):
     cdef double _idle
     cdef readonly double _deadline
     cdef bint _half_closed
+    cdef readonly object _tls
+    cdef bint _has_sealed
+    cdef readonly bint _is_half_open
     cdef readonly bint _is_unread
     cdef str _newcomer_from
     cdef bint _has_turn
 
+    cpdef bint is_plain(self, octets) except -1
+    cpdef secured(self, str alpn)
     cpdef bint arrived(self, octets) except -1
     cpdef bint has_work(self) except -1
     cpdef bytes handle(self, has_time)
@@ -43,6 +48,11 @@ cdef class ClientStream(StreamSocket):
     @cython.locals(now=double)
     cpdef tire(self)
 
+    @cython.locals(octets=bytes)
+    cdef _decrypt(self, tls)
+
+    cdef _end_half_open(self, event)
+    cdef _send_sealed(self)
     cdef _end_if_owed_nothing(self)
     cdef _touch(self)
     cdef _restart_idle_time(self)

@@ -1,8 +1,11 @@
 # cython: annotation_typing=False, binding=False
-"""What is common to clients' connections, whatever is spoken over them: their place, their time, their turns.
+"""What is common to clients' connections, whatever is spoken over them: their place, their time, their turns, and TLS.
 
 What a client can make a connection hold is bounded: READ octets and what its protocol keeps of a message that has not
 come whole, the questions that wait for upstreams, and the answers to these and to BURST others that it leaves unread.
+Over TLS it is a record more, and what the session needs.
+
+All that TLS computes is done when it is the connection's turn: a handshake costs as much as a hundred questions.
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from blockd.errors import TlsFailure
+from blockd.metrics import StreamEvent
 from blockd.resolver import Outcome
 from blockd.transports.stream_sockets import StreamSocket
 
 if TYPE_CHECKING:
+    from blockd.tls import TlsSession
     from blockd.transports.stream_server import StreamServer
 
 READ = 1 << 14  # octets read at once
@@ -40,17 +46,32 @@ class ClientStream(StreamSocket):
         self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
         self._deadline = 0.0  # of the streams' clock: when it has been idle for too long
         self._half_closed = False
+        self._tls: TlsSession | None = None  # made when the first octets come
+        self._has_sealed = False  # records that the session has not decrypted yet
+        self._is_half_open = server.tls is not None  # what it sends is to be TLS, and its handshake is not complete
         self._is_unread = False  # the client leaves answers unread
         # Until the first of its messages has been handled; a front end, which asks for many clients, is none.
         self._newcomer_from = "" if server.resolver.clients.is_front_end(host) else host
         self._has_turn = False  # it is among those that wait for their turn
+        if self._is_half_open:
+            server.is_half_open(host, self)
         server.connections.enter(host, self)
         self._restart_idle_time()
 
     # What a protocol does.
 
+    def is_plain(self, octets: memoryview) -> bool:
+        """Return whether the first octets that came, where TLS is expected, are taken as they are."""
+        return False
+
+    def secured(self, alpn: str) -> None:
+        """Note that the handshake is complete, with the protocol agreed on; empty if the client named none."""
+
     def arrived(self, octets: memoryview) -> bool:
-        """Keep octets that came, at most READ, which are there during this call; return whether to ask for a turn."""
+        """Keep octets that came, which are there during this call; return whether to ask for a turn.
+
+        They are READ at most, and over TLS a record more.
+        """
         raise NotImplementedError
 
     def has_work(self) -> bool:
@@ -95,6 +116,14 @@ class ClientStream(StreamSocket):
         """Send octets of answers, after which the client is idle; it is aborted if it leaves too many unread."""
         if self.has_ended:
             return
+        tls = self._tls
+        if tls is not None:
+            try:
+                tls.write(octets)
+            except TlsFailure:
+                self.abort()
+                return
+            octets = tls.take()
         self.send(octets)
         if self.unsent > MAX_UNSENT:
             self.abort()
@@ -117,6 +146,9 @@ class ClientStream(StreamSocket):
 
     def end(self) -> None:
         """Close the connection once all output is sent; abort it if the client does not read that in time."""
+        if self._tls is not None:
+            self._tls.close()
+            self._send_sealed()
         self.has_ended = True
         self.finish()
         if self.is_open:
@@ -133,6 +165,9 @@ class ClientStream(StreamSocket):
         if self._is_unread:
             self._is_unread = False
             self.server.has_read(self.host, self)
+        if self._is_half_open:
+            self._end_half_open(StreamEvent.HANDSHAKE_FAILED)
+        self._tls = None
 
     def wants_more(self) -> bool:
         """Return whether what has come is handled so far."""
@@ -140,7 +175,18 @@ class ClientStream(StreamSocket):
 
     def received(self, octets: memoryview) -> None:
         """Handle what has come, now or when it is this connection's turn."""
-        if not self.has_ended and self.arrived(octets):
+        if self.has_ended:
+            return
+        if self._is_half_open and self._tls is None:
+            tls = self.server.tls
+            if tls is None or self.is_plain(octets):
+                self._end_half_open(None)
+            else:
+                self._tls = tls.session()
+        if self._tls is not None:
+            self._tls.feed(octets)
+            self.ask_for_turn()
+        elif self.arrived(octets):
             self.ask_for_turn()
 
     def received_all(self) -> None:
@@ -168,12 +214,18 @@ class ClientStream(StreamSocket):
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
         self._has_turn = False
+        if self._tls is not None and not self.has_work() and not self.is_held():
+            self._decrypt(self._tls)
+            if self.has_ended:
+                return False
         answers = self.handle(has_time)
         if answers:
             self.reply(answers)
+        elif self._tls is not None:
+            self._send_sealed()
         if self.has_ended:
             return False
-        self._has_turn = self.has_work() and not self.is_held()
+        self._has_turn = (self._has_sealed or self.has_work()) and not self.is_held()
         if not self._has_turn:
             if self._half_closed:
                 self._end_if_owed_nothing()
@@ -196,6 +248,39 @@ class ClientStream(StreamSocket):
         else:
             self.end()
 
+    def _decrypt(self, tls: TlsSession) -> None:
+        """Have the session take its next step with what has come."""
+        try:
+            octets = tls.read()
+            self._has_sealed = tls.has_more
+        except TlsFailure:
+            self._has_sealed = False
+            if not self._is_half_open:
+                self.server.happened(StreamEvent.FLOOD)
+            self.end()  # with the alert that says why
+            return
+        if self._is_half_open and tls.is_established:
+            self._end_half_open(StreamEvent.HANDSHAKE)
+            if tls.is_resumed:
+                self.server.happened(StreamEvent.RESUMED)
+            self.secured(tls.alpn)
+        if octets:
+            self.arrived(memoryview(octets))
+        if tls.is_over:
+            self._half_closed = True
+            self.read(False)
+
+    def _end_half_open(self, event: StreamEvent | None) -> None:
+        self._is_half_open = False
+        self.server.is_half_open_no_more(self.host, self)
+        if event is not None:
+            self.server.happened(event)
+
+    def _send_sealed(self) -> None:
+        """Send what the session has to say by itself: its part of the handshake, alerts, tickets."""
+        if self._tls is not None and (octets := self._tls.take()):
+            self.send(octets)
+
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Resume what was waiting for a question to be answered: reading, or closing."""
         self._waiting.discard(task)
@@ -205,7 +290,7 @@ class ClientStream(StreamSocket):
             self.ask_for_turn()
 
     def _end_if_owed_nothing(self) -> None:
-        if self._half_closed and not self.has_ended and not self._waiting and not self.has_work():
+        if self._half_closed and not self.has_ended and not self._waiting and not (self._has_sealed or self.has_work()):
             self.end()
 
     def _touch(self) -> None:

@@ -6,10 +6,11 @@ import socket
 import time
 from functools import partial
 
-from blockd.metrics import Closing, Row, Transport
+from blockd.metrics import Closing, Row, StreamEvent, Transport
 from blockd.resolver import Resolver
 from blockd.resolver.clients import keys_of
 from blockd.resolver.holders import Holders
+from blockd.tls import ServerTls
 from blockd.transports.accepting import StreamAcceptor
 from blockd.transports.client_stream import READ, ClientStream
 from blockd.transports.connections import Bounds, ConnectionTable
@@ -22,6 +23,7 @@ from blockd.transports.turns import TakingTurns
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
 MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
 PACE = PaceBounds()  # of a worker: a client that opens a connection for each question asks some within a second
+HALF_OPEN = 4  # so many times as many connections may be open as may have their handshake before them
 MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that one of them is aborted
 
 
@@ -43,14 +45,17 @@ class StreamServer:
         bounds: Bounds = BOUNDS,
         row: Row | None = None,
         pace: PaceBounds = PACE,
+        tls: ServerTls | None = None,
     ) -> None:
-        """`row` counts the connections that are closed for others, or at once."""
+        """`row` counts connections, and those that are closed for others, or at once. `tls` makes their sessions."""
         self.resolver = resolver
+        self.tls = tls
         self.idle = idle
         self.connections: ConnectionTable[ClientStream] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
         )
         self.unread: Holders[ClientStream] = Holders()  # those whose clients leave answers unread, by network
+        self.half_open: Holders[ClientStream] = Holders()  # those whose handshake is not complete, by network
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
@@ -99,6 +104,25 @@ class StreamServer:
         """Note that a client leaves answers unread no more, or that its connection is closed."""
         self.unread.leave(keys_of(host)[1], connection)
 
+    def is_half_open(self, host: str, connection: ClientStream) -> None:
+        """Note that a client has its handshake before it; if too many have, one of the network with most is aborted.
+
+        So those that begin one and do not go on close none that is established, however idle, for want of a place.
+        """
+        if self.half_open.members >= max(1, self.connections.bounds.all // HALF_OPEN):
+            self._count(Closing.ALL)
+            self.half_open.oldest_of_most().abort()
+        self.half_open.take(keys_of(host)[1], connection)
+
+    def is_half_open_no_more(self, host: str, connection: ClientStream) -> None:
+        """Note that its handshake is complete, or that it is closed."""
+        self.half_open.leave(keys_of(host)[1], connection)
+
+    def happened(self, event: StreamEvent) -> None:
+        """Count what happened on a connection."""
+        if self._row is not None:
+            self._row.happened(self.transport, event)
+
     def _begin_turn(self) -> None:
         self.turns.begin()
 
@@ -124,6 +148,7 @@ class StreamServer:
         raise NotImplementedError
 
     def _serve(self, host: str, sock: socket.SocketType) -> None:
+        self.happened(StreamEvent.CONNECTION)
         self.connect(host, sock).receive()  # its question has often come by now
 
     def _give_up(self, sock: socket.SocketType) -> None:
