@@ -91,6 +91,7 @@ cdef class NativeHttp2Session:
     cdef dict bodies  # what is to be sent of responses, by stream
     cdef HttpRequest current  # whose header list is coming
     cdef object error  # what a callback has raised
+    cdef bint is_fed
     cdef bint is_leaving
     cdef bint has_failed
     cdef int expected_resets  # RST_STREAM frames of ours that the client has not provoked
@@ -146,14 +147,15 @@ cdef class NativeHttp2Session:
         return self.frames.resets
 
     @property
-    def has_octets(self):
-        """Whether `next_request` may find more in what has come."""
-        return bool(self.ready) or (not self.has_failed and self.frames.has_octets)
+    def has_more(self):
+        """Whether `next_request` is to be called again without further octets."""
+        return self.is_fed and not self.has_failed
 
     cpdef feed(self, octets):
         """Take what has come."""
         if not self.has_failed:
             self.frames.feed(octets)
+            self.is_fed = True
 
     cpdef HttpRequest next_request(self):
         """Return the next request, None if it has not come whole."""
@@ -168,8 +170,9 @@ cdef class NativeHttp2Session:
             if frame is None:
                 if self.frames.error:
                     self._fail(self.frames.error)
-                return None
+                break
             self._receive(frame)
+        self.is_fed = False
         return None
 
     cpdef respond(self, HttpRequest request, int status, fields, bytes body):
@@ -211,12 +214,12 @@ cdef class NativeHttp2Session:
             self._leave(request.stream)
             self._reset(request.stream, frame_bounds.CANCEL)
 
-    cpdef finish(self):
+    cpdef finish(self, int code=0):
         """Take no more requests, and tell the client so."""
         if not self.is_leaving and not self.has_failed:
             self.is_leaving = True
             self._check(nghttp2_submit_goaway(
-                self.session, 0, nghttp2_session_get_last_proc_stream_id(self.session), frame_bounds.NO_ERROR, NULL, 0
+                self.session, 0, nghttp2_session_get_last_proc_stream_id(self.session), code, NULL, 0
             ))
 
     cpdef bytes take(self, Py_ssize_t most):
@@ -250,6 +253,8 @@ cdef class NativeHttp2Session:
         return 0
 
     cdef int _begin(self, int32_t stream) except -1:
+        if self.is_leaving:
+            return self._reset(stream, frame_bounds.REFUSED_STREAM)
         self.current = HttpRequest(stream)
         self.begun[stream] = self.current, self.clock()
         return 0

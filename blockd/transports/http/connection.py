@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from blockd.metrics import StreamEvent
 from blockd.transports.client_stream import BURST, MAX_GATHERED, MAX_UNSENT, ClientStream
 from blockd.transports.http.doh import answer_fields, question_of
-from blockd.transports.http.frames import PREFACE
-from blockd.transports.http.http1 import Http1Session
+from blockd.transports.http.frames import ENHANCE_YOUR_CALM, NO_ERROR, PREFACE
 from blockd.transports.http.pages import page_of
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import HttpSession
@@ -20,7 +19,7 @@ from blockd.transports.http.session import HttpSession
 if TYPE_CHECKING:
     from blockd.transports.http.server import DohServer
 
-MAX_UNFINISHED = 10.0  # seconds that a request may take to come whole
+MAX_UNFINISHED = 10.0  # seconds that a request may take to come whole, looked at when an idle connection would be
 HTTP2 = "h2"  # RFC 9113 section 3.1
 _TLS_HANDSHAKE = 22  # the first octet of TLS (RFC 8446 section 5.1), which no request begins with
 
@@ -33,7 +32,8 @@ class HttpConnection(ClientStream):
         self._doh = server
         self._session: HttpSession | None = None
         self._first = b""  # what came before it was known which HTTP it is
-        self._resets = 0  # that have been counted
+        self._resets = 0  # of those that the session knows of, how many are counted
+        self._has_answered = False  # since octets were sent last
         ClientStream.__init__(self, server, host, sock)
 
     def is_plain(self, octets: memoryview) -> bool:
@@ -41,11 +41,9 @@ class HttpConnection(ClientStream):
         return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.host)
 
     def secured(self, alpn: str) -> None:
-        """Speak what was agreed on; what comes says it if nothing was."""
-        if alpn == HTTP2:
-            self._session = self._doh.http2_session(self.host)
-        elif alpn:
-            self._session = self._doh.http1_session(self.host)
+        """Speak what was agreed on; the first octets tell if nothing was."""
+        if alpn:
+            self._session = self._doh.session(alpn == HTTP2, self.host)
 
     def forget(self) -> None:
         """Let go what is kept of requests."""
@@ -55,28 +53,25 @@ class HttpConnection(ClientStream):
     def arrived(self, octets: memoryview) -> bool:
         """Keep octets that came; return whether to ask for a turn."""
         session = self._session
-        if session is None:
-            self._first += octets
-            session = self._session = self._chosen()
-            if session is None:
-                return False
-            session.feed(self._first)
-            self._first = b""
-        else:
+        if session is not None:
             session.feed(octets)
+            return True
+        self._first += octets
+        first = self._first[: len(PREFACE)]
+        if first != PREFACE and PREFACE.startswith(first):
+            return False  # it may be either
+        session = self._session = self._doh.session(first == PREFACE, self.host)
+        session.feed(self._first)
+        self._first = b""
         return True
 
     def has_work(self) -> bool:
         """Return whether something that came may be a request."""
         session = self._session
-        return session is not None and session.has_octets
-
-    def is_held(self) -> bool:
-        """Return whether no request may be taken before something else has happened."""
-        return ClientStream.is_held(self)
+        return session is not None and session.has_more
 
     def handle(self, has_time: Callable[[], bool]) -> bytes:
-        """Handle requests; return the answers that need not be waited for."""
+        """Handle requests, and send what there is."""
         session = self._session
         if session is None:
             return b""
@@ -89,40 +84,46 @@ class HttpConnection(ClientStream):
             self._take(session, request)
             if session.held >= MAX_GATHERED or not has_time():
                 break
-        return self._outcome(session)
-
-    def taken(self) -> None:
-        """Go on with what the session has kept: the client has read everything."""
-        ClientStream.taken(self)
         self._push()
+        return b""
 
-    def _chosen(self) -> HttpSession | None:
-        """Return a session for what the first octets begin; None if they may still be either."""
-        first = self._first[: len(PREFACE)]
-        if first == PREFACE:
-            return self._doh.http2_session(self.host)
-        return None if PREFACE.startswith(first) else self._doh.http1_session(self.host)
+    def end(self) -> None:
+        """Tell the client that no more requests are taken, and close the connection."""
+        self._say_goodbye(NO_ERROR)
+
+    def tire(self) -> None:
+        """End the connection if it has been idle for long enough, or if a request has been coming for too long."""
+        session = self._session
+        if session is not None and not self.has_ended:
+            since = session.oldest
+            if since is not None and self.streams.clock() - since > MAX_UNFINISHED:
+                self._end_flood()
+                return
+        ClientStream.tire(self)
 
     def _take(self, session: HttpSession, request: HttpRequest) -> None:
+        """Answer a request, now or later."""
         server = self._doh
         server.happened(StreamEvent.STREAM)
+        self._newcomer_from = ""
         question = question_of(request, server.path)
-        if isinstance(question, int):
-            self._refuse(session, request, question)
-            return
-        host = server.client_of(self.host, request)
-        if host is None:
-            self._refuse(session, request, 400)
-            return
-        answer = self.ask(question, host, partial(self._deliver, request))
-        if isinstance(answer, bytes):
-            session.respond(request, 200, answer_fields(answer, server.is_private()), answer)
-        elif answer is not None:
-            session.drop(request)
+        host = self.host
+        if isinstance(question, bytes):
+            asker = server.client_of(host, request)
+            if asker is not None:
+                answer = self.ask(question, asker, partial(self._deliver, request))
+                if isinstance(answer, bytes):
+                    self._answer(session, request, answer)
+                elif answer is not None:
+                    session.drop(request)
+                return
+            question = 400
+        session.respond(request, *page_of(question, server.path.decode()))
+        self._has_answered = True
 
-    def _refuse(self, session: HttpSession, request: HttpRequest, status: int) -> None:
-        status, fields, body = page_of(status, self._doh.path.decode())
-        session.respond(request, status, fields, body)
+    def _answer(self, session: HttpSession, request: HttpRequest, answer: bytes) -> None:
+        session.respond(request, 200, answer_fields(answer, self._doh.is_private), answer)
+        self._has_answered = True
 
     def _deliver(self, request: HttpRequest, answer: bytes | None) -> None:
         session = self._session
@@ -131,15 +132,40 @@ class HttpConnection(ClientStream):
         if answer is None:
             session.drop(request)
         else:
-            session.respond(request, 200, answer_fields(answer, self._doh.is_private()), answer)
+            self._answer(session, request, answer)
         self._push()
 
     def _push(self) -> None:
-        """Send what the session has."""
+        """Send what the session has; what the client's windows hold back is bounded as what it leaves unread is."""
         session = self._session
-        if session is not None and not self.has_ended and (octets := self._outcome(session)):
-            self.reply(octets)
+        while session is not None and not self.has_ended and not self.unsent:
+            octets = session.take(MAX_GATHERED)
+            if not octets:
+                break
+            if self._has_answered:
+                self._has_answered = False
+                self.reply(octets)
+            else:
+                self.transmit(octets)
+        if session is None or self.has_ended:
+            return
+        while self._resets < session.resets:
+            self._resets += 1
+            self.server.happened(StreamEvent.RESET)
+        if session.is_flooded or session.held + self.unsent > MAX_UNSENT:
+            self._end_flood()
+        elif session.is_over:
+            self.end()
 
-    def _outcome(self, session: HttpSession) -> bytes:
-        """Return what is to be sent now; the connection is ended if the session is over."""
-        raise NotImplementedError
+    def _end_flood(self) -> None:
+        """End the connection for what no client that means well does."""
+        self.server.happened(StreamEvent.FLOOD)
+        self._say_goodbye(ENHANCE_YOUR_CALM)
+
+    def _say_goodbye(self, code: int) -> None:
+        session = self._session
+        if session is not None and not self.has_ended:
+            session.finish(code)
+            if octets := session.take(MAX_GATHERED):
+                self.transmit(octets)
+        ClientStream.end(self)

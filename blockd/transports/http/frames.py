@@ -24,8 +24,8 @@ RESETS = 100.0  # requests that may be taken back at once: all that may be open
 RESETS_PER_SECOND = 10.0
 RESETS_PER_ANSWER = 0.25  # fronts take back what their clients no longer wait for
 
-NO_ERROR, PROTOCOL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM = 0, 1, 6, 11  # RFC 9113 section 7
-CANCEL = 8
+# RFC 9113 section 7
+NO_ERROR, PROTOCOL_ERROR, FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 6, 7, 8, 11
 
 _DATA, _HEADERS, _RST_STREAM, _CONTINUATION = 0, 1, 3, 9  # RFC 9113 section 6
 
@@ -48,11 +48,6 @@ class ClientFrames:
         self._counted = clock()
         self.resets = 0
         self.error = 0
-
-    @property
-    def has_octets(self) -> bool:
-        """Whether octets are left that are not read."""
-        return not self.error and len(self._octets) > self._at
 
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""

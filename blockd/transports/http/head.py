@@ -86,7 +86,7 @@ def read_head(octets: bytes, front_header: bytes) -> Http1Head:
         request.refusal = 400
     elif lengths:
         length = lengths[0]
-        if any(other != length for other in lengths) or not length.isdigit() or len(length) > MAX_LENGTH:
+        if len(set(lengths)) > 1 or not length.isdigit() or len(length) > MAX_LENGTH:
             request.refusal = 400
         else:
             head.length = int(length)

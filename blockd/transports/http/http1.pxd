@@ -17,6 +17,7 @@ cdef class Http1Session:
     cdef HttpRequest _pending
     cdef object _since
     cdef bint _keeps
+    cdef bint _is_fed
     cdef bytes _out
     cdef readonly bint is_over
     cdef readonly bint is_flooded
@@ -31,7 +32,7 @@ cdef class Http1Session:
     cpdef respond(self, HttpRequest request, int status, fields, bytes body)
 
     cpdef drop(self, HttpRequest request)
-    cpdef finish(self)
+    cpdef finish(self, int code=?)
     cpdef bytes take(self, Py_ssize_t most)
     cdef _end(self)
 

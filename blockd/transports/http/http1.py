@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from blockd.transports.http.chunks import Chunks
+from blockd.transports.http.frames import NO_ERROR
 from blockd.transports.http.head import Http1Head, read_head
 from blockd.transports.http.limits import MAX_HEADERS
 from blockd.transports.http.request import HttpRequest
@@ -34,6 +35,7 @@ class Http1Session:
         self._pending: HttpRequest | None = None  # handed out, and not answered
         self._since: float | None = None  # when the request that has not come whole began
         self._keeps = True
+        self._is_fed = False
         self._out = b""
         self.is_over = False
         self.is_flooded = False
@@ -55,14 +57,15 @@ class Http1Session:
         return self._since
 
     @property
-    def has_octets(self) -> bool:
-        """Whether `next_request` may find more in what has come."""
-        return not self.is_over and self._pending is None and bool(self._octets)
+    def has_more(self) -> bool:
+        """Whether `next_request` is to be called again without further octets."""
+        return self._is_fed and self._pending is None and not self.is_over
 
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""
         if not self.is_over:
             self._octets += octets
+            self._is_fed = True
 
     def next_request(self) -> HttpRequest | None:
         """Return the next request once the one before is answered, None if it has not come whole."""
@@ -73,10 +76,12 @@ class Http1Session:
         if self._head is None:
             self._head = self._next_head()
             if self._head is None:
+                self._is_fed = False
                 return None
         head = self._head
         request = head.request
         if not request.refusal and not self._take_body(head):
+            self._is_fed = False
             return None
         self._keeps = head.keeps and not request.refusal
         self._head = self._chunks = self._since = None
@@ -104,7 +109,7 @@ class Http1Session:
             request.is_open = False
             self._end()
 
-    def finish(self) -> None:
+    def finish(self, code: int = NO_ERROR) -> None:
         """Take no more requests; one that is handed out is answered."""
         self._keeps = False
         if self._pending is None:

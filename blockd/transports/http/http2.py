@@ -36,6 +36,7 @@ class Http2Session:
         self._ready: deque[HttpRequest] = deque()
         self._bodies: dict[int, bytes] = {}  # what is to be sent of responses
         self._goodbye = b""  # a GOAWAY that the library, which would send nothing after it, does not know of
+        self._is_fed = False
         self._is_leaving = False
         self._has_failed = False
         self.is_flooded = False
@@ -72,14 +73,15 @@ class Http2Session:
         return self._frames.resets
 
     @property
-    def has_octets(self) -> bool:
-        """Whether `next_request` may find more in what has come."""
-        return bool(self._ready) or (not self._has_failed and self._frames.has_octets)
+    def has_more(self) -> bool:
+        """Whether `next_request` is to be called again without further octets."""
+        return self._is_fed and not self._has_failed
 
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""
         if not self._has_failed:
             self._frames.feed(octets)
+            self._is_fed = True
 
     def next_request(self) -> HttpRequest | None:
         """Return the next request, None if it has not come whole."""
@@ -92,8 +94,9 @@ class Http2Session:
             if frame is None:
                 if self._frames.error:
                     self._fail(self._frames.error)
-                return None
+                break
             self._receive(frame)
+        self._is_fed = False
         return None
 
     def respond(self, request: HttpRequest, status: int, fields: Fields, body: bytes) -> None:
@@ -117,11 +120,11 @@ class Http2Session:
             self._leave(request.stream)
             self._http.reset_stream(request.stream, ErrorCodes.CANCEL)
 
-    def finish(self) -> None:
+    def finish(self, code: int = frames.NO_ERROR) -> None:
         """Take no more requests, and tell the client so."""
         if not self._is_leaving and not self._has_failed:
             self._is_leaving = True
-            self._goodbye = go_away(frames.NO_ERROR, self._http.highest_inbound_stream_id)
+            self._goodbye = go_away(code, self._http.highest_inbound_stream_id)
 
     def take(self, most: int) -> bytes:
         """Return octets to send, about `most` of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from blockd.transports.http.frames import NO_ERROR
 from blockd.transports.http.request import HttpRequest
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -44,8 +45,8 @@ class HttpSession(Protocol):
         """Take what has come."""
 
     @property
-    def has_octets(self) -> bool:
-        """Whether `next_request` may find more in what has come."""
+    def has_more(self) -> bool:
+        """Whether `next_request` is to be called again without further octets: it has not returned None since."""
 
     def next_request(self) -> HttpRequest | None:
         """Return the next request, None if it has not come whole."""
@@ -56,8 +57,8 @@ class HttpSession(Protocol):
     def drop(self, request: HttpRequest) -> None:
         """Leave a request without an answer: its stream is reset, over HTTP/1.1 the connection ends."""
 
-    def finish(self) -> None:
-        """Take no more requests, and tell the client so where the protocol has a way."""
+    def finish(self, code: int = NO_ERROR) -> None:
+        """Take no more requests, and tell the client so, over HTTP/2 with a code of RFC 9113 section 7."""
 
     def take(self, most: int) -> bytes:
         """Return octets to send, about `most` of them; nothing if there are none, or windows are full."""
