@@ -21,7 +21,7 @@ def client_of(header: bytes, values: bytes) -> str | None:
     None if the last element names none that can be read, such as `unknown` or an identifier that is obfuscated.
     """
     try:
-        last = values[-MAX_VALUE:].decode("ascii").rpartition(",")[2].strip()
+        last = values[-MAX_VALUE:].rpartition(b",")[2].decode("ascii").strip()
     except UnicodeDecodeError:
         return None
     if header == b"forwarded":
