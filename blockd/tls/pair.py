@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from typing import TYPE_CHECKING
 
 from blockd.errors import BadCertificate
 
-MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quantum signatures has some 60,000
+if TYPE_CHECKING:  # loaded only by whoever reads one
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +46,16 @@ def _wildcard(name: str) -> str:
 
 def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
     """Return a pair from two texts in PEM; raises BadCertificate if they are damaged or do not belong together."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError as error:
@@ -87,6 +89,8 @@ def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
 def _alternative_names(
     certificate: x509.Certificate,
 ) -> tuple[tuple[str, ...], tuple[IPv4Address | IPv6Address, ...]]:
+    from cryptography import x509
+
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -122,7 +122,7 @@ def test_a_client_names_dot_or_no_protocol(rig: Rig, run: Run, alpn: tuple[str, 
 def test_a_client_that_speaks_another_protocol_is_refused_with_an_alert(rig: Rig, run: Run) -> None:
     async def main() -> None:
         async with over_tls(rig) as served:
-            with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
                 await secured(served, context=client_context("h2", "http/1.1"))
             await connections(served, 0)
 
