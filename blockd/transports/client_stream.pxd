@@ -24,6 +24,7 @@ cdef class ClientStream(FrontedStream):
 
     cpdef ask(self, bytes message, str host, deliver)
     cpdef reply(self, octets)
+    cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
     cpdef ask_for_turn(self)
     cpdef end(self)
