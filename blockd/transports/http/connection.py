@@ -122,7 +122,7 @@ class HttpConnection(ClientStream):
         self._has_answered = True
 
     def _answer(self, session: HttpSession, request: HttpRequest, answer: bytes) -> None:
-        session.respond(request, 200, answer_fields(answer, self._doh.is_private), answer)
+        session.respond(request, 200, answer_fields(answer, self._doh.resolver.tells_clients_apart), answer)
         self._has_answered = True
 
     def _deliver(self, request: HttpRequest, answer: bytes | None) -> None:

@@ -11,8 +11,8 @@ _NOT_FOUND = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <meta name="robots" content="noindex">
 <title>404</title>
-<p>There is no page here. This server answers DNS over HTTPS (RFC 8484) at <code>{path}</code>, for clients that are set
-to use it.</p>
+<p>There is no page here. This server answers DNS over HTTPS (RFC 8484) at <code>{path}</code>, for clients that are
+set to use it.</p>
 <p lang="id">Tidak ada halaman di sini. Server ini menjawab DNS over HTTPS (RFC 8484) di <code>{path}</code>, untuk klien
 yang diatur untuk menggunakannya.</p>
 </html>
@@ -20,8 +20,8 @@ yang diatur untuk menggunakannya.</p>
 
 _SENTENCES = {
     HTTPStatus.BAD_REQUEST: (
-        "This request cannot be read as a DNS message (RFC 8484, section 4.1). Send it as the body of a POST, or by GET "
-        "as the parameter dns, in base64url without padding."
+        "This request cannot be read as a DNS message (RFC 8484, section 4.1). Send one as the body of a POST, or by "
+        "GET as the parameter dns, in base64url without padding."
     ),
     HTTPStatus.METHOD_NOT_ALLOWED: "Only GET and POST are answered here.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "A DNS message may have 4096 octets here.",

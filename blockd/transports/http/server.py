@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 from blockd.metrics import Closing, Row, Transport
-from blockd.names import Network
 from blockd.resolver import Resolver
 from blockd.resolver.clients import NetworkSet, packed_host
 from blockd.settings.encrypted import DohSettings
@@ -37,18 +35,16 @@ class DohServer(StreamServer):
         self,
         resolver: Resolver,
         settings: DohSettings,
-        tells_apart: Callable[[], bool],
         idle: float = IDLE,
         bounds: Bounds = BOUNDS,
         row: Row | None = None,
         pace: PaceBounds = PACE,
         tls: ServerTls | None = None,
     ) -> None:
-        """`tells_apart` returns whether clients may get different answers, so that no cache may share them."""
+        """See `StreamServer`; without `tls` front ends are answered alone."""
         super().__init__(resolver, idle, bounds, row, pace, tls)
         self.path = settings.path.encode()
-        self._tells_apart = tells_apart
-        self._plain_from = NetworkSet(Network.from_text(str(network)) for network in settings.plain_from)
+        self._plain_from = NetworkSet(settings.plain_from)
         self._has_fronts = bool(settings.plain_from)
         self._header = settings.client_header.encode()
 
@@ -71,11 +67,6 @@ class DohServer(StreamServer):
         A front end that says nothing asks for itself, as it does to see whether this server is well.
         """
         return client_of(self._header, request.front) if request.front else host
-
-    @property
-    def is_private(self) -> bool:
-        """Whether an answer may be another for other clients."""
-        return self._tells_apart()
 
     def _refusal(self, host: str) -> Closing | None:
         if self.may_be_plain(host):

@@ -48,14 +48,13 @@ def over_https(
     plain_from: Sequence[Network] = (),
     client_header: str = "",
     path: str = "/dns-query",
-    tells_apart: bool = False,
     has_tls: bool = True,
 ) -> contextlib.AbstractAsyncContextManager[Serving]:
     """Serve DNS over HTTPS on loopback."""
     settings = DohSettings.model_validate(
         {"path": path, "plain_from": [str(network) for network in plain_from], "client_header": client_header}
     )
-    kind = partial(DohServer, settings=settings, tells_apart=lambda: tells_apart)
+    kind = partial(DohServer, settings=settings)
     return serving(rig, idle, bounds, pace=pace, kind=kind, tls=server_tls([PAIR], ALPN) if has_tls else None)
 
 
@@ -74,7 +73,9 @@ class Http2Client:
     next_stream: int = 1
 
     @classmethod
-    async def connect(cls, served: Serving, host: str = "127.0.0.1", *, plain: bool = False, **values: int) -> Http2Client:
+    async def connect(
+        cls, served: Serving, host: str = "127.0.0.1", *, plain: bool = False, **values: int
+    ) -> Http2Client:
         """Connect, and send the preface with some settings, see `raw.settings`."""
         client = await (served.connect(host) if plain else served.connect(host, client_context("h2"), NAME))
         made = cls(client)

@@ -39,32 +39,32 @@ FLOW_CONTROL_ERROR = 3
 LEAST = 32  # frames of any kind that a client that means well may send at once
 
 
-def pings(client: RawClient) -> Iterator[bytes]:
+def pings(_: RawClient) -> Iterator[bytes]:
     while True:
         yield frame(PING, payload=bytes(8))
 
 
-def ping_answers(client: RawClient) -> Iterator[bytes]:
+def ping_answers(_: RawClient) -> Iterator[bytes]:
     while True:
         yield frame(PING, payload=bytes(8), flags=ACK)
 
 
-def empty_settings(client: RawClient) -> Iterator[bytes]:
+def empty_settings(_: RawClient) -> Iterator[bytes]:
     while True:
         yield frame(SETTINGS)
 
 
-def priorities(client: RawClient) -> Iterator[bytes]:
+def priorities(_: RawClient) -> Iterator[bytes]:
     for stream in range(1, 1 << 30, 2):
         yield frame(PRIORITY, stream, struct.pack("!IB", 0, 15))
 
 
-def windows(client: RawClient) -> Iterator[bytes]:
+def windows(_: RawClient) -> Iterator[bytes]:
     while True:
         yield frame(WINDOW_UPDATE, payload=(1).to_bytes(4))
 
 
-def unknown_frames(client: RawClient) -> Iterator[bytes]:
+def unknown_frames(_: RawClient) -> Iterator[bytes]:
     while True:
         yield frame(UNKNOWN, payload=b"x")
 

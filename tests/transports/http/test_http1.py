@@ -115,7 +115,9 @@ def test_a_client_that_waits_for_100_is_told_to_go_on() -> None:
     assert request.body == MESSAGE
 
 
-@pytest.mark.parametrize("target", [b"http://dns.example:80/dns-query?dns=AAAB", b"HTTPS://dns.example/dns-query?dns=AAAB"])
+@pytest.mark.parametrize(
+    "target", [b"http://dns.example:80/dns-query?dns=AAAB", b"HTTPS://dns.example/dns-query?dns=AAAB"]
+)
 def test_a_target_may_be_absolute(target: bytes) -> None:
     octets = GET.replace(b"/dns-query?dns=AAAB", target)
     assert requested(octets).target == b"/dns-query?dns=AAAB"

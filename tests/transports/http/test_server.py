@@ -12,13 +12,14 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Closing, Transport
-from blockd.names import Network
+from blockd.names import Network, key_from_text
+from blockd.orders import Scope
+from blockd.ruleset import FeedInput, Listing
 from blockd.transports import client_stream
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import HttpConnection
 from blockd.transports.http.limits import MAX_STREAMS
-from blockd.transports.http.server import IDLE
-from tests.resolver.rig import STRANGER, Rig, question
+from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.transports.connections import LISTED, Serving
 from tests.transports.http import raw
 from tests.transports.http.clients import (
@@ -108,15 +109,20 @@ def test_many_requests_in_one_piece_are_all_answered(rig: Rig, run: Run) -> None
             waiting = {client.post(message) for _ in range(MAX_STREAMS)}
             while waiting:
                 waiting.remove((await client.body())[0])
-            status = await http1(await served.connect(context=client_context("http/1.1"), name=NAME), posted(message) * 1)
+            status = await http1(
+                await served.connect(context=client_context("http/1.1"), name=NAME), posted(message) * 1
+            )
             assert status[0] == 200
 
     run(main())
 
 
 def test_an_answer_that_depends_on_the_client_is_private(rig: Rig, run: Run) -> None:
+    listings = [Listing(order(), Scope.BOTH, [key_from_text("telegram.org")])]
+    rig.enforce_feeds([FeedInput("zone", "rpz", 50, "", [order()], listings, asks_client=True)])
+
     async def main() -> None:
-        async with over_https(rig, tells_apart=True) as served:
+        async with over_https(rig) as served:
             client = await served.connect(context=client_context(), name=NAME)
             _, fields, _ = await http1(client, posted(question(LISTED).to_wire()))
             assert fields["cache-control"] == "private, max-age=60"
@@ -196,7 +202,7 @@ def test_plain_http_is_taken_from_front_ends_alone(rig: Rig, run: Run) -> None:
 def test_a_client_that_speaks_another_protocol_is_refused_with_an_alert(rig: Rig, run: Run) -> None:
     async def main() -> None:
         async with over_https(rig) as served:
-            with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
                 await served.connect(context=client_context("dot"), name=NAME)
 
     run(main())
@@ -231,7 +237,8 @@ def test_resets_are_counted_and_do_not_make_room_for_more_questions(
                 await other.body()
                 assert events(rig)["stream"] == most + 1, "those that were taken back wait as well"
             stream = client.post(question(LISTED).to_wire())
-            assert (await client.body())[0] == stream
+            while (await client.body())[0] != stream:
+                pass
 
     monkeypatch.setattr(client_stream, "MAX_PIPELINED", most)
     run(main())
@@ -368,9 +375,3 @@ def test_strangers_are_closed_at_once(rig: Rig, run: Run) -> None:
             assert served.server._refusal("127.0.0.2") is None
 
     run(main())
-
-
-def test_connections_are_kept_longer_than_over_tcp() -> None:
-    from blockd.transports.stream_server import IDLE as TCP_IDLE
-
-    assert IDLE > TCP_IDLE

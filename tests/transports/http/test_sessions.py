@@ -238,7 +238,9 @@ def test_no_octets_raise_anything(make: MakeSession, data: st.DataObject) -> Non
         payload = data.draw(
             st.one_of(st.binary(max_size=40), st.just(client.encoder.encode(post_fields(None), huffman=False)))
         )
-        kind, stream, flags = data.draw(st.tuples(kinds, st.sampled_from((0, 1, 2, 3, 5, 1 << 31)), st.integers(0, 255)))
+        kind, stream, flags = data.draw(
+            st.tuples(kinds, st.sampled_from((0, 1, 2, 3, 5, 1 << 31)), st.integers(0, 255))
+        )
         for request in client.send(frame(kind, stream, payload, flags)):
             if data.draw(st.booleans()):
                 client.session.respond(request, 200, SESSION_FIELDS, MESSAGE)
@@ -257,7 +259,8 @@ def test_a_session_is_freed_with_what_it_holds(make: MakeSession) -> None:
 
     now = Now()
     session = make(b"", now)
-    client = RawClient(lambda header, clock: session)
+    client = RawClient(make)
+    client.session = session
     client.greet(s4=0)
     (request,) = client.send(client.get())
     session.respond(request, 200, SESSION_FIELDS, MESSAGE)
