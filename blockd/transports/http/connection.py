@@ -38,7 +38,7 @@ class HttpConnection(ClientStream):
 
     def is_plain(self, octets: memoryview) -> bool:
         """Return whether a front end speaks without TLS."""
-        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.host)
+        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.peer)
 
     def secured(self, alpn: str) -> None:
         """Speak what was agreed on; the first octets tell if nothing was."""
@@ -107,6 +107,9 @@ class HttpConnection(ClientStream):
         server.happened(StreamEvent.STREAM)
         self._newcomer_from = ""
         question = question_of(request, server.path)
+        if self._lacks_header and not isinstance(question, bytes):
+            self._refuse_header()
+            return
         host = self.host
         if isinstance(question, bytes):
             asker = server.client_of(host, request)
