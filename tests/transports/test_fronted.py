@@ -118,13 +118,15 @@ class Fronts:
 
 
 @contextlib.asynccontextmanager
-async def fronts(folder: Path, where: str, bounds: Bounds = BOUNDS, **serving: Any) -> AsyncIterator[Fronts]:
+async def fronts(
+    folder: Path, where: str, bounds: Bounds = BOUNDS, idle: float = NEVER, **serving: Any
+) -> AsyncIterator[Fronts]:
     """Serve on loopback; at the end nothing of any connection may be left."""
     service = {"networks": SERVED, "proxies": (Network.from_text(FRONT),), **serving}
     rig = Rig(folder, selftest=SelfTestIdentity(KEY, 0), serving=service)
     rig.enforce([(order(), ["telegram.org"])])
     tls = None if where == PLAIN else server_tls([certificate()], ALPN)
-    server = (TcpServer if where == PLAIN else DotServer)(rig.resolver, idle=NEVER, bounds=bounds, row=rig.row, tls=tls)
+    server = (TcpServer if where == PLAIN else DotServer)(rig.resolver, idle=idle, bounds=bounds, row=rig.row, tls=tls)
     with socket.create_server((OTHER, 0)) as sock:
         server.start(sock)
         made = Fronts(rig, server, sock.getsockname(), where)
@@ -299,6 +301,19 @@ def test_header_that_comes_octet_by_octet_is_waited_for(tmp_path: Path, run: Run
                 await asyncio.sleep(0)
             assert (await client.receive()).answer
             assert made.hosts == [("192.0.2.200", FRONT)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("host", [FRONT, OTHER])
+def test_header_that_never_comes_whole_is_waited_for_no_longer_than_a_question(
+    tmp_path: Path, run: Run, host: str
+) -> None:
+    async def main() -> None:
+        async with fronts(tmp_path, PLAIN, idle=0.05) as made:
+            client = await made.connect(header("192.0.2.200")[:11], host)
+            assert await client.ended()
+            assert made.refused == 0
 
     run(main())
 

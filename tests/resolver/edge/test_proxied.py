@@ -81,16 +81,23 @@ class Asking:
 
     async def ask(self, octets: bytes, host: str = FRONT) -> dns.message.Message:
         """Return the answer to a datagram from an address."""
-        sock = self._from(host)
-        sock.send(octets)
+        self.send(octets, host)
+        return await self.receive(host)
+
+    def send(self, octets: bytes, host: str = FRONT) -> None:
+        """Send a datagram from an address."""
+        self._from(host).send(octets)
+
+    async def receive(self, host: str = FRONT) -> dns.message.Message:
+        """Return the next answer that comes to an address."""
         async with asyncio.timeout(PATIENCE):
-            return dns.message.from_wire(await asyncio.get_running_loop().sock_recv(sock, 65535))
+            return dns.message.from_wire(await asyncio.get_running_loop().sock_recv(self._from(host), 65535))
 
     async def is_dropped(self, octets: bytes, host: str = FRONT) -> bool:
         """Return whether a datagram gets no answer, and is counted as dropped, before one behind it is answered."""
         numbers = self.rig.row.numbers
         before = numbers[REFUSED]
-        self._from(host).send(octets)
+        self.send(octets, host)
         after = question("after.telegram.org").to_wire()
         answer = await self.ask(header(CLIENT) + after if host == FRONT else after, host)
         return answer.id == int.from_bytes(after[:2]) and numbers[REFUSED] == before + 1
@@ -183,6 +190,31 @@ def test_groups_go_by_the_client_in_the_header(tmp_path: Path) -> None:
         }
 
     serve(rig_with(tmp_path, groups=[ClientGroup.model_validate(free)]), test)
+
+
+def test_those_who_wait_for_the_same_answer_get_what_applies_to_each(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    free = {"name": "free", "networks": ["192.0.2.201"], "feeds": []}
+    rig = rig_with(tmp_path, upstream.upstream, groups=[ClientGroup.model_validate(free)])
+    to = "leads.example. 300 IN CNAME telegram.org.", "telegram.org. 300 IN A 198.51.100.1"
+    upstream.plan("leads.example", "A", *to)
+
+    async def test(asking: Asking) -> None:
+        expected = {}
+        with upstream.held():
+            for host, address in (("192.0.2.200", "192.0.2.80"), ("192.0.2.201", "198.51.100.1")) * 3:
+                asked = question("leads.example")
+                asked.id = len(expected)
+                expected[asked.id] = address
+                asking.send(header(host) + asked.to_wire())
+            await asyncio.to_thread(upstream.wait_for, 1)
+        for _ in range(len(expected)):
+            answer = await asking.receive()
+            assert answer.answer[-1][0].to_text() == expected.pop(answer.id)
+
+    serve(rig, test)
+    assert len(upstream.seen) == 1
 
 
 def test_rules_of_zones_about_clients_go_by_the_client_in_the_header(tmp_path: Path) -> None:
