@@ -32,7 +32,6 @@ from blockd.transports.http._nghttp2 cimport (
     nghttp2_session_callbacks_set_on_frame_recv_callback,
     nghttp2_session_callbacks_set_on_header_callback,
     nghttp2_session_callbacks_set_on_stream_close_callback,
-    nghttp2_session_consume,
     nghttp2_session_consume_connection,
     nghttp2_session_del,
     nghttp2_session_get_last_proc_stream_id,
@@ -205,8 +204,8 @@ cdef class NativeHttp2Session:
         self._check(
             nghttp2_submit_response(self.session, request.stream, headers, count + 1, &provider if body else NULL)
         )
-        if not body and request.refusal:
-            self._reset(request.stream, 0)
+        if not body:
+            self.requests.pop(request.stream, None)
 
     cpdef drop(self, HttpRequest request):
         """Reset the stream of a request that is not answered."""
@@ -280,8 +279,8 @@ cdef class NativeHttp2Session:
         """Collect a body. The connection's window opens again once it is whole, which bounds those that are not."""
         cdef HttpRequest request
         found = self.begun.get(stream)
-        if found is None:
-            return self._check(nghttp2_session_consume(self.session, stream, size))
+        if found is None:  # what is left of a body that is refused: no more of it than the stream's window
+            return self._check(nghttp2_session_consume_connection(self.session, size))
         request = found[0]
         request.flow += <int>size
         request.body = request.body + octets[:size]
@@ -296,7 +295,7 @@ cdef class NativeHttp2Session:
         self.requests[stream] = request
         self.ready.append(request)
         self.frames.asked()
-        return self._check(nghttp2_session_consume(self.session, stream, request.flow)) if request.flow else 0
+        return self._check(nghttp2_session_consume_connection(self.session, request.flow)) if request.flow else 0
 
     cdef int _leave(self, int32_t stream) except -1:
         """Forget a stream that has ended."""
@@ -317,15 +316,12 @@ cdef class NativeHttp2Session:
         cdef list entry = self.bodies[stream]
         cdef bytes body = entry[0]
         cdef Py_ssize_t at = entry[1], size = min(<Py_ssize_t>most, len(body) - at)
-        cdef HttpRequest request
         memcpy(out, PyBytes_AS_STRING(body) + at, size)
         self.held -= size
         entry[1] = at + size
         if at + size == len(body):
             flags[0] |= NGHTTP2_DATA_FLAG_EOF
-            request = self.requests.get(stream)
-            if request is not None and request.refusal:  # the client has not ended it (RFC 9113 section 8.1)
-                self._reset(stream, 0)
+            self.requests.pop(stream, None)
         return size
 
     cdef int _reset(self, int32_t stream, uint32_t code) except -1:

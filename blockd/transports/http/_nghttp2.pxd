@@ -79,7 +79,6 @@ cdef extern from "<nghttp2/nghttp2.h>":
     void nghttp2_session_del(nghttp2_session *)
     ssize_t nghttp2_session_mem_recv(nghttp2_session *, const uint8_t *, size_t)
     ssize_t nghttp2_session_mem_send(nghttp2_session *, const uint8_t **)
-    int nghttp2_session_consume(nghttp2_session *, int32_t, size_t)
     int nghttp2_session_consume_connection(nghttp2_session *, size_t)
     int nghttp2_session_terminate_session(nghttp2_session *, uint32_t)
     int32_t nghttp2_session_get_last_proc_stream_id(nghttp2_session *)

@@ -10,12 +10,12 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
-from h2.exceptions import DenialOfServiceError, H2Error, StreamClosedError
+from h2.exceptions import DenialOfServiceError, H2Error
 from h2.settings import SettingCodes, Settings
 
 from blockd.transports.http import frames
 from blockd.transports.http.frames import ClientFrames
-from blockd.transports.http.limits import MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE, MAX_STREAMS
+from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE, MAX_STREAMS
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import Fields
 
@@ -36,6 +36,7 @@ class Http2Session:
         self._ready: deque[HttpRequest] = deque()
         self._bodies: dict[int, bytes] = {}  # what is to be sent of responses
         self._goodbye = b""  # a GOAWAY that the library, which would send nothing after it, does not know of
+        self._consumed = 0  # octets of bodies by which the connection's window is not open again yet
         self._is_fed = False
         self._is_leaving = False
         self._has_failed = False
@@ -112,7 +113,7 @@ class Http2Session:
             self._bodies[stream] = body
             self.held += len(body)
         else:
-            self._sent_whole(stream)
+            del self._requests[stream]
 
     def drop(self, request: HttpRequest) -> None:
         """Reset the stream of a request that is not answered."""
@@ -183,7 +184,7 @@ class Http2Session:
         request = self._begun[event.stream_id][0] if event.stream_id in self._begun else None
         flow = event.flow_controlled_length or 0
         if request is None:
-            self._consume(event.stream_id, flow)
+            self._consume(flow)
             return
         request.flow += flow
         request.body += event.data
@@ -197,17 +198,20 @@ class Http2Session:
         self._requests[stream] = request
         self._ready.append(request)
         self._frames.asked()
-        self._consume(stream, request.flow)
+        self._consume(request.flow)
 
-    def _consume(self, stream: int, flow: int) -> None:
-        if flow:
-            self._http.acknowledge_received_data(flow, stream)
+    def _consume(self, flow: int) -> None:
+        """Open the connection's window again; that of a stream is larger than any body that is taken."""
+        self._consumed += flow
+        if self._consumed >= MAX_BODIES // 2:
+            self._http.increment_flow_control_window(self._consumed)
+            self._consumed = 0
 
     def _leave(self, stream: int) -> None:
         """Forget a stream that has been reset."""
         begun = self._begun.pop(stream, None)
         if begun is not None:
-            self._consume(stream, begun[0].flow)
+            self._consume(begun[0].flow)
         request = self._requests.pop(stream, None)
         if request is not None:
             request.is_open = False
@@ -228,15 +232,7 @@ class Http2Session:
             self._bodies[stream] = body
         else:
             del self._bodies[stream]
-            self._sent_whole(stream)
-
-    def _sent_whole(self, stream: int) -> None:
-        request = self._requests.pop(stream)
-        if request.refusal:  # the client has not ended it (RFC 9113 section 8.1)
-            try:
-                self._http.reset_stream(stream, ErrorCodes.NO_ERROR)
-            except StreamClosedError:
-                return
+            del self._requests[stream]
 
     def _fail(self, code: int) -> None:
         self._goodbye = go_away(code, self._http.highest_inbound_stream_id)

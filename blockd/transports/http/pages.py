@@ -13,8 +13,8 @@ _NOT_FOUND = """<!DOCTYPE html>
 <title>404</title>
 <p>There is no page here. This server answers DNS over HTTPS (RFC 8484) at <code>{path}</code>, for clients that are
 set to use it.</p>
-<p lang="id">Tidak ada halaman di sini. Server ini menjawab DNS over HTTPS (RFC 8484) di <code>{path}</code>, untuk klien
-yang diatur untuk menggunakannya.</p>
+<p lang="id">Tidak ada halaman di sini. Server ini menjawab DNS over HTTPS (RFC 8484) di <code>{path}</code>, untuk
+klien yang diatur untuk menggunakannya.</p>
 </html>
 """
 

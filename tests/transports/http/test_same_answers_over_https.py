@@ -1,11 +1,11 @@
-"""The same questions over HTTPS have the answers that they have over TCP, but for padding."""
+"""The same questions over HTTPS have the answers that they have over TLS."""
 
 from __future__ import annotations
 
 import dns.message
 
 from blockd.dns import types
-from blockd.transports import TcpServer
+from blockd.transports import DotServer
 from tests.resolver.rig import Rig
 from tests.transports.http import raw
 from tests.transports.http.clients import Http2Client, over_https
@@ -37,7 +37,7 @@ async def over_http2(rig: Rig, asked: list[bytes]) -> dict[int, bytes]:
     return answers
 
 
-def test_two_thousand_questions_have_the_same_answers_over_tcp_and_https(
+def test_two_thousand_questions_have_the_same_answers_over_tls_and_https(
     rig: Rig, upstream: UpstreamSimulator, run: Run
 ) -> None:
     prepare(rig, upstream)
@@ -45,9 +45,9 @@ def test_two_thousand_questions_have_the_same_answers_over_tcp_and_https(
     assert len(asked) > COUNT * 0.9
 
     async def main() -> None:
-        tcp, doh = await over_stream(rig, asked, TcpServer), await over_http2(rig, asked)
-        assert len(tcp) == len(doh) == len(asked)
-        differing = [number for number in tcp if essence(tcp[number]) != essence(doh[number])]
+        dot, doh = await over_stream(rig, asked, DotServer), await over_http2(rig, asked)
+        assert len(dot) == len(doh) == len(asked)
+        differing = [number for number in dot if essence(dot[number]) != essence(doh[number])]
         assert [dns.message.from_wire(doh[number], ignore_trailing=True) for number in differing] == []
         assert not any(map(is_cut, doh.values()))
 

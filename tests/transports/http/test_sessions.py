@@ -30,6 +30,7 @@ from tests.transports.http.raw import (
     RST_STREAM,
     SESSION_FIELDS,
     SETTINGS,
+    WINDOW_UPDATE,
     MakeSession,
     RawClient,
     frame,
@@ -140,11 +141,15 @@ def test_a_body_that_is_too_long_is_refused_before_it_ends(make: MakeSession) ->
     assert (request.refusal, request.body) == (413, b"")
     client.session.respond(request, 413, (), b"too long")
     said = client.taken()
-    reset = next(one for one in said if one.kind == RST_STREAM)
-    assert (reset.stream, reset.code) == (stream, codes.NO_ERROR)
-    assert [one.payload for one in said if one.kind == DATA] == [b"too long"]
-    assert client.send(frame(DATA, stream, bytes(100), END_STREAM)) == []
+    assert [(one.payload, one.flags) for one in said if one.kind == DATA] == [(b"too long", END_STREAM)]
+    for _ in range(3):
+        assert client.send(frame(DATA, stream, bytes(10_000))) == []
+        said += client.taken()
+    assert client.send(frame(DATA, stream, bytes(10_000), END_STREAM)) == []
+    assert not [one for one in said if one.kind == WINDOW_UPDATE and one.stream], "the client is not asked for more"
+    assert sum(int.from_bytes(one.payload) for one in said if one.kind == WINDOW_UPDATE) > 30_000
     assert not client.session.is_over
+    assert client.session.open_requests == 0
     assert len(client.send(client.get())) == 1
 
 
