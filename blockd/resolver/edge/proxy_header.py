@@ -14,6 +14,7 @@ from blockd.errors import BadProxyHeader
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # no question begins so: it would have 13 questions, and the opcode 1
 FIXED_HEADER = 16  # octets of signature, command, family and length
+LOCAL_HEADER = SIGNATURE + b"\x20\0\0\0"  # of what a front end asks for itself
 MAX_HEADER = 512  # octets, with all TLVs: as much as dnsdist and PowerDNS Recursor take unless told otherwise
 
 _VERSION_2 = 2

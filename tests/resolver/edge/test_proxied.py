@@ -201,7 +201,7 @@ def test_those_who_wait_for_the_same_answer_get_what_applies_to_each(
     upstream.plan("leads.example", "A", *to)
 
     async def test(asking: Asking) -> None:
-        expected = {}
+        expected: dict[int, str] = {}
         with upstream.held():
             for host, address in (("192.0.2.200", "192.0.2.80"), ("192.0.2.201", "198.51.100.1")) * 3:
                 asked = question("leads.example")
