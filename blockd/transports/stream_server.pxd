@@ -28,5 +28,5 @@ cdef class StreamServer:
     cpdef has_read(self, str host, connection)
     cpdef is_half_open(self, str host, connection)
     cpdef is_half_open_no_more(self, str host, connection)
-    cpdef happened(self, event)
+    cpdef happened(self, event, int times=?)
     cpdef _begin_turn(self)

@@ -124,10 +124,10 @@ class StreamServer:
         """Note that its handshake is complete, or that it is closed."""
         self.half_open.leave(keys_of(host)[1], connection)
 
-    def happened(self, event: StreamEvent) -> None:
+    def happened(self, event: StreamEvent, times: int = 1) -> None:
         """Count what happened on a connection."""
         if self._row is not None:
-            self._row.happened(self.transport, event)
+            self._row.happened(self.transport, event, times)
 
     def _begin_turn(self) -> None:
         self.turns.begin()

@@ -13,10 +13,12 @@ from blockd.transports.http.request import HttpRequest
 CONTENT_TYPE = b"application/dns-message"
 MAX_PARAMETER = -(-MAX_MESSAGE * 4 // 3)  # octets of a message in base64url
 PARAMETER = b"dns="
+MAX_KNOWN = 3600  # seconds
 
 _ANSWER = types.QR >> 8  # in the third octet
-_TYPE_FIELD = (b"content-type", CONTENT_TYPE)
-_NO_STORE = (b"cache-control", b"no-store")
+# Header fields by seconds below MAX_KNOWN: most answers have one of few TTLs, or are of the cache's last hour.
+_shared: dict[int, tuple[tuple[bytes, bytes], tuple[bytes, bytes]]] = {}
+_private: dict[int, tuple[tuple[bytes, bytes], tuple[bytes, bytes]]] = {}
 _ALPHABET = bytes.maketrans(b"-_+/", b"+/\xff\xff")  # base64url into base64, which it does not take itself
 
 
@@ -24,9 +26,11 @@ def question_of(request: HttpRequest, path: bytes) -> bytes | int:
     """Return the DNS message that a request to `path` has, or the status with which it is refused."""
     if request.refusal:
         return request.refusal
-    where, _, query = request.target.partition(b"?")
+    where, query = request.target, b""
     if where != path:
-        return 404
+        where, _, query = where.partition(b"?")
+        if where != path:
+            return 404
     method = request.method
     if method == b"POST":
         kind = request.content_type
@@ -56,9 +60,17 @@ def question_of(request: HttpRequest, path: bytes) -> bytes | int:
 def answer_fields(message: bytes, is_private: bool) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
     """Return the header fields of an answer; `is_private` is whether it may be another for other clients."""
     seconds = freshness_seconds(message)
-    if seconds < 0:
-        return _TYPE_FIELD, _NO_STORE
-    return _TYPE_FIELD, (b"cache-control", b"private, max-age=%d" % seconds if is_private else b"max-age=%d" % seconds)
+    known = _private if is_private else _shared
+    fields: tuple[tuple[bytes, bytes], tuple[bytes, bytes]] | None = known.get(seconds)
+    if fields is None:
+        if seconds < 0:
+            control = b"no-store"
+        else:
+            control = b"private, max-age=%d" % seconds if is_private else b"max-age=%d" % seconds
+        fields = (b"content-type", CONTENT_TYPE), (b"cache-control", control)
+        if seconds < MAX_KNOWN:
+            known[seconds] = fields
+    return fields
 
 
 def _decoded(octets: bytes) -> bytes | None:
