@@ -32,13 +32,13 @@ def question_of(request: HttpRequest, path: bytes) -> bytes | int:
         if where != path:
             return 404
     method = request.method
+    message: bytes | None = None
     if method == b"POST":
         kind = request.content_type
         if kind != CONTENT_TYPE and kind.partition(b";")[0].strip().lower() != CONTENT_TYPE:
             return 415
         message = request.body
     elif method == b"GET":
-        message = None
         for part in query.split(b"&"):
             if part.startswith(PARAMETER):
                 if message is not None:
@@ -46,13 +46,9 @@ def question_of(request: HttpRequest, path: bytes) -> bytes | int:
                 if len(part) - len(PARAMETER) > MAX_PARAMETER:
                     return 414
                 message = _decoded(part[len(PARAMETER) :])
-                if message is None:
-                    return 400
-        if message is None:
-            return 400
     else:
         return 405
-    if len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
+    if message is None or len(message) < types.HEADER_SIZE or message[2] & _ANSWER:
         return 400
     return message
 
@@ -73,10 +69,10 @@ def answer_fields(message: bytes, is_private: bool) -> tuple[tuple[bytes, bytes]
     return fields
 
 
-def _decoded(octets: bytes) -> bytes | None:
-    """Return what base64url stands for, None if it is not that; padding is needless (RFC 8484 section 4.1)."""
+def _decoded(octets: bytes) -> bytes:
+    """Return what base64url stands for, nothing if it is not that; padding is needless (RFC 8484 section 4.1)."""
     octets = octets.translate(_ALPHABET)
     try:
         return binascii.a2b_base64(octets + b"=" * (-len(octets) % 4), strict_mode=True)
     except binascii.Error:
-        return None
+        return b""
