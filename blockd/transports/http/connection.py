@@ -40,12 +40,12 @@ class HttpConnection(ClientStream):
 
     def is_plain(self, octets: memoryview) -> bool:
         """Return whether a front end speaks without TLS."""
-        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.host)
+        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.peer)
 
     def secured(self, alpn: str) -> None:
         """Speak what was agreed on; the first octets tell if nothing was."""
         if alpn:
-            self._session = self._doh.session(alpn == HTTP2, self.host)
+            self._session = self._doh.session(alpn == HTTP2, self.peer)
 
     def forget(self) -> None:
         """Let go what is kept of requests."""
@@ -62,7 +62,7 @@ class HttpConnection(ClientStream):
         first = self._first[: len(PREFACE)]
         if first != PREFACE and PREFACE.startswith(first):
             return False  # it may be either
-        session = self._session = self._doh.session(first == PREFACE, self.host)
+        session = self._session = self._doh.session(first == PREFACE, self.peer)
         session.feed(self._first)
         self._first = b""
         return True
@@ -108,6 +108,9 @@ class HttpConnection(ClientStream):
         self._asked += 1
         self._newcomer_from = ""
         question = question_of(request, self._path)
+        if self._lacks_header and isinstance(question, int):
+            self._refuse_header()
+            return
         host: str | None = self.host
         if request.front:
             host = self._doh.client_of(request)

@@ -57,8 +57,9 @@ class DohServer(StreamServer):
         return self._has_fronts and packed_host(host) in self._plain_from
 
     def session(self, is_http2: bool, host: str) -> HttpSession:
-        """Return a session for a connection from a host."""
-        header = self._header if self.may_be_plain(host) else b""
+        """Return a session for a connection from a host; one that sends PROXY protocol headers says there who asks."""
+        says = self.may_be_plain(host) and not self.resolver.clients.is_proxy(host)
+        header = self._header if says else b""
         return (http2_session if is_http2 else Http1Session)(header, self.streams.clock)
 
     def client_of(self, request: HttpRequest) -> str | None:
