@@ -8,6 +8,7 @@ from blockd.transports.fronted_stream cimport FrontedStream
 cdef class ClientStream(FrontedStream):
     cdef set _waiting
     cdef double _idle
+    cdef double _touched
     cdef readonly double _deadline
     cdef bint _half_closed
     cdef readonly object _tls
@@ -22,7 +23,9 @@ cdef class ClientStream(FrontedStream):
     cpdef bytes handle(self, has_time)
     cpdef forget(self)
 
+    @cython.locals(server=StreamServer)
     cpdef ask(self, bytes message, str host, deliver)
+
     cpdef reply(self, octets)
     cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
@@ -48,5 +51,8 @@ cdef class ClientStream(FrontedStream):
     cdef _end_half_open(self, event)
     cdef _send_sealed(self)
     cdef _end_if_owed_nothing(self)
+
+    @cython.locals(now=double)
     cdef _touch(self)
-    cdef _restart_idle_time(self)
+
+    cdef _restart_idle_time(self, double now)

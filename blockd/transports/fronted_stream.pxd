@@ -1,10 +1,11 @@
 # The types with which fronted_stream.py is compiled.
 
+from blockd.transports.stream_server cimport StreamServer
 from blockd.transports.stream_sockets cimport StreamSocket
 
 
 cdef class FrontedStream(StreamSocket):
-    cdef readonly object server
+    cdef readonly StreamServer server
     cdef readonly str peer
     cdef readonly str host
     cdef readonly bint has_ended

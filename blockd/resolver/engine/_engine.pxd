@@ -30,6 +30,7 @@ cdef struct Looked:
 
 cdef class NativeEngine(Asking):
     cdef object _wall_clock
+    cdef bytearray _stream_out  # the answer over a stream that is being made
     cdef uint32_t[::1] cells  # of the sketch of traffic
     cdef uint64_t sketch_k0
     cdef uint64_t sketch_k1

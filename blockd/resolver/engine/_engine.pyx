@@ -60,6 +60,7 @@ cdef class NativeEngine(Asking):
             self.sketch_k1 = int.from_bytes(traffic.key[8:], "little")
         cdef int i
         memset(self.in_headers, 0, sizeof(self.in_headers))
+        self._stream_out = bytearray(types.MAX_TCP)
         for i in range(IN_BATCH):
             self.in_vectors[i].iov_base = self.in_buffers[i]
             self.in_vectors[i].iov_len = RECEIVED
@@ -83,7 +84,7 @@ cdef class NativeEngine(Asking):
         cdef Result result = DECLINED
         cdef const uint8_t *octets = <const uint8_t *><const char *>packet
         cdef uint32_t size = len(packet)
-        cdef bytearray out
+        cdef uint8_t *out
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
@@ -95,13 +96,13 @@ cdef class NativeEngine(Asking):
                     self._leave(&looked.question, client_of(&peer), True, small, &written, self._clock())
                     return small[:written] if written else Outcome.SILENCE
             else:
-                out = bytearray(types.MAX_TCP)
+                out = <uint8_t *><char *>self._stream_out
                 result = self._handle(
-                    &looked, octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock()
+                    &looked, octets, size, &peer, -2 - <int>transport, out, &written, self._clock()
                 )
                 if result == ANSWERED:
                     self._leave(&looked.question, client_of(&peer), False, NULL, &written, 0)
-                    return bytes(out[:written])
+                    return out[:written]
             if result == SILENT:
                 return Outcome.SILENCE
         return self._pipeline.begin(packet, host, transport, idle)
