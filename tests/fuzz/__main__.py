@@ -34,6 +34,9 @@ TESTS = (
     "tests/ruleset/test_hashed_names.py",
     "tests/ruleset/test_table.py",
     "tests/settings/test_load.py",
+    "tests/tls/test_hostile_streams.py",
+    "tests/tls/test_session.py",
+    "tests/tls/test_tickets.py",
 )
 
 

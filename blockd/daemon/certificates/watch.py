@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterator, Sequence
 
-from blockd.daemon.certificates.handed import hand_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import Sender
@@ -100,12 +99,12 @@ class CertificateWatch:
 
     def _hand_on(self) -> None:
         try:
-            descriptor = hand_over(self.pairs)
+            handed = HandedCertificates.of(self.pairs)
         except OSError as error:  # memory or files are short: again in a minute
             log.error("Certificates cannot be handed to the workers yet: %s; they use those before.", cause_of(error))
             return
-        self._sender.send({"certificates": len(self.pairs)}, descriptor)
-        os.close(descriptor)
+        self._sender.send({"certificates": len(self.pairs)}, handed.descriptor)
+        handed.close()
 
     def status(self, now: float) -> tuple[CertificateStatus, ...]:
         """Return what is told of each at `now`."""

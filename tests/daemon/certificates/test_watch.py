@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.certificates.handed import take_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.watch import AGAIN, LOOK, CertificateWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.timing import Timing
@@ -45,7 +45,7 @@ class Watched:
     def send(self, message: Message, descriptor: int | None = None, /) -> None:
         assert message == {"certificates": 2}
         assert descriptor is not None
-        self.sent.append(take_over(descriptor))
+        self.sent.append(HandedCertificates(descriptor).pairs())
 
     def write(self, name: str, chain: bytes, key: bytes) -> None:
         """Replace both files, each whole."""
