@@ -27,6 +27,7 @@ TESTS = (
     "tests/resolver/test_native.py",
     "tests/resolver/test_native_turns.py",
     "tests/resolver/test_twin.py",
+    "tests/resolver/test_twin_options.py",
     "tests/resolver/test_twin_sockets.py",
     "tests/ruleset/building/test_buckets.py",
     "tests/ruleset/versions/test_diff.py",
