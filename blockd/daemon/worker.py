@@ -148,6 +148,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         front_ends=tuple(settings.clients.front_ends),
         limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
         cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
+        server_id=settings.server_id,
     )
     instruments = Instruments(
         clock=time.monotonic,

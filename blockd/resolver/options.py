@@ -55,6 +55,7 @@ class Service:
     front_ends: tuple[Network, ...] = ()
     limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
     cookies: ServerCookies | None = None  # None if clients get no cookies
+    server_id: str = ""  # what tells this server from others, for clients that ask; empty to tell nobody
 
 
 @dataclass(frozen=True, slots=True)
