@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.dns import types
+from blockd.doctor import handshake
 from blockd.doctor.exchange import ask, is_answer
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.errors import BadMessage, UpstreamFailure
+from blockd.names import Network
 from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.forwarding.questions import is_error_alone
@@ -31,7 +33,9 @@ from blockd.resolver.machine.system import System
 from blockd.resolver.reading.refusals import refusal_text
 from blockd.resolver.response import parse
 from blockd.resolver.streams import ask_over_stream, socket_address
-from blockd.settings import SocketAddress, Upstream
+from blockd.settings import Certificate, SocketAddress, Upstream
+from blockd.tls import CertificatePair, read_pair
+from blockd.tls.pair import MAX_FILE
 from blockd.transports import binding as sockets
 
 MARGIN = 1.0  # seconds longer than blockd would wait for an upstream's answer; all are asked at once
@@ -171,6 +175,21 @@ class Machine(System):
         except (OSError, ValueError):
             return None
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
+
+    def pair(self, certificate: Certificate) -> CertificatePair:
+        """Return a certificate of the config with its key; raises BadCertificate, and OSError if it cannot be read."""
+        with certificate.chain.open("rb") as chain, certificate.key.open("rb") as key:
+            return read_pair(str(certificate.chain), chain.read(MAX_FILE), key.read(MAX_FILE))
+
+    def why_not_trusted(self, pair: CertificatePair, name: str) -> str:
+        """Return why a client with this machine's authorities refuses a chain as that of `name`, else an empty text."""
+        return handshake.why_not_trusted(pair, name)
+
+    def shake_hands(
+        self, address: SocketAddress, alpn: Sequence[str], name: str, fronts: Sequence[Network]
+    ) -> handshake.Handshake:
+        """Agree on TLS with a listener of this machine, as `handshake.shake_hands` does."""
+        return handshake.shake_hands(address, alpn, name, fronts)
 
     def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
         """Ask upstreams, all at the same time, and wait a little longer than `timeout` seconds for their answers."""
