@@ -8,7 +8,13 @@ from ipaddress import IPv4Address, IPv6Address
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from blockd.errors import BadCertificate
 
@@ -17,7 +23,7 @@ MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quan
 
 @dataclass(frozen=True, slots=True)
 class CertificatePair:
-    """A chain, the server's certificate first, and the key to that, both in PEM; what it says is read off once."""
+    """A chain, the server's certificate first, and the key to that, both in PEM and with nothing else in it."""
 
     source: str  # the path of the chain, for sentences and labels
     chain: bytes
@@ -67,7 +73,15 @@ def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
         raise BadCertificate(source, f"the key of {source} belongs to another certificate")
     names, addresses = _alternative_names(first)
     begins, ends = (moment.timestamp() for moment in (first.not_valid_before_utc, first.not_valid_after_utc))
-    return CertificatePair(source, chain, key, names, addresses, begins, ends)
+    return CertificatePair(
+        source,
+        b"".join(one.public_bytes(Encoding.PEM) for one in certificates),
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        names,
+        addresses,
+        begins,
+        ends,
+    )
 
 
 def _alternative_names(
