@@ -14,7 +14,7 @@ from blockd.transports import TcpServer
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import PaceBounds
-from blockd.transports.tcp import PACE
+from blockd.transports.stream_server import PACE
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
@@ -100,4 +100,4 @@ def numbered(names: Sequence[str]) -> list[dns.message.Message]:
 async def connections(served: Serving, count: int) -> list[TcpConnection]:
     """Wait until the server has that many connections, and return them."""
     await until(lambda: len(served.server.connections) == count)
-    return list(served.server.connections)
+    return [one for one in served.server.connections if isinstance(one, TcpConnection)]
