@@ -35,5 +35,7 @@ NOT_RUN = {
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
     "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares digests",
+    "dig @127.0.0.1 -p 8053 _dns.resolver.arpa SVCB +short": "test_encrypted_dns.py runs them, with ports of its own",
+    "dig @127.0.0.1 -p 8053 id.server CH TXT +short": "test_encrypted_dns.py runs both, with ports of its own",
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }
