@@ -68,7 +68,9 @@ def test_what_is_answered_here_is_told() -> None:
 
 def test_what_clients_are_told_of_encrypted_transports_is_told() -> None:
     listen = {"dot": ["192.0.2.53:853"], "doh": ["192.0.2.53:8443", "0.0.0.0:443"]}
-    ways, addresses = lines(listen=listen, discovery={"name": "dns.isp.example"})[-2:]
+    ways, addresses = lines(
+        listen=listen, discovery={"name": "dns.isp.example"}, certificates=[{"chain": "/c", "key": "/k"}]
+    )[-2:]
     assert ways == (
         "discovery: clients that ask are told of dns.isp.example: DNS over TLS at port 853, "
         "DNS over HTTPS at port 8443 (/dns-query), DNS over HTTPS at port 443 (/dns-query)"

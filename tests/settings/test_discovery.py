@@ -32,6 +32,10 @@ def test_what_fits_together_is_taken(tmp_path: Path, text: str) -> None:
         ("discovery: {dot_port: 853}", "discovery.dot_port: nothing is announced without a name; set `discovery.name`"),
         ("discovery: {addresses: [192.0.2.53]}", "discovery.addresses: nothing is announced without a name"),
         ("discovery: {name: dns.isp.example}", "discovery.name: there is no encrypted transport to announce; set"),
+        (
+            "discovery: {name: dns.isp.example}\nlisten: {doh: ['127.0.0.1:8443']}\ndoh: {plain_from: [10.0.0.0/8]}",
+            "discovery.name: there is no encrypted transport to announce; set",
+        ),
         ("discovery: {name: 192.0.2.53, dot_port: 853}", "discovery.name: expected the resolver's host name"),
         (
             "discovery: {name: x.example, dot_port: 0}",

@@ -139,11 +139,15 @@ def error_codes(codes: tuple[int, ...]) -> str:
 
 
 def _transports(settings: Settings) -> Iterator[DesignatedTransport]:
-    """Yield those that the config listens for, or says that a front end has."""
+    """Yield those that the config listens for, or says that a front end has.
+
+    Without a certificate, what listens for DNS over HTTPS speaks plain HTTP to front ends: clients do not reach it.
+    """
     listen, said = settings.listen, settings.discovery
+    over_https = listen.doh if settings.certificates else ()
     for addresses, port, alpn, priority, path in (
         (listen.dot, said.dot_port, _DOT_ALPN, DOT_PRIORITY, ""),
-        (listen.doh, said.doh_port, _DOH_ALPN, DOH_PRIORITY, settings.doh.path),
+        (over_https, said.doh_port, _DOH_ALPN, DOH_PRIORITY, settings.doh.path),
     ):
         for number in (port,) if port else dict.fromkeys(address.port for address in addresses):
             there = addresses if port else [address for address in addresses if address.port == number]

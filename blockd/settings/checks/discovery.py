@@ -18,10 +18,10 @@ def discovery_problems(settings: Settings) -> Iterator[str]:
         for key in sorted(said.model_fields_set - {"name"}):
             yield f"discovery.{key}: nothing is announced without a name; set `discovery.name`, or remove the key"
         return
-    if not (listen.dot or listen.doh or said.dot_port or said.doh_port):
+    if not (listen.dot or (listen.doh and settings.certificates) or said.dot_port or said.doh_port):
         yield (
-            "discovery.name: there is no encrypted transport to announce; set `listen.dot` or `listen.doh`, or with "
-            "`discovery.dot_port` or `discovery.doh_port` the port of a front end that has one"
+            "discovery.name: there is no encrypted transport to announce; set `listen.dot` or `listen.doh` and "
+            "`certificates`, or with `discovery.dot_port` or `discovery.doh_port` the port of a front end that has one"
         )
     name = key_from_text(said.name)
     if len(name) + len(DNS_LABEL) >= MAX_NAME:

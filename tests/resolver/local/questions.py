@@ -49,6 +49,7 @@ CONFIG = {
     "forward": [{"zone": "fwd.example", "upstreams": ["192.0.2.53"]}, {"zone": "f.corp.example", "upstreams": ["::1"]}],
     "canaries": True,
     "listen": {"dns": ["192.0.2.53:53"], "dot": ["192.0.2.53:8853", "[2001:db8::53]:853"], "doh": ["192.0.2.53:443"]},
+    "certificates": [{"chain": "/chain", "key": "/key"}],
     "discovery": {"name": "dns.isp.example"},
     "public": {"url": "https://blocked.isp.example/"},
 }

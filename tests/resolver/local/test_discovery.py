@@ -31,7 +31,8 @@ EXTERR = "exterr=0,3,14-17,19,22-23,30"
 
 def config(**more: Any) -> dict[str, Any]:
     """Return the settings of a resolver that is announced."""
-    return {"listen": LISTEN, "discovery": {"name": NAME}, **more}
+    certificates = [{"chain": "/chain", "key": "/key"}]
+    return {"listen": LISTEN, "certificates": certificates, "discovery": {"name": NAME}, **more}
 
 
 def records(rig: Rig, name: str, kind: str) -> list[str]:
@@ -151,7 +152,7 @@ def test_a_front_end_has_ports_and_addresses_of_its_own(
     tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make
 ) -> None:
     said = {"name": NAME, "addresses": ["198.51.100.53"], "doh_port": 443}
-    listen = {"dns": ["10.0.0.53:53"], "dot": ["10.0.0.53:853"], "doh": ["10.0.0.53:8443"]}
+    listen = {"dns": ["10.0.0.53:53"], "dot": ["10.0.0.53:853"], "doh": ["10.0.0.53:8080"]}
     rig = Rig(tmp_path, upstream.upstream, local=zones_of(listen=listen, discovery=said))
     assert records(rig, "_dns.resolver.arpa", "SVCB") == [
         '1 dns.isp.example. alpn="dot" ipv4hint="198.51.100.53"',
@@ -160,6 +161,12 @@ def test_a_front_end_has_ports_and_addresses_of_its_own(
     assert records(rig, NAME, "A") == ["198.51.100.53"]
     assert records(rig, NAME, "AAAA") == []
     assert not upstream.seen
+
+
+def test_what_only_front_ends_reach_is_not_told(tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make) -> None:
+    doh = {"plain_from": ["10.0.0.0/8"]}
+    rig = Rig(tmp_path, upstream.upstream, local=zones_of(**config(doh=doh, certificates=[])))
+    assert records(rig, "_dns.resolver.arpa", "SVCB") == [DOT]
 
 
 def test_without_addresses_the_name_is_resolved_like_every_other(
