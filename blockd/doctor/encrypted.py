@@ -18,6 +18,7 @@ from blockd.tls.announced import shortfalls
 from blockd.tls.pair import choose
 
 EXPIRES_SOON = 14 * 86_400  # seconds; those who renew by a program do so a month before
+DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
 
 Listener: TypeAlias = "tuple[str, SocketAddress, tuple[str, ...]]"
@@ -112,6 +113,7 @@ def discovery(case: Context) -> Iterator[Finding]:
             else "nothing is announced"
         )
         return
+    yield from _announced(case, designation)
     if not settings.certificates:
         yield ok(f"{designation.name.text} is announced; the front ends that terminate TLS have its certificate")
         return
@@ -127,6 +129,24 @@ def discovery(case: Context) -> Iterator[Finding]:
     yield from found
     if not found:
         yield ok(f"{designation.name.text} is announced, and the certificates have its name and addresses")
+
+
+def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
+    """Check that the running blockd announces what the config says, which a list may keep it from."""
+    if not case.running.is_alive:
+        return
+    expected = frozenset(record.data for record in designation.services(b""))
+    for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
+        try:
+            told = case.machine.services_at(case.settings.listen.dns[0], owner)
+        except (OSError, ValueError) as error:
+            yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
+            return
+        if told != expected:
+            yield warning(
+                f"the running blockd does not announce at {owner} what the config says",
+                f"`blockd lookup {owner}` tells whether a list blocks it; if the config was changed, restart blockd.",
+            )
 
 
 def _listeners(case: Context) -> Iterator[Listener]:

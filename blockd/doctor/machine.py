@@ -21,6 +21,7 @@ from pathlib import Path
 
 from blockd.dns import types
 from blockd.doctor import handshake
+from blockd.doctor.announced_services import services_at
 from blockd.doctor.exchange import ask, is_answer
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.doctor.upstream_question import UpstreamQuestion
@@ -190,6 +191,10 @@ class Machine(System):
     ) -> handshake.Handshake:
         """Agree on TLS with a listener of this machine, as `handshake.shake_hands` does."""
         return handshake.shake_hands(address, alpn, name, fronts)
+
+    def services_at(self, address: SocketAddress, owner: str) -> frozenset[bytes]:
+        """Return the SVCB records that a server of this machine has for a name, as `announced_services` does."""
+        return services_at(address, owner)
 
     def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
         """Ask upstreams, all at the same time, and wait a little longer than `timeout` seconds for their answers."""

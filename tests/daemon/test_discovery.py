@@ -68,6 +68,12 @@ def test_status_and_check_say_what_is_announced(daemon: Daemon) -> None:
     assert found["resolved"] == {"by": "local", "zone": NAME, "source": "discovery", "upstreams": []}
 
 
+def test_the_doctor_finds_what_the_config_says(daemon: Daemon) -> None:
+    checks = json.loads(daemon.run_verb("doctor", "--json").stdout)["checks"]
+    (found,) = [one for one in checks if one["name"] == "discovery"]
+    assert found["found"] == f"{NAME} is announced; the front ends that terminate TLS have its certificate"
+
+
 def test_discovery_is_counted(daemon: Daemon) -> None:
     before = daemon.metric("blockd_local_answers_total", zone="discovery")
     daemon.ask("_dns.resolver.arpa", "SVCB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ import pytest
 from blockd.doctor import CHECKS, Context, Finding, Grade, Machine, Running
 from blockd.doctor.handshake import LOCAL_HEADER, Handshake, shake_hands, why_not_trusted
 from blockd.names import Network
+from blockd.resolver.local.discovery import Designation
 from blockd.settings import Settings, SocketAddress
 from blockd.tls import CertificatePair, read_pair
 from tests.tls.certificates import certificate, pair
@@ -32,6 +34,7 @@ class Fake(Machine):
     distrust: str = ""
     made: Handshake | None = None
     asked: list[tuple[SocketAddress, str]] = field(default_factory=list)
+    announced: frozenset[bytes] | OSError | None = None
 
     def now(self) -> float:
         return super().now() + self.days * 86_400
@@ -44,6 +47,11 @@ class Fake(Machine):
     ) -> Handshake:
         self.asked.append((address, name))
         return self.made or super().shake_hands(address, alpn, name, fronts)
+
+    def services_at(self, address: SocketAddress, owner: str) -> frozenset[bytes]:
+        if isinstance(self.announced, OSError):
+            raise self.announced
+        return super().services_at(address, owner) if self.announced is None else self.announced
 
 
 class Case:
@@ -155,6 +163,20 @@ def test_what_discovery_announces_is_compared_with_the_certificates(
     told = case.one("discovery")
     assert told[0] is grade
     assert told[1].startswith(words)
+
+
+def test_what_the_running_blockd_announces_is_compared_with_the_config(case: Case) -> None:
+    case.add(NAME, "192.0.2.53")
+    case.runs = True
+    settings = Settings.model_validate(case.settings, context={"folder": case.folder})
+    designation = Designation.of(settings)
+    assert designation is not None
+    case.machine.announced = frozenset(record.data for record in designation.services(b""))
+    assert case.one("discovery")[0] is Grade.OK
+    case.machine.announced = frozenset()
+    assert [one.grade for one in case.find("discovery")] == [Grade.WARNING, Grade.WARNING, Grade.OK]
+    case.machine.announced = OSError(errno.ECONNREFUSED, "Connection refused")
+    assert "Connection refused" in case.find("discovery")[0].found
 
 
 @pytest.mark.parametrize(
