@@ -148,12 +148,12 @@ def _disk(told: dict[str, Any]) -> str:
 def _open_files(told: dict[str, Any]) -> str:
     """Say what the files that a process may open are shared out to."""
     few = "" if told["allowed"] >= told["wanted"] else f", FEWER than {told['wanted']:,}"
-    tcp = told["tcp"]
+    tcp, by_each = told["tcp"], " by each of TCP, TLS and HTTPS" if told["transports"] > 1 else " over TCP"
     page = "" if told["block_page"] is None else f"; the block page {told['block_page']:,}, and as many to its TLS port"
     return (
-        f"open files: {told['allowed']:,} in each process{few}; a worker has at most {tcp['all']:,} connections over "
-        f"TCP, {tcp['network']:,} of a network and {tcp['address']:,} of an address, and {told['upstream_ports']:,} "
-        f"ports to each upstream{page}"
+        f"open files: {told['allowed']:,} in each process{few}; a worker has at most {tcp['all']:,} connections"
+        f"{by_each}, {tcp['network']:,} of a network and {tcp['address']:,} of an address, and "
+        f"{told['upstream_ports']:,} ports to each upstream{page}"
     )
 
 

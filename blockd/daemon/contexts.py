@@ -18,6 +18,7 @@ from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
 from blockd.settings import Settings
+from blockd.tls import CertificatePair
 from blockd.transports.binding import Sockets
 
 
@@ -45,6 +46,7 @@ class WorkerContext:
     engine: str  # which one runs, from `blockd.resolver.engine_name`
     resolution: Resolution
     version: int | None  # to enforce from the first answer on
+    certificates: tuple[CertificatePair, ...] = ()  # of DoT and DoH
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from dataclasses import asdict
+from functools import partial
 
 import uvloop
 
@@ -17,6 +18,7 @@ from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
+from blockd.daemon.streams import WorkerStreams
 from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -41,7 +43,8 @@ from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding, RateLimitSettings
-from blockd.transports import TcpServer, UdpServer
+from blockd.tls import server_tls
+from blockd.transports import UdpServer
 from blockd.transports.descriptors import Shares
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,7 @@ def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process(f"worker {context.index}", f"w{context.index}")
     sockets = context.shared.sockets
-    sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
+    sockets.keep(*sockets.of_worker(context.index))
     settings, state = context.shared.settings, context.shared.state.folder
     Confinement.of_worker(settings, state, context.resolution.upstreams).apply()
     uvloop.run(_serve(context, channel))
@@ -67,12 +70,9 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    shares = Shares.of(context.shared.settings)
-    tcp = TcpServer(resolver, bounds=shares.tcp, row=context.shared.counters.row(context.index))
-    for sock in context.shared.sockets.tcp[context.index]:
-        tcp.start(sock)
+    streams = WorkerStreams(context, resolver, partial(server_tls, context.certificates))
     await _enforce_until_stopped(context, resolver, channel, enforced)
-    tcp.close()
+    streams.close()
     resolver.close()
     await udp.close()
 
