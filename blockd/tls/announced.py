@@ -21,6 +21,11 @@ class Shortfall:
     found: str
     advice: str
 
+    @property
+    def text(self) -> str:
+        """Both, the first letter in upper case."""
+        return f"{self.found[0].upper()}{self.found[1:]}. {self.advice}"
+
 
 def shortfalls(settings: Settings, pairs: Sequence[CertificatePair]) -> Iterator[Shortfall]:
     """Yield what certificates lack for what a config announces; nothing if it announces nothing.
