@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.daemon.certificates.lines import certificate_lines
 from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.report.upstreams import upstream_lines
@@ -39,6 +40,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield from _bound(told["bound"])
     yield from resolution_lines(told["resolution"])
     yield from upstream_lines(told["upstreams"])
+    yield from certificate_lines(told["certificates"])
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"

@@ -14,10 +14,9 @@ from blockd.resolver.local.discovery import Designation
 from blockd.settings import SocketAddress
 from blockd.times import time_text
 from blockd.tls import CertificatePair
-from blockd.tls.announced import shortfalls
+from blockd.tls.announced import coverage_gaps
 from blockd.tls.pair import choose
 
-EXPIRES_SOON = 14 * 86_400  # seconds; those who renew by a program do so a month before
 DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
 
@@ -31,10 +30,8 @@ def certificates(case: Context) -> Iterator[Finding]:
     for given in case.settings.certificates:
         try:
             pair = case.machine.pair(given)
-        except (BadCertificate, OSError) as error:
-            yield bad(
-                _unreadable(error), "Put chain and key there as a pair, readable by the user that blockd runs as."
-            )
+        except BadCertificate as error:
+            yield bad(str(error), "Put chain and key there as a pair, readable by the user that blockd runs as.")
             continue
         yield from _certificate(case, pair)
 
@@ -54,7 +51,7 @@ def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
             "Get one with the names and addresses of this resolver.",
         )
         return
-    if pair.ends - now <= EXPIRES_SOON:
+    if pair.expires_soon(now):
         yield warning(f"{pair.source} expires on {time_text(pair.ends)}", renew)
     if why := case.machine.why_not_trusted(pair, hosts[0].replace("*", "any")):
         yield warning(
@@ -62,7 +59,7 @@ def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
             "Append the certificates of the authorities between to the chain; a private authority must be made known "
             "to each client.",
         )
-    elif pair.ends - now > EXPIRES_SOON:
+    elif not pair.expires_soon(now):
         more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
         yield ok(f"{pair.source} is for {', '.join(hosts[:MOST_NAMED])}{more}, valid until {time_text(pair.ends)}")
 
@@ -119,13 +116,13 @@ def discovery(case: Context) -> Iterator[Finding]:
         return
     try:
         pairs = [case.machine.pair(given) for given in settings.certificates]
-    except (BadCertificate, OSError):
+    except BadCertificate:
         yield warning(
             f"whether a certificate covers {designation.name.text} is not known: not all of them can be read",
             "See the check of certificates.",
         )
         return
-    found = [warning(one.found, one.advice) for one in shortfalls(settings, pairs)]
+    found = [warning(one.found, one.advice) for one in coverage_gaps(settings, pairs)]
     yield from found
     if not found:
         yield ok(f"{designation.name.text} is announced, and the certificates have its name and addresses")
@@ -160,11 +157,7 @@ def _first_shown(case: Context) -> bytes:
     """Return the certificate in DER that is shown for the announced name; empty if the files cannot be read."""
     try:
         pairs = [case.machine.pair(given) for given in case.settings.certificates]
-    except (BadCertificate, OSError):
+    except BadCertificate:
         return b""
     shown = pairs[choose(pairs, case.settings.discovery.name)]
     return x509.load_pem_x509_certificates(shown.chain)[0].public_bytes(Encoding.DER)
-
-
-def _unreadable(error: BadCertificate | OSError) -> str:
-    return str(error) if isinstance(error, BadCertificate) else f"{error.filename} cannot be read: {error.strerror}"

@@ -35,8 +35,8 @@ from blockd.resolver.reading.refusals import refusal_text
 from blockd.resolver.response import parse
 from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import Certificate, SocketAddress, Upstream
-from blockd.tls import CertificatePair, read_pair
-from blockd.tls.pair import MAX_FILE
+from blockd.tls import CertificatePair
+from blockd.tls.files import read_files
 from blockd.transports import binding as sockets
 
 MARGIN = 1.0  # seconds longer than blockd would wait for an upstream's answer; all are asked at once
@@ -178,9 +178,8 @@ class Machine(System):
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
 
     def pair(self, certificate: Certificate) -> CertificatePair:
-        """Return a certificate of the config with its key; raises BadCertificate, and OSError if it cannot be read."""
-        with certificate.chain.open("rb") as chain, certificate.key.open("rb") as key:
-            return read_pair(str(certificate.chain), chain.read(MAX_FILE), key.read(MAX_FILE))
+        """Return a certificate of the config with its key; raises BadCertificate."""
+        return read_files(certificate)
 
     def why_not_trusted(self, pair: CertificatePair, name: str) -> str:
         """Return why a client with this machine's authorities refuses a chain as that of `name`, else an empty text."""

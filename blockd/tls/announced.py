@@ -15,7 +15,7 @@ _ADVICE = "Get a certificate with that address, or give clients the name: by DHC
 
 
 @dataclass(frozen=True, slots=True)
-class Shortfall:
+class CoverageGap:
     """What clients will not do because of the certificates, and what to do about it, a sentence each."""
 
     found: str
@@ -27,27 +27,27 @@ class Shortfall:
         return f"{self.found[0].upper()}{self.found[1:]}. {self.advice}"
 
 
-def shortfalls(settings: Settings, pairs: Sequence[CertificatePair]) -> Iterator[Shortfall]:
+def coverage_gaps(settings: Settings, pairs: Sequence[CertificatePair]) -> Iterator[CoverageGap]:
     """Yield what certificates lack for what a config announces; nothing if it announces nothing.
 
-    `pairs` are those of the config in its order, at least one. A client that knows only an address of plain DNS takes
-    what it is told if the certificate has that address. One that does not is taken only for private addresses, and
-    only if the encrypted transport is at the same address (RFC 9462 section 4.3).
+    `pairs` are those of the config in its order; without any, front ends have them. A client that knows only an
+    address of plain DNS takes what it is told if the certificate has that address. One that does not is taken only for
+    private addresses, and only if the encrypted transport is at the same address (RFC 9462 section 4.3).
     """
     designation = Designation.of(settings)
-    if designation is None:
+    if designation is None or not pairs:
         return
     name = designation.name.text
     named = pairs[choose(pairs, name)]
     if not named.covers(name):
-        yield Shortfall(
+        yield CoverageGap(
             f"no certificate is for discovery.name, {name}: clients that know the name refuse every connection",
             f"Get a certificate for {name}, and list its files in `certificates`.",
         )
         return
     plain = [ip_address(host) for host in hosts_of(settings.listen.dns) or designation.addresses]
     if not plain:
-        yield Shortfall(
+        yield CoverageGap(
             "listen.dns and the encrypted transports name wildcards only, so it is not known at which addresses "
             "clients ask, and whether a certificate has them",
             "Name the addresses of this machine in `discovery.addresses`.",
@@ -60,20 +60,20 @@ def shortfalls(settings: Settings, pairs: Sequence[CertificatePair]) -> Iterator
 
 def _uncovered(
     addresses: Sequence[IPv4Address | IPv6Address], designation: Designation, shown: Sequence[CertificatePair]
-) -> Iterator[Shortfall]:
+) -> Iterator[CoverageGap]:
     """Say which clients cannot verify, and which of them go on nevertheless."""
     certificates = " and ".join(pair.source for pair in shown)
     reached = {ip_address(host) for host in designation.addresses} or set(addresses)
     opportunistic = [address for address in addresses if is_private(str(address)) and address in reached]
     never = [address for address in addresses if address not in opportunistic]
     if opportunistic:
-        yield Shortfall(
+        yield CoverageGap(
             f"discovery is only opportunistic for clients that ask at {_joined(opportunistic)}: {certificates} does "
             "not have that address, so they encrypt without knowing with whom",
             _ADVICE,
         )
     if never:
-        yield Shortfall(
+        yield CoverageGap(
             f"clients that ask at {_joined(never)} do not take what discovery tells them: {certificates} does not have "
             "that address",
             _ADVICE,

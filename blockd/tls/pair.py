@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from typing import TYPE_CHECKING
 
 from blockd.errors import BadCertificate
 
-MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quantum signatures has some 60,000
+if TYPE_CHECKING:  # loaded only by whoever reads one
+    from cryptography import x509
+
+
+EXPIRES_SOON = 14 * 86400.0  # seconds; of one that is made for less than six weeks, a third of that
+SOON_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +29,18 @@ class CertificatePair:
     begins: float  # seconds since the epoch
     ends: float
 
+    def expires_soon(self, now: float) -> bool:
+        """Return whether it is time to renew it, or was, at `now` (seconds since the epoch)."""
+        return is_soon(self.ends - now, self.ends - self.begins)
+
     def covers(self, name: str) -> bool:
         """Return whether a name in lower case is one of the certificate's, by a wildcard too (RFC 6125)."""
         return name in self.names or _wildcard(name) in self.names
+
+
+def is_soon(left: float, lifetime: float) -> bool:
+    """Return whether a certificate with so many seconds left, of all that it is made for, is to be renewed."""
+    return left < min(EXPIRES_SOON, lifetime / SOON_SHARE)
 
 
 def choose(pairs: Sequence[CertificatePair], name: str) -> int:
@@ -54,6 +59,16 @@ def _wildcard(name: str) -> str:
 
 def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
     """Return a pair from two texts in PEM; raises BadCertificate if they are damaged or do not belong together."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError as error:
@@ -87,6 +102,8 @@ def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
 def _alternative_names(
     certificate: x509.Certificate,
 ) -> tuple[tuple[str, ...], tuple[IPv4Address | IPv6Address, ...]]:
+    from cryptography import x509
+
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -122,7 +122,7 @@ def test_files_that_are_no_pair_are_told(case: Case) -> None:
     assert case.one("certificates")[0] is Grade.BAD
     (case.folder / "key0.pem").unlink()
     grade, found = case.one("certificates")
-    assert (grade, found) == (Grade.BAD, f"{case.folder / 'key0.pem'} cannot be read: No such file or directory")
+    assert (grade, found) == (Grade.BAD, f"{case.folder / 'key0.pem'} cannot be read: no such file or directory")
     assert case.one("discovery")[0] is Grade.WARNING
 
 

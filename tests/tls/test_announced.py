@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from blockd.settings import Settings
-from blockd.tls.announced import shortfalls
+from blockd.tls.announced import coverage_gaps
 from tests.tls.certificates import pair
 
 NAME = "dns.isp.example"
@@ -18,7 +18,7 @@ def found(*names: tuple[str, ...], dns: tuple[str, ...] = ("192.0.2.53",), **sai
     listen = {"dns": [f"{host}:53" for host in dns], "dot": [f"{host}:853" for host in dns]}
     given = {"listen": listen, "discovery": {"name": NAME, **said}}
     settings = Settings.model_validate(given, context={"folder": None})
-    return [one.found for one in shortfalls(settings, [pair(*of_one) for of_one in names])]
+    return [one.found for one in coverage_gaps(settings, [pair(*of_one) for of_one in names])]
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_addresses_that_clients_are_told_stand_for_wildcards() -> None:
 
 def test_what_is_not_announced_needs_nothing() -> None:
     settings = Settings.model_validate({"listen": {"dot": ["192.0.2.53:853"]}}, context={"folder": None})
-    assert list(shortfalls(settings, [pair("other.example")])) == []
+    assert list(coverage_gaps(settings, [pair("other.example")])) == []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from blockd.daemon.certificates.follower import CertificateFollower
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import PageContext
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -64,6 +65,7 @@ class PageProcess:
         self._wanted = context.version  # the version to be enforced
         self._news = asyncio.Event()  # another is
         self._stop = asyncio.Event()
+        self.certificates = CertificateFollower(context.certificates, shared.tickets)
         self._told = 0  # the version about which it was told that it cannot be enforced
         self.enforced: Enforced | None = None
         visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
@@ -86,6 +88,7 @@ class PageProcess:
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
         ]
+        self.certificates.start()
         following = asyncio.create_task(self.follow())
         following.add_done_callback(lambda _: self._stop.set())
         await self._stop.wait()
@@ -93,6 +96,7 @@ class PageProcess:
         if following.done():
             following.result()
         following.cancel()
+        self.certificates.stop()
         for server in serving:
             await server.close()
 
@@ -111,6 +115,8 @@ class PageProcess:
     def _hear(self, message: Message) -> None:
         if "enforce" in message:
             self.want(self._shared.state.taken(message))
+        elif "certificates" in message:
+            self.certificates.take(message)
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""
