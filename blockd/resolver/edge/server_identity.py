@@ -12,7 +12,6 @@ from blockd.resolver.answers import answer, authoritative
 from blockd.resolver.query import Query
 
 NAMES = frozenset(DomainName.from_text(name).key for name in ("id.server", "hostname.bind"))
-MAX_STRING = 255  # octets of one character-string (RFC 1035 section 3.3)
 
 _RECORD = b"\xc0\x0c" + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2) + bytes(4)  # nobody is to keep it
 
@@ -22,9 +21,7 @@ def asks_for_server(query: Query) -> bool:
     return query.qclass == types.CLASS_CHAOS and query.qtype == types.TXT and query.key in NAMES
 
 
-def server_answer(query: Query, server_id: str) -> bytes:
-    """Return the answer to it; what is longer than one character-string goes on in the next."""
-    octets = server_id.encode()
-    strings = [octets[place : place + MAX_STRING] for place in range(0, len(octets), MAX_STRING)]
-    data = b"".join(bytes((len(string),)) + string for string in strings)
+def server_answer(query: Query, server_id: bytes) -> bytes:
+    """Return the answer to it; `server_id` has at most 255 octets, as a character-string has (RFC 1035 section 3.3)."""
+    data = bytes((len(server_id),)) + server_id
     return authoritative(answer(query, counts=(1, 0, 0), records=_RECORD + len(data).to_bytes(2) + data))

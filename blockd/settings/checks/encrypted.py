@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blockd.dns import types
 from blockd.names.prefix_table import PrefixTable
 from blockd.settings.checks.discovery import discovery_problems
 from blockd.settings.model import Settings
+
+# Codes of EDNS options that have a meaning in questions, also those of blockd's own.
+MEANT = frozenset(
+    {
+        types.NSID_OPTION,
+        types.SUBNET_OPTION,
+        types.COOKIE_OPTION,
+        types.KEEPALIVE_OPTION,
+        types.PADDING_OPTION,
+        types.EDE_OPTION,
+        *range(types.FIRST_LOCAL_OPTION, types.OWN_OPTION + 1),
+    }
+)
 
 
 def encrypted_problems(settings: Settings) -> Iterator[str]:
@@ -14,6 +28,7 @@ def encrypted_problems(settings: Settings) -> Iterator[str]:
     yield from _certificates(settings)
     yield from discovery_problems(settings)
     yield from _front_ends(settings)
+    yield from _structured_errors(settings)
 
 
 def _certificates(settings: Settings) -> Iterator[str]:
@@ -28,6 +43,21 @@ def _certificates(settings: Settings) -> Iterator[str]:
             "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or the front ends that terminate "
             "TLS in `doh.plain_from`"
         )
+
+
+def _structured_errors(settings: Settings) -> Iterator[str]:
+    structured = settings.structured_errors
+    if structured.client_option in MEANT:
+        yield (
+            f"structured_errors.client_option: {structured.client_option} is the code of an option that blockd reads "
+            "as something else; set the code that is assigned, or that your clients send"
+        )
+    if not settings.listen.dot and not settings.listen.doh:
+        for key in sorted(structured.model_fields_set):
+            yield (
+                f"structured_errors.{key}: only clients over encrypted transports are told; set `listen.dot` or "
+                "`listen.doh`, or remove the key"
+            )
 
 
 def _front_ends(settings: Settings) -> Iterator[str]:
