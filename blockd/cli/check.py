@@ -30,7 +30,7 @@ from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings, load
 from blockd.settings.groups import GroupSummary, summaries
-from blockd.tls.announced import coverage_gaps
+from blockd.tls.announced import gap_sentences
 from blockd.tls.files import read_files
 
 
@@ -171,7 +171,7 @@ def _of_certificates(settings: Settings) -> Iterator[str]:
         pairs = [read_files(certificate) for certificate in settings.certificates]
     except BadCertificate:
         return  # a start is refused for that, which is told
-    yield from (one.text for one in coverage_gaps(settings, pairs))
+    yield from gap_sentences(settings, pairs)
 
 
 def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:

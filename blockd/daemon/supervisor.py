@@ -57,7 +57,7 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
 from blockd.settings.groups import ClientGroups
-from blockd.tls.announced import coverage_gaps
+from blockd.tls.announced import gap_sentences
 from blockd.tls.files import read_files
 from blockd.tls.ticket_secrets import ticket_keys
 from blockd.transports import descriptors
@@ -106,8 +106,8 @@ class Supervisor:
         resolution = Resolution.of(settings)
         descriptors.tell(descriptors.Shares.of(settings), len(resolution.upstreams))
         tell(None, resolution)
-        for gap in coverage_gaps(settings, certificates):
-            log.warning("%s", gap.text)
+        for sentence in gap_sentences(settings, certificates):
+            log.warning("%s", sentence)
         self._counters = Counters(settings.workers)
         shared = SharedContext(
             settings, self._sockets, self._state, self._counters, Traffic(settings.workers, secrets.token_bytes(16)),

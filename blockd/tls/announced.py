@@ -58,6 +58,11 @@ def coverage_gaps(settings: Settings, pairs: Sequence[CertificatePair]) -> Itera
     yield from _uncovered(uncovered, designation, shown)
 
 
+def gap_sentences(settings: Settings, pairs: Sequence[CertificatePair]) -> list[str]:
+    """Return them as sentences."""
+    return [gap.text for gap in coverage_gaps(settings, pairs)]
+
+
 def _uncovered(
     addresses: Sequence[IPv4Address | IPv6Address], designation: Designation, shown: Sequence[CertificatePair]
 ) -> Iterator[CoverageGap]:

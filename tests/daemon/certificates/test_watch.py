@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,22 @@ class Watched:
 
     def alarms(self, after: float = 0.0) -> list[str]:
         return [alarm.name for alarm in self.watch.alarms(time.time() + after)]
+
+
+def test_what_a_renewed_certificate_lacks_is_told_once(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    def gaps(pairs: Sequence[CertificatePair]) -> list[str]:
+        return [f"{pair.source} lacks it." for pair in pairs if "one.example" not in pair.names]
+
+    timing = Timing(clock=time.time, monotonic=lambda: watched.now)
+    watched.watch = CertificateWatch(watched.files, watched.begun, watched, timing, gaps)
+    watched.look()
+    assert "lacks it" not in caplog.text, "the start has told it of the second"
+    for name in ("new.example", "newer.example"):
+        watched.write("one", *certificate(name))
+        watched.look()
+    assert [line.message for line in caplog.records if "lacks" in line.message] == [
+        f"{watched.folder / 'one.pem'} lacks it."
+    ]
 
 
 @pytest.fixture
