@@ -18,7 +18,7 @@ from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.upstream import UpstreamSimulator
 
 ENCRYPTED = (Transport.DOT, Transport.DOH)
-PADDED = {"use_edns": 0, "options": [dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(7))]}
+PADDED: dict[str, Any] = {"use_edns": 0, "options": [dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(7))]}
 NAMES = ("listed.example", "refused.example", "www.example", "absent.example", "big.example")
 
 
@@ -55,11 +55,12 @@ def test_an_answer_has_the_length_of_whole_blocks(listing: Rig, name: str, trans
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_is_padded_for_who_does_not_pad_or_is_not_encrypted(listing: Rig, name: str) -> None:
-    for transport, edns in (
+    cases: tuple[tuple[Transport, dict[str, Any]], ...] = (
         *((transport, PADDED) for transport in (Transport.UDP, Transport.TCP)),
         *((transport, {"use_edns": 0}) for transport in ENCRYPTED),
         *((transport, {}) for transport in ENCRYPTED),
-    ):
+    )
+    for transport, edns in cases:
         answer = asked(listing, name, transport, **edns)
         assert types.PADDING_OPTION not in [option.otype for option in answer.options]
 
