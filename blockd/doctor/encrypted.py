@@ -31,6 +31,9 @@ def certificates(case: Context) -> Iterator[Finding]:
         try:
             pair = case.machine.pair(given)
         except BadCertificate as error:
+            if isinstance(error.__cause__, PermissionError) and case.running.is_alive:
+                yield warning(str(error), "Run `blockd doctor` as the user that blockd runs as.")
+                continue
             yield bad(str(error), "Put chain and key there as a pair, readable by the user that blockd runs as.")
             continue
         yield from _certificate(case, pair)

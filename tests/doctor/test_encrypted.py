@@ -16,9 +16,10 @@ import pytest
 
 from blockd.doctor import CHECKS, Context, Finding, Grade, Machine, Running
 from blockd.doctor.handshake import LOCAL_HEADER, Handshake, shake_hands, why_not_trusted
+from blockd.errors import BadCertificate
 from blockd.names import Network
 from blockd.resolver.local.discovery import Designation
-from blockd.settings import Settings, SocketAddress
+from blockd.settings import Certificate, Settings, SocketAddress
 from blockd.tls import CertificatePair, read_pair
 from tests.tls.certificates import certificate, pair
 
@@ -34,10 +35,19 @@ class Fake(Machine):
     distrust: str = ""
     made: Handshake | None = None
     asked: list[tuple[SocketAddress, str]] = field(default_factory=list)
+    unreadable: bool = False
     announced: frozenset[bytes] | OSError | None = None
 
     def now(self) -> float:
         return super().now() + self.days * 86_400
+
+    def pair(self, certificate: Certificate) -> CertificatePair:
+        if self.unreadable:
+            source = str(certificate.key)
+            raise BadCertificate(source, f"{source} cannot be read") from PermissionError(
+                errno.EACCES, "refused", source
+            )
+        return super().pair(certificate)
 
     def why_not_trusted(self, pair: CertificatePair, name: str) -> str:
         return self.distrust
@@ -124,6 +134,14 @@ def test_files_that_are_no_pair_are_told(case: Case) -> None:
     grade, found = case.one("certificates")
     assert (grade, found) == (Grade.BAD, f"{case.folder / 'key0.pem'} cannot be read: no such file or directory")
     assert case.one("discovery")[0] is Grade.WARNING
+
+
+def test_files_of_the_running_daemons_user_are_not_bad(case: Case) -> None:
+    case.add(NAME)
+    case.machine.unreadable = True
+    assert case.one("certificates")[0] is Grade.BAD
+    case.runs = True
+    assert case.one("certificates")[0] is Grade.WARNING
 
 
 def test_without_certificates_all_is_well(case: Case) -> None:

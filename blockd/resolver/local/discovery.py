@@ -18,6 +18,7 @@ from blockd.settings.checks.discovery import DNS_LABEL
 from blockd.settings.checks.zones import RESOLVER_ARPA
 
 TTL = 300  # seconds: what is announced must soon be gone when the config no longer has it
+MAX_PORTS = 4  # of one transport that are announced, a record each: with 64 the answer might not fit into a message
 MAX_TEXT = 255  # octets of one character-string (RFC 1035 section 3.3)
 
 DOT_PRIORITY, DOH_PRIORITY = 1, 2  # of SVCB records: over TLS a question costs both sides less than over HTTPS
@@ -149,7 +150,8 @@ def _transports(settings: Settings) -> Iterator[DesignatedTransport]:
         (listen.dot, said.dot_port, _DOT_ALPN, DOT_PRIORITY, ""),
         (over_https, said.doh_port, _DOH_ALPN, DOH_PRIORITY, settings.doh.path),
     ):
-        for number in (port,) if port else dict.fromkeys(address.port for address in addresses):
+        ports = (port,) if port else tuple(dict.fromkeys(address.port for address in addresses))
+        for number in ports[:MAX_PORTS]:
             there = addresses if port else [address for address in addresses if address.port == number]
             yield DesignatedTransport(alpn, priority, number, said.addresses or hosts_of(there), path)
 

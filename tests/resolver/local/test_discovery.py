@@ -13,10 +13,13 @@ import dns.rdatatype
 import pytest
 
 from blockd.dns import types
+from blockd.metrics import Transport
 from blockd.names import key_from_text
 from blockd.orders import Action
-from blockd.resolver.local.discovery import OWN_ERRORS, Designation, error_codes
+from blockd.resolver.local.discovery import MAX_PORTS, OWN_ERRORS, Designation, error_codes
 from blockd.settings import Settings
+from blockd.settings.encrypted import MAX_DISCOVERED, MAX_DOH_PATH
+from blockd.settings.listening import MAX_LISTENED
 from tests.places import ROOT
 from tests.resolver.local.conftest import Make
 from tests.resolver.rig import Rig, order
@@ -146,6 +149,25 @@ def test_each_port_that_is_listened_on_is_told_with_its_addresses(
         '1 dns.isp.example. alpn="dot" ipv4hint="192.0.2.53,192.0.2.55"',
         '1 dns.isp.example. alpn="dot" port="8853" ipv4hint="192.0.2.54"',
     ]
+
+
+def test_the_largest_announcement_fits_in_an_answer(
+    tmp_path: Path, upstream: UpstreamSimulator, zones_of: Make
+) -> None:
+    name = ".".join(("a" * 60, "b" * 60, "c" * 60, "d" * 59, "example"))
+    ports = [f"[::]:{port}" for port in range(1024, 1024 + MAX_LISTENED)]
+    addresses = [f"2001:db8::{number:x}" for number in range(MAX_DISCOVERED)]
+    said = {
+        "listen": {"dot": ports, "doh": [port.replace("]:1", "]:2") for port in ports]},
+        "discovery": {"name": name, "addresses": addresses},
+        "doh": {"path": "/" + "p" * (MAX_DOH_PATH - 1)},
+    }
+    rig = Rig(tmp_path, upstream.upstream, local=zones_of(**config(**said)))
+    answer = rig.answer("_dns.resolver.arpa", "SVCB", Transport.TCP)
+    assert not answer.has(dns.flags.TC)
+    assert len(answer.records) == 2 * MAX_PORTS
+    cut = rig.answer("_dns.resolver.arpa", "SVCB")
+    assert cut.has(dns.flags.TC)
 
 
 def test_a_front_end_has_ports_and_addresses_of_its_own(
