@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.daemon.harness import Daemon, free_port, write_list
+from tests.daemon.harness import Daemon, free_port, put, until, write_list
 from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
@@ -151,6 +151,15 @@ def test_the_start_and_the_check_tell_what_the_certificate_lacks(opportunistic: 
     sentence = "iscovery is only opportunistic for clients that ask at 127.0.0.1"
     assert sentence in opportunistic.daemon.log
     assert f"a warning: D{sentence}" in opportunistic.daemon.run_verb("check").stdout
+
+
+def test_a_renewed_certificate_without_the_address_is_told(tmp_path: Path, resolver: UpstreamSimulator) -> None:
+    found = setting(tmp_path, resolver, NAME, HOST)
+    with found.daemon as daemon:
+        assert "opportunistic" not in daemon.log
+        for name, octets in zip(("chain.pem", "key.pem"), certificate(NAME), strict=True):
+            put(tmp_path / name, octets)
+        until(lambda: "Discovery is only opportunistic for clients that ask at 127.0.0.1" in daemon.log, "it is told")
 
 
 def test_the_first_start_with_another_name_says_so(tmp_path: Path, resolver: UpstreamSimulator) -> None:
