@@ -91,8 +91,8 @@ class Designation:
         if not said.name:
             return None
         transports = tuple(_transports(settings))
-        addresses = said.addresses or _each(address for one in transports for address in one.addresses)
-        return cls(DomainName.from_text(said.name), transports, tuple(addresses), tuple(_information(settings)))
+        addresses = _each(address for one in transports for address in one.addresses)
+        return cls(DomainName.from_text(said.name), transports, addresses, tuple(_information(settings)))
 
     @property
     def name_key(self) -> bytes:
@@ -153,7 +153,7 @@ def _transports(settings: Settings) -> Iterator[DesignatedTransport]:
         ports = (port,) if port else tuple(dict.fromkeys(address.port for address in addresses))
         for number in ports[:MAX_PORTS]:
             there = addresses if port else [address for address in addresses if address.port == number]
-            yield DesignatedTransport(alpn, priority, number, said.addresses or hosts_of(there), path)
+            yield DesignatedTransport(alpn, priority, number, _each(said.addresses) or hosts_of(there), path)
 
 
 def _information(settings: Settings) -> Iterator[str]:
