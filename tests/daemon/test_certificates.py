@@ -226,7 +226,7 @@ def test_a_start_without_a_usable_pair_is_refused_with_what_to_do(
     assert not daemon.has_begun()
     assert sentence in daemon.log
     assert "certificates[1]: " in daemon.log
-    assert "name a chain and its key, both in PEM, that this process may read" in daemon.log
+    assert "name a chain and its key, both in PEM" in daemon.log
     assert "Traceback" not in daemon.log
 
 

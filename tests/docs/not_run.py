@@ -15,6 +15,7 @@ NOT_RUN = {
     "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
     "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
     "docker build -t blockd .": "needs Docker",
+    "sudo install -d -m 750 -o root -g blockd /etc/blockd/tls": "needs root and Certbot",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
     "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (
         "test_moving_over.py runs it, beside an unbound.conf"

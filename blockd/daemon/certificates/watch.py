@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from blockd.daemon.certificates.handed import hand_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import Sender
@@ -40,7 +39,7 @@ class CertificateWatch:
         timing: Timing,
         gaps: Callable[[Sequence[CertificatePair]], Iterable[str]] = lambda _: (),
     ) -> None:
-        """`gaps` says in sentences what certificates lack for what is announced; of the first ones that is known."""
+        """`gaps` says in sentences what certificates lack for what is announced."""
         self._certificates = tuple(certificates)
         self.pairs = list(pairs)
         self._sender = sender
@@ -49,7 +48,7 @@ class CertificateWatch:
         self._refusals = [""] * len(self._certificates)
         self._looked = timing.monotonic()
         self._gaps = gaps
-        self._known_gaps = set(gaps(pairs))
+        self._known_gaps: set[str] = set()
 
     @classmethod
     def of(
@@ -60,6 +59,7 @@ class CertificateWatch:
 
     async def run(self) -> None:
         """Look for ever."""
+        self._tell_gaps()
         while True:
             is_due = self._timing.monotonic() - self._looked >= AGAIN
             await self.look(is_due=is_due)
@@ -123,12 +123,12 @@ class CertificateWatch:
 
     def _hand_on(self) -> None:
         try:
-            descriptor = hand_over(self.pairs)
+            handed = HandedCertificates.of(self.pairs)
         except OSError as error:  # memory or files are short: again in a minute
             log.error("Certificates cannot be handed to the workers yet: %s; they use those before.", cause_of(error))
             return
-        self._sender.send({"certificates": len(self.pairs)}, descriptor)
-        os.close(descriptor)
+        self._sender.send({"certificates": len(self.pairs)}, handed.descriptor)
+        handed.close()
 
     def status(self, now: float) -> tuple[CertificateStatus, ...]:
         """Return what is told of each at `now`."""
