@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +34,7 @@ class Service:
     alpn: tuple[str, ...]
     port: int | None
     hints: tuple[str, ...]
+    template: str
 
 
 class Client:
@@ -49,7 +53,9 @@ class Client:
                 port = said[3].port if 3 in said else None
                 hints = tuple(said[4].addresses) if 4 in said else ()
                 alpn = tuple(one.decode() for one in said[1].ids)
-                found.append(Service(data.priority, data.target.to_text(omit_final_dot=True), alpn, port, hints))
+                template = said[7].value.decode() if 7 in said else ""
+                target = data.target.to_text(omit_final_dot=True)
+                found.append(Service(data.priority, target, alpn, port, hints, template))
         return sorted(found, key=lambda one: one.priority)
 
     def addresses(self, name: str) -> list[str]:
@@ -65,6 +71,16 @@ class Client:
         port = service.port or 853
         query = dns.message.make_query(name, "A", use_edns=0)
         return dns.query.tls(query, HOST, PATIENCE, port, ssl_context=context, server_hostname=verified or None)
+
+    def fetch(self, service: Service, name: str) -> dns.message.Message:
+        """Ask over HTTPS at the address that is known, which the certificate must have (RFC 9462 section 6.3)."""
+        query = dns.message.make_query(name, "A", use_edns=0, id=0)
+        variable = base64.urlsafe_b64encode(query.to_wire()).rstrip(b"=").decode()
+        path = service.template.replace("{?dns}", f"?dns={variable}")
+        url = f"https://{HOST}:{service.port or 443}{path}"
+        command = ["curl", "--silent", "--show-error", "--fail", "--cacert", str(self._authority), url]
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
+        return dns.message.from_wire(done.stdout)
 
     def _plain(self, owner: str, kind: str) -> dns.message.Message:
         return dns.query.udp(dns.message.make_query(owner, kind), HOST, PATIENCE, self._daemon.dns_port)
@@ -99,7 +115,8 @@ def setting(folder: Path, resolver: UpstreamSimulator, *names: str) -> Setting:
         certificates=[{"chain": str(chain), "key": str(key)}],
     )
     daemon.listen["dns"] = [f"{HOST}:{daemon.dns_port}"]
-    daemon.listen["dot"] = [f"{HOST}:{free_port()}"]
+    for transport in ("dot", "doh"):
+        daemon.listen[transport] = [f"{HOST}:{free_port()}"]
     return Setting(daemon, Client(daemon, chain))
 
 
@@ -120,7 +137,7 @@ def opportunistic(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSi
 
 
 def test_a_client_that_knows_an_address_verifies_it(verified: Setting) -> None:
-    (service,) = verified.client.services("_dns.resolver.arpa")
+    service, _ = verified.client.services("_dns.resolver.arpa")
     assert (service.alpn, service.target, service.hints) == (("dot",), NAME, (HOST,))
     told = verified.client.ask(service, HOST, "listed.example")
     assert [data.to_text() for data in told.answer[0]] == ["127.0.0.1"]
@@ -128,14 +145,25 @@ def test_a_client_that_knows_an_address_verifies_it(verified: Setting) -> None:
     assert verified.check("handshakes")["found"].startswith("TLS is agreed on as it should be at listen.dot 127.0.0.1:")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_client_of_https_expands_the_template_for_the_address(verified: Setting, opportunistic: Setting) -> None:
+    _, service = verified.client.services("_dns.resolver.arpa")
+    assert (service.alpn, service.template) == (("h2",), "/dns-query{?dns}")
+    assert [data.to_text() for data in verified.client.fetch(service, "listed.example").answer[0]] == ["127.0.0.1"]
+    _, other = opportunistic.client.services("_dns.resolver.arpa")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        opportunistic.client.fetch(other, "listed.example")
+    assert refused.value.returncode == 60, "the certificate does not have the address"
+
+
 def test_a_client_that_knows_the_name_verifies_that(verified: Setting) -> None:
-    (service,) = verified.client.services(f"_dns.{NAME}")
+    service, _ = verified.client.services(f"_dns.{NAME}")
     assert verified.client.addresses(service.target) == [HOST]
     assert verified.client.ask(service, NAME, "listed.example").answer
 
 
 def test_a_client_at_a_private_address_goes_on_unverified(opportunistic: Setting) -> None:
-    (service,) = opportunistic.client.services("_dns.resolver.arpa")
+    service, _ = opportunistic.client.services("_dns.resolver.arpa")
     with pytest.raises(ssl.SSLCertVerificationError):
         opportunistic.client.ask(service, HOST, "listed.example")
     assert HOST in service.hints
