@@ -113,7 +113,7 @@ class ControlProcess:
         self._workers = Workers.of(settings.workers, context.workers)
         self._page = PageWatch(context.page, timing.monotonic, is_wanted=shared.sockets.has_page)
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
-        self._certificates = CertificateWatch(settings.certificates, context.certificates.pairs(), channel, timing)
+        self._certificates = CertificateWatch.of(settings, context.certificates.pairs(), channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._upstreams.follow(self._feeds)

@@ -190,7 +190,8 @@ class Collector(PrometheusCollector):
         local = CounterMetricFamily(
             "blockd_local_answers",
             "Answers for which no upstream was needed: from zones and names of the config (own), for names that are "
-            "never asked of upstreams (default), for the canaries of browsers and devices (canary).",
+            "never asked of upstreams (default), for the canaries of browsers and devices (canary), about the "
+            "resolver's own encrypted transports (discovery).",
             labels=["zone"],
         )
         for kind, count in zip(LOCAL_KINDS, self._counters.local(), strict=True):

@@ -36,6 +36,8 @@ NOT_RUN = {
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
     "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares digests",
+    "dig @127.0.0.1 -p 8053 _dns.resolver.arpa SVCB +short": "test_encrypted_dns.py runs them, with ports of its own",
+    "dig @127.0.0.1 -p 8053 id.server CH TXT +short": "test_encrypted_dns.py runs both, with ports of its own",
     "kdig -d @192.0.2.53 +tls +tls-hostname=dns.example.net +ednsopt=15:0000 web.telegram.org": (
         "needs a certificate; tests/daemon/test_structured_errors.py runs it"
     ),
