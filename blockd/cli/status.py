@@ -15,6 +15,7 @@ from blockd.daemon.report.upstreams import upstream_lines
 from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
+from blockd.transports.binding import served_lines
 
 MAX_CONTRADICTIONS = 10  # shown; JSON has more
 
@@ -158,14 +159,8 @@ def _open_files(told: dict[str, Any]) -> str:
 
 def _bound(told: dict[str, list[str]]) -> Iterator[str]:
     """Say where the daemon really listens, by protocol."""
-    for label, name in (
-        ("DNS over UDP", "dns_udp"),
-        ("DNS over TCP", "dns_tcp"),
-        ("block page over HTTP", "block_page_http"),
-        ("TLS refused", "block_page_https"),
-        ("admin", "admin"),
-    ):
-        yield f"listens: {label} on {', '.join(told[name]) or 'no address'}"
+    for label, where in served_lines(told, "no address"):
+        yield f"listens: {label} on {where}"
     if told["left_out"]:
         yield f"  left out: {', '.join(told['left_out'])}: this machine does not have that IPv6 address"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.doctor.kernel_sockets import KernelSocket, Program
 from blockd.settings import Settings, SocketAddress
-from blockd.transports.binding import why_not
+from blockd.transports.binding import served_lines, why_not
 
 PRIVILEGED = 1024  # ports below are reserved for root, unless the system is configured otherwise
 STUB_NAME = "systemd-resolve"  # systemd-resolved's name, cut by the kernel to 15 characters
@@ -84,9 +84,7 @@ def bound(case: Context) -> Iterator[Finding]:
     if not isinstance(told, dict):
         yield ok("no running blockd says where it listens")
         return
-    labels = ("DNS over UDP", "DNS over TCP", "block page over HTTP", "TLS refused", "admin")
-    keys = ("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin")
-    places = (f"{label} {', '.join(told[key]) or 'nowhere'}" for label, key in zip(labels, keys, strict=True))
+    places = (f"{label} {where}" for label, where in served_lines(told, "nowhere"))
     yield ok(f"the running blockd listens: {'; '.join(places)}")
     if told["left_out"]:
         yield warning(

@@ -21,6 +21,7 @@ from blockd.metrics.counters import (
     UPSTREAM_BUCKETS,
     Closing,
     Counters,
+    StreamEvent,
     Transport,
 )
 from blockd.metrics.feeds import feed_metrics
@@ -45,6 +46,19 @@ RCODE_NAMES = {
 }
 # What was done to a hit, if it was not the order's own action in DNS.
 _SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
+_STREAMS = (Transport.TCP, Transport.DOT, Transport.DOH)
+_ENCRYPTED = (Transport.DOT, Transport.DOH)
+# The transports on which each can happen.
+_EVENTS_OF = {
+    StreamEvent.CONNECTION: _STREAMS,
+    StreamEvent.HANDSHAKE: _ENCRYPTED,
+    StreamEvent.HANDSHAKE_FAILED: _ENCRYPTED,
+    StreamEvent.RESUMED: _ENCRYPTED,
+    StreamEvent.STREAM: (Transport.DOH,),
+    StreamEvent.RESET: (Transport.DOH,),
+    StreamEvent.FLOOD: _ENCRYPTED,
+    StreamEvent.PROXY_REFUSED: (Transport.UDP, *_STREAMS),
+}
 
 
 class Collector(PrometheusCollector):
@@ -102,6 +116,7 @@ class Collector(PrometheusCollector):
         answers.add_metric(["other"], other)
         yield answers
         yield self._connections(sample)
+        yield self._stream_events()
         limited = CounterMetricFamily(
             "blockd_rate_limited",
             "Answers over UDP that the rate limit withheld: to clients (response, error), and to those outside "
@@ -126,12 +141,27 @@ class Collector(PrometheusCollector):
             "those that waited and were answered 503.",
             labels=["transport", "reason"],
         )
-        for transport in (Transport.TCP, Transport.HTTP, Transport.TLS):
+        for transport in (Transport.TCP, Transport.DOT, Transport.DOH, Transport.HTTP, Transport.TLS):
             for why, count in zip(Closing, self._counters.connections_closed(transport), strict=True):
                 closed.add_metric([transport.name.lower(), why.name.lower()], count)
         for place, count in enumerate(sample.admin_closed):
             closed.add_metric(["admin", Closing(place).name.lower()], count)
         return closed
+
+    def _stream_events(self) -> Metric:
+        events = CounterMetricFamily(
+            "blockd_stream_events",
+            "What happened on connections: accepted (connection), TLS handshakes completed (handshake), of these by a "
+            "session that was resumed (resumed), and not completed (handshake_failed), requests of HTTP (stream), "
+            "those that clients took back (reset), connections closed for a flood of what nobody needs (flood), and "
+            "PROXY protocol headers missing, wrong, or from others than front ends (proxy_refused).",
+            labels=["transport", "event"],
+        )
+        for transport in (Transport.UDP, Transport.TCP, Transport.DOT, Transport.DOH):
+            for event, count in zip(StreamEvent, self._counters.stream_events(transport), strict=True):
+                if transport in _EVENTS_OF[event]:
+                    events.add_metric([transport.name.lower(), event.name.lower()], count)
+        return events
 
     def _cache(self) -> Iterator[Metric]:
         yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())

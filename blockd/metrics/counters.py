@@ -43,6 +43,19 @@ class Closing(IntEnum):
     PACE = 5  # at once, as its address or prefix has opened as many within the second as it may
 
 
+class StreamEvent(IntEnum):
+    """What happened on a connection, by transport; the value is its place among the counters."""
+
+    CONNECTION = 0  # it was accepted, and admitted
+    HANDSHAKE = 1  # of TLS, completed
+    HANDSHAKE_FAILED = 2  # of TLS: given up by either side, or not completed in time
+    RESUMED = 3  # a completed handshake that resumed a session
+    STREAM = 4  # a request of HTTP
+    RESET = 5  # a stream of HTTP/2 that the client has reset
+    FLOOD = 6  # it was closed for what no client that means well sends
+    PROXY_REFUSED = 7  # a PROXY protocol header that was missing, wrong, or from one who must not send it
+
+
 _ANSWERS = len(Transport)
 _CACHE_HITS = _ANSWERS + RCODES
 _CACHE_MISSES = _CACHE_HITS + 1
@@ -57,7 +70,8 @@ _LIMITED = _LOCAL + len(LOCAL_KINDS)
 _CACHE_ENTRIES = _LIMITED + len(LIMITED_KINDS) * len(LIMITED_DONE)  # these two are not counters: they also fall
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
 _CLOSED = _CACHE_OCTETS + 1
-_ROW = _CLOSED + len(Transport) * len(Closing)
+_EVENTS = _CLOSED + len(Transport) * len(Closing)
+_ROW = _EVENTS + len(Transport) * len(StreamEvent)
 
 
 class Row:
@@ -119,6 +133,10 @@ class Row:
     def connection_closed(self, transport: Transport, why: Closing) -> None:
         """Count a connection that was closed for the sake of others."""
         self._numbers[_CLOSED + transport * len(Closing) + why] += 1
+
+    def happened(self, transport: Transport, event: StreamEvent) -> None:
+        """Count what happened on a connection, or to a datagram for PROXY_REFUSED."""
+        self._numbers[_EVENTS + transport * len(StreamEvent) + event] += 1
 
     def upstream(self, seconds: float) -> None:
         """Count an exchange with an upstream and how long it took."""
@@ -191,6 +209,10 @@ class Counters:
     def connections_closed(self, transport: Transport) -> list[int]:
         """Return the connections of a transport that were closed for the sake of others, by `Closing`."""
         return self._sums(_CLOSED + transport * len(Closing), len(Closing))
+
+    def stream_events(self, transport: Transport) -> list[int]:
+        """Return what happened on connections of a transport, by `StreamEvent`."""
+        return self._sums(_EVENTS + transport * len(StreamEvent), len(StreamEvent))
 
     def hits(self, slot: int) -> list[int]:
         """Return the hits of one order's slot by kind."""

@@ -1,6 +1,15 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, NamedPrimary, SocketAddress, Upstream
+from blockd.settings.encrypted import (
+    Certificate,
+    Discovery,
+    DohSettings,
+    ProxyProtocol,
+    Public,
+    StructuredErrors,
+    TlsSettings,
+)
 from blockd.settings.feeds import (
     FEED_CLASSES,
     FEED_TYPES,
@@ -22,15 +31,14 @@ from blockd.settings.feeds import (
 from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
+from blockd.settings.listening import BlockPage, Listen, LocalAddress, PublicPage, UnixSocket
 from blockd.settings.load import load
 from blockd.settings.local import ForwardedZone, Local, LocalName, LocalZone
 from blockd.settings.model import (
     Audit,
-    BlockPage,
     CacheSettings,
     ClientSettings,
     Forwarding,
-    Listen,
     Operator,
     Settings,
     SinkholeSettings,
@@ -50,7 +58,10 @@ __all__ = [
     "Audit",
     "BlockPage",
     "CacheSettings",
+    "Certificate",
     "ClientSettings",
+    "Discovery",
+    "DohSettings",
     "Feed",
     "ForwardedZone",
     "Forwarding",
@@ -60,19 +71,26 @@ __all__ = [
     "ListSignature",
     "Listen",
     "Local",
+    "LocalAddress",
     "LocalName",
     "LocalZone",
     "NamedPrimary",
     "Operator",
     "OverridesFeed",
+    "ProxyProtocol",
+    "Public",
+    "PublicPage",
     "RpzFeed",
     "Settings",
     "SignedFeed",
     "SinkholeSettings",
     "SocketAddress",
+    "StructuredErrors",
     "TextFeed",
+    "TlsSettings",
     "TransferFeed",
     "Tsig",
+    "UnixSocket",
     "Upstream",
     "VersionSettings",
     "WebFeed",

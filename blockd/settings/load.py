@@ -8,12 +8,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from blockd.errors import ConfigError
-from blockd.settings.cross_checks import cross_check
-from blockd.settings.group_checks import group_problems
+from blockd.settings.checks.encrypted import encrypted_problems
+from blockd.settings.checks.file import cross_check
+from blockd.settings.checks.groups import group_problems
+from blockd.settings.checks.zones import zone_problems
 from blockd.settings.model import Settings
 from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
-from blockd.settings.zone_checks import zone_problems
 
 
 def load(path: Path) -> Settings:
@@ -38,6 +39,7 @@ def load(path: Path) -> Settings:
     if settings is not None:
         problems += zone_problems(settings)
         problems += group_problems(settings)
+        problems += encrypted_problems(settings)
     if problems or settings is None:
         raise ConfigError(source, _bounded(problems))
     return settings

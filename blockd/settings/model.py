@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import PlainValidator
 
 from blockd.names.translation import MAX_TRANSLATIONS, WELL_KNOWN_TRANSLATIONS
 from blockd.orders.disclosure import PublicOperator
-from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
+from blockd.settings.addresses import ClientNetwork, Forwarder, SinkholeIPv4, SinkholeIPv6
+from blockd.settings.encrypted import (
+    MAX_CERTIFICATES,
+    Certificate,
+    Discovery,
+    DohSettings,
+    ProxyProtocol,
+    Public,
+    StructuredErrors,
+    TlsSettings,
+)
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.groups import MAX_GROUPS, ClientGroup
 from blockd.settings.limits import Limits
+from blockd.settings.listening import Listen
 from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
 from blockd.settings.values import Nat64Prefix, Workers, ZoneName, size_or_auto, size_within, time_or_off, time_within
 
-MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
 MAX_RATE = 1_000_000  # answers a second, more than a worker gives
 MAX_FRONT_ENDS = 1_000  # networks of load balancers and the like
@@ -37,42 +47,6 @@ LOOPBACK_AND_PRIVATE = (
     "fc00::/7",
     "fe80::/10",
 )
-
-
-def _not_offered(value: tuple[object, ...]) -> tuple[object, ...]:
-    if value:
-        raise ValueError("is not offered by this version; leave it empty")
-    return value
-
-
-class BlockPage(Section):
-    """Where the sinkhole listens."""
-
-    http: tuple[Listening, ...] = setting(
-        ("127.0.0.1:8080",), "Where the block page answers HTTP.", max_length=MAX_LISTENED
-    )
-    https: tuple[Listening, ...] = setting(
-        ("127.0.0.1:8444",), "Where TLS is counted and refused.", max_length=MAX_LISTENED
-    )
-
-
-class Listen(Section):
-    """Where blockd listens."""
-
-    dns: tuple[Listening, ...] = setting(
-        ("127.0.0.1:8053", "[::1]:8053"),
-        "Where DNS is answered, over UDP and TCP.",
-        min_length=1,
-        max_length=MAX_LISTENED,
-    )
-    dot: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
-        (), "DNS over TLS; not offered by this version."
-    )
-    doh: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
-        (), "DNS over HTTPS; not offered by this version."
-    )
-    block_page: BlockPage = setting({}, "Where the sinkhole listens.")
-    admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
 
 
 class RateLimitSettings(Section):
@@ -224,6 +198,21 @@ class Settings(Section):
         pattern=r"^(?:[a-z_][a-z0-9_-]{0,31})?$",
     )
     listen: Listen = setting({}, "Where blockd listens.")
+    certificates: tuple[Certificate, ...] = setting(
+        (),
+        "For DNS over TLS and HTTPS and the page about orders; of several the one whose names fit is shown, else the "
+        "first.",
+        max_length=MAX_CERTIFICATES,
+    )
+    tls: TlsSettings = setting({}, "What DNS over TLS and HTTPS share.")
+    doh: DohSettings = setting({}, "How DNS over HTTPS is answered.")
+    discovery: Discovery = setting({}, "How clients find this resolver's encrypted transports.")
+    public: Public = setting({}, "The page about orders, which may face everybody.")
+    proxy_protocol: ProxyProtocol = setting({}, "Front ends that say for whom they ask.")
+    structured_errors: StructuredErrors = setting({}, "Reasons for programs, to clients that ask for them.")
+    server_id: ShortText = setting(
+        "", "What tells this server from others: for clients that ask with NSID or for id.server; if empty, neither."
+    )
     clients: ClientSettings = setting({}, "Which clients are served.")
     sinkhole: SinkholeSettings = setting({}, "The answer for a listed name.")
     upstreams: tuple[Forwarder, ...] = setting(

@@ -22,6 +22,8 @@ Context = Mapping[str, Any]
 
 _PATTERNS = {
     "name": "1 to 40 lower-case letters, digits and inner hyphens",
+    "path": "a path such as /dns-query, of letters, digits and the punctuation of URLs, without ? and #",
+    "database": "letters, digits, hyphens and dots",
     "user": "a user name of at most 32 lower-case letters, digits, hyphens and underscores",
 }
 # Errors of a default that depends on a field which is itself wrong, and has its own problem.

@@ -11,7 +11,7 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
@@ -23,6 +23,21 @@ RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a
 # unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.
 TCP_RECEIVE_BUFFER = 1 << 15
 TCP_SEND_BUFFER = 1 << 17
+
+# What people call what is served, by the names in `Bound`; what is in ALWAYS is told of although nothing serves it.
+SERVED = {
+    "dns_udp": "DNS over UDP",
+    "dns_tcp": "DNS over TCP",
+    "dot": "DNS over TLS",
+    "doh": "DNS over HTTPS",
+    "block_page_http": "block page over HTTP",
+    "block_page_https": "TLS refused",
+    "public_http": "page about orders over HTTP",
+    "public_https": "page about orders over HTTPS",
+    "decide": "decisions for HTTP",
+    "admin": "admin",
+}
+ALWAYS = frozenset(("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin"))
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +65,13 @@ class Bound:
 
     dns_udp: tuple[str, ...] = ()
     dns_tcp: tuple[str, ...] = ()
+    dot: tuple[str, ...] = ()
+    doh: tuple[str, ...] = ()
     block_page_http: tuple[str, ...] = ()
     block_page_https: tuple[str, ...] = ()
+    public_http: tuple[str, ...] = ()
+    public_https: tuple[str, ...] = ()
+    decide: tuple[str, ...] = ()
     admin: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -60,14 +80,26 @@ class Bound:
         return {name: list(getattr(self, name)) for name in self.__slots__}
 
 
+def served_lines(told: Mapping[str, Sequence[str]], nowhere: str) -> Iterator[tuple[str, str]]:
+    """Yield what is served and on which addresses, as people read it, of the JSON values of `Bound`."""
+    for name, label in SERVED.items():
+        if told[name] or name in ALWAYS:
+            yield label, ", ".join(told[name]) or nowhere
+
+
 @dataclass(slots=True)
 class Sockets:
-    """The bound sockets: DNS sockets by worker index, the others by what they serve."""
+    """The bound sockets: those for DNS by worker index, the others by what they serve."""
 
     udp: list[list[socket.socket]] = field(default_factory=list)
     tcp: list[list[socket.socket]] = field(default_factory=list)
+    dot: list[list[socket.socket]] = field(default_factory=list)
+    doh: list[list[socket.socket]] = field(default_factory=list)
     block_page_http: list[socket.socket] = field(default_factory=list)
     block_page_https: list[socket.socket] = field(default_factory=list)
+    public_http: list[socket.socket] = field(default_factory=list)
+    public_https: list[socket.socket] = field(default_factory=list)
+    decide: list[socket.socket] = field(default_factory=list)
     admin: list[socket.socket] = field(default_factory=list)
     left_out: list[SocketAddress] = field(default_factory=list)
     _bound: Bound | None = None
@@ -93,22 +125,27 @@ class Sockets:
                 sock.close()
 
     def _where(self) -> Bound:
-        return Bound(
-            _addresses(self.udp[0] if self.udp else []),
-            _addresses(self.tcp[0] if self.tcp else []),
-            _addresses(self.block_page_http),
-            _addresses(self.block_page_https),
-            _addresses(self.admin),
-            tuple(dict.fromkeys(address.text for address in self.left_out)),
-        )
+        groups = (*(group[0] if group else [] for group in self._of_workers), *self._of_one)
+        where = dict(zip(SERVED, map(_addresses, groups), strict=True))
+        return Bound(**where | {"left_out": tuple(dict.fromkeys(address.text for address in self.left_out))})
 
     def close(self) -> None:
         """Close all of them."""
         for sock in self._all():
             sock.close()
 
+    @property
+    def _of_workers(self) -> tuple[list[list[socket.socket]], ...]:
+        return self.udp, self.tcp, self.dot, self.doh
+
+    @property
+    def _of_one(self) -> tuple[list[socket.socket], ...]:
+        """Those that one process serves, in the order of SERVED, as are those of workers."""
+        pages = self.block_page_http, self.block_page_https, self.public_http, self.public_https
+        return *pages, self.decide, self.admin
+
     def _all(self) -> list[socket.socket]:
-        groups = (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin)
+        groups = (*(group for groups in self._of_workers for group in groups), *self._of_one)
         return [sock for group in groups for sock in group]
 
 
@@ -137,17 +174,25 @@ def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
     found: list[Trouble] = []
     listen = settings.listen
     workers = range(settings.workers)
-    sockets = Sockets(udp=[[] for _ in workers], tcp=[[] for _ in workers])
-    for kind, groups in ((socket.SOCK_DGRAM, sockets.udp), (socket.SOCK_STREAM, sockets.tcp)):
+    udp, tcp, dot, doh = ([list[socket.socket]() for _ in workers] for _ in range(4))
+    sockets = Sockets(udp, tcp, dot, doh)
+    for addresses, setting, kind, groups in (
+        (listen.dns, "listen.dns", socket.SOCK_DGRAM, sockets.udp),
+        (listen.dns, "listen.dns", socket.SOCK_STREAM, sockets.tcp),
+        (listen.dot, "listen.dot", socket.SOCK_STREAM, sockets.dot),
+        (listen.doh, "listen.doh", socket.SOCK_STREAM, sockets.doh),
+    ):
         # A socket that does not share the port finds out whether any program uses it, even another blockd.
-        for probe in _bound(listen.dns, "listen.dns", kind, found, sockets.left_out, shared=False):
+        for probe in _bound(addresses, setting, kind, found, sockets.left_out, shared=False):
             probe.close()
         if not found:
             for group in groups:
-                group += _bound(listen.dns, "listen.dns", kind, found, sockets.left_out, shared=True)
+                group += _bound(addresses, setting, kind, found, sockets.left_out, shared=True)
     web = (
         (listen.block_page.http, "listen.block_page.http", sockets.block_page_http),
         (listen.block_page.https, "listen.block_page.https", sockets.block_page_https),
+        (listen.public.http, "listen.public.http", sockets.public_http),
+        (listen.public.https, "listen.public.https", sockets.public_https),
         ((listen.admin,), "listen.admin", sockets.admin),
     )
     for addresses, setting, bound in web:

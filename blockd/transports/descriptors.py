@@ -39,8 +39,10 @@ class Shares:
     def of(cls, settings: Settings, files: int | None = None) -> Shares:
         """Return those of a process that may open so many files; if `files` is None, as many as this one."""
         listen = settings.listen
-        page = listen.block_page
-        listening = 2 * len(listen.dns) * settings.workers + len(page.http) + len(page.https) + 1
+        page, public = listen.block_page, listen.public
+        each = 2 * len(listen.dns) + len(listen.dot) + len(listen.doh)
+        pages = len(page.http) + len(page.https) + len(public.http) + len(public.https)
+        listening = each * settings.workers + pages + len(listen.decide) + 1
         has_page = bool(page.http or page.https)
         return cls(allowed() if files is None else files, listening, settings.workers + 2, has_page)
 

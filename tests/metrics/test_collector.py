@@ -19,6 +19,7 @@ NAMES = {
     "blockd_queries_total": {"transport"},
     "blockd_answers_total": {"rcode"},
     "blockd_connections_closed_total": {"transport", "reason"},
+    "blockd_stream_events_total": {"transport", "event"},
     "blockd_hits_total": {"feed", "platform", "order", "action", "protocol"},
     "blockd_orders_contradicting": set(),
     "blockd_orders_counted_together": set(),

@@ -115,7 +115,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
     found = problems_in(
         write(
             "workers: 0\nworkers: 2\nlisen: {}\nsinkhole: {ttl: 0}\nat_first_start: maybe\nlog_level: loud\n"
-            "listen: {doh: ['127.0.0.1:8443'], admin: '[::1]:8053'}\n"
+            "listen: {admin: '[::1]:8053'}\n"
             "feeds:\n"
             "  - {name: a, type: csv}\n"
             "  - {name: a, type: signed, url: 'https://x.example/', priority: high}\n"
@@ -124,7 +124,6 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
     assert found == (
         "workers: occurs twice, on lines 1 and 2; keep one",
         "workers: expected auto or 1 to 256, got 0",
-        "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: expected a whole number from 1 to 3600, got 0",
         "at_first_start: expected serve or refuse, got 'maybe'",
         f"feeds[0].type: expected one of {', '.join(FEED_TYPES)}, got 'csv'",
@@ -223,7 +222,25 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ),
         ("feeds: [{name: a, type: hosts, path: x, max_age: 0s}]", "feeds[0].max_age: expected 1s to 3650d, got '0s'"),
         ("listen: {dns: []}", "listen.dns: expected a list of at least 1, got 0"),
-        ("listen: {dot: ['[::1]:853']}", "listen.dot: is not offered by this version; leave it empty"),
+        ("listen: {dot: ['[::1]:853']}", "listen.dot: TLS needs a certificate; name its files in `certificates`"),
+        ("listen: {doh: ['[::1]:443']}", "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or"),
+        ("listen: {public: {https: ['[::1]:443']}}", "listen.public.https: TLS needs a certificate; name its files"),
+        ("listen: {decide: ['unix:']}", "listen.decide[0]: expected a path such as"),
+        ("listen: {decide: [9054]}", "listen.decide[0]: expected ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054"),
+        (f"listen: {{decide: ['unix:/{'a' * 107}']}}", "listen.decide[0]: expected a path of at most 107 octets"),
+        ("listen: {dot: ['[::1]:8053']}", "listen.dot[0]: [::1]:8053 is already used by listen.dns[1]"),
+        ("certificates: [{chain: a.pem}]", "certificates[0].key: is missing. The file with its private key."),
+        ("doh: {path: dns-query}", "doh.path: expected a path such as /dns-query, of letters, digits and the"),
+        ("doh: {client_header: forwarded}", "doh.client_header: no front end is listed whose header is believed"),
+        (
+            "doh: {client_header: forwarded, plain_from: [192.0.2.1]}\nproxy_protocol: {from: [192.0.2.0/24]}",
+            "doh.plain_from[0]: 192.0.2.1 says for whom it asks by PROXY protocol already",
+        ),
+        ("discovery: {dot_port: 853}", "discovery.dot_port: nothing is announced without a name; set"),
+        ("discovery: {name: dns.example}", "discovery.name: there is no encrypted transport to announce; set"),
+        ("discovery: {name: 192.0.2.1}", "discovery.name: expected the resolver's host name, such as dns.example.net"),
+        ("discovery: {name: dns.example, addresses: [a]}", "discovery.addresses: expected an address such as"),
+        ("structured_errors: {database: a/b}", "structured_errors.database: expected letters, digits, hyphens and"),
         ("listen: {dns: '127.0.0.1:53'}", "listen.dns: expected a list, got '127.0.0.1:53'; write [a, b]"),
         ("upstreams: [192.0.2.1, '192.0.2.1:53']", "upstreams[1]: 192.0.2.1:53 is already listed as upstreams[0]"),
         ("upstreams: ['127.0.0.1:8053']", "upstreams[0]: 127.0.0.1:8053 is blockd itself"),

@@ -64,15 +64,24 @@ def _listening(bound: Bound) -> list[str]:
     lines = [f"  DNS         {_joined(bound.dns_udp)}  (UDP and TCP)"]
     if bound.dns_udp != bound.dns_tcp:
         lines = [f"  DNS (UDP)   {_joined(bound.dns_udp)}", f"  DNS (TCP)   {_joined(bound.dns_tcp)}"]
-    pages = ", ".join(f"http://{address}" for address in bound.block_page_http)
+    encrypted = (("DNS (TLS)  ", "", bound.dot), ("DNS (HTTPS)", "https://", bound.doh))
+    lines += [f"  {label} {_joined(_urls(scheme, where))}" for label, scheme, where in encrypted if where]
+    pages = ", ".join(_urls("http://", bound.block_page_http))
     lines += [
         f"  block page  {pages or 'nowhere'}",
         f"  TLS refused {_joined(bound.block_page_https)}",
         f"  admin       http://{_joined(bound.admin)}  (/metrics /healthz /readyz /api/status)",
     ]
+    public = (*_urls("http://", bound.public_http), *_urls("https://", bound.public_https))
+    others = (("orders    ", public), ("decisions ", bound.decide))
+    lines += [f"  {label}  {_joined(where)}" for label, where in others if where]
     if bound.left_out:
         lines.append(f"  left out    {_joined(bound.left_out)}  (this machine does not have that IPv6 address)")
     return lines
+
+
+def _urls(scheme: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{scheme}{address}" for address in addresses)
 
 
 def _joined(addresses: tuple[str, ...]) -> str:

@@ -43,7 +43,7 @@ class LocalAnswer:
 def local_answer(zones: LocalZones, key: bytes, qtype: int, most: int) -> LocalAnswer | None:
     """Return what local zones answer to a question, with no TTL over `most`; None if it is resolved elsewhere.
 
-    Aliases that go in a circle, which only wildcards can (`settings.zone_checks`), are answered with SERVFAIL.
+    Aliases that go in a circle, which only wildcards can (`settings.checks.zones`), are answered with SERVFAIL.
     """
     found = zones.find(key, qtype)
     if found is None:

@@ -24,7 +24,13 @@ from blockd.transports.binding import Bound
 from tests.daemon.harness import free_port
 from tests.daemon.test_control import Node
 
-BOUND = Bound(("127.0.0.1:53",), ("127.0.0.1:53",), ("127.0.0.1:80",), (), ("127.0.0.1:9053",), ("[::1]:53",))
+BOUND = Bound(
+    dns_udp=("127.0.0.1:53",),
+    dns_tcp=("127.0.0.1:53",),
+    block_page_http=("127.0.0.1:80",),
+    admin=("127.0.0.1:9053",),
+    left_out=("[::1]:53",),
+)
 
 
 def lines(node: Node, bound: Bound = BOUND) -> list[str]:
@@ -180,12 +186,12 @@ def test_bound_is_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = binding.bind(settings, "blockd.yaml")
     try:
         assert sockets.bound == Bound(
-            (f"127.0.0.1:{port}",),
-            (f"127.0.0.1:{port}",),
-            tuple(address.text for address in settings.listen.block_page.http),
-            tuple(address.text for address in settings.listen.block_page.https),
-            (settings.listen.admin.text,),
-            (f"[::1]:{port}",),
+            dns_udp=(f"127.0.0.1:{port}",),
+            dns_tcp=(f"127.0.0.1:{port}",),
+            block_page_http=tuple(address.text for address in settings.listen.block_page.http),
+            block_page_https=tuple(address.text for address in settings.listen.block_page.https),
+            admin=(settings.listen.admin.text,),
+            left_out=(f"[::1]:{port}",),
         )
     finally:
         sockets.close()

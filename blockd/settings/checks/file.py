@@ -19,15 +19,9 @@ from blockd.settings.addresses import (
     upstream_from_text,
 )
 from blockd.settings.feeds import FEED_TYPES, OVERRIDES
+from blockd.settings.listening import MAX_LISTENED, listened
 from blockd.settings.local import MAX_ZONES
-from blockd.settings.model import (
-    LOOPBACK_AND_PRIVATE,
-    MAX_FRONT_ENDS,
-    MAX_LISTENED,
-    MAX_NETWORKS,
-    BlockPage,
-    Listen,
-)
+from blockd.settings.model import LOOPBACK_AND_PRIVATE, MAX_FRONT_ENDS, MAX_NETWORKS
 from blockd.settings.values import shown
 
 # What surely leads back to an address that stands for all addresses of this machine.
@@ -120,15 +114,8 @@ def _networks(value: object, most: int) -> Iterator[tuple[int, Network]]:
 
 def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:
     """Return every address listened on, defaults included, with its path."""
-    listen = _section(data, "listen")
-    page = _section(listen, "block_page")
     found = []
-    for path, section, model, key in (
-        ("listen.dns", listen, Listen, "dns"),
-        ("listen.block_page.http", page, BlockPage, "http"),
-        ("listen.block_page.https", page, BlockPage, "https"),
-        ("listen.admin", listen, Listen, "admin"),
-    ):
+    for path, section, model, key in listened(data):
         value = section.get(key, model.model_fields[key].default)
         # A list above the limit has its own problem; its rest is not compared, since pairs grow with the square.
         items = enumerate(value[:MAX_LISTENED]) if isinstance(value, list | tuple) else [(None, value)]

@@ -1,0 +1,1 @@
+"""What values of the config file must agree on."""

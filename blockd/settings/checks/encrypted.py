@@ -1,0 +1,57 @@
+"""What encrypted transports, front ends and pages need of each other, checked when each is right by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blockd.names.prefix_table import PrefixTable
+from blockd.settings.model import Settings
+
+
+def encrypted_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each contradiction."""
+    yield from _certificates(settings)
+    yield from _discovery(settings)
+    yield from _front_ends(settings)
+
+
+def _certificates(settings: Settings) -> Iterator[str]:
+    listen = settings.listen
+    if settings.certificates:
+        return
+    for path, addresses in (("listen.dot", listen.dot), ("listen.public.https", listen.public.https)):
+        if addresses:
+            yield f"{path}: TLS needs a certificate; name its files in `certificates`"
+    if listen.doh and not settings.doh.plain_from:
+        yield (
+            "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or the front ends that terminate "
+            "TLS in `doh.plain_from`"
+        )
+
+
+def _discovery(settings: Settings) -> Iterator[str]:
+    found = settings.discovery
+    if not found.name:
+        for key in sorted(found.model_fields_set - {"name"}):
+            yield f"discovery.{key}: nothing is announced without a name; set `discovery.name`, or remove the key"
+    elif not settings.listen.dot and not settings.listen.doh:
+        yield "discovery.name: there is no encrypted transport to announce; set `listen.dot` or `listen.doh`"
+    for key, transport, addresses in (
+        ("dot_port", "dot", settings.listen.dot),
+        ("doh_port", "doh", settings.listen.doh),
+    ):
+        if found.name and getattr(found, key) is not None and not addresses:
+            yield f"discovery.{key}: nothing listens for it; set `listen.{transport}`, or remove the key"
+
+
+def _front_ends(settings: Settings) -> Iterator[str]:
+    doh = settings.doh
+    if doh.client_header and not doh.plain_from:
+        yield "doh.client_header: no front end is listed whose header is believed; list them in `doh.plain_from`"
+    senders = PrefixTable((network, 1) for network in settings.proxy_protocol.networks)
+    for number, network in enumerate(doh.plain_from):
+        if doh.client_header and senders.is_within(network):
+            yield (
+                f"doh.plain_from[{number}]: {network} says for whom it asks by PROXY protocol already "
+                '(`proxy_protocol.from`); remove it from one of them, or set doh.client_header to ""'
+            )

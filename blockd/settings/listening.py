@@ -1,0 +1,118 @@
+"""Where blockd listens: the section `listen`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, ValidationInfo
+
+from blockd.settings.addresses import Listening, SocketAddress, socket_address_from_text
+from blockd.settings.paths_and_urls import path_from_text
+from blockd.settings.section import Section, setting
+from blockd.settings.values import shown
+
+MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
+MAX_SOCKET_PATH = 107  # octets: what the kernel takes for a Unix socket (unix(7))
+
+_UNIX = "unix:"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """A Unix socket to listen on, by its absolute path."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """`unix:/run/blockd/decide.sock`."""
+        return f"{_UNIX}{self.path}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+LocalAddress = SocketAddress | UnixSocket
+
+
+def local_address_from_text(value: object, info: ValidationInfo) -> LocalAddress:
+    """Parse `127.0.0.1:9054`, `[::1]:9054`, or `unix:/run/blockd/decide.sock`; raises ValueError."""
+    if not isinstance(value, str) or not value.startswith(_UNIX):
+        try:
+            return socket_address_from_text(value)
+        except ValueError:
+            expected = "ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054 or unix:/run/blockd/decide.sock"
+            raise ValueError(f"expected {expected}, got {shown(value)}") from None
+    path = path_from_text(value.removeprefix(_UNIX), info)
+    if len(bytes(path)) > MAX_SOCKET_PATH:
+        raise ValueError(f"expected a path of at most {MAX_SOCKET_PATH} octets for a Unix socket, got {shown(value)}")
+    return UnixSocket(path)
+
+
+LocalListening = Annotated[LocalAddress, PlainValidator(local_address_from_text)]
+
+
+class BlockPage(Section):
+    """Where the sinkhole listens."""
+
+    http: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8080",), "Where the block page answers HTTP.", max_length=MAX_LISTENED
+    )
+    https: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8444",), "Where TLS is counted and refused.", max_length=MAX_LISTENED
+    )
+
+
+class PublicPage(Section):
+    """Where the page about orders listens, which may face everybody."""
+
+    http: tuple[Listening, ...] = setting((), "Where it answers HTTP.", max_length=MAX_LISTENED)
+    https: tuple[Listening, ...] = setting((), "Where it answers HTTPS; needs `certificates`.", max_length=MAX_LISTENED)
+
+
+class Listen(Section):
+    """Where blockd listens."""
+
+    dns: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8053", "[::1]:8053"),
+        "Where DNS is answered, over UDP and TCP.",
+        min_length=1,
+        max_length=MAX_LISTENED,
+    )
+    dot: tuple[Listening, ...] = setting(
+        (), "Where DNS is answered over TLS (RFC 7858); needs `certificates`.", max_length=MAX_LISTENED
+    )
+    doh: tuple[Listening, ...] = setting(
+        (),
+        "Where DNS is answered over HTTPS (RFC 8484); needs `certificates`, or `doh.plain_from`.",
+        max_length=MAX_LISTENED,
+    )
+    block_page: BlockPage = setting({}, "Where the sinkhole listens.")
+    public: PublicPage = setting({}, "Where the page about orders listens, which may face everybody.")
+    decide: tuple[LocalListening, ...] = setting(
+        (), "Where HTTP proxies ask whether a name is blocked: addresses, or unix:PATH.", max_length=MAX_LISTENED
+    )
+    admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
+
+
+def listened(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], type[Section], str]]:
+    """Yield each setting of the file that names addresses to listen on: its path, section, the section's model, key."""
+    listen = _section(data, "listen")
+    page, public = _section(listen, "block_page"), _section(listen, "public")
+    yield "listen.dns", listen, Listen, "dns"
+    yield "listen.dot", listen, Listen, "dot"
+    yield "listen.doh", listen, Listen, "doh"
+    yield "listen.block_page.http", page, BlockPage, "http"
+    yield "listen.block_page.https", page, BlockPage, "https"
+    yield "listen.public.http", public, PublicPage, "http"
+    yield "listen.public.https", public, PublicPage, "https"
+    yield "listen.decide", listen, Listen, "decide"
+    yield "listen.admin", listen, Listen, "admin"
+
+
+def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}
