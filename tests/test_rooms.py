@@ -24,6 +24,7 @@ ROOMS = (
     "feeds",
     "compile",
     "resolver",
+    "tls",
     "transports",
     "selftest",
     "publish",
