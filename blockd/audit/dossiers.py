@@ -72,7 +72,13 @@ def dossier_of(
     if proved is None or not digest:
         return Dossier(fingerprint(order), history), b""
     signatures = tuple(
-        SignedFile(one.file, one.version, one.threshold, one.keys[:MAX_KEYS]) for one in proved.proof.behind(path)
+        SignedFile(
+            f"{one.version}.root.json" if one.role == "root" else one.file,
+            one.version,
+            one.threshold,
+            one.keys[:MAX_KEYS],
+        )
+        for one in proved.proof.behind(path)
     )
     document = b"" if order.is_confidential else database.evidence(digest) or b""
     is_kept = 0 < len(document) <= limit

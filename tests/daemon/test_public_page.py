@@ -64,6 +64,10 @@ def told(daemon: Daemon, path: str, source: str = CLIENT) -> dict[str, Any]:
     return dict(json.loads(get(daemon, path, source, Accept="application/json")[2]))
 
 
+def history(daemon: Daemon) -> list[str]:
+    return [turn["state"] for turn in told(daemon, "/orders/court-1").get("history", ())]
+
+
 def test_an_orders_page_has_its_history_its_signatures_and_the_document_that_was_signed(
     authorities: Authorities, daemon: Daemon
 ) -> None:
@@ -72,15 +76,15 @@ def test_an_orders_page_has_its_history_its_signatures_and_the_document_that_was
     assert order["order"]["lumen_id"] == "51234567"
     assert [turn["state"] for turn in order["history"]] == ["in force"]
     files = {one["file"]: one for one in order["signatures"]["files"]}
-    assert files.keys() >= {"timestamp.json", "snapshot.json", "targets.json", "court.json"}
+    assert files.keys() >= {"1.root.json", "timestamp.json", "snapshot.json", "targets.json", "court.json"}
     assert files["court.json"]["threshold"] == THRESHOLD
     assert set(files["court.json"]["keys"]) <= set(authorities.keyids["court"])
     status, headers, document = get(daemon, order["document"]["url"], STRANGER)
     assert (status, headers["Content-Type"]) == (200, "application/json")
     assert hashlib.sha256(document).hexdigest() == order["document"]["sha256"]
-    assert any(
-        path.read_bytes() == document for path in (authorities.out / "targets").rglob("*.json")
-    ), "it is the file that the authority has published"
+    assert any(path.read_bytes() == document for path in (authorities.out / "targets").rglob("*.json")), (
+        "it is the file that the authority has published"
+    )
     page = get(daemon, "/orders/court-1", STRANGER)[2].decode()
     for words in ("History at Example Net", files["court.json"]["keys"][0][:16], "/documents/court/court-1",
                   "lumendatabase.org/notices/51234567", order["document"]["sha256"], "Letter 84"):  # fmt: skip
@@ -88,10 +92,7 @@ def test_an_orders_page_has_its_history_its_signatures_and_the_document_that_was
     assert PUBLISHED not in page
     authorities.lift("court", "court-1")
     authorities.publish()
-    until(
-        lambda: [turn["state"] for turn in told(daemon, "/orders/court-1").get("history", ())] == ["in force", "lifted"],
-        "its lifting is in its history",
-    )
+    until(lambda: history(daemon) == ["in force", "lifted"], "its lifting is in its history")
     assert "platform has complied" in get(daemon, "/orders/court-1", Accept_Language="id")[2].decode()
 
 
@@ -157,9 +158,7 @@ def test_visits_are_counted_apart_and_nothing_is_kept_of_who_came(daemon: Daemon
             assert STRANGER.encode() not in path.read_bytes()
 
 
-def test_dossiers_are_made_anew_when_they_are_gone_and_removed_with_their_orders(
-    authorities: Authorities, daemon: Daemon
-) -> None:
+def test_dossiers_are_made_anew_when_they_are_gone_and_removed_with_their_orders(daemon: Daemon) -> None:
     until(lambda: "signatures" in told(daemon, "/orders/court-1"), "its dossier is there")
     daemon.stop()
     folder = daemon.state_dir / "incidents"

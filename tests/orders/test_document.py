@@ -383,6 +383,8 @@ def test_the_number_of_a_lumen_notice_is_kept_as_text(value: str) -> None:
     assert parse_order(order_to_json(order), "catalogue") == order
 
 
-@pytest.mark.parametrize("value", [51234567, "x", "9" * 21, "5123 4567", "-1", "٣", "https://lumendatabase.org/notices/1"])
+@pytest.mark.parametrize(
+    "value", [51234567, "x", "9" * 21, "5123 4567", "-1", "٣", "https://lumendatabase.org/notices/1"]
+)
 def test_what_is_no_number_of_a_notice_is_refused(value: object) -> None:
     assert problem_of(lumen_id=value).startswith("lumen_id: expected ")
