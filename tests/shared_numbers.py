@@ -22,6 +22,8 @@ from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
+from blockd.tls import session as tls_session
+from blockd.tls import tickets
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -98,6 +100,11 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(states, "STATES_AT", "EPOCH_AT"),
         of(parties, "OPERATOR"),
         of(precedence, "FULL", "NONE"),
+    ),
+    "tls/_numbers.pxd": (
+        of(tls_session, "MAX_CLIENT_HELLO", "MAX_RECORD", "MAX_CIPHERTEXT", "RECORDS_AT_ONCE", "MAX_EMPTY_RECORDS"),
+        of(tls_session, "TICKETS"),
+        of(tickets, "LIFETIME"),
     ),
 }
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from typing import TYPE_CHECKING
 
 from blockd.errors import BadCertificate
 
-MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quantum signatures has some 60,000
+if TYPE_CHECKING:  # loaded only by whoever reads one
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
 class CertificatePair:
-    """A chain, the server's certificate first, and the key to that, both in PEM; what it says is read off once."""
+    """A chain, the server's certificate first, and the key to that, both in PEM and with nothing else in it."""
 
     source: str  # the path of the chain, for sentences and labels
     chain: bytes
@@ -48,6 +46,16 @@ def _wildcard(name: str) -> str:
 
 def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
     """Return a pair from two texts in PEM; raises BadCertificate if they are damaged or do not belong together."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError as error:
@@ -67,12 +75,22 @@ def read_pair(source: str, chain: bytes, key: bytes) -> CertificatePair:
         raise BadCertificate(source, f"the key of {source} belongs to another certificate")
     names, addresses = _alternative_names(first)
     begins, ends = (moment.timestamp() for moment in (first.not_valid_before_utc, first.not_valid_after_utc))
-    return CertificatePair(source, chain, key, names, addresses, begins, ends)
+    return CertificatePair(
+        source,
+        b"".join(one.public_bytes(Encoding.PEM) for one in certificates),
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        names,
+        addresses,
+        begins,
+        ends,
+    )
 
 
 def _alternative_names(
     certificate: x509.Certificate,
 ) -> tuple[tuple[str, ...], tuple[IPv4Address | IPv6Address, ...]]:
+    from cryptography import x509
+
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -18,14 +18,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from blockd.tls.client_hello import MAX_HELLO, MAX_RECORD
 from blockd.tls.pair import CertificatePair
 
-MAX_CLIENT_HELLO = 1 << 14  # octets of a client until its handshake is complete; with post-quantum shares some 2,000
-MAX_RECORD = 1 << 14  # octets of plain text in one record (RFC 8446 section 5.1)
+MAX_CLIENT_HELLO = MAX_HELLO  # octets of a client until its handshake is complete
+MAX_CIPHERTEXT = MAX_RECORD + 2048  # octets of one record after its header in TLS 1.2 (RFC 5246 section 6.2.3)
 RECORDS_AT_ONCE = 32  # records that one `read` decrypts: those of a single octet cost as much time as long ones
 # Records without data once the handshake is complete: alerts, key updates (RFC 8446 section 4.6.3), attempts
 # to negotiate again (RFC 5246 section 7.4.1.1), padding alone. Each makes work for 22 octets; no client needs many.
 MAX_EMPTY_RECORDS = 64
+TICKETS = 1  # that a client gets after a full handshake: few open several connections at once
+# For TLS 1.2 (RFC 9325 section 4.2): forward secrecy and authenticated encryption. Those of TLS 1.3 all have both.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class TlsSession(Protocol):

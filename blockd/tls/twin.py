@@ -11,15 +11,13 @@ import ssl
 from collections.abc import Sequence
 from typing import cast
 
-from blockd.errors import BadCertificate, TlsFailure
+from blockd.errors import BadCertificate, BadClientHello, TlsFailure
+from blockd.tls.client_hello import MAX_RECORD, ClientHelloReader, protocols
 from blockd.tls.pair import CertificatePair, choose
-from blockd.tls.session import MAX_CLIENT_HELLO, MAX_EMPTY_RECORDS, MAX_RECORD, RECORDS_AT_ONCE, TlsSession
+from blockd.tls.records import RecordBuffer
+from blockd.tls.session import CIPHERS, MAX_CLIENT_HELLO, MAX_EMPTY_RECORDS, RECORDS_AT_ONCE, TICKETS
 
-# For TLS 1.2 (RFC 9325 section 4.2): forward secrecy and authenticated encryption. Those of TLS 1.3 all have both.
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-TICKETS = 1  # that a client gets after a full handshake
-
-_HEADER = 5  # octets of a record before its content
+_NO_APPLICATION_PROTOCOL = bytes((21, 3, 3, 0, 2, 2, 120))  # the alert, as a whole record (RFC 7301 section 3.2)
 
 
 class _Tls(ssl.SSLObject):
@@ -32,13 +30,15 @@ class PythonServerTls:
     """`blockd.tls.session.ServerTls` over the standard library."""
 
     def __init__(self, pairs: Sequence[CertificatePair], alpn: Sequence[str]) -> None:
-        self._alpn = list(alpn)
+        self.alpn = tuple(alpn)
         self._contexts: list[ssl.SSLContext] = []
         self.use(pairs)
 
     def use(self, pairs: Sequence[CertificatePair]) -> None:
         """Use other certificates for new sessions, as `ServerTls` says."""
-        contexts = [self._context(pair) for pair in pairs]
+        if not pairs:
+            raise ValueError("a server shows at least one certificate")
+        contexts = [_context(pair, self.alpn) for pair in pairs]
 
         def ask(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
             asked = (name or "").lower()
@@ -48,20 +48,25 @@ class PythonServerTls:
         contexts[0].sni_callback = ask
         self._contexts = contexts
 
-    def session(self) -> TlsSession:
+    def session(self) -> PythonTlsSession:
         """Return a session for a new connection."""
-        return PythonTlsSession(self._contexts[0])
+        return PythonTlsSession(self)
 
-    def _context(self, pair: CertificatePair) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        context.num_tickets = TICKETS
-        context.set_ciphers(CIPHERS)
-        context.set_alpn_protocols(self._alpn)
-        context.sslobject_class = _Tls
-        _load(context, pair)
-        return context
+    def begin(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> _Tls:
+        """Return the TLS of a session that begins now."""
+        return cast(_Tls, self._contexts[0].wrap_bio(incoming, outgoing, server_side=True))
+
+
+def _context(pair: CertificatePair, alpn: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.num_tickets = TICKETS
+    context.set_ciphers(CIPHERS)
+    context.set_alpn_protocols(list(alpn))
+    context.sslobject_class = _Tls
+    _load(context, pair)
+    return context
 
 
 def _load(context: ssl.SSLContext, pair: CertificatePair) -> None:
@@ -69,7 +74,7 @@ def _load(context: ssl.SSLContext, pair: CertificatePair) -> None:
     descriptor = os.memfd_create("certificate")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(pair.chain + b"\n" + pair.key)
+            file.write(pair.chain + pair.key)
             file.flush()
             context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     except (ssl.SSLError, OSError) as error:
@@ -84,11 +89,13 @@ def _reason(error: OSError) -> str:
 class PythonTlsSession:
     """`blockd.tls.session.TlsSession` over the standard library."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, server: PythonServerTls) -> None:
+        self._server = server
+        self._records = RecordBuffer()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = cast(_Tls, context.wrap_bio(self._incoming, self._outgoing, server_side=True))
-        self._fed = 0  # octets of the handshake
-        self._records = _RecordCount()
+        self._tls: _Tls | None = None  # from the first record on
+        self._hello: ClientHelloReader | None = ClientHelloReader()  # until it is there
+        self._of_handshake = 0  # octets
         self._empty = 0  # records without data
         self._failure = ""
         self._closed = False
@@ -99,28 +106,26 @@ class PythonTlsSession:
     @property
     def alpn(self) -> str:
         """The protocol agreed on."""
-        return self._tls.selected_alpn_protocol() or "" if self.is_established else ""
+        return self._tls.selected_alpn_protocol() or "" if self._tls and self.is_established else ""
 
     @property
     def is_resumed(self) -> bool:
         """Whether the handshake resumed an earlier session."""
-        return bool(self.is_established and self._tls.session_reused)
+        return bool(self._tls and self.is_established and self._tls.session_reused)
 
     @property
     def server_name(self) -> str:
         """The name that the client asked for."""
-        return self._tls.asked_for
+        return self._tls.asked_for if self._tls else ""
 
     @property
     def version(self) -> str:
         """`TLSv1.2` or `TLSv1.3`."""
-        return self._tls.version() or "" if self.is_established else ""
+        return self._tls.version() or "" if self._tls and self.is_established else ""
 
     def feed(self, octets: bytes | bytearray | memoryview) -> None:
         """Take octets of the network."""
         if not self._failure and not self.is_over:
-            self._incoming.write(octets)
-            self._fed += len(octets)
             self._records.feed(octets)
 
     def read(self) -> bytes:
@@ -128,49 +133,80 @@ class PythonTlsSession:
         if self._failure:
             raise TlsFailure(self._failure)
         try:
-            if not self.is_established and not self._shake_hands():
-                return b""
-            return self._read()
+            records = self._records.take(RECORDS_AT_ONCE)
+        except TlsFailure as error:
+            raise self._failed(str(error)) from None
+        self.has_more = len(records) == RECORDS_AT_ONCE and bool(self._records)
+        if not records or self.is_over:
+            return b""
+        if self._tls is None:
+            self._tls = self._server.begin(self._incoming, self._outgoing)
+        while not self.is_established and records:
+            if self._hello is not None:
+                self._check_hello(self._hello, records[0])
+            self._shake_hands(self._tls, records.pop(0))
+        return self._decrypt(self._tls, records)
+
+    def _check_hello(self, hello: ClientHelloReader, record: bytes) -> None:
+        """Refuse a client that offers none of our protocols, which `ssl` would take; OpenSSL sees to all else."""
+        with contextlib.suppress(BadClientHello):
+            body = hello.feed(record)
+            if body is None:
+                return
+            offered = protocols(body)
+            if offered is not None and not {one.encode() for one in self._server.alpn}.intersection(offered):
+                self._outgoing.write(_NO_APPLICATION_PROTOCOL)
+                raise self._failed("no application protocol")
+        self._hello = None
+
+    def _shake_hands(self, tls: _Tls, record: bytes) -> None:
+        self._incoming.write(record)
+        self._of_handshake += len(record)
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            if self._of_handshake > MAX_CLIENT_HELLO:
+                raise self._failed("its handshake is too long") from None
         except ssl.SSLError as error:
             raise self._failed(_reason(error)) from error
+        else:
+            self.is_established = True
 
-    def _shake_hands(self) -> bool:
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            if self._fed > MAX_CLIENT_HELLO:
-                raise self._failed("the handshake is too long") from None
-            return False
-        self.is_established = True
-        self._records.begin(self._incoming.pending)
-        return True
-
-    def _read(self) -> bytes:
+    def _decrypt(self, tls: _Tls, records: list[bytes]) -> bytes:
+        """Return the data of records; a failure after some of it is raised at the next call."""
+        self._incoming.write(b"".join(records))
         parts: list[bytes] = []
-        self.has_more = False
         try:
-            while not self.is_over and len(parts) < RECORDS_AT_ONCE:
-                if part := self._tls.read(MAX_RECORD):
+            while records and not self.is_over and self._incoming.pending:
+                if part := tls.read(MAX_RECORD):
                     parts.append(part)
                 else:
                     self.is_over = True
-            self.has_more = not self.is_over and self._incoming.pending > 0
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:  # after our own close_notify
             self.is_over = True
-        self._empty += self._records.take(self._incoming.pending) - len(parts)
-        if self._empty > MAX_EMPTY_RECORDS:
-            raise self._failed("too many records without data")
+        except ssl.SSLError as error:
+            self._failed(_reason(error))
+        self._empty += len(records) - len(parts)
+        if self._empty > MAX_EMPTY_RECORDS and not self._failure:
+            self._failed("it sent too many records without data")
+        self.has_more = self.has_more and not self.is_over
+        if self._failure and not parts:
+            raise TlsFailure(self._failure)
         return b"".join(parts)
 
     def _failed(self, why: str) -> TlsFailure:
-        self._failure = f"a TLS client was refused: {why}"
+        self._failure = f"TLS with a client has failed: {why}"
         self.has_more = False
         return TlsFailure(self._failure)
 
     def write(self, octets: bytes | bytearray | memoryview) -> None:
         """Encrypt octets for the client."""
+        if self._failure:
+            raise TlsFailure(self._failure)
+        if self._tls is None or not self.is_established:
+            raise self._failed("it was written to before its handshake was complete")
         view = memoryview(octets)
         try:
             while len(view):
@@ -184,50 +220,7 @@ class PythonTlsSession:
 
     def close(self) -> None:
         """Say that nothing more is written."""
-        if not self._closed and self.is_established and not self._failure:
+        if not self._closed and self._tls is not None and self.is_established and not self._failure:
             self._closed = True
             with contextlib.suppress(ssl.SSLError):  # that the client has not said so yet
                 self._tls.unwrap()
-
-
-class _RecordCount:
-    """How many records of a stream have been handled, by their headers alone, which are never encrypted."""
-
-    def __init__(self) -> None:
-        self._header = b""
-        self._left = 0  # octets that are still to come of the last record
-        self._ends: list[int] = []  # octets that had been fed at the end of each record
-        self._total = 0
-
-    def feed(self, octets: bytes | bytearray | memoryview) -> None:
-        """Note records whose end is in these octets."""
-        view, at = memoryview(octets), 0
-        while at < len(view):
-            if self._left:
-                step = min(self._left, len(view) - at)
-                self._left -= step
-                at += step
-            else:
-                taken = bytes(view[at : at + _HEADER - len(self._header)])
-                at += len(taken)
-                self._header += taken
-                if len(self._header) < _HEADER:
-                    break
-                self._left = int.from_bytes(self._header[3:])
-                self._header = b""
-                if self._left:
-                    continue
-            if not self._left:
-                self._ends.append(self._total + at)
-        self._total += len(view)
-
-    def begin(self, pending: int) -> None:
-        """Forget those of the handshake; `pending` octets have not been read."""
-        self.take(pending)
-
-    def take(self, pending: int) -> int:
-        """Return how many have been read since; `pending` octets have not been."""
-        read = self._total - pending
-        known = len(self._ends)
-        self._ends = [end for end in self._ends if end > read]
-        return known - len(self._ends)

@@ -57,7 +57,7 @@ class Client:
         session: ssl.SSLSession | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self.context = context or ssl.create_default_context()
+        self.context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not those of the system, which take long
         for one in trusted:
             self.context.load_verify_locations(cadata=one.chain.decode())
         if alpn:

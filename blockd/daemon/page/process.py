@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from blockd.daemon.certificates.follower import CertificateFollower
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import PageContext
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -33,7 +34,7 @@ from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web.block_page import serve_block_page
-from blockd.web.public.serving import PUBLIC_PACE, serve_public
+from blockd.web.public.serving import ALPN, PUBLIC_PACE, serve_public
 from blockd.web.serving import MAX_LIFETIME, Serving, ServingLimits, bounds_of
 from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 
@@ -67,6 +68,7 @@ class PageProcess:
         self._wanted = context.version  # the version to be enforced
         self._news = asyncio.Event()  # another is
         self._stop = asyncio.Event()
+        self.certificates = CertificateFollower(context.certificates, shared.tickets)
         self._told = 0  # the version about which it was told that it cannot be enforced
         self.enforced: Enforced | None = None
         settings, asker = shared.settings, WorkerAsker(shared.settings.listen.dns, shared.selftest_key)
@@ -93,6 +95,7 @@ class PageProcess:
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
             *self._serve_public(),
         ]
+        self.certificates.start()
         following = asyncio.create_task(self.follow())
         following.add_done_callback(lambda _: self._stop.set())
         await self._stop.wait()
@@ -100,18 +103,19 @@ class PageProcess:
         if following.done():
             following.result()
         following.cancel()
+        self.certificates.stop()
         for server in serving:
             await server.close()
 
     def _serve_public(self) -> list[Serving]:
         """Serve the page about orders; what happens on its connections is counted."""
-        sockets = self._shared.sockets
+        sockets, tls = self._shared.sockets, self.certificates.server(ALPN)
         limits = self._limits(Transport.PUBLIC, MAX_LIFETIME, PUBLIC_PACE)
 
         def happened(event: StreamEvent) -> None:
             self._row.happened(Transport.PUBLIC, event)
 
-        return serve_public(self.public.site(), sockets.public_http, sockets.public_https, None, limits, happened)
+        return serve_public(self.public.site(), sockets.public_http, sockets.public_https, tls, limits, happened)
 
     def _limits(self, transport: Transport, lifetime: float, pace: PaceBounds = PAGE_PACE) -> ServingLimits:
         """Return the limits of one port; a client has its pace at each."""
@@ -128,6 +132,8 @@ class PageProcess:
     def _hear(self, message: Message) -> None:
         if "enforce" in message:
             self.want(self._shared.state.taken(message))
+        elif "certificates" in message:
+            self.certificates.take(message)
 
     def want(self, version: int) -> None:
         """Have a version enforced: the newest that is asked for, whatever was asked for before."""

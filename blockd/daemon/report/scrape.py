@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
@@ -17,6 +17,7 @@ from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
+from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.sample import AuditSample
 from blockd.metrics.upstreams import UpstreamsSample
 from blockd.resolver import engine_name
@@ -42,6 +43,7 @@ def sample(
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
+    certificates: Mapping[str, CertificateSample],
     admin_refused: int,
     admin_closed: Sequence[int],
     now: float,
@@ -82,6 +84,7 @@ def sample(
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,
+        certificates=certificates,
         admin_refused=admin_refused,
         admin_closed=tuple(admin_closed),
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from blockd import __version__
 from blockd.audit import AuditLog
 from blockd.audit.chain import Head
+from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.damage import Damage
@@ -106,6 +107,7 @@ class Status:
     bound: Bound
     resolution: Mapping[str, object]  # how names are resolved
     upstreams: tuple[UpstreamStatus, ...]
+    certificates: tuple[CertificateStatus, ...]
     ruleset: RulesetStatus | None
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
@@ -135,6 +137,7 @@ class Status:
             "bound": self.bound.to_json(),
             "resolution": self.resolution,
             "upstreams": [upstream.to_json() for upstream in self.upstreams],
+            "certificates": [certificate.to_json() for certificate in self.certificates],
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
@@ -159,6 +162,16 @@ class Status:
             return None
         enforced = self.ruleset.version if self.ruleset else None
         return {**self.pinned.to_json(), "enforced": enforced, "base": self.base}
+
+
+class ObservedCertificates(Protocol):
+    """How certificates are, see `blockd.daemon.certificates.watch.CertificateWatch`."""
+
+    def status(self, now: float, /) -> tuple[CertificateStatus, ...]:
+        """Return what is told of each."""
+
+    def alarms(self, now: float, /) -> Iterable[Alarm]:
+        """Return the alarms about certificates."""
 
 
 class ObservedUpstreams(Protocol):
@@ -194,6 +207,7 @@ class Observed:
     maker: RulesetMaker
     room: DiskRoom
     upstreams: ObservedUpstreams
+    certificates: ObservedCertificates
     settings: Settings
     started: float
 
@@ -208,7 +222,8 @@ class Observed:
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room, upstreams=(*self.upstreams.alarms(now), *self.damage.alarms()),
+            maker=self.maker, room=self.room,
+            others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
             started=self.started, now=now,
         )  # fmt: skip
         return Status(
@@ -220,6 +235,7 @@ class Observed:
             bound=self.bound,
             resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
+            certificates=self.certificates.status(now),
             ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,
