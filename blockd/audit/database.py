@@ -54,7 +54,8 @@ STATE_OF = (
 )
 TURNS_OF = (
     "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' "  # noqa: S608 - our own words
-    f"AND feed = ? AND kind = 'order' AND {_ROLE} = ? ORDER BY number DESC LIMIT ?"
+    f"AND feed = ? AND kind = 'order' AND {_ROLE} = ? "
+    "AND json_extract(CAST(octets AS TEXT), '$.body.since') = time ORDER BY number DESC LIMIT ?"
 )
 LAST_STATES = (
     "SELECT octets FROM records WHERE number IN "  # noqa: S608 - our own words
@@ -228,11 +229,9 @@ class Database:
         return parse_record(row[0]) if row else None
 
     def turns_of(self, order: OrderKey, count: int) -> list[Record]:
-        """Return the records of an order's state, the newest `count` of those that changed it, the oldest first."""
-        rows = self._connection.execute(TURNS_OF, (order.id, order.feed, order.role, count + 1)).fetchall()
-        records = [parse_record(octets) for (octets,) in reversed(rows)]
-        states = [None if len(rows) <= count else records[0].body["state"], *(one.body["state"] for one in records)]
-        return [one for one, before in zip(records, states, strict=False) if one.body["state"] != before][-count:]
+        """Return the newest `count` records in which an order came into another state, the oldest first."""
+        rows = self._connection.execute(TURNS_OF, (order.id, order.feed, order.role, count))
+        return [parse_record(octets) for (octets,) in rows][::-1]
 
     def orders(self, identifier: str) -> list[OrderKey]:
         """Return the keys of all orders and overrides with an id, in ascending order."""

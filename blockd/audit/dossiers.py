@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from blockd.audit.database import Database
-from blockd.audit.evidence import ORDERS, digests_of
+from blockd.audit.evidence import ORDERS, digests_of, named_otherwise
 from blockd.errors import AuditError
 from blockd.orders import OrderKey
 from blockd.orders.dossier import MAX_KEYS, MAX_TURNS, Dossier, OrderTurn, SignedFile, fingerprint
@@ -41,11 +41,9 @@ def prove_feed(database: Database, proof: Mapping[str, Any], roots: Sequence[byt
     from blockd.audit.signatures import prove  # see above
 
     digests = digests_of(proof["manifest"], database.evidence)
-    names = {name for name in digests if not name.startswith(ORDERS)}
-    if any(name.startswith("earlier/") for name in names):
-        names = set(digests)
+    otherwise = named_otherwise(proof["manifest"], database.evidence)
     files = {}
-    for name in names:
+    for name in (name for name in digests if not name.startswith(ORDERS) or name in otherwise):
         octets = database.evidence(digests[name])
         if octets is None:
             raise AuditError(f"{name} is missing from the evidence.")

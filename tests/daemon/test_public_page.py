@@ -6,6 +6,8 @@ import hashlib
 import http.client
 import json
 import os
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,8 @@ from typing import Any, cast
 import pytest
 
 from tests.daemon.authorities import THRESHOLD, Authorities
-from tests.daemon.harness import Daemon, free_port, until, write_list
+from tests.daemon.harness import Daemon, free_port, put, until, write_list
+from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
 CLIENT, STRANGER = "127.0.0.1", "127.1.0.1"
@@ -170,3 +173,38 @@ def test_dossiers_are_made_anew_when_they_are_gone_and_removed_with_their_orders
     until(lambda: "document" in told(daemon, "/orders/court-1"), "it is there again")
     until(lambda: not (folder / "national" / "court" / "gone-1.json").exists(), "what is no order's is removed")
     assert sorted(path.relative_to(folder) for path in folder.rglob("*.json")) == kept
+
+
+def test_https_has_the_operators_certificate_of_today_and_the_sinkhole_stays_a_refusal(
+    tmp_path: Path, daemon: Daemon
+) -> None:
+    daemon.stop()
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    first, second = certificate("block.example"), certificate("block.example")
+    put(key, first[1])
+    put(chain, first[0])
+    port = free_port()
+    daemon.settings["certificates"] = [{"chain": str(chain), "key": str(key)}]
+    cast(dict[str, object], daemon.listen["public"])["https"] = [f"127.0.0.1:{port}"]
+    daemon.start()
+    until(daemon.is_ready, "it enforces")
+    assert over_tls(port, first[0], "/orders/court-1")[0] == 200
+    status, body = over_tls(port, first[0], f"/?name={LISTED}")
+    assert (status, LISTED in body) == (200, True)
+    put(key, second[1])
+    put(chain, second[0])
+    until(lambda: over_tls(port, second[0], "/")[0] == 200, "the new certificate is used")
+    assert daemon.metric("blockd_stream_events_total", transport="public", event="handshake") >= 3
+    with pytest.raises(ssl.SSLError):
+        over_tls(daemon.tls_port, second[0], "/", name=PUBLISHED)
+
+
+def over_tls(port: int, trusted: bytes, path: str, name: str = "block.example") -> tuple[int, str]:
+    """Ask over HTTPS; raises OSError if the certificate is not the trusted one."""
+    context = ssl.create_default_context(cadata=trusted.decode())
+    plain = socket.create_connection(("127.0.0.1", port), 20)
+    with plain, context.wrap_socket(plain, server_hostname=name) as secured:
+        secured.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        response = http.client.HTTPResponse(secured)
+        response.begin()
+        return response.status, response.read().decode()
