@@ -26,10 +26,10 @@ from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
 from blockd.errors import AuditError
 from blockd.files import read_kept, remove, replace_file
-from blockd.orders import Order, OrderKey, State
+from blockd.orders import Order, OrderKey, Reason, State, Verdict
 from blockd.orders.dossier import Dossier
 from blockd.orders.incident import has_page
-from blockd.ruleset import Enforced
+from blockd.ruleset import Catalogue, Enforced
 from blockd.settings import Settings
 
 WRITING = 5.0  # seconds for the records of a change to be written
@@ -44,7 +44,7 @@ class ShownOrder:
 
     order: Order
     key: OrderKey
-    state: State | None
+    state: State
     proof: Mapping[str, Any] | None
 
 
@@ -68,7 +68,7 @@ class DossierService:
         self._news = asyncio.Event()
         self._enforced = enforced
         self._written: dict[OrderKey, ShownOrder] = {}
-        self._proofs: dict[str, tuple[str, FeedProof | None]] = {}  # by feed: of which manifest
+        self._proofs: dict[str, tuple[str, FeedProof | None, str]] = {}  # by feed: of which manifest, and what failed
         self._is_new = True  # what is in the folder is not known yet
         self._told = ""  # the trouble that was logged last
 
@@ -84,8 +84,10 @@ class DossierService:
             await self._news.wait()
             self._news.clear()
             enforced = self._enforced()
-            shown = [] if enforced is None else list(self._shown(enforced))
-            trouble = await asyncio.to_thread(self._write, shown)
+            if enforced is None:
+                continue
+            catalogue, states = enforced.ruleset.catalogue, bytes(enforced.states.states)
+            trouble = await asyncio.to_thread(self._write, catalogue, states)
             if trouble and trouble != self._told:
                 log.warning("The pages about orders lack histories and signatures: %s. It is tried again.", trouble)
             self._told = trouble
@@ -93,20 +95,20 @@ class DossierService:
                 await self._timing.wait(self._news, AGAIN)
                 self._news.set()
 
-    def _shown(self, enforced: Enforced) -> Iterator[ShownOrder]:
+    def _shown(self, catalogue: Catalogue, states: bytes) -> Iterator[ShownOrder]:
         """Yield the signed orders that have a page, as they stand."""
-        catalogue = enforced.ruleset.catalogue
         digests = {feed.name: feed.digest for feed in catalogue.feeds}
-        for index, record in enumerate(catalogue.orders):
-            verdict = enforced.standing(index)
-            if has_page(verdict):
+        for record, state in zip(catalogue.orders, map(State, states), strict=True):
+            if has_page(Verdict(Reason.LISTED, record.order, feed=record.feed, state=state)):
                 proof = self._recorder.proof_of(record.feed, digests.get(record.feed, ""))
-                yield ShownOrder(record.order, record.key, verdict.state, proof)
+                yield ShownOrder(record.order, record.key, state, proof)
 
-    def _write(self, shown: list[ShownOrder]) -> str:
+    def _write(self, catalogue: Catalogue, states: bytes) -> str:
         """Write what differs from what was written last; return what is wrong, empty if nothing is. Blocks."""
         self._recorder.log.wait(WRITING)
+        shown = list(self._shown(catalogue, states))
         changed = [one for one in shown if not _is_same(self._written.get(one.key), one)]
+        self._proofs = {feed: known for feed, known in self._proofs.items() if not known[2]}  # what failed is tried again
         troubles = []
         try:
             database = Database.read(self._log)
@@ -130,16 +132,14 @@ class DossierService:
         """Return what proves the content of an order's feed, and why it is not known, empty if it is or if none is."""
         if one.proof is None:
             return None, ""
-        manifest = str(one.proof["manifest"])
-        known = self._proofs.get(one.key.feed)
-        if known is not None and known[0] == manifest:
-            return known[1], ""
-        try:
-            found = prove_feed(database, one.proof, self._recorder.roots_of(one.key.feed))
-        except AuditError as error:
-            return None, f"feed {one.key.feed}: {str(error).rstrip('.')}"
-        self._proofs[one.key.feed] = manifest, found
-        return found, ""
+        feed, manifest = one.key.feed, str(one.proof["manifest"])
+        if feed not in self._proofs or self._proofs[feed][0] != manifest:
+            try:
+                found, trouble = prove_feed(database, one.proof, self._recorder.roots_of(feed)), ""
+            except AuditError as error:
+                found, trouble = None, f"feed {feed}: {str(error).rstrip('.')}"
+            self._proofs[feed] = manifest, found, trouble
+        return self._proofs[feed][1:]
 
     def _put(self, one: ShownOrder, dossier: Dossier, document: bytes) -> None:
         path, signed = dossier_path(self._folder, one.key), document_path(self._folder, one.key)

@@ -11,6 +11,7 @@ from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.metrics.counters import Row
 from blockd.orders import Action, Reason, State, Verdict
 from blockd.orders.incident import has_page
+from blockd.resolver.clients import NetworkSet
 from blockd.ruleset import Catalogue, Enforced
 from blockd.settings import Settings
 from blockd.settings.feeds import SIGNED_TYPES
@@ -30,7 +31,7 @@ class PublicService:
         enforced: Callable[[], Enforced | None],
         where_it_leads: Callable[[bytes, bytes], Awaitable[Verdict | None]],
     ) -> None:
-        self._allowed = settings.clients.allow
+        self._allowed = NetworkSet(settings.clients.allow)
         self._enforced = enforced
         self._sinkhole = SinkholeService(settings, row, enforced, where_it_leads)
         self._dossiers = DossierFiles(folder)
@@ -41,7 +42,7 @@ class PublicService:
         return PublicSite(site, self._is_subscriber, self._published, self._dossiers.dossier, self._dossiers.document)
 
     def _is_subscriber(self, client: bytes) -> bool:
-        return bool(client) and any(client in network for network in self._allowed)
+        return bool(client) and client in self._allowed
 
     def _published(self, key: bytes) -> Verdict | None:
         """Return the verdict of an order that was published with its names, if the name is blocked for everybody."""
