@@ -16,8 +16,8 @@ from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
-from blockd.resolver.composing import moving, sections
-from blockd.resolver.edge import cookie_sizes, rates
+from blockd.resolver.composing import moving, padding, sections
+from blockd.resolver.edge import cookie_sizes, rates, reply_options
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
@@ -89,6 +89,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),
         of(moving, "MAX_POINTER"),
+        of(padding, "ANSWER_BLOCK", "OPTION_HEAD"),
+        of(reply_options, "MAX_SERVER_ID"),
         of(rates, "PASSED", "DROPPED", "TRUNCATED", "BADCOOKIE", "RESPONSES", "ERRORS", "STRANGERS"),
         of(cookie_sizes, "WHOLE", "OPTION", "UNKNOWN", "KNOWN", "FRESH"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),

@@ -146,6 +146,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
             str(settings.sinkhole.ipv6),
             settings.block_ttl,
             settings.operator.disclosed,
+            settings.structured_errors.reply,
         ),
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
@@ -156,6 +157,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         front_ends=tuple(settings.clients.front_ends),
         limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
         cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
+        client_option=settings.structured_errors.client_option,
+        server_id=settings.server_id.encode(),
     )
     instruments = Instruments(
         clock=time.monotonic,

@@ -18,7 +18,7 @@ cdef extern from "<openssl/rand.h>":
     int RAND_bytes(unsigned char *octets, int size)
 
 cdef extern from "<openssl/err.h>":
-    void ERR_clear_error()
+    void ERR_clear_error() nogil
     unsigned long ERR_get_error()
     const char *ERR_reason_error_string(unsigned long error)
 
@@ -38,7 +38,7 @@ cdef extern from "<openssl/evp.h>":
     int EVP_EncryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, ENGINE *, const unsigned char *, const unsigned char *)
     int EVP_DecryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, ENGINE *, const unsigned char *, const unsigned char *)
     int EVP_MAC_CTX_set_params(EVP_MAC_CTX *, const OSSL_PARAM *params)
-    void EVP_PKEY_free(EVP_PKEY *)
+    void EVP_PKEY_free(EVP_PKEY *) nogil
 
 cdef extern from "<openssl/bio.h>":
     ctypedef struct BIO:
@@ -49,7 +49,7 @@ cdef extern from "<openssl/bio.h>":
     int BIO_CTRL_FLUSH
     BIO *BIO_new(const BIO_METHOD *)
     BIO *BIO_new_mem_buf(const void *octets, int size)
-    void BIO_free(BIO *)
+    void BIO_free(BIO *) nogil
     void BIO_set_data(BIO *, void *)
     void *BIO_get_data(BIO *)
     void BIO_set_init(BIO *, int)
@@ -65,11 +65,11 @@ cdef extern from "<openssl/x509.h>":
     ctypedef struct X509:
         pass
 
-    void X509_free(X509 *)
+    void X509_free(X509 *) nogil
 
 cdef extern from "<openssl/pem.h>":
-    X509 *PEM_read_bio_X509(BIO *, X509 **, void *, void *)
-    EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, void *, void *)
+    X509 *PEM_read_bio_X509(BIO *, X509 **, void *, void *) nogil
+    EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, void *, void *) nogil
 
 cdef extern from "<openssl/ssl.h>":
     ctypedef struct SSL:
@@ -97,10 +97,10 @@ cdef extern from "<openssl/ssl.h>":
     long SSL_CTX_set_timeout(SSL_CTX *, long)
     int SSL_CTX_set_num_tickets(SSL_CTX *, size_t)
     int SSL_CTX_set_cipher_list(SSL_CTX *, const char *)
-    int SSL_CTX_use_certificate(SSL_CTX *, X509 *)
-    long SSL_CTX_add0_chain_cert(SSL_CTX *, X509 *)
-    int SSL_CTX_use_PrivateKey(SSL_CTX *, EVP_PKEY *)
-    int SSL_CTX_check_private_key(const SSL_CTX *)
+    int SSL_CTX_use_certificate(SSL_CTX *, X509 *) nogil
+    long SSL_CTX_add0_chain_cert(SSL_CTX *, X509 *) nogil
+    int SSL_CTX_use_PrivateKey(SSL_CTX *, EVP_PKEY *) nogil
+    int SSL_CTX_check_private_key(const SSL_CTX *) nogil
     long SSL_CTX_set_tlsext_servername_callback(SSL_CTX *, int (*)(SSL *, int *, void *) noexcept)
     void SSL_CTX_set_alpn_select_cb(
         SSL_CTX *,

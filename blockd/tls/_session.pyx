@@ -36,6 +36,7 @@ cdef enum:
     FIRST_TYPE = 20  # of records, change_cipher_spec to application_data (RFC 8446 section 5.1)
     LAST_TYPE = 23
 
+cdef char *_NO_PASSPHRASE = b""  # without one OpenSSL would ask the terminal
 cdef uint8_t _plain[MAX_RECORD]  # what OpenSSL decrypts to: one record at a time
 
 
@@ -208,36 +209,35 @@ cdef SSL_CTX *_new_context() except NULL:
 
 
 cdef bint _load(SSL_CTX *context, bytes chain, bytes key) except -1:
-    """Have a context show a chain in PEM; return whether OpenSSL takes it, and its key."""
-    cdef BIO *chains
-    cdef BIO *keys
-    cdef X509 *certificate = NULL
-    cdef EVP_PKEY *private = NULL
+    """Have a context show a chain in PEM; return whether OpenSSL takes it, and its key. Others go on meanwhile."""
+    cdef BIO *chains = BIO_new_mem_buf(PyBytes_AS_STRING(chain), <int>PyBytes_GET_SIZE(chain))
+    cdef BIO *keys = BIO_new_mem_buf(PyBytes_AS_STRING(key), <int>PyBytes_GET_SIZE(key))
+    cdef X509 *certificate
+    cdef EVP_PKEY *private
     cdef bint is_taken
-    ERR_clear_error()
-    chains = BIO_new_mem_buf(PyBytes_AS_STRING(chain), <int>PyBytes_GET_SIZE(chain))
-    keys = BIO_new_mem_buf(PyBytes_AS_STRING(key), <int>PyBytes_GET_SIZE(key))
-    certificate = PEM_read_bio_X509(chains, NULL, NULL, <void *>b"")  # an empty passphrase: else it would ask the terminal
-    private = PEM_read_bio_PrivateKey(keys, NULL, NULL, <void *>b"")
-    is_taken = (
-        certificate != NULL
-        and private != NULL
-        and SSL_CTX_use_certificate(context, certificate) == 1
-        and SSL_CTX_use_PrivateKey(context, private) == 1
-        and SSL_CTX_check_private_key(context) == 1
-    )
-    X509_free(certificate)
-    EVP_PKEY_free(private)
-    while is_taken:
-        certificate = PEM_read_bio_X509(chains, NULL, NULL, <void *>b"")
-        if certificate == NULL:
-            ERR_clear_error()
-            break
-        if SSL_CTX_add0_chain_cert(context, certificate) != 1:
-            X509_free(certificate)
-            is_taken = False
-    BIO_free(chains)
-    BIO_free(keys)
+    with nogil:
+        ERR_clear_error()
+        certificate = PEM_read_bio_X509(chains, NULL, NULL, _NO_PASSPHRASE)
+        private = PEM_read_bio_PrivateKey(keys, NULL, NULL, _NO_PASSPHRASE)
+        is_taken = (
+            certificate != NULL
+            and private != NULL
+            and SSL_CTX_use_certificate(context, certificate) == 1
+            and SSL_CTX_use_PrivateKey(context, private) == 1
+            and SSL_CTX_check_private_key(context) == 1
+        )
+        X509_free(certificate)
+        EVP_PKEY_free(private)
+        while is_taken:
+            certificate = PEM_read_bio_X509(chains, NULL, NULL, _NO_PASSPHRASE)
+            if certificate == NULL:
+                ERR_clear_error()
+                break
+            if SSL_CTX_add0_chain_cert(context, certificate) != 1:
+                X509_free(certificate)
+                is_taken = False
+        BIO_free(chains)
+        BIO_free(keys)
     return is_taken
 
 

@@ -58,6 +58,7 @@ def orders(draw: st.DrawFn) -> Order:
         reported_by=draw(TEXTS),
         assessed_by=draw(TEXTS),
         decided_by=draw(TEXTS),
+        language=draw(st.sampled_from(("", "id", "en-GB", "zh-Hant-TW"))),
         lumen_id=draw(st.sampled_from(("", "7", "51234567", "9" * 20))),
         notices=tuple(draw(notices)),
         contact=draw(TEXTS),
@@ -374,6 +375,11 @@ def test_records_that_cannot_be_read_are_told(records: object) -> None:
     with pytest.raises(BadOrder) as refused:
         parse_order({**GOOD, "action": "local", "records": records}, "catalogue")
     assert [problem for problem in refused.value.problems if problem.startswith("records: cannot be read")]
+
+
+@pytest.mark.parametrize("value", ["Indonesian language", "x", "id_ID", "-", "id-", "a" * 9, "id" + "-abcdefgh" * 4, 7])
+def test_what_is_no_language_tag_is_refused(value: object) -> None:
+    assert problem_of(language=value).startswith("language: expected ")
 
 
 @pytest.mark.parametrize("value", ["", " 51234567 ", "0", "9" * 20])

@@ -55,7 +55,7 @@ class CertificateStatus:
         """Yield the alarms about it."""
         if self.refusal:
             yield Alarm(
-                "BlockdCertificateRefused", "warning", "", f"A changed certificate cannot be used: {self.refusal}.",
+                "BlockdCertificateRefused", "warning", "", f"Files of a certificate cannot be used: {self.refusal}.",
                 f"all of it, and {self.text}",
                 "Replace chain and key by a pair that belongs together, which blockd's user may read.",
             )  # fmt: skip

@@ -96,7 +96,7 @@ class CertificateWatch:
     def _refuse(self, index: int, why: str) -> None:
         if why != self._refusals[index]:
             self._refusals[index] = why
-            log.error("A changed certificate cannot be used: %s. The one before stays in use; it is tried again.", why)
+            log.error("The files of a certificate cannot be used: %s. Those read before stay in use.", why)
 
     def _hand_on(self) -> None:
         try:

@@ -108,7 +108,7 @@ class DossierService:
         self._recorder.log.wait(WRITING)
         shown = list(self._shown(catalogue, states))
         changed = [one for one in shown if not _is_same(self._written.get(one.key), one)]
-        self._proofs = {feed: known for feed, known in self._proofs.items() if not known[2]}  # what failed is tried again
+        self._proofs = {feed: known for feed, known in self._proofs.items() if not known[2]}  # others are tried again
         troubles = []
         try:
             database = Database.read(self._log)

@@ -92,7 +92,7 @@ def test_a_half_written_pair_keeps_the_old_one_with_a_sentence_and_an_alarm_and_
         watched.look()
     why = f"the key of {watched.files[0].chain} belongs to another certificate"
     [told] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert told == (f"A changed certificate cannot be used: {why}. The one before stays in use; it is tried again.")
+    assert told == f"The files of a certificate cannot be used: {why}. Those read before stay in use."
     assert watched.alarms() == ["BlockdCertificateRefused"]
     [(one, two)] = watched.sent
     assert (one, two.names) == (watched.begun[0], ("other.example",))
