@@ -14,7 +14,7 @@ from blockd.audit.database import Database
 from blockd.audit.evidence import ORDERS, digests_of, named_otherwise
 from blockd.errors import AuditError
 from blockd.orders import OrderKey
-from blockd.orders.dossier import MAX_KEYS, MAX_TURNS, Dossier, OrderTurn, SignedFile, fingerprint
+from blockd.orders.dossier import MAX_SIGNERS, MAX_TURNS, Dossier, OrderTurn, SignedFile, fingerprint
 from blockd.orders.order import Order
 from blockd.orders.repository import place_of
 from blockd.times import moment_from_text
@@ -74,7 +74,7 @@ def dossier_of(
             f"{one.version}.root.json" if one.role == "root" else one.file,
             one.version,
             one.threshold,
-            one.keys[:MAX_KEYS],
+            one.keys[:MAX_SIGNERS],
         )
         for one in proved.proof.behind(path)
     )

@@ -15,7 +15,7 @@ from blockd.orders.order import Order
 from blockd.orders.stored import order_to_json
 
 MAX_TURNS = 50  # of an order's history that are shown, the newest; an order has a handful
-MAX_KEYS = 64  # keys of one signed file that are shown
+MAX_SIGNERS = 64  # keys of one signed file that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def fingerprint(order: Order) -> str:
 
 
 def _signed_file(told: Mapping[str, Any]) -> SignedFile:
-    keys = tuple(_text(key) for key in told["keys"][:MAX_KEYS])
+    keys = tuple(_text(key) for key in told["keys"][:MAX_SIGNERS])
     return SignedFile(_text(told["file"]), int(told["version"]), int(told["threshold"]), keys)
 
 
