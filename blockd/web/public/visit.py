@@ -7,6 +7,7 @@ comes first network by network. So any number of visits leaves the block page, i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -58,8 +59,9 @@ class Visit(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the handshake, or the head."""
         self._transport = cast(asyncio.Transport, transport)
-        self._host = transport.get_extra_info("peername")[0].partition("%")[0]
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        with contextlib.suppress(OSError, TypeError):  # it has ended meanwhile
+            self._host = transport.get_extra_info("peername")[0].partition("%")[0]
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._visits.happened(StreamEvent.CONNECTION)
 
     def connection_lost(self, exc: Exception | None) -> None:
