@@ -44,7 +44,7 @@ class Service:
     of `front_ends`, which lie in `networks`, asks for many clients. So does one of `proxies`, which says in a PROXY
     protocol header for whom, or that it asks for itself. Over encrypted transports, clients that send an empty EDNS
     option with the code `client_option` are told of blocks in structured errors; 0 if no code is known. `server_id` is
-    told to clients that ask which server answers (NSID), empty to nobody.
+    told to clients that ask which server answers (NSID, id.server), empty to nobody.
     """
 
     networks: tuple[Network, ...]
