@@ -3,6 +3,7 @@
 cimport cython
 
 from blockd.transports.fronted_stream cimport FrontedStream
+from blockd.transports.stream_server cimport StreamServer
 
 
 cdef class ClientStream(FrontedStream):
