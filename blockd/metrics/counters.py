@@ -16,7 +16,7 @@ RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all o
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
-LOCAL_KINDS = ("own", "default", "canary")  # where an answer came from that no upstream was asked for
+LOCAL_KINDS = ("own", "default", "canary", "discovery")  # where an answer came from that no upstream was asked for
 LIMITED_KINDS = ("response", "error", "stranger")  # what the rate limit counts
 LIMITED_DONE = ("dropped", "truncated", "badcookie")  # what it does with an answer
 
@@ -30,6 +30,7 @@ class Transport(IntEnum):
     DOH = 3
     HTTP = 4  # a request at the sinkhole
     TLS = 5  # a handshake at the sinkhole
+    PUBLIC = 6  # a request at the page about orders
 
 
 class Closing(IntEnum):

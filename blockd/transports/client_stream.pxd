@@ -33,6 +33,7 @@ cdef class ClientStream(StreamSocket):
     cpdef ask(self, bytes message, str host, deliver)
 
     cpdef reply(self, octets)
+    cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
     cpdef ask_for_turn(self)
     cpdef abort(self)

@@ -115,21 +115,25 @@ class ClientStream(StreamSocket):
 
     def reply(self, octets: bytes) -> None:
         """Send octets of answers, after which the client is idle; it is aborted if it leaves too many unread."""
+        if self.transmit(octets):
+            self._touch()
+
+    def transmit(self, octets: bytes) -> bool:
+        """Send octets that are no answer, as `reply` does; return whether the connection goes on."""
         if self.has_ended:
-            return
+            return False
         tls = self._tls
         if tls is not None:
             try:
                 tls.write(octets)
             except TlsFailure:
                 self.abort()
-                return
+                return False
             octets = tls.take()
         self.send(octets)
         if self.unsent > MAX_UNSENT:
             self.abort()
-        elif not self.has_ended:
-            self._touch()
+        return not self.has_ended
 
     def is_held(self) -> bool:
         """Return whether no message may be taken before something else has happened."""
