@@ -30,6 +30,7 @@ class Transport(IntEnum):
     DOH = 3
     HTTP = 4  # a request at the sinkhole
     TLS = 5  # a handshake at the sinkhole
+    PUBLIC = 6  # a request at the page about orders
 
 
 class Closing(IntEnum):

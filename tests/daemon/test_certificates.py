@@ -112,6 +112,8 @@ def test_certificates_are_chosen_by_name_and_read_again_and_no_connection_is_los
     files: Certificates, tmp_path: Path
 ) -> None:
     with files.daemon(tmp_path / "node", "one", "two") as daemon:
+        is_told = "TLS is done by Python's own module" in daemon.log
+        assert is_told != is_native(EXTENSION)
         assert chain_of(daemon) == files.made["one"][0]
         assert chain_of(daemon, "other.example") == files.made["two"][0]
         with Visit(daemon) as kept:

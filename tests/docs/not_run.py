@@ -6,6 +6,9 @@ NOT_RUN = {
     "git clone REPOSITORY blockd && cd blockd": "installs from the network; the daemon is started as `make run` does",
     "make test": "is what runs this test",
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
+    "curl -s -H 'Accept: application/json' https://blocked.example.net/orders/sample-2026-01-telegram": (
+        "needs a page that faces everybody; tests/daemon/test_public_page.py asks one"
+    ),
     "blockd accept casino --show": "needs a feed that the gate refuses; tests/daemon/test_accept.py runs both",
     "blockd held --feed casino": "needs held entries; tests/daemon/test_held_released.py runs it",
     'blockd held release co.id --reason "Decision 7 of the board" --as "Ms Officer"': (

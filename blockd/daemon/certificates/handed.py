@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,12 +18,16 @@ from typing import Any, Self
 
 from blockd.daemon.interchange import sealed
 from blockd.daemon.update.child_process import end_with_parent
-from blockd.errors import BadCertificate, ConfigError
+from blockd.errors import BadCertificate, BlockdError, ConfigError
+from blockd.native import is_native
 from blockd.settings.encrypted import Certificate
 from blockd.tls import CertificatePair
+from blockd.tls.choice import EXTENSION, why_not_native
 from blockd.tls.files import read_files
 
 MAX_SIZE = 64 << 20  # octets: as many certificates as there may be, with the longest chains and keys
+
+log = logging.getLogger(__name__)
 
 
 class HandedCertificates:
@@ -56,6 +61,11 @@ class HandedCertificates:
         made = cls.read(certificates)
         if problems := made.problems():
             raise ConfigError(config, problems)
+        if certificates and not is_native(EXTENSION):
+            log.warning(
+                "TLS is done by Python's own module: %s. Clients resume a session only at the worker that began it.",
+                why_not_native(),
+            )
         return made
 
     def _read_and_exit(self, certificates: Sequence[Certificate], parent: int) -> None:
@@ -66,7 +76,7 @@ class HandedCertificates:
             for number, certificate in enumerate(certificates):
                 try:
                     pairs.append(_values(read_files(certificate)))
-                except BadCertificate as error:
+                except BlockdError as error:
                     problems.append(f"certificates[{number}]: {error}; name a chain and its key, both in PEM")
             self._fill({"problems": problems} if problems else {"pairs": pairs})
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""The page process: the block page and the refusal of TLS, beside the workers and nicer than all other processes.
+"""The page process: the block page, the refusal of TLS and the page about orders, nicer than all other processes.
 
 It opens the ruleset that the workers enforce, read-only and as they do, and follows when they change over. Nothing
 waits for it: a block page that disagrees with DNS for some milliseconds harms nobody, and one that cannot follow goes
@@ -20,6 +20,7 @@ from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import PageContext
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
+from blockd.daemon.page.public import PublicService
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
@@ -27,19 +28,21 @@ from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import be_nicer
 from blockd.errors import RulesetError
-from blockd.metrics import Transport
+from blockd.metrics import StreamEvent, Transport
 from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web.block_page import serve_block_page
-from blockd.web.serving import MAX_LIFETIME, ServingLimits, bounds_of
+from blockd.web.public.serving import ALPN, PUBLIC_PACE, serve_public
+from blockd.web.serving import MAX_LIFETIME, Serving, ServingLimits, bounds_of
 from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 
 if TYPE_CHECKING:  # it stands among what the control process needs
     from blockd.daemon.switching import ControlChannel
 
 NICENESS = 15  # beyond a worker's: five more than a compiling child, so that no flood of visits delays an order
+PAGE_PACE = PaceBounds()
 RETRY = 1.0  # seconds until a version that cannot be opened is tried again
 
 log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ def run(context: PageContext, channel: Channel) -> None:
     name_process("page")
     be_nicer(NICENESS)
     sockets = context.shared.sockets
-    sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    sockets.keep(sockets.block_page_http, sockets.block_page_https, sockets.public_http, sockets.public_https)
     Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 
@@ -68,9 +71,12 @@ class PageProcess:
         self.certificates = CertificateFollower(context.certificates, shared.tickets)
         self._told = 0  # the version about which it was told that it cannot be enforced
         self.enforced: Enforced | None = None
-        visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
-        self._row = shared.counters.row(shared.settings.workers)
-        self.sinkhole = SinkholeService(shared.settings, self._row, lambda: self.enforced, visitors.where_it_leads)
+        settings, asker = shared.settings, WorkerAsker(shared.settings.listen.dns, shared.selftest_key)
+        self._row = shared.counters.row(settings.workers)
+        # Each page has its own places, so that visitors of one take none of the other's.
+        leads, led = (Visitors(lambda: self.enforced, asker).where_it_leads for _ in range(2))
+        self.sinkhole = SinkholeService(settings, self._row, lambda: self.enforced, leads)
+        self.public = PublicService(settings, shared.state.incidents, self._row, lambda: self.enforced, led)
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -87,6 +93,7 @@ class PageProcess:
         serving = [
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
+            *self._serve_public(),
         ]
         self.certificates.start()
         following = asyncio.create_task(self.follow())
@@ -100,14 +107,24 @@ class PageProcess:
         for server in serving:
             await server.close()
 
-    def _limits(self, transport: Transport, lifetime: float) -> ServingLimits:
+    def _serve_public(self) -> list[Serving]:
+        """Serve the page about orders; what happens on its connections is counted."""
+        sockets, tls = self._shared.sockets, self.certificates.server(ALPN)
+        limits = self._limits(Transport.PUBLIC, MAX_LIFETIME, PUBLIC_PACE)
+
+        def happened(event: StreamEvent) -> None:
+            self._row.happened(Transport.PUBLIC, event)
+
+        return serve_public(self.public.site(), sockets.public_http, sockets.public_https, tls, limits, happened)
+
+    def _limits(self, transport: Transport, lifetime: float, pace: PaceBounds = PAGE_PACE) -> ServingLimits:
         """Return the limits of one port; a client has its pace at each."""
         settings = self._shared.settings
         is_front_end = Clients((), settings.clients.front_ends).is_front_end
         return ServingLimits(
             bounds_of(Shares.of(settings).web),
             lifetime,
-            Pace(PaceBounds(), time.monotonic, is_front_end),
+            Pace(pace, time.monotonic, is_front_end),
             lambda why: self._row.connection_closed(transport, why),
             is_front_end,
         )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blockd.daemon import worker
 from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.channel import Channel
 from blockd.daemon.config_watch import ConfigWatch
@@ -24,6 +23,7 @@ from blockd.daemon.processes.children import PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
+from blockd.daemon.worker import process as worker
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
