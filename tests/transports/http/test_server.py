@@ -240,6 +240,7 @@ def test_resets_are_counted_and_do_not_make_room_for_more_questions(
             stream = client.post(question(LISTED).to_wire())
             while (await client.body())[0] != stream:
                 pass
+            await until(lambda: not served.server.connections._all.waits)
 
     monkeypatch.setattr(client_stream, "MAX_PIPELINED", most)
     run(main())
