@@ -26,6 +26,7 @@ cdef class HttpConnection(ClientStream):
     cpdef end(self)
     cpdef tire(self)
     cpdef forget(self)
+
     @cython.locals(status=int)
     cdef _take(self, session, HttpRequest request)
 
