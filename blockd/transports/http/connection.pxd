@@ -6,7 +6,7 @@ from blockd.transports.client_stream cimport ClientStream
 from blockd.transports.http.request cimport HttpRequest
 
 
-cdef class HttpConnection(ClientStream):
+cdef class DohConnection(ClientStream):
     cdef object _doh
     cdef readonly object _session
     cdef bytes _first

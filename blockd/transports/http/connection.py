@@ -24,7 +24,7 @@ HTTP2 = "h2"  # RFC 9113 section 3.1
 _TLS_HANDSHAKE = 22  # the first octet of TLS (RFC 8446 section 5.1), which no request begins with
 
 
-class HttpConnection(ClientStream):
+class DohConnection(ClientStream):
     """A client's connection; which HTTP it speaks is known by ALPN, or by its first octets."""
 
     def __init__(self, server: DohServer, host: str, sock: socket.SocketType) -> None:

@@ -12,7 +12,7 @@ from blockd.tls import ServerTls
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.http.choice import http2_session
-from blockd.transports.http.connection import HttpConnection
+from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.forwarded import client_of
 from blockd.transports.http.http1 import Http1Session
 from blockd.transports.http.request import HttpRequest
@@ -48,9 +48,9 @@ class DohServer(StreamServer):
         self._has_fronts = bool(settings.plain_from)
         self._header = settings.client_header.encode()
 
-    def connect(self, host: str, sock: socket.SocketType) -> HttpConnection:
+    def connect(self, host: str, sock: socket.SocketType) -> DohConnection:
         """Return a client's connection."""
-        return HttpConnection(self, host, sock)
+        return DohConnection(self, host, sock)
 
     def may_be_plain(self, host: str) -> bool:
         """Return whether a host is a front end that may speak without TLS, and says for whom it asks."""

@@ -17,7 +17,7 @@ from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
 from blockd.transports import client_stream
 from blockd.transports.http import connection as http_connection
-from blockd.transports.http.connection import HttpConnection
+from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
 from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.transports.connections import LISTED, Serving
@@ -41,11 +41,11 @@ KEEPALIVE = dns.edns.OptionType.make(11)  # RFC 7828
 SILENT = 0.2  # seconds of idle time where it has to end
 
 
-async def connection_of(served: Serving) -> HttpConnection:
+async def connection_of(served: Serving) -> DohConnection:
     """Wait for the one connection of a server, and return it."""
     await until(lambda: len(served.server.connections) == 1)
     (one,) = served.server.connections
-    assert isinstance(one, HttpConnection)
+    assert isinstance(one, DohConnection)
     return one
 
 
