@@ -19,6 +19,7 @@ cdef class DohConnection(ClientStream):
     cpdef bint arrived(self, octets) except -1
 
     cpdef bint has_work(self) except -1
+    cpdef bint owes(self) except -1
 
     @cython.locals(request=HttpRequest)
     cpdef bytes handle(self, has_time)

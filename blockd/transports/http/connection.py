@@ -72,6 +72,11 @@ class DohConnection(ClientStream):
         session = self._session
         return session is not None and session.has_more
 
+    def owes(self) -> bool:
+        """Return whether something is still to be done or sent for what came: also what the client has yet to read."""
+        session = self._session
+        return ClientStream.owes(self) or (session is not None and session.held > 0 and self.unsent > 0)
+
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle requests, and send what there is."""
         session = self._session

@@ -42,10 +42,10 @@ class DohServer(StreamServer):
         tls: ServerTls | None = None,
     ) -> None:
         """See `StreamServer`; without `tls` front ends are answered alone."""
-        super().__init__(resolver, idle, bounds, row, pace, tls)
-        self.path = settings.path.encode()
         self._plain_from = NetworkSet(settings.plain_from)
         self._has_fronts = bool(settings.plain_from)
+        super().__init__(resolver, idle, bounds, row, pace, tls)
+        self.path = settings.path.encode()
         self._header = settings.client_header.encode()
 
     def connect(self, host: str, sock: socket.SocketType) -> DohConnection:
@@ -68,6 +68,10 @@ class DohServer(StreamServer):
         One that says nothing asks for itself, as it does to see whether this server is well.
         """
         return client_of(self._header, request.front)
+
+    def is_front_end(self, host: str) -> bool:
+        """Return whether a host asks for many clients: also one that terminates TLS for them."""
+        return self.may_be_plain(host) or super().is_front_end(host)
 
     def _refusal(self, host: str) -> Closing | None:
         if self.may_be_plain(host):

@@ -15,6 +15,7 @@ from blockd.metrics import Closing, Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
+from blockd.transports.connections import Bounds
 from blockd.transports import client_stream
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import DohConnection
@@ -169,6 +170,19 @@ def test_a_front_end_asks_for_the_client_in_its_header(rig: Rig, run: Run) -> No
             assert await rcode("x-forwarded-for: 127.0.0.9", f"x-forwarded-for: {STRANGER}") == dns.rcode.REFUSED
             assert await rcode(f"forwarded: for={STRANGER}") == dns.rcode.NOERROR, "it is not the header that is read"
             assert (await http1(client, posted(message, "x-forwarded-for: unknown")))[0] == 400
+
+    run(main())
+
+
+def test_a_front_end_may_have_more_connections_than_a_client(rig: Rig, run: Run) -> None:
+    bounds = Bounds(address=2, prefix=2, all=100)
+
+    async def main() -> None:
+        async with over_https(rig, bounds=bounds, plain_from=LOOPBACK, client_header="x-forwarded-for") as served:
+            clients = [await served.connect() for _ in range(5)]
+            for client in clients:
+                assert (await http1(client, posted(question(LISTED).to_wire())))[0] == 200
+            assert len(served.server.connections) == len(clients)
 
     run(main())
 
