@@ -21,11 +21,12 @@ from blockd.names import Network
 from blockd.resolver import SelfTestIdentity, SelfTestKey
 from blockd.resolver.clients import keys_of
 from blockd.tls import server_tls
-from blockd.transports import DotServer, TcpServer
+from blockd.transports import DotServer, TcpServer, stream_server
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.dot import ALPN
 from blockd.transports.pace import Pace, PaceBounds
+from blockd.transports.stream_server import PACE
 from tests.resolver.edge.headers import DGRAM, LOCAL, STREAM, UNIQUE_ID, header, local, raw
 from tests.resolver.rig import Clock, Rig, order, question
 from tests.tls.certificates import pair
@@ -66,7 +67,7 @@ class Fronts:
         self.rig = rig
         self.server = server
         self._address = address
-        self._where = where
+        self.where = where
         self._clients: list[Client] = []
 
     async def connect(self, wrapped: bytes = b"", host: str = FRONT, *, following: bytes = b"") -> Client:
@@ -74,15 +75,15 @@ class Fronts:
         reader, writer = await asyncio.open_connection(*self._address, local_addr=(host, 0))
         client = Client(reader, writer)
         self._clients.append(client)
-        if self._where == PLAIN:
+        if self.where == PLAIN:
             writer.write(wrapped + following)
             return client
-        if self._where == BEFORE and wrapped:
+        if self.where == BEFORE and wrapped:
             writer.write(wrapped)
         context = ssl.create_default_context(cadata=certificate().chain.decode())
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.start_tls(context, server_hostname="dns.example")
-            writer.write((wrapped if self._where == WITHIN else b"") + following)
+            writer.write((wrapped if self.where == WITHIN else b"") + following)
         return client
 
     async def ask(self, wrapped: bytes = b"", host: str = FRONT, octets: bytes | None = None) -> dns.message.Message:
@@ -119,14 +120,16 @@ class Fronts:
 
 @contextlib.asynccontextmanager
 async def fronts(
-    folder: Path, where: str, bounds: Bounds = BOUNDS, idle: float = NEVER, **serving: Any
+    folder: Path, where: str, bounds: Bounds = BOUNDS, idle: float = NEVER, pace: PaceBounds = PACE, **serving: Any
 ) -> AsyncIterator[Fronts]:
     """Serve on loopback; at the end nothing of any connection may be left."""
     service = {"networks": SERVED, "proxies": (Network.from_text(FRONT),), **serving}
     rig = Rig(folder, selftest=SelfTestIdentity(KEY, 0), serving=service)
     rig.enforce([(order(), ["telegram.org"])])
     tls = None if where == PLAIN else server_tls([certificate()], ALPN)
-    server = (TcpServer if where == PLAIN else DotServer)(rig.resolver, idle=idle, bounds=bounds, row=rig.row, tls=tls)
+    server = (TcpServer if where == PLAIN else DotServer)(
+        rig.resolver, idle=idle, bounds=bounds, row=rig.row, pace=pace, tls=tls
+    )
     with socket.create_server((OTHER, 0)) as sock:
         server.start(sock)
         made = Fronts(rig, server, sock.getsockname(), where)
@@ -201,10 +204,14 @@ def test_connections_of_one_client_are_bounded_whatever_the_front_end_is(tmp_pat
 
 
 @everywhere
-def test_connections_that_one_client_opens_too_fast_are_closed(tmp_path: Path, run: Run, where: str) -> None:
+def test_connections_that_one_client_opens_too_fast_are_closed(
+    tmp_path: Path, run: Run, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(stream_server, "Pace", lambda bounds, _, is_front_end: Pace(bounds, clock, is_front_end))
+
     async def main() -> None:
-        async with fronts(tmp_path, where) as made:
-            made.server._pace = Pace(PaceBounds(address=2), Clock(), made.rig.resolver.clients.is_front_end)
+        async with fronts(tmp_path, where, pace=PaceBounds(address=2)) as made:
             for _ in range(2):
                 assert (await made.ask(header("192.0.2.200"))).answer
             client = await made.connect(header("192.0.2.200"), following=framed(question(LISTED).to_wire()))
@@ -320,8 +327,8 @@ def test_header_that_never_comes_whole_is_waited_for_no_longer_than_a_question(
 
 def test_unfinished_handshakes_are_those_of_the_client_in_the_header(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
-        async with fronts(tmp_path, PLAIN) as made:
-            made.server.tls = server_tls([certificate()], ALPN)
+        async with fronts(tmp_path, BEFORE) as made:
+            made.where = PLAIN  # what follows is all of the handshake
             await made.connect(header("192.0.2.200"), following=b"\x16\3\1")
             await until(lambda: made.hosts == [("192.0.2.200", FRONT)])
             assert made.server.half_open.count(keys_of("192.0.2.200")[1]) == 1
