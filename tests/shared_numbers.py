@@ -17,13 +17,15 @@ from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.composing import moving, padding, sections
-from blockd.resolver.edge import cookie_sizes, rates, reply_options
+from blockd.resolver.edge import cookie_sizes, proxy_header, rates, reply_options
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 from blockd.tls import session as tls_session
 from blockd.tls import tickets
+from blockd.transports.http import frames
+from blockd.transports.http import limits as http_limits
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -50,6 +52,7 @@ def members(kind: type[Enum]) -> Numbers:
 FILES: dict[str, tuple[Numbers, ...]] = {
     "metrics/_numbers.pxd": (
         members(counters.Transport),
+        members(counters.StreamEvent),
         of(traffic, "DEPTH", "WIDTH", "MAX_SUFFIXES", "GAP_BITS", "NOTED"),
     ),
     "names/_numbers.pxd": (
@@ -93,6 +96,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(reply_options, "MAX_SERVER_ID"),
         of(rates, "PASSED", "DROPPED", "TRUNCATED", "BADCOOKIE", "RESPONSES", "ERRORS", "STRANGERS"),
         of(cookie_sizes, "WHOLE", "OPTION", "UNKNOWN", "KNOWN", "FRESH"),
+        of(proxy_header, "FIXED_HEADER", "MAX_HEADER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
     ),
     "ruleset/_numbers.pxd": (
@@ -107,6 +111,10 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(tls_session, "MAX_CLIENT_HELLO", "MAX_RECORD", "MAX_CIPHERTEXT", "RECORDS_AT_ONCE", "MAX_EMPTY_RECORDS"),
         of(tls_session, "TICKETS"),
         of(tickets, "LIFETIME"),
+    ),
+    "transports/http/_numbers.pxd": (
+        of(http_limits, "MAX_STREAMS", "MAX_MESSAGE", "MAX_HEADERS", "FIELD_OVERHEAD", "MAX_FIELDS"),
+        of(frames, "NO_ERROR", "REFUSED_STREAM", "CANCEL", "ENHANCE_YOUR_CALM"),
     ),
 }
 

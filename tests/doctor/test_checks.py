@@ -547,6 +547,14 @@ def test_likely_mistakes_about_limits_are_warned_of(examined: Examined, keys: di
     examined.assert_finds("clients", Grade.WARNING, sentence)
 
 
+def test_front_ends_that_name_clients_and_are_many_are_warned_of(examined: Examined) -> None:
+    examined.settings["proxy_protocol"] = {"from": ["10.0.0.0/8", "10.1.0.0/24", "2001:db8::/48"]}
+    sentence = "proxy_protocol.from includes 10.0.0.0/8, 2001:db8::/48: whoever is there can ask as any client"
+    examined.assert_finds("clients", Grade.WARNING, sentence)
+    examined.settings["proxy_protocol"] = {"from": ["10.1.0.53"]}
+    examined.assert_ok("clients")
+
+
 def test_limits_and_front_ends_are_ok(examined: Examined) -> None:
     limits = {"slip": 2, "responses_per_second": 100}
     examined.settings["clients"] = {"allow": ["10.0.0.0/8"], "front_ends": ["10.0.0.0/24"], "rate_limit": limits}

@@ -6,10 +6,12 @@ from blockd.transports.client_stream cimport ClientStream
 from blockd.transports.http.request cimport HttpRequest
 
 
-cdef class HttpConnection(ClientStream):
+cdef class DohConnection(ClientStream):
     cdef object _doh
     cdef readonly object _session
     cdef bytes _first
+    cdef bytes _path
+    cdef int _asked
     cdef int _resets
     cdef bint _has_answered
 
@@ -17,6 +19,7 @@ cdef class HttpConnection(ClientStream):
     cpdef bint arrived(self, octets) except -1
 
     cpdef bint has_work(self) except -1
+    cpdef bint owes(self) except -1
 
     @cython.locals(request=HttpRequest)
     cpdef bytes handle(self, has_time)
@@ -24,9 +27,15 @@ cdef class HttpConnection(ClientStream):
     cpdef end(self)
     cpdef tire(self)
     cpdef forget(self)
+
+    @cython.locals(status=int)
     cdef _take(self, session, HttpRequest request)
+
     cdef _answer(self, session, HttpRequest request, bytes answer)
     cpdef _deliver(self, HttpRequest request, bytes answer)
+
+    @cython.locals(resets=int)
     cdef _push(self)
+
     cdef _end_flood(self)
     cdef _say_goodbye(self, int code)
