@@ -34,7 +34,7 @@ cdef class DohConnection(ClientStream):
     cdef _answer(self, session, HttpRequest request, bytes answer)
     cpdef _deliver(self, HttpRequest request, bytes answer)
 
-    @cython.locals(resets=int)
+    @cython.locals(resets=int, octets=bytes)
     cdef _push(self)
 
     cdef _end_flood(self)

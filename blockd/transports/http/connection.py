@@ -159,6 +159,8 @@ class DohConnection(ClientStream):
                 self.reply(octets)
             else:
                 self.transmit(octets)
+            if len(octets) < MAX_GATHERED:
+                break
         if session is None:
             return
         if self._asked:
