@@ -24,6 +24,7 @@ from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 from blockd.tls import session as tls_session
 from blockd.tls import tickets
+from blockd.transports import stream_calls
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -110,6 +111,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(tls_session, "TICKETS"),
         of(tickets, "LIFETIME"),
     ),
+    "transports/_numbers.pxd": (of(stream_calls, "NOT_NOW", "UNUSABLE"),),
 }
 
 
