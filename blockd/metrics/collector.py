@@ -138,10 +138,10 @@ class Collector(PrometheusCollector):
         closed = CounterMetricFamily(
             "blockd_connections_closed",
             "Connections closed for the sake of others: the longest idle one of an address, of a prefix or of all that "
-            "had as many as they may have, or of those in line to be served, when another one came; at once, if it "
-            "came from outside of `clients.allow` (stranger), no descriptor could be had for it (descriptors), or too "
-            "many came within a second (pace). At the admin port a local user counts as an address, and `all` has "
-            "those that waited and were answered 503.",
+            "had as many as they may have, or of those in line to be served, or of those whose TLS handshake is not "
+            "complete (both in `all`), when another one came; at once, if it came from outside of `clients.allow` "
+            "(stranger), no descriptor could be had for it (descriptors), or too many came within a second (pace). At "
+            "the admin port a local user counts as an address, and `all` has those that waited and were answered 503.",
             labels=["transport", "reason"],
         )
         for transport in Transport:

@@ -38,7 +38,9 @@ class Closing(IntEnum):
 
     ADDRESS = 0  # it was the longest idle one of an address that has all that it may have
     PREFIX = 1  # the same of a prefix
-    ALL = 2  # the same of all; or the first in line of whoever has the most there, if too many wait to be served
+    # The same of all. Or the first of whoever has the most, if too many wait in line to be served, or have not
+    # completed their TLS handshake.
+    ALL = 2
     STRANGER = 3  # at once, as it came from outside of `clients.allow`
     DESCRIPTORS = 4  # at once, for want of a descriptor
     PACE = 5  # at once, as its address or prefix has opened as many within the second as it may
