@@ -30,10 +30,10 @@ from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
-from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.children import leave
+from blockd.daemon.processes.followers import Followers
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
@@ -110,7 +110,9 @@ class ControlProcess:
         # From here on each part depends only on those above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
         self._workers = Workers.of(settings.workers, context.workers)
-        self._page = PageWatch(context.page, timing.monotonic, is_wanted=shared.sockets.has_page)
+        self._followers = Followers.of(
+            context.followers, timing.monotonic, has_page=shared.sockets.has_page, decides=bool(shared.sockets.decide)
+        )
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
@@ -148,7 +150,7 @@ class ControlProcess:
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._closings = AdminClosings(timing.monotonic)
         self._observed = Observed(
-            self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
+            self._switcher, self._feeds, self._workers, self._followers, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
             self._updater.maker, state.room, self._upstreams, settings, timing.clock(),
         )  # fmt: skip
@@ -214,8 +216,8 @@ class ControlProcess:
         return self._switcher.enforced
 
     def health(self) -> Condition:
-        """Return whether all processes are running, and the page process follows the workers."""
-        return conditions.health(self._workers, self._page, self._damage.supervisor, self._switcher.version)
+        """Return whether all processes are running, and all that follow the workers do so."""
+        return conditions.health(self._workers, self._followers, self._damage.supervisor, self._switcher.version)
 
     def readiness(self) -> Condition:
         """Return whether every worker enforces the current version."""
@@ -312,12 +314,10 @@ class ControlProcess:
             self._feeds.hint(str(message["notified"]))
         elif "refused_notify" in message:
             self._feeds.notify.heard(message["refused_notify"])
-        elif "page" in message:
-            self._page.heard(message["page"])
-        else:
+        elif not self._followers.heard(message):
             self._workers.heard(message)
             if "enforcing" in message:
-                self._page.worker_enforces(int(message["enforcing"]))
+                self._followers.worker_enforces(int(message["enforcing"]))
 
     def _stand_on(self, resolution: Resolution) -> None:
         """Have no list block the upstreams of now, if they are others."""
@@ -334,7 +334,7 @@ class ControlProcess:
         return sample(
             self._enforced, self._feeds, self._slots, self._recorder, self._held,
             is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok,
-            page_ready=not self._page.trouble(self._switcher.version), tests=self._tests,
+            followers=self._followers, tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
             damage=self._damage,

@@ -21,10 +21,10 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
+from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.heard import fault_in
-from blockd.daemon.processes.jobs import CONTROL_CODE, PAGE_CODE, Jobs
+from blockd.daemon.processes.jobs import CONTROL_CODE, DECIDE_CODE, PAGE_CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.restarts import Restarts
@@ -85,7 +85,7 @@ class Supervisor:
         self._gate = SharedGate(settings.gate, settings.feeds, account)
         of_cookies = cookie_secrets(settings.clients.cookie_secrets, os.urandom)
         if account is not None:
-            for code in (PAGE_CODE, CONTROL_CODE):
+            for code in (PAGE_CODE, DECIDE_CODE, CONTROL_CODE):
                 importlib.import_module(code)  # now, as that user may not be able to read it
         become(account)
         close_memory()
@@ -137,6 +137,10 @@ class Supervisor:
             importlib.import_module(PAGE_CODE)
             gc.freeze()
             self._start(PAGE)
+        if self._sockets.decide:
+            importlib.import_module(DECIDE_CODE)
+            gc.freeze()
+            self._start(DECIDE)
         importlib.import_module(CONTROL_CODE)
         gc.freeze()
         self._start(CONTROL)
@@ -238,7 +242,7 @@ class Supervisor:
             self._state.held.release(but=self._jobs.version)
 
     def _hear(self, child: Child, message: Message) -> None:
-        """Take what a worker or the page process says; one that says what it may not, or too much, is ended."""
+        """Take what a worker or a follower says; one that says what it may not, or too much, is ended."""
         feeds = [feed.name for feed in self._settings.feeds]
         fault = fault_in(message, self._jobs.passed_on, feeds) if child.pace.take() else "it has said too much"
         if fault:
@@ -310,8 +314,8 @@ class Supervisor:
         """Tell the control process of another child; what it has said of the same before need not be told any more."""
         refused = said.get("refused_notify", {})
         about = said.get("notified"), refused.get("feed"), refused.get("cause")
-        if child.role == PAGE:
-            self._family.tell_control({"page": {**said, "pid": child.pid}}, child.role, *sorted(said), *about)
+        if child.role.follows:
+            self._family.tell_control({child.kind: {**said, "pid": child.pid}}, child.role, *sorted(said), *about)
         elif child.kind == "worker":
             told = {**said, "worker": child.role.index, "pid": child.pid}
             self._family.tell_control(told, child.role, *sorted(said), *about)

@@ -13,13 +13,14 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import (
     ControlContext,
+    DecideContext,
     GateSource,
     PageContext,
     ProcessState,
     SharedContext,
     WorkerContext,
 )
-from blockd.daemon.processes.children import PAGE, Role
+from blockd.daemon.processes.children import DECIDE, PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
@@ -27,6 +28,7 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
 PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
+DECIDE_CODE = "blockd.daemon.decide.process"
 CONTROL_CODE = "blockd.daemon.control"
 MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
@@ -61,6 +63,9 @@ class Jobs:
         if role == PAGE:
             page = PageContext(self.shared, self.version)
             return lambda channel: _run_page(page, channel)
+        if role == DECIDE:
+            decide = DecideContext(self.shared, self.version)
+            return lambda channel: _run_decide(decide, channel)
         states = {child.role: ProcessState(child.pid, child.enforcing) for child in family}
         control = ControlContext(
             self.shared,
@@ -69,7 +74,7 @@ class Jobs:
             gate=self.gate,
             version=self.version,
             workers={role.index: state for role, state in states.items() if role.kind == "worker"},
-            page=states.get(PAGE),
+            followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
             resolution=self.resolution,
             nursery=nursery,
@@ -96,6 +101,13 @@ class Jobs:
 def _run_page(context: PageContext, channel: Channel) -> None:
     """Run the page process; its code, which no worker needs, was imported once the workers had started."""
     from blockd.daemon.page import process
+
+    process.run(context, channel)
+
+
+def _run_decide(context: DecideContext, channel: Channel) -> None:
+    """Run the process that decides for HTTP proxies; its code was imported with the page process's."""
+    from blockd.daemon.decide import process
 
     process.run(context, channel)
 
