@@ -24,6 +24,7 @@ def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.So
     for setting, addresses in (
         ("listen.block_page.http", listen.block_page.http),
         ("listen.block_page.https", listen.block_page.https),
+        ("listen.decide", [one for one in listen.decide if isinstance(one, SocketAddress)]),
         ("listen.admin", (listen.admin,)),
     ):
         yield from ((setting, address, socket.SOCK_STREAM) for address in addresses)

@@ -17,6 +17,7 @@ OWN = 32  # files of a process itself beside the sockets that it listens on: rul
 LEAST = 12  # beside these in a worker: some sockets to upstreams, some connections
 OF_CHILD = 4  # beside these in the supervisor, for each child: its channel, its pulse, and what tells of its end
 BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker over TCP, if there are files enough
+DECIDE = 1000  # connections of HTTP proxies to the process that decides for them
 WEB = 1000  # connections of the block page, and as many to its TLS port
 MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
 
@@ -44,7 +45,9 @@ class Shares:
         pages = len(page.http) + len(page.https) + len(public.http) + len(public.https)
         listening = each * settings.workers + pages + len(listen.decide) + 1
         has_page = bool(page.http or page.https)
-        return cls(allowed() if files is None else files, listening, settings.workers + 2, has_page)
+        return cls(
+            allowed() if files is None else files, listening, settings.workers + 2 + bool(listen.decide), has_page
+        )
 
     @property
     def least(self) -> int:
@@ -74,6 +77,11 @@ class Shares:
     def web(self) -> int:
         """The connections of the block page, and as many to its TLS port: a quarter of the files each."""
         return min(WEB, self.free // 4)
+
+    @property
+    def decide(self) -> int:
+        """The connections of HTTP proxies: half of the files of the process that decides for them."""
+        return min(DECIDE, self.free // 2)
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""
