@@ -67,17 +67,17 @@ class Writer:
     def response(self, request: RequestHead, answer: Answer) -> bytes:
         """Return the whole answer to a request, in HTTP/1.1."""
         try:
-            headers, body = self._written(request, answer)
+            headers, body = self.written(request, answer)
         except Exception:
             _log.exception("The block page could not be written; the client was answered with status 500.")
             answer = Answer(500, "fault")
-            headers, body = self._written(request, answer)
-        lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status) or HTTPStatus(answer.status).phrase}"]
+            headers, body = self.written(request, answer)
+        lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join((*lines, "", "")).encode("latin-1")
         return head if request.method == "HEAD" else head + body
 
-    def _written(self, request: RequestHead, answer: Answer) -> tuple[dict[str, str], bytes]:
+    def written(self, request: RequestHead, answer: Answer) -> tuple[dict[str, str], bytes]:
         """Return the headers and the body of an answer."""
         language, form = language_of(request.accept_language), form_of(request.accept)
         body = self._body(answer, language, form)
@@ -88,8 +88,8 @@ class Writer:
             headers["Content-Security-Policy"] = FORM_SECURITY_POLICY
         if answer.status == 405:
             headers["Allow"] = "GET, HEAD"
-        if answer.status == 451 and _LINK_TARGET.fullmatch(self._site.url):
-            headers["Link"] = f'<{self._site.url}>; rel="blocked-by"'
+        if answer.status == 451 and (link := link_of(self._site)):
+            headers["Link"] = link
         if answer.status == 503:
             headers["Retry-After"] = str(RETRY_AFTER)
         return headers, body
@@ -133,6 +133,16 @@ class Writer:
         while self._size > MAX_MADE and len(self._made) > 1:
             self._size -= len(self._made.popitem(last=False)[1][0])
         return made
+
+
+def reason_of(status: int) -> str:
+    """Return the reason phrase of a status."""
+    return _REASONS.get(status) or HTTPStatus(status).phrase
+
+
+def link_of(site: Site) -> str:
+    """Return the value of the Link field that says who blocks (RFC 7725 section 4); empty if that is not known."""
+    return f'<{site.url}>; rel="blocked-by"' if _LINK_TARGET.fullmatch(site.url) else ""
 
 
 def _parts(verdict: Verdict) -> tuple[object, ...]:
