@@ -30,7 +30,7 @@ def flaw(octets: bytes) -> int:
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_requests_are_read_one_after_the_other_however_they_are_cut(size: int) -> None:
     octets = (
-        b"\r\nGET /decide/url?host=a HTTP/1.1\r\nHost: b\r\nX-Forwarded-Host: c\r\nX-FORWARDED-HOST:  d \r\nX: y\r\n\r\n"
+        b"\r\nGET /decide/url?host=a HTTP/1.1\r\nHost: b\r\nX-Forwarded-Host: c\r\nX-FORWARDED-HOST:  d \r\n\r\n"
         b"HEAD / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello" + GET + b"\r\n"
     )
     first, second, third = read(octets, size)
