@@ -149,7 +149,7 @@ def _squid_helper(parser: argparse.ArgumentParser) -> None:
         help="where the daemon decides, as `listen.decide` has it; without it the first one of the config",
     )
     parser.add_argument(
-        "--deny-on-failure", action="store_true", help="deny what cannot be decided, in place of letting it pass"
+        "--allow-on-failure", action="store_true", help="let pass what cannot be decided, which Squid denies otherwise"
     )
 
 

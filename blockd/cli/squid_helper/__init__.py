@@ -20,7 +20,7 @@ MAX_LINE = 1 << 16  # octets of a line; Squid's own limit for what it sends to a
 
 def run(args: argparse.Namespace) -> int:
     """Answer lines of standard input until it ends, which is how Squid ends its helpers."""
-    helper = Helper(DecisionClient(_address(args)), denies_on_failure=args.deny_on_failure)
+    helper = Helper(DecisionClient(_address(args)), allows_on_failure=args.allow_on_failure)
     left = b""
     while octets := os.read(sys.stdin.fileno(), READ):
         *lines, left = (left + octets).split(b"\n")
@@ -35,13 +35,13 @@ def run(args: argparse.Namespace) -> int:
 class Helper:
     """Answers Squid's lines by what the daemon decides.
 
-    Without a decision the answer is BH, by which Squid takes an acl as one that does not match; with
-    `denies_on_failure` it is that of a block.
+    Without a decision the answer is BH, by which Squid denies the request; with `allows_on_failure` it is that of one
+    that may pass.
     """
 
-    def __init__(self, client: DecisionClient, *, denies_on_failure: bool) -> None:
+    def __init__(self, client: DecisionClient, *, allows_on_failure: bool) -> None:
         self._client = client
-        self._denies_on_failure = denies_on_failure
+        self._allows_on_failure = allows_on_failure
 
     def answers(self, lines: list[bytes]) -> list[str]:
         """Return the answers to some lines, each of which is one."""
@@ -57,7 +57,7 @@ class Helper:
 
     def _decided(self, questions: list[Question]) -> list[Decided]:
         found, why = self._client.decided(questions)
-        failed = Decided(True if self._denies_on_failure else None, why)
+        failed = Decided(False if self._allows_on_failure else None, why)
         return found + [failed] * (len(questions) - len(found))
 
 

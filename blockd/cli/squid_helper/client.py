@@ -93,7 +93,9 @@ def _decided_by(head: bytes) -> tuple[Decided, bool]:
     if own := fields.get("blockd-status"):
         order = fields.get("blockd-order", "")
         called = f"order {order}" if order else f"list {fields.get('blockd-list', '')}"
-        return Decided(True, f"blocked by {called}", int(own), order or fields.get("blockd-list", "")), is_last
+        link = fields.get("link", "").partition(">")[0].removeprefix("<")
+        why = f"blocked by {called}" + (f"; see {link}" if link else "")
+        return Decided(True, why, int(own), order or fields.get("blockd-list", "")), is_last
     if status == "503":
         return Decided(True, "no list is enforced yet, and blockd is set to refuse until one is"), is_last
     if status in ("400", "414", "431"):

@@ -20,6 +20,8 @@ MAX_PARAMETERS = 64  # `&` in a client's URL that a recipe passes on unescaped b
 ALLOWED = 204
 ENVOY_ALLOWED = 200  # the one status by which ext_authz lets a request pass
 
+_ENVOY = b"/decide/envoy"
+
 Parameters = dict[bytes, list[bytes]]
 
 
@@ -48,7 +50,7 @@ class BadQuestion(Exception):
 def asked_by(request: ProxyRequest) -> Asked:
     """Return what a request asks; raises BadQuestion."""
     path, _, query = request.target.partition(b"?")
-    if path == b"/decide/envoy" or path.startswith(b"/decide/envoy/"):
+    if path == _ENVOY or path.startswith(_ENVOY + b"/"):
         return Asked(_read(_by_host, request, {}), ENVOY_ALLOWED)  # the rest of it is the client's
     source = _SOURCES.get(path)
     if source is None:
@@ -108,6 +110,11 @@ _SOURCES: dict[bytes, Source] = {
     b"/decide/forwarded": _by_forwarded,
     b"/decide/original": _by_original,
 }
+
+
+def paths() -> list[str]:
+    """Return the paths that are answered; below that for Envoy all others are."""
+    return [path.decode("ascii") for path in (*_SOURCES, _ENVOY)]
 
 
 def _parameters(query: bytes) -> Parameters:
