@@ -16,6 +16,14 @@ packages=(
     dnsdist
     pdns-recursor
     tinycdb        # cdb, which makes dnsdist's database
+    knot-dnsutils  # kdig, which asks over TLS and HTTPS, with padding
+    openssl        # s_client, and certificates of tests
+    libssl-dev     # what TLS in C is compiled with
+    libnghttp2-dev # what HTTP/2 in C is compiled with
+    nghttp2-client # h2load and nghttp, which speak HTTP/2 and nothing of DNS
+    nginx-light    # a proxy that asks whether a name is blocked
+    squid          # another, by its helper
+    chromium       # a browser with DNS over HTTPS
 )
 
 missing=()

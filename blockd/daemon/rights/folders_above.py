@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.daemon.rights.account import user_name
-
-MAX_LINKS = 40  # links followed on the way, as the kernel does
+from blockd.daemon.rights.folder_walk import FolderWalk
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ALL_USERS = ["0", "0", "4294967295"]  # of a process in no user namespace (user_namespaces(7))
@@ -43,35 +42,9 @@ def exchangeable(folder: Path, uid: int) -> str:
 
 
 def _way(folder: Path, stack: contextlib.ExitStack) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield the folders and links by which `folder` is reached, from / on, without itself.
-
-    Each is looked at by the descriptor of the one before, through which the way goes on: an exchange meanwhile is seen.
-    """
-    place, above = Path("/"), os.open("/", _FOLDER)
-    stack.callback(os.close, above)
-    names = list(folder.absolute().parts[:0:-1])  # the next one last
-    links = 0
-    while names:
-        yield place, os.fstat(above)
-        name = names.pop()
-        try:
-            found = os.lstat(name, dir_fd=above)
-            if stat.S_ISLNK(found.st_mode):
-                yield place / name, found
-                links += 1
-                target = Path(os.readlink(name, dir_fd=above))
-                if links > MAX_LINKS:
-                    return
-                names += reversed([part for part in target.parts if part != "/"])
-                if target.is_absolute():
-                    place, above = Path("/"), os.open("/", _FOLDER)
-                    stack.callback(os.close, above)
-                continue
-            above = os.open(name, _FOLDER, dir_fd=above)
-        except OSError:
-            return
-        stack.callback(os.close, above)
-        place /= name
+    """Yield the folders and links by which `folder` is reached, from / on, without itself, as far as can be seen."""
+    with contextlib.suppress(OSError):
+        yield from FolderWalk(folder, _FOLDER, stack)
 
 
 def _unmapped() -> list[int]:

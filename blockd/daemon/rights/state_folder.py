@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.daemon.rights.account import Account, user_name
-from blockd.daemon.rights.folders_above import MAX_LINKS, exchangeable
+from blockd.daemon.rights.folder_walk import FolderWalk
+from blockd.daemon.rights.folders_above import exchangeable
 from blockd.errors import CommandError
 
 MODE = 0o750
@@ -86,38 +87,14 @@ def _root_only(folder: Path, stack: contextlib.ExitStack) -> int | None:
 
     Links are followed if they are root's own, in folders that are root's own, such as /var/run.
     """
-    above = os.open("/", _FOLDER)
-    stack.callback(os.close, above)
-    names = list(folder.absolute().parts[:0:-1])  # the next one last
-    links = 0
-    while names:
-        if not _is_root_only(above):
+    walk = FolderWalk(folder, _FOLDER, stack, makes=True)
+    for _, found in walk:
+        if stat.S_ISDIR(found.st_mode) and not _is_root_only(found):
             return None
-        name = names.pop()
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISLNK(os.lstat(name, dir_fd=above).st_mode):
-                links += 1
-                if links > MAX_LINKS:
-                    return None
-                target = Path(os.readlink(name, dir_fd=above))
-                names += reversed([part for part in target.parts if part != "/"])
-                if target.is_absolute():
-                    above = os.open("/", _FOLDER)
-                    stack.callback(os.close, above)
-                continue
-        try:
-            below = os.open(name, _FOLDER, dir_fd=above)
-        except FileNotFoundError:
-            os.mkdir(name, 0o755, dir_fd=above)
-            below = os.open(name, _FOLDER, dir_fd=above)
-            os.fchmod(below, 0o755)  # whatever the umask: the user has to get through
-        stack.callback(os.close, below)
-        above = below
-    return above if _is_root_only(above) else None
+    return walk.descriptor if _is_root_only(os.fstat(walk.descriptor)) else None
 
 
-def _is_root_only(descriptor: int) -> bool:
-    found = os.fstat(descriptor)
+def _is_root_only(found: os.stat_result) -> bool:
     return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 

@@ -3,13 +3,13 @@
 cimport cython
 
 from blockd.resolver.edge.sip_hash cimport SipHash
+from blockd.resolver.moment_table cimport MomentTable
 
 cdef double _BURST
 cdef double _DEBT
 cdef double _ROUNDING
 cdef int _IPV4_OCTETS
 cdef int _IPV6_OCTETS
-cdef int _WAYS
 cdef int _SETS
 cdef int _MAX_LABELS
 cdef int _PASSED
@@ -31,9 +31,8 @@ cdef class RateLimiter:
     cdef unsigned long long _k0
     cdef unsigned long long _k1
     cdef SipHash _hash
-    cdef unsigned int[::1] _tags
+    cdef MomentTable _buckets
     cdef unsigned int[::1] _limited
-    cdef double[::1] _until
 
     @cython.locals(cost=double, until=double, bucket=int)
     cpdef int judge(self, const unsigned char *answer, unsigned int size, int rcode, const unsigned char *host, int host_size, int kind, bint has_cookie, double now) noexcept nogil
@@ -47,5 +46,5 @@ cdef class RateLimiter:
     @cython.locals(place="unsigned int", length="unsigned int", octet="unsigned int", target="unsigned int", _=int)
     cdef unsigned int _zone(self, const unsigned char *answer, unsigned int size, unsigned int end) noexcept nogil
 
-    @cython.locals(first=int, place=int, calmest=int, tag="unsigned int")
+    @cython.locals(bucket=int)
     cdef int _bucket(self, unsigned long long hashed, double now) noexcept nogil

@@ -13,6 +13,7 @@ from array import array
 from blockd.dns import types
 from blockd.resolver.edge import rates
 from blockd.resolver.edge.sip_hash import SipHash
+from blockd.resolver.moment_table import MomentTable
 
 # Numbers in C, where this is compiled.
 _BURST = 1.0  # seconds for which the answers of a rate may go out at once
@@ -20,8 +21,7 @@ _DEBT = 5.0  # seconds that a network needs at most to be answered again once it
 _ROUNDING = 1e-6  # seconds, far above what is lost in sums
 _IPV4_OCTETS = 3  # of an address that make its network: 24 bits
 _IPV6_OCTETS = 7  # 56 bits
-_WAYS = 4  # buckets that one hash may be in: a network's is never another's, and the calmest is forgotten for a new one
-_SETS = 4096  # of these; 256 KiB in all
+_SETS = 4096  # of four buckets; 256 KiB in all
 _MAX_LABELS = 128  # of a name
 _PASSED, _DROPPED, _TRUNCATED, _BADCOOKIE = rates.PASSED, rates.DROPPED, rates.TRUNCATED, rates.BADCOOKIE
 _RESPONSES, _STRANGERS = rates.RESPONSES, rates.STRANGERS
@@ -41,9 +41,8 @@ class RateLimiter:
         self._k0 = int.from_bytes(seed[:8], "little")
         self._k1 = int.from_bytes(seed[8:16], "little")
         self._hash = SipHash()
-        self._tags = array("I", [0]) * (_SETS * _WAYS)
-        self._limited = array("I", [0]) * (_SETS * _WAYS)  # answers that were, so that one in `slip` is found
-        self._until = array("d", [0.0]) * (_SETS * _WAYS)  # the moment at which all that was answered is paid for
+        self._buckets = MomentTable(_SETS)  # with the moment at which all that was answered is paid for
+        self._limited = array("I", [0]) * self._buckets.size  # answers that were, so that one in `slip` is found
 
     def judge(
         self, answer: bytes, size: int, rcode: int, host: bytes, host_size: int, kind: int, has_cookie: bool, now: float
@@ -56,11 +55,11 @@ class RateLimiter:
         if cost <= 0.0:
             return _PASSED
         bucket = self._bucket(self._hashed(answer, size, rcode, host, host_size, kind), now)
-        until = max(self._until[bucket], now) + cost
+        until = max(self._buckets.until[bucket], now) + cost
         if until - now <= _BURST + _ROUNDING:
-            self._until[bucket] = until
+            self._buckets.until[bucket] = until
             return _PASSED
-        self._until[bucket] = min(until, now + _BURST + _DEBT)
+        self._buckets.until[bucket] = min(until, now + _BURST + _DEBT)
         self._limited[bucket] += 1
         if kind == _STRANGERS or self._slip <= 0 or self._limited[bucket] % self._slip != 0:
             return _DROPPED  # a stranger finds no open door over TCP either
@@ -135,16 +134,8 @@ class RateLimiter:
         return end - length if length <= end - _HEADER_SIZE else end - 1
 
     def _bucket(self, hashed: int, now: float) -> int:
-        """Return the bucket of a hash; if it has none, that of its set which is paid for first becomes it."""
-        first = (hashed & (_SETS - 1)) * _WAYS
-        tag = hashed >> 32
-        calmest = first
-        for place in range(first, first + _WAYS):
-            if self._tags[place] == tag:
-                return place
-            if self._until[place] < self._until[calmest]:
-                calmest = place
-        self._tags[calmest] = tag
-        self._limited[calmest] = 0
-        self._until[calmest] = now
-        return calmest
+        """Return the bucket of a hash."""
+        bucket = self._buckets.place(hashed, now)
+        if self._buckets.is_new:
+            self._limited[bucket] = 0
+        return bucket

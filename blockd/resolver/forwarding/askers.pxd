@@ -2,11 +2,12 @@
 
 cimport cython
 
+from blockd.resolver.moment_table cimport MomentTable
+
 cdef int _ADDRESS
 cdef int _NETWORK
 cdef int _IPV4_NETWORK
 cdef int _IPV6_NETWORK
-cdef int _WAYS
 cdef int _SETS
 cdef double _WINDOW
 cdef double _CALM
@@ -19,10 +20,9 @@ cdef int _WITHIN_SHARES
 @cython.final
 cdef class Askers:
     cdef double _cost
-    cdef unsigned int[::1] _tags
+    cdef MomentTable _places
     cdef int[::1] _doubts
     cdef int[::1] _seeming
-    cdef double[::1] _until
 
     @cython.locals(tier=int, place=int, ahead=double)
     cpdef bint is_over(self, bytes domain, bytes asker, double now, bint with_doubts) except *
@@ -47,8 +47,7 @@ cdef class Askers:
     @cython.locals(size=int)
     cdef unsigned long long _hashed(self, bytes domain, bytes asker, int tier) except *
 
-    @cython.locals(hashed="unsigned long long", first=int, place=int, tag="unsigned int")
     cdef int _find(self, bytes domain, bytes asker, int tier) except -2
 
-    @cython.locals(hashed="unsigned long long", first=int, place=int, tag="unsigned int", calmest=int)
+    @cython.locals(place=int)
     cdef int _place(self, bytes domain, bytes asker, int tier, double now) except -2

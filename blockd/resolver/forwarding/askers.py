@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 
 from blockd.resolver.forwarding.limits import CALM, MAX_DOUBTS, WINDOW
+from blockd.resolver.moment_table import MomentTable
 
 ADDRESS_PART = 16  # one address may fail at this part of the limit of a domain before it is held back in a flood ...
 NETWORK_PART = 4  # ... and one network at this part
@@ -22,8 +23,7 @@ WITHIN_SHARES = 3  # ... and, of failures, for the domain; of names that take lo
 _ADDRESS, _NETWORK = 0, 1
 _IPV4_NETWORK = 3  # octets of an address that make its network
 _IPV6_NETWORK = 6
-_WAYS = 4  # places that one hash may be in: the calmest is forgotten for a new one
-_SETS = 2048  # of these; 160 KiB in all
+_SETS = 2048  # of four places; 160 KiB in all
 _WINDOW, _CALM = WINDOW, CALM
 _DOUBTS = MAX_DOUBTS
 _AT_ADDRESS, _AT_NETWORK, _WITHIN_SHARES = AT_ADDRESS, AT_NETWORK, WITHIN_SHARES
@@ -35,10 +35,11 @@ class Askers:
     def __init__(self, rate: float) -> None:
         """`rate` is how many names a second may fail below one domain."""
         self._cost = 1.0 / rate if rate > 0 else 0.0  # seconds that a failure takes, of the whole rate
-        self._tags = array("I", [0]) * (_SETS * _WAYS)
-        self._doubts = array("i", [0]) * (_SETS * _WAYS)
-        self._seeming = array("i", [0]) * (_SETS * _WAYS)  # of these, as many as would be within shares if they failed
-        self._until = array("d", [0.0]) * (_SETS * _WAYS)  # the moment at which all failures are within the share
+        self._places = MomentTable(_SETS)  # with the moment at which all failures are within the share
+        self._doubts = array("i", [0]) * self._places.size
+        self._seeming = (
+            array("i", [0]) * self._places.size
+        )  # of these, as many as would be within shares if they failed
 
     def is_over(self, domain: bytes, asker: bytes, now: float, *, with_doubts: bool) -> bool:
         """Return whether an address or its network has more than its share, perhaps with the names that take long."""
@@ -47,7 +48,7 @@ class Askers:
         for tier in range(2):
             place = self._find(domain, asker, tier)
             if place >= 0:
-                ahead = max(self._until[place] - now, 0.0)
+                ahead = max(self._places.until[place] - now, 0.0)
                 if with_doubts:
                     ahead += self._seeming[place] * self._cost_of(tier)
                 if ahead > _WINDOW:
@@ -70,8 +71,8 @@ class Askers:
             return _WITHIN_SHARES
         for tier in range(2):
             place = self._place(domain, asker, tier, now)
-            until = max(self._until[place], now) + self._cost_of(tier)
-            self._until[place] = min(until, now + _WINDOW + _CALM)
+            until = max(self._places.until[place], now) + self._cost_of(tier)
+            self._places.until[place] = min(until, now + _WINDOW + _CALM)
             if until - now > _WINDOW:
                 return _AT_NETWORK if tier else _AT_ADDRESS
         return _WITHIN_SHARES
@@ -83,7 +84,7 @@ class Askers:
         for tier in range(min(counted, 2)):
             place = self._find(domain, asker, tier)
             if place >= 0:
-                self._until[place] -= self._cost_of(tier)
+                self._places.until[place] -= self._cost_of(tier)
 
     def note_doubt(self, domain: bytes, asker: bytes, now: float) -> int:
         """Count a name that takes long; return how far it was counted."""
@@ -94,7 +95,7 @@ class Askers:
         if self._doubts[place] > _DOUBTS // ADDRESS_PART:
             return _AT_ADDRESS
         self._seeming[place] += 1
-        ahead = max(self._until[place] - now, 0.0) + self._seeming[place] * self._cost_of(_ADDRESS)
+        ahead = max(self._places.until[place] - now, 0.0) + self._seeming[place] * self._cost_of(_ADDRESS)
         place = self._place(domain, asker, _NETWORK, now)
         self._doubts[place] += 1
         if ahead > _WINDOW:
@@ -125,27 +126,11 @@ class Askers:
 
     def _find(self, domain: bytes, asker: bytes, tier: int) -> int:
         """Return the place at which an asker is counted, -1 if it has none."""
-        hashed = self._hashed(domain, asker, tier)
-        first = (hashed & (_SETS - 1)) * _WAYS
-        tag = hashed >> 32
-        for place in range(first, first + _WAYS):
-            if self._tags[place] == tag:
-                return place
-        return -1
+        return self._places.find(self._hashed(domain, asker, tier))
 
     def _place(self, domain: bytes, asker: bytes, tier: int, now: float) -> int:
-        """Return the place at which an asker is counted; if it has none, the calmest of its set becomes it."""
-        hashed = self._hashed(domain, asker, tier)
-        first = (hashed & (_SETS - 1)) * _WAYS
-        tag = hashed >> 32
-        calmest = first
-        for place in range(first, first + _WAYS):
-            if self._tags[place] == tag:
-                return place
-            if self._until[place] < self._until[calmest]:
-                calmest = place
-        self._tags[calmest] = tag
-        self._doubts[calmest] = 0
-        self._seeming[calmest] = 0
-        self._until[calmest] = now
-        return calmest
+        """Return the place at which an asker is counted from now on."""
+        place = self._places.place(self._hashed(domain, asker, tier), now)
+        if self._places.is_new:
+            self._doubts[place] = self._seeming[place] = 0
+        return place
