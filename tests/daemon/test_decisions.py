@@ -20,6 +20,9 @@ FRONT = "127.0.7.7"
 GROUPS = [{"name": "offices", "networks": ["127.0.11.0/24"], "feeds": ["national"]}]
 
 
+Decision = tuple[int, http.client.HTTPMessage, str]
+
+
 class Local(http.client.HTTPConnection):
     """A connection to a Unix socket."""
 
@@ -35,29 +38,33 @@ class Local(http.client.HTTPConnection):
 class Deciding(Daemon):
     """A daemon that decides at an address and at a Unix socket."""
 
-    def __init__(self, folder: Path, **config: object) -> None:
+    def __init__(self, folder: Path, at_first_start: str = "serve") -> None:
         feeds = [
             {"name": "national", "type": "domains", "path": "national", "priority": 10, "legal_basis": "Act 1"},
             {"name": "adult", "type": "domains", "path": "adult", "priority": 20},
         ]
         clients = {"front_ends": [f"{FRONT}/32"]}
-        super().__init__(folder, *feeds, gate={"max_shrink": "100%"}, groups=GROUPS, clients=clients, **config)
+        super().__init__(
+            folder, *feeds, gate={"max_shrink": "100%"}, groups=GROUPS, clients=clients, at_first_start=at_first_start
+        )
         self.decide_port = free_port()
         self.socket = folder / "decide.sock"
         self.listen["decide"] = [f"127.0.0.1:{self.decide_port}", f"unix:{self.socket}"]
 
-    def decide(self, host: str, source: str = "127.0.0.1", **fields: str) -> tuple[int, Mapping[str, str], str]:
+    def __enter__(self) -> Deciding:
+        self.start()
+        return self
+
+    def decide(self, host: str, source: str = "127.0.0.1", **fields: str) -> Decision:
         """Return what a proxy at an address is answered about a host."""
         connection = http.client.HTTPConnection("127.0.0.1", self.decide_port, timeout=30, source_address=(source, 0))
         return self._asked(connection, host, fields)
 
-    def decide_locally(self, host: str, **fields: str) -> tuple[int, Mapping[str, str], str]:
+    def decide_locally(self, host: str, **fields: str) -> Decision:
         """Return what a proxy at the Unix socket is answered about a host."""
         return self._asked(Local(self.socket), host, fields)
 
-    def _asked(
-        self, connection: http.client.HTTPConnection, host: str, fields: Mapping[str, str]
-    ) -> tuple[int, Mapping[str, str], str]:
+    def _asked(self, connection: http.client.HTTPConnection, host: str, fields: Mapping[str, str]) -> Decision:
         try:
             headers = {name.replace("_", "-"): value for name, value in fields.items()}
             connection.request("GET", f"/decide/url?host={host}", headers=headers)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ SOCKET = "/run/blockd/decide.sock"
 BEHIND = "127.0.0.1:8000"
 OFFICE = "127.0.11.1"
 BLOCKD = str(Path(sys.executable).with_name("blockd"))
-Answer = tuple[int, Mapping[str, str], str]
+Answer = tuple[int, http.client.HTTPMessage, str]
 
 
 class Origin(http.server.BaseHTTPRequestHandler):

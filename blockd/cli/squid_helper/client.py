@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ SECONDS = 5.0  # for an answer; one takes less than a millisecond
 AT_ONCE = 32  # questions that are sent before their answers are read
 MAX_HEAD = 1 << 14  # octets of an answer's head; one has some hundred
 READ = 1 << 14
+
+_LINK = re.compile(r'<([^<>]*)>; rel="([a-z-]+)"')
 
 
 class DecisionClient:
@@ -93,7 +96,8 @@ def _decided_by(head: bytes) -> tuple[Decided, bool]:
     if own := fields.get("blockd-status"):
         order = fields.get("blockd-order", "")
         called = f"order {order}" if order else f"list {fields.get('blockd-list', '')}"
-        link = fields.get("link", "").partition(">")[0].removeprefix("<")
+        links = {rel: target for target, rel in _LINK.findall(fields.get("link", ""))}
+        link = links.get("describedby") or links.get("blocked-by")
         why = f"blocked by {called}" + (f"; see {link}" if link else "")
         return Decided(True, why, int(own), order or fields.get("blockd-list", "")), is_last
     if status == "503":

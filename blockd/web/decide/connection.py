@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from blockd.transports.stream_sockets import StreamSocket
-from blockd.web.decide.request import ProxyRequest, RequestStream
+from blockd.web.decide.request import ProxyRequest
+from blockd.web.decide.request_stream import RequestStream
 
 if TYPE_CHECKING:
     from blockd.web.decide.server import DecideServer

@@ -8,19 +8,26 @@ from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 
+from blockd.orders import Verdict
 from blockd.orders.disclosure import codes
 from blockd.web.answers import Answer
 from blockd.web.decide.decider import Decision
+from blockd.web.decide.hosts import Host
 from blockd.web.decide.request import ProxyRequest
 from blockd.web.decide.sources import Asked, BadQuestion
 from blockd.web.request_head import RequestHead
 from blockd.web.site import Site
 from blockd.web.writing import Writer, link_of, reason_of
 
+MAX_MADE = 8 << 20  # octets of answers that are kept, of some ten thousand each: what many ask for at the same time
 MAX_VALUE = 1024  # octets of a field that are read for the page
 
 _CLOSE = b"Connection: close\r\n"
-_OWN = ("Cache-Control", "Connection", "Date", "Vary", "X-Robots-Tag")  # said otherwise of a decision
+_BLOCKED_BY = 'rel="blocked-by"'
+_OWN = ("Cache-Control", "Connection", "Date", "Vary", "X-Robots-Tag", "Link")  # said otherwise of a decision
+
+
+_Key = tuple[Host, int, str, str]  # the host, the status asked for, Accept and Accept-Language
 
 
 class ResponseWriter:
@@ -34,6 +41,9 @@ class ResponseWriter:
         self._pages = Writer(site)
         self._is_private = is_private
         self._now = now
+        # What was made for a host, by all that it depends on; with its verdict, so that no other gets its identity.
+        self._made: dict[_Key, tuple[Verdict, bytes, bytes]] = {}
+        self._size = 0  # octets of them, and of those that they have replaced
         self._second = 0
         self._date = b""
 
@@ -46,29 +56,44 @@ class ResponseWriter:
 
     def stop(self, request: ProxyRequest, asked: Asked, decision: Decision) -> bytes:
         """Return the answer that stops a request: the block page, in the language and form that the client asks for."""
-        order = decision.verdict.order
-        if order is None:
-            own, answer = 503, Answer(503, "unready", decision.host.key, decision.verdict)
-        else:
-            own = codes(order).status
-            answer = Answer(own, "blocked", decision.host.key, decision.verdict)
-        head = RequestHead(
-            "GET", "", accept=_text(request, b"accept"), accept_language=_text(request, b"accept-language")
-        )
-        headers, body = self._pages.written(head, answer)
-        status = asked.status or own
-        lines = [f"HTTP/1.1 {status} {reason_of(status)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items() if name not in _OWN]
-        if order is not None:
-            if "Link" not in headers and (link := link_of(self._site)):
-                lines.append(f"Link: {link}")
-            lines.append(f"Blockd-Status: {own}")
-            lines.append(f"Blockd-List: {order.list_name}" if order.list_name else f"Blockd-Order: {order.name}")
-        fields = "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
+        accept, languages = _text(request, b"accept"), _text(request, b"accept-language")
+        key = decision.host, asked.status, accept, languages
+        made = self._made.get(key)
+        if made is None or made[0] is not decision.verdict:
+            made = decision.verdict, *self._page(asked.status, decision, accept, languages)
+            self._keep(key, made)
+        _, fields, body = made
         return b"%bDate: %b\r\n%b%b\r\n%b" % (
             fields, self._dated(), self._lifetime(decision), _CLOSE if request.is_last else b"",
             b"" if request.method == b"HEAD" else body,
         )  # fmt: skip
+
+    def _keep(self, key: _Key, made: tuple[Verdict, bytes, bytes]) -> None:
+        """Keep an answer for the next who asks for it."""
+        self._size += len(made[1]) + len(made[2]) + len(key[2]) + len(key[3])
+        if self._size > MAX_MADE:
+            self._made.clear()
+            self._size = 0
+        self._made[key] = made
+
+    def _page(self, status: int, decision: Decision, accept: str, languages: str) -> tuple[bytes, bytes]:
+        """Return the first line and the fields of an answer that stops a request, and its body."""
+        order = decision.verdict.order
+        own, what = (503, "unready") if order is None else (codes(order).status, "blocked")
+        head = RequestHead("GET", "", accept=accept, accept_language=languages)
+        headers, body = self._pages.written(head, Answer(own, what, decision.host.key, decision.verdict))
+        status = status or own
+        lines = [f"HTTP/1.1 {status} {reason_of(status)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items() if name not in _OWN]
+        links = headers.get("Link", "")
+        if order is not None:
+            if _BLOCKED_BY not in links and (link := link_of(self._site)):
+                links = f"{link}, {links}" if links else link
+            lines.append(f"Blockd-Status: {own}")
+            lines.append(f"Blockd-List: {order.list_name}" if order.list_name else f"Blockd-Order: {order.name}")
+        if links:
+            lines.append(f"Link: {links}")
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace"), body
 
     def refuse(self, request: ProxyRequest, flaw: BadQuestion) -> bytes:
         """Return the answer to a request that is none: why, as a sentence."""

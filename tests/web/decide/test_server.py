@@ -21,7 +21,7 @@ from blockd.transports.connections import Bounds
 from blockd.web.decide import connection as connection_module
 from blockd.web.decide.answering import Answering
 from blockd.web.decide.decider import Decider
-from blockd.web.decide.request import MAX_HEAD
+from blockd.web.decide.request_stream import MAX_HEAD
 from blockd.web.decide.responses import ResponseWriter
 from blockd.web.decide.server import DecideServer
 from blockd.web.site import Site

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.web.decide.request import MAX_BODY, MAX_FIELDS, MAX_HEAD, ProxyRequest, RequestStream
+from blockd.web.decide.request import ProxyRequest
+from blockd.web.decide.request_stream import MAX_BODY, MAX_FIELDS, MAX_HEAD, RequestStream
 
 GET = b"GET /decide HTTP/1.1\r\nHost: a\r\n"
 
