@@ -140,8 +140,9 @@ def test_the_squid_helper_answers_by_the_daemon_and_finds_it_by_the_config(daemo
         ).stdout.splitlines()  # fmt: skip
         local = where[0] == "--at"
         assert told[0] == ("0 ERR" if local else told[1].replace("1 OK", "0 OK")), "127.0.0.1 is no front end"
-        assert told[1] == '1 OK message="blocked by list adult" status=451 log="adult"'
-        assert told[2] == '2 OK message="blocked by list national" status=451 log="national"'
+        see = f"; see http://127.0.0.1:{daemon.http_port}/"
+        assert told[1] == f'1 OK message="blocked by list adult{see}" status=451 log="adult"'
+        assert told[2] == f'2 OK message="blocked by list national{see}" status=451 log="national"'
         assert told[3] == "3 ERR"
         assert told[4] == '4 OK message="the host cannot be read"'
         assert told[5].startswith("BH message=")

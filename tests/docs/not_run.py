@@ -35,5 +35,11 @@ NOT_RUN = {
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
     "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares digests",
+    "sudo install -D -m 644 config/systemd/decide.conf /etc/systemd/system/blockd.service.d/decide.conf": (
+        "needs root, systemd and an installed service"
+    ),
+    "curl -i --unix-socket /run/blockd/decide.sock 'http://blockd/decide/url?host=web.telegram.org'": (
+        "needs listen.decide; tests/daemon/test_decisions.py asks so"
+    ),
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -17,7 +17,7 @@ NOT_READY = Verdict(Reason.NOT_READY)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ProxyDecision:
     """What is decided: the verdict that counts, and the host that it is on."""
 
     verdict: Verdict
@@ -38,12 +38,12 @@ class Decider:
         self._of: Enforced | None = None  # what they were decided by, and in which states of its orders
         self._epoch = 0
 
-    def decide(self, hosts: Iterable[Host], client: bytes) -> Decision:
+    def decide(self, hosts: Iterable[Host], client: bytes) -> ProxyDecision:
         """Return the decision about some hosts, at least one, for a client's address; empty if it is not known."""
-        found: Decision | None = None
+        found: ProxyDecision | None = None
         for host in hosts:
             verdict = self.verdict(host, client)
-            one = Decision(verdict, host, self.blocks(host, verdict))
+            one = ProxyDecision(verdict, host, self.blocks(host, verdict))
             if found is None or _strictness(one) > _strictness(found):
                 found = one
         assert found is not None  # noqa: S101 - the caller has one
@@ -94,7 +94,7 @@ def _leads_to(verdict: Verdict, host: Host) -> bool:
     return order is not None and order.action is Action.CNAME and target_of(order, host.key) == host.key
 
 
-def _strictness(decision: Decision) -> tuple[bool, int, bool]:
+def _strictness(decision: ProxyDecision) -> tuple[bool, int, bool]:
     """Return the order of decisions: blocks, by the status that says most; then what is counted; then the rest."""
     verdict = decision.verdict
     status = codes(verdict.order).status if decision.blocks and verdict.order else 0

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from blockd.orders import Verdict
 from blockd.orders.disclosure import codes
 from blockd.web.answers import Answer
-from blockd.web.decide.decider import Decision
+from blockd.web.decide.decider import ProxyDecision
 from blockd.web.decide.hosts import Host
 from blockd.web.decide.request import ProxyRequest
-from blockd.web.decide.sources import Asked, BadQuestion
+from blockd.web.decide.sources import BadQuestion, ProxyQuestion
 from blockd.web.request_head import RequestHead
 from blockd.web.site import Site
 from blockd.web.writing import Writer, link_of, reason_of
@@ -47,14 +47,14 @@ class ResponseWriter:
         self._second = 0
         self._date = b""
 
-    def allow(self, request: ProxyRequest, asked: Asked, decision: Decision) -> bytes:
+    def allow(self, request: ProxyRequest, asked: ProxyQuestion, decision: ProxyDecision) -> bytes:
         """Return the answer that lets a request pass; an order that only counts it is not named."""
         head = b"HTTP/1.1 204 No Content\r\n" if asked.allowed == 204 else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
         return b"%bDate: %b\r\nServer: blockd\r\n%b%b\r\n" % (
             head, self._dated(), self._lifetime(decision), _CLOSE if request.is_last else b"",
         )  # fmt: skip
 
-    def stop(self, request: ProxyRequest, asked: Asked, decision: Decision) -> bytes:
+    def stop(self, request: ProxyRequest, asked: ProxyQuestion, decision: ProxyDecision) -> bytes:
         """Return the answer that stops a request: the block page, in the language and form that the client asks for."""
         accept, languages = _text(request, b"accept"), _text(request, b"accept-language")
         key = decision.host, asked.status, accept, languages
@@ -76,7 +76,7 @@ class ResponseWriter:
             self._size = 0
         self._made[key] = made
 
-    def _page(self, status: int, decision: Decision, accept: str, languages: str) -> tuple[bytes, bytes]:
+    def _page(self, status: int, decision: ProxyDecision, accept: str, languages: str) -> tuple[bytes, bytes]:
         """Return the first line and the fields of an answer that stops a request, and its body."""
         order = decision.verdict.order
         own, what = (503, "unready") if order is None else (codes(order).status, "blocked")
@@ -104,7 +104,7 @@ class ResponseWriter:
             b"" if request.method == b"HEAD" else body,
         )  # fmt: skip
 
-    def _lifetime(self, decision: Decision) -> bytes:
+    def _lifetime(self, decision: ProxyDecision) -> bytes:
         """Return for how long a decision may be kept: no longer than DNS lets clients keep a block.
 
         That is shorter if an order on the host is known to take force or to end before.

@@ -26,7 +26,7 @@ Parameters = dict[bytes, list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProxyQuestion:
     """What a request asks: about these hosts, to be answered so.
 
     `allowed` is the status of an answer that lets the request pass. `status` is that of one that does not, 0 for the
@@ -47,16 +47,16 @@ class BadQuestion(Exception):
         self.status = status
 
 
-def asked_by(request: ProxyRequest) -> Asked:
+def asked_by(request: ProxyRequest) -> ProxyQuestion:
     """Return what a request asks; raises BadQuestion."""
     path, _, query = request.target.partition(b"?")
     if path == _ENVOY or path.startswith(_ENVOY + b"/"):
-        return Asked(_read(_by_host, request, {}), ENVOY_ALLOWED)  # the rest of it is the client's
+        return ProxyQuestion(_read(_by_host, request, {}), ENVOY_ALLOWED)  # the rest of it is the client's
     source = _SOURCES.get(path)
     if source is None:
         raise BadQuestion(404, "there is nothing here; the paths are /decide, /decide/url and those of the recipes")
     parameters = _parameters(query)
-    return Asked(
+    return ProxyQuestion(
         _read(source, request, parameters),
         status=_status(parameters.get(b"status", ())),
         counts=b"no" not in parameters.get(b"counts", ()),
