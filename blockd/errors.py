@@ -11,6 +11,8 @@ BlockdError
 │   └── FeedUnreachable  nothing could be fetched at all
 ├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
+├── BadCertificate       a certificate chain and its key cannot be used; those before them stay in force
+├── TlsFailure           a TLS connection cannot go on: its peer did what it may not, or broke it off
 ├── BadClientHello       octets are not a ClientHello whose server name can be read
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
@@ -188,6 +190,25 @@ class UpstreamFailure(BlockdError):
         self.code = code
         self.kind = kind
         super().__init__(sentence)
+
+
+class BadCertificate(BlockdError):
+    """A certificate chain and its key cannot be used; `source` is the setting that names them."""
+
+    effect = Effect.REFUSED
+
+    def __init__(self, source: str, sentence: str) -> None:
+        self.source = source
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[type[BadCertificate], tuple[str, str]]:
+        return type(self), (self.source, str(self))
+
+
+class TlsFailure(BlockdError):
+    """A TLS connection cannot go on; what is to be sent yet, usually an alert, is with its session."""
+
+    effect = Effect.COUNTED
 
 
 class BadClientHello(BlockdError):

@@ -16,12 +16,14 @@ from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
-from blockd.resolver.composing import moving, sections
-from blockd.resolver.edge import cookie_sizes, rates
+from blockd.resolver.composing import moving, padding, sections
+from blockd.resolver.edge import cookie_sizes, rates, reply_options
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
+from blockd.tls import session as tls_session
+from blockd.tls import tickets
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -87,6 +89,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),
         of(moving, "MAX_POINTER"),
+        of(padding, "ANSWER_BLOCK", "OPTION_HEAD"),
+        of(reply_options, "MAX_SERVER_ID"),
         of(rates, "PASSED", "DROPPED", "TRUNCATED", "BADCOOKIE", "RESPONSES", "ERRORS", "STRANGERS"),
         of(cookie_sizes, "WHOLE", "OPTION", "UNKNOWN", "KNOWN", "FRESH"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
@@ -98,6 +102,11 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(states, "STATES_AT", "EPOCH_AT"),
         of(parties, "OPERATOR"),
         of(precedence, "FULL", "NONE"),
+    ),
+    "tls/_numbers.pxd": (
+        of(tls_session, "MAX_CLIENT_HELLO", "MAX_RECORD", "MAX_CIPHERTEXT", "RECORDS_AT_ONCE", "MAX_EMPTY_RECORDS"),
+        of(tls_session, "TICKETS"),
+        of(tickets, "LIFETIME"),
     ),
 }
 

@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from blockd.daemon import damage
+from blockd.daemon.certificates import told as certificate_alarms
 from blockd.daemon.report import alarms
 from blockd.daemon.report import upstreams as upstream_alarms
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
+from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
 from tests.places import ROOT
 
@@ -61,7 +63,8 @@ def test_rules_are_about_series_that_blockd_has() -> None:
     table.use(["192.0.2.1:53"])
     table.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
     upstreams = UpstreamsSample(table, ("192.0.2.1:53",), {".": 1}, ("127.0.0.1:53",))
-    sample = Sample(refused={"feed": True}, feeds=fed, upstreams=upstreams)
+    certificates = {"chain.pem": CertificateSample(1.0, 2.0)}
+    sample = Sample(refused={"feed": True}, feeds=fed, upstreams=upstreams, certificates=certificates)
     families = Collector(Counters(1), list(REASONS), lambda: sample).collect()
     series = {one.name for family in families for one in family.samples}
     named = {name for rule in rules().values() for name in re.findall(r"blockd_\w+", rule["expr"])}
@@ -76,7 +79,7 @@ def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None
 
 
 def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
-    files = [str(module.__file__) for module in (alarms, upstream_alarms, damage)]
+    files = [str(module.__file__) for module in (alarms, upstream_alarms, damage, certificate_alarms)]
     source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
     assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS
@@ -85,4 +88,6 @@ def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
     assert rules()["BlockdFeedStale"]["for"] == f"{alarms.FIRST_LOOK / 60:.0f}m"
     assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdFeedExpiresSoon"]["expr"]
     assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdAuthorityExpiresSoon"]["expr"]
+    soon = f"/ {certificate_alarms.SOON_SHARE}, {certificate_alarms.EXPIRES_SOON:.0f})"
+    assert soon in rules()["BlockdCertificateExpiresSoon"]["expr"]
     assert f"offset {alarms.UNCHANGED / 86400:.0f}d" in rules()["BlockdRulesetUnchanged"]["expr"]

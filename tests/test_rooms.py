@@ -24,6 +24,7 @@ ROOMS = (
     "feeds",
     "compile",
     "resolver",
+    "tls",
     "transports",
     "selftest",
     "publish",
@@ -44,7 +45,7 @@ GROUND = {
 PURE = ("names", "orders")
 PURE_IMPORTS = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
-    *("bisect", "hashlib", "idna"),
+    *("bisect", "hashlib", "idna", "json", "unicodedata"),
     "blockd",
 }
 IMPURE_CALLS = {"now", "today", "utcnow", "open", "print", "input", "exec", "eval"}  # a clock, a file, a terminal

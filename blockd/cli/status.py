@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.daemon.certificates.lines import certificate_lines
 from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.report.upstreams import upstream_lines
@@ -39,6 +40,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield from _bound(told["bound"])
     yield from resolution_lines(told["resolution"])
     yield from upstream_lines(told["upstreams"])
+    yield from certificate_lines(told["certificates"])
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"
@@ -151,12 +153,12 @@ def _disk(told: dict[str, Any]) -> str:
 def _open_files(told: dict[str, Any]) -> str:
     """Say what the files that a process may open are shared out to."""
     few = "" if told["allowed"] >= told["wanted"] else f", FEWER than {told['wanted']:,}"
-    tcp = told["tcp"]
+    tcp, by_each = told["tcp"], " by each of TCP, TLS and HTTPS" if told["transports"] > 1 else " over TCP"
     page = "" if told["block_page"] is None else f"; the block page {told['block_page']:,}, and as many to its TLS port"
     return (
-        f"open files: {told['allowed']:,} in each process{few}; a worker has at most {tcp['all']:,} connections over "
-        f"TCP, {tcp['network']:,} of a network and {tcp['address']:,} of an address, and {told['upstream_ports']:,} "
-        f"ports to each upstream{page}"
+        f"open files: {told['allowed']:,} in each process{few}; a worker has at most {tcp['all']:,} connections"
+        f"{by_each}, {tcp['network']:,} of a network and {tcp['address']:,} of an address, and "
+        f"{told['upstream_ports']:,} ports to each upstream{page}"
     )
 
 

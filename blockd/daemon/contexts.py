@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
 from blockd.settings import Settings
+from blockd.tls import CertificatePair, TicketKeys
+from blockd.tls.ticket_secrets import ticket_keys
 from blockd.transports.binding import Sockets
 
 
@@ -34,6 +37,7 @@ class SharedContext:
     selftest_key: SelfTestKey
     loop_token: LoopToken
     cookie_secrets: tuple[bytes, ...] = ()  # without one clients get no server cookies
+    tickets: TicketKeys = field(default_factory=lambda: ticket_keys(None, os.urandom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class WorkerContext:
     engine: str  # which one runs, from `blockd.resolver.engine_name`
     resolution: Resolution
     version: int | None  # to enforce from the first answer on
+    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class PageContext:
 
     shared: SharedContext
     version: int | None  # to enforce from the first answer on
+    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class ControlContext:
     followers: Mapping[str, ProcessState] = field(default_factory=dict, kw_only=True)  # those that run, by their kinds
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
+    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
     damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
     unverified: Mapping[int, str] = field(default_factory=dict)  # why it is not known whether these are right
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -15,11 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
 from blockd.daemon.cache.service import CacheFlushed, CacheService, CacheShown
+from blockd.daemon.certificates.watch import CertificateWatch
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.named import NamedOrders, named_orders
@@ -32,8 +34,8 @@ from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, relea
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
+from blockd.daemon.processes.background import end, forget_traffic
 from blockd.daemon.processes.children import leave
-from blockd.daemon.processes.followers import Followers
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
@@ -57,7 +59,6 @@ from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import UNNAMED_OPERATOR
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch
-from blockd.metrics.traffic import HALF_LIFE
 from blockd.resolver import engine_name
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
@@ -114,6 +115,7 @@ class ControlProcess:
             context.followers, timing.monotonic, has_page=shared.sockets.has_page, decides=bool(shared.sockets.decide)
         )
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
+        self._certificates = CertificateWatch(settings.certificates, context.certificates, channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._upstreams.follow(self._feeds)
@@ -152,7 +154,7 @@ class ControlProcess:
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._followers, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, self._upstreams, settings, timing.clock(),
+            self._updater.maker, state.room, self._upstreams, self._certificates, settings, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, self._upstreams.resolution)
@@ -197,14 +199,15 @@ class ControlProcess:
             self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
             app = admin_app(self, self._bearer, [self._settings.listen.admin.host])
             admin = await serve_admin(app, self._context.shared.sockets.admin, closings=self._closings)
+            forgetting = forget_traffic(self._context.shared.traffic, self._timing)
             stating = self._statements.state_forever(self._settings.audit.statement)
             needed = [self._order_clock.run(), self._upstreams.run(), self._damage.run()]
             needed += [] if self._is_blind else [self._updater.run()]
-            tasks = [asyncio.create_task(work) for work in (*needed, self._forget_traffic(), stating)]
+            tasks = [asyncio.create_task(work) for work in (*needed, forgetting, stating, self._certificates.run())]
             if self._context.announce:
                 shown = self._context, self._feeds, self._updater, self._switcher, self._timing, self.readiness
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))
-            ending.push_async_callback(_end, tasks)
+            ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -299,11 +302,11 @@ class ControlProcess:
 
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""
-        if "refresh" in message and not self._is_blind:
-            self._context.running.tell()
-            task = asyncio.create_task(self._updater.refresh(None))
-            self._refreshing.add(task)
-            task.add_done_callback(self._refreshing.discard)
+        if "refresh" in message:
+            self._begin(self._certificates.look())
+            if not self._is_blind:
+                self._context.running.tell()
+                self._begin(self._updater.refresh(None))
         elif "restarts" in message:
             self._damage.note_restarts(message["restarts"])
         elif "unverified" in message:
@@ -319,16 +322,16 @@ class ControlProcess:
             if "enforcing" in message:
                 self._followers.worker_enforces(int(message["enforcing"]))
 
+    def _begin(self, work: Coroutine[None, None, object]) -> None:
+        task = asyncio.create_task(work)
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+
     def _stand_on(self, resolution: Resolution) -> None:
         """Have no list block the upstreams of now, if they are others."""
         if self._gate.stand_on(own_networks(self._settings, resolution.observation)):
             log.info("Other upstreams are asked: no list may block their addresses from the next ruleset on.")
             self._updater.note_gate()
-
-    async def _forget_traffic(self) -> None:
-        while True:
-            await self._timing.sleep(HALF_LIFE)
-            self._context.shared.traffic.halve()
 
     def _sample(self) -> Sample:
         return sample(
@@ -339,11 +342,6 @@ class ControlProcess:
             contradictions=self._switcher.journal.contradictions.count,
             damage=self._damage,
             compiling=self._updater.maker.seconds, room=self._state.room, upstreams=self._upstreams.sample(),
+            certificates=self._certificates.sample(self._timing.clock()),
             admin_refused=self._bearer.refused, admin_closed=self._closings.counts, now=self._timing.clock(),
         )  # fmt: skip
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

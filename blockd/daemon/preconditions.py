@@ -16,6 +16,8 @@ from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
 from blockd.feeds.budget import octets_text
 from blockd.resolver.edge.cookie_secrets import problems_of
 from blockd.settings import Settings
+from blockd.tls import files as certificate_files
+from blockd.tls import ticket_secrets
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
 
@@ -45,7 +47,9 @@ def lacking(settings: Settings) -> list[str]:
             found += _state(folder)
     secrets = settings.clients.cookie_secrets
     of_cookies = () if secrets is None else problems_of(secrets)
-    return [*found, *_sockets(settings, account), *of_cookies]
+    of_tls = [*ticket_secrets.problems_of(settings.tls.ticket_secrets)]
+    of_tls += certificate_files.problems_of(settings.certificates)
+    return [*found, *_sockets(settings, account), *of_cookies, *of_tls]
 
 
 def _means(settings: Settings) -> Iterator[str]:

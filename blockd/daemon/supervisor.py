@@ -14,6 +14,7 @@ import signal
 import time
 from pathlib import Path
 
+from blockd.daemon.certificates.relay import pass_on
 from blockd.daemon.channel import Message, discard
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import SharedContext
@@ -56,6 +57,8 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
 from blockd.settings.groups import ClientGroups
+from blockd.tls.files import read_files
+from blockd.tls.ticket_secrets import ticket_keys
 from blockd.transports import descriptors
 from blockd.transports.binding import Sockets, bind
 
@@ -84,6 +87,8 @@ class Supervisor:
         # Before the user changes: only the starting user may be able to read its lists.
         self._gate = SharedGate(settings.gate, settings.feeds, account)
         of_cookies = cookie_secrets(settings.clients.cookie_secrets, os.urandom)
+        tickets = ticket_keys(settings.tls.ticket_secrets, os.urandom)
+        certificates = tuple(map(read_files, settings.certificates))
         if account is not None:
             for code in (PAGE_CODE, DECIDE_CODE, CONTROL_CODE):
                 importlib.import_module(code)  # now, as that user may not be able to read it
@@ -104,8 +109,9 @@ class Supervisor:
         shared = SharedContext(
             settings, self._sockets, self._state, self._counters, Traffic(settings.workers, secrets.token_bytes(16)),
             UpstreamTable(settings.workers), SelfTestKey.make(os.urandom), LoopToken.make(os.urandom), of_cookies,
+            tickets,
         )  # fmt: skip
-        self._jobs = Jobs(shared, config, running, self._gate, engine, resolution)
+        self._jobs = Jobs(shared, config, running, self._gate, engine, resolution, certificates)
         self._reaper = Reaper()
         self._nursery = Nursery(self._reaper, self._state.forget_writing)  # of the control process
         self._family = Family(self._reaper)
@@ -159,6 +165,7 @@ class Supervisor:
     def _turn(self, arrived: Signals) -> None:
         """Wait for one event, or for the next look at the pulses, and handle it."""
         self._jobs.pulse.beat()
+        self._jobs.shared.tickets.current()  # what earlier keys were made from is given up
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         now, holds_up = time.monotonic(), self._suspicion.holds_up
         waits = [None if holds_up else self._restarts.seconds(now), self._suspicion.seconds(now)]
@@ -268,6 +275,9 @@ class Supervisor:
                 log.error("Version %s cannot be passed on: %s.", message["enforce"], error)
                 return
             self._jobs.enforce(version)
+        if "certificates" in message:
+            pass_on(message, self._jobs, self._family)
+            return
         discard(message)
         if "suspect" in message:
             self._suspicion.suspect(str(message["suspect"]))

@@ -11,12 +11,14 @@ from dataclasses import asdict
 import uvloop
 
 from blockd.daemon.cache.desk import CacheDesk
+from blockd.daemon.certificates.follower import CertificateFollower
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
+from blockd.daemon.streams import WorkerStreams
 from blockd.daemon.upstreams.follower import ResolutionFollower
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -41,7 +43,7 @@ from blockd.resolver.machine.own_questions import OwnQuestions
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding, RateLimitSettings
-from blockd.transports import TcpServer, UdpServer
+from blockd.transports import UdpServer
 from blockd.transports.descriptors import Shares
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process(f"worker {context.index}", f"w{context.index}")
     sockets = context.shared.sockets
-    sockets.keep(sockets.udp[context.index], sockets.tcp[context.index])
+    sockets.keep(*sockets.of_worker(context.index))
     settings, state = context.shared.settings, context.shared.state.folder
     Confinement.of_worker(settings, state, context.resolution.upstreams).apply()
     uvloop.run(_serve(context, channel))
@@ -67,32 +69,37 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
-    shares = Shares.of(context.shared.settings)
-    tcp = TcpServer(resolver, bounds=shares.tcp, row=context.shared.counters.row(context.index))
-    for sock in context.shared.sockets.tcp[context.index]:
-        tcp.start(sock)
-    await _enforce_until_stopped(context, resolver, channel, enforced)
-    tcp.close()
+    certificates = CertificateFollower(context.certificates, context.shared.tickets)
+    streams = WorkerStreams(context, resolver, certificates.server)
+    await _enforce_until_stopped(context, resolver, channel, certificates, enforced)
+    streams.close()
     resolver.close()
     await udp.close()
 
 
 async def _enforce_until_stopped(
-    context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None
+    context: WorkerContext,
+    resolver: Resolver,
+    channel: Channel,
+    certificates: CertificateFollower,
+    enforced: Enforced | None,
 ) -> None:
-    """Swap rulesets and look into the cache on messages of the channel, until it ends or a signal comes."""
+    """Swap rulesets and certificates, and look into the cache, on messages of the channel: to its end, or a signal."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
     desk = CacheDesk(resolver.inspector, channel.send, time.monotonic, time.time)
     following = ResolutionFollower(context, resolver)
     following.start()
+    certificates.start()
 
     def take(message: Message) -> None:
         if "cache" in message:
             desk.take(message["cache"])
         elif "resolution" in message:
             following.take(message["resolution"])
+        elif "certificates" in message:
+            certificates.take(message)
         else:
             versions.put_nowait(context.shared.state.taken(message))
 
@@ -107,6 +114,7 @@ async def _enforce_until_stopped(
         swapping.result()
     swapping.cancel()
     following.stop()
+    certificates.stop()
 
 
 async def _swap_in_turn(
@@ -138,6 +146,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
             str(settings.sinkhole.ipv6),
             settings.block_ttl,
             settings.operator.disclosed,
+            settings.structured_errors.reply,
         ),
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
@@ -148,6 +157,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         front_ends=tuple(settings.clients.front_ends),
         limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
         cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
+        client_option=settings.structured_errors.client_option,
+        server_id=settings.server_id.encode(),
     )
     instruments = Instruments(
         clock=time.monotonic,

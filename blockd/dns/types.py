@@ -61,9 +61,13 @@ RCODE = 0x000F
 
 # EDNS, RFC 6891
 EDNS_DO = 0x8000
+NSID_OPTION = 3  # RFC 5001 section 2.3
+SUBNET_OPTION = 8  # RFC 7871 section 6
 COOKIE_OPTION = 10  # RFC 7873 section 4
 KEEPALIVE_OPTION = 11  # RFC 7828 section 3.1
+PADDING_OPTION = 12  # RFC 7830 section 3
 EDE_OPTION = 15  # RFC 8914 section 2
+FIRST_LOCAL_OPTION = 65001  # for local use, RFC 6891 section 9: this and the next are a self-test's
 OWN_OPTION = 65003  # marks blockd's own questions; the third code for local use, RFC 6891 section 9
 EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options

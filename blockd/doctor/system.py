@@ -75,8 +75,8 @@ def open_files(case: Context) -> Iterator[Finding]:
     elif allowed < wanted:
         page = f", the block page {shares.web}" if shares.has_page else ""
         yield warning(
-            f"a process may open {allowed} files, not {wanted}: a worker has at most {shares.tcp.all} connections over "
-            f"TCP{page}",
+            f"a process may open {allowed} files, not {wanted}: a worker has at most {shares.streams.all} connections"
+            f"{shares.by_each}{page}",
             advice,
         )
     else:

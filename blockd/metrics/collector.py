@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.bounds import bounds_metrics
+from blockd.metrics.certificates import certificate_metrics
 from blockd.metrics.counters import (
     HIT_KINDS,
     LIMITED_DONE,
@@ -90,6 +91,7 @@ class Collector(PrometheusCollector):
         )
         yield from bounds_metrics(sample.bounds)
         yield from sample.upstreams.metrics()
+        yield from certificate_metrics(sample.certificates)
         yield GaugeMetricFamily(
             "blockd_releases_failed",
             "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",

@@ -20,7 +20,7 @@ CONFIDENTIAL = "confidential"  # in the place of a name, an entry or a platform 
 
 # Of a confidential order: who orders it, on what basis, for how long, where to object. The rest may reveal the names.
 _OPEN = (
-    "id", "authority", "action", "mandate", "legal_basis", "reference", "contact",
+    "id", "authority", "action", "mandate", "legal_basis", "reference", "contact", "language",
     "in_force_from", "expires", "review_by", "lifted_on", "published",
 )  # fmt: skip
 

@@ -19,6 +19,10 @@ MAX_TEXT = 4_000  # characters in one text field: about a page
 MAX_NOTICES = 1_000
 MAX_DEPTH = 32  # objects and lists within each other; the document itself has three
 
+MAX_LANGUAGE = 35  # characters, RFC 5646 section 4.4.1
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)  # a language tag's form, without its registry
+_LUMEN_ID = re.compile(r"[0-9]{1,20}", re.ASCII)  # a notice's number; those of 2026 have eight digits
+
 # Control characters other than tab and line breaks, which could steer a terminal, and halves of surrogate pairs, which
 # cannot be written as UTF-8.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -31,6 +35,8 @@ TEXTS = (
     "reported_by",
     "assessed_by",
     "decided_by",
+    "language",
+    "lumen_id",
     "contact",
     "lifted_reason",
 )
@@ -75,6 +81,10 @@ def read_fields(
     fields["id"] = _text(document, "id", problems)
     if not is_order_id(fields["id"]):
         problems.append("id: expected 1 to 80 lower-case letters, digits, dots, hyphens and underscores")
+    if fields["language"] and not (len(fields["language"]) <= MAX_LANGUAGE and _LANGUAGE.fullmatch(fields["language"])):
+        problems.append("language: expected a language tag (RFC 5646) such as id or en-GB")
+    if fields["lumen_id"] and not _LUMEN_ID.fullmatch(fields["lumen_id"]):
+        problems.append("lumen_id: expected the number of a notice in the Lumen database: a text of 1 to 20 digits")
     if not of_list:
         problems.extend(f"{name}: is missing" for name in _REQUIRED if fields[name] in ("", None))
     fields["action"] = action = _member(document, "action", Action, Action.SINKHOLE, problems)

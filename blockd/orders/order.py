@@ -76,6 +76,8 @@ class Order:
     reported_by: str = ""
     assessed_by: str = ""
     decided_by: str = ""
+    language: str = ""  # of its texts, a tag of RFC 5646
+    lumen_id: str = ""  # the number of its notice in the Lumen database (lumendatabase.org), digits
     notices: tuple[Notice, ...] = ()
     contact: str = ""
     expires: int | None = None

@@ -110,6 +110,8 @@ def _checked(raw: object, source: str, rules: Rules) -> _CheckedOne:
     if isinstance(raw, Mapping):
         raw = {name: value for name, value in raw.items() if value is not None or name in _MAY_BE_NULL}
         raw["authority"] = raw.get("authority") or rules.authority
+        if type(raw.get("lumen_id")) is int:  # as YAML reads it without quotes
+            raw["lumen_id"] = str(raw["lumen_id"])
         problems.extend(strictness.forgotten(raw, rules))
     try:
         document = parse_document(_plain(raw), source)

@@ -83,6 +83,8 @@ def forgotten(raw: Mapping[str, object], rules: Rules) -> Iterator[str]:
         yield "expires: is missing; state a date, or `expires: null` for an order without an end"
     if mandate_of(raw) == Mandate.LAW and not _said(raw, "legal_basis"):
         yield "legal_basis: is missing; an order by law must state its legal basis"
+    if raw.get("confidential") and _said(raw, "lumen_id"):
+        yield "lumen_id: a confidential order cannot have one: the notice names what the order covers"
     if _said(raw, "lifted_on") != _said(raw, "lifted_reason"):
         yield "lifted_on, lifted_reason: both are required if an order is lifted, or neither"
     begins, ends, review = (_date(raw, name) for name in ("in_force_from", "expires", "review_by"))

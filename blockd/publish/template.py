@@ -24,6 +24,8 @@ contact: objections@example.net # where they can object
 # reported_by: …
 # assessed_by: …
 # decided_by: …                # requested if the mandate is law
+# language: id                 # of these texts
+# lumen_id: "51234567"         # the number of its notice in the Lumen database, if it is there
 # notices:                     # sent to the platform, with its answers
 #   - sent: 2017-07-11
 #     channel: e-mail

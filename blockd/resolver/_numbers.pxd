@@ -34,6 +34,9 @@ cdef enum:
     FIXED = 10
     MAX_AUTHORITIES = 256
     MAX_POINTER = 16383
+    ANSWER_BLOCK = 468
+    OPTION_HEAD = 4
+    MAX_SERVER_ID = 64
     PASSED = 0
     DROPPED = 1
     TRUNCATED = 2

@@ -17,11 +17,14 @@ from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, MAX_NAME, DomainName, key_from_text
 from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
+from blockd.orders.structured import MAX_STRUCTURED, NO_DATABASE, StructuredReply, structured_text
+from blockd.resolver.composing.padding import padding
 from blockd.resolver.composing.sections import kept
 from blockd.resolver.query import Query
 from blockd.resolver.records import (
     address_record,
     alias_record,
+    brief_error,
     error_option,
     local_records,
     owned_by,
@@ -38,12 +41,16 @@ STALE = "list not renewed in time"
 
 @dataclass(frozen=True, slots=True)
 class Sinkhole:
-    """The addresses, as text, that listed names are answered with, the TTL in seconds, and who blocks."""
+    """The addresses, as text, that listed names are answered with, the TTL in seconds, and who blocks.
+
+    `structured` is what clients get instead that read structured errors.
+    """
 
     ipv4: str
     ipv6: str
     ttl: int
     operator: PublicOperator = UNNAMED
+    structured: StructuredReply = NO_DATABASE
 
 
 def answer(
@@ -64,8 +71,10 @@ def answer(
     if not query.edns:
         errors = b""
     if not truncated and len(records) + len(errors) > room:
-        if len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
-            errors = errors[:2] + b"\0\2" + errors[4:6]
+        if len(errors) > types.EDE_CODE_ONLY:
+            shorter = brief_error(errors)
+            # The code says the most in the fewest octets.
+            errors = shorter if shorter and len(records) + len(shorter) <= room else errors[:2] + b"\0\2" + errors[4:6]
         if len(records) + len(errors) > room:
             fitting = kept(records, counts, room - len(errors), do=query.do)
             if fitting is None and errors and (fitting := kept(records, counts, room, do=query.do)):
@@ -84,14 +93,11 @@ def answer(
     if not query.edns:
         return head + query.question + records
     edns = types.EDNS_DO if query.do else 0
-    return (
-        head
-        + query.question
-        + records
-        + _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(errors) + len(reply))
-        + errors
-        + reply
-    )
+    options = errors + reply
+    if query.pads:
+        options += padding(types.HEADER_SIZE + len(query.question + records + options) + types.OPT_SIZE, query.limit)
+    opt = _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(options))
+    return head + query.question + records + opt + options
 
 
 def authoritative(message: bytes) -> bytes:
@@ -125,15 +131,18 @@ class BlockAnswers:
             types.A: socket.inet_pton(socket.AF_INET, sinkhole.ipv4),
             types.AAAA: socket.inet_pton(socket.AF_INET6, sinkhole.ipv6),
         }
-        self._errors: dict[tuple[int, bool], bytes] = {}
+        self._structured = sinkhole.structured
+        self._errors: dict[tuple[int, bool, bool], bytes] = {}
 
     def give(self, query: Query, verdict: Verdict, left: int = types.MAX_TTL) -> bytes | None:
         """Return the answer for a verdict that touches, with no TTL over `left`; None if the action is silence.
 
         Raises RulesetError if the action has no answer of its own.
         """
-        errors = self.errors(verdict)
-        match verdict.action:
+        errors, action = self.errors(verdict, explains=query.explains), verdict.action
+        if action is Action.SINKHOLE and query.explains:
+            action = self.in_place_of_sinkhole
+        match action:
             case Action.DROP:
                 return None
             case Action.REFUSED:
@@ -153,10 +162,15 @@ class BlockAnswers:
             case Action.SINKHOLE if query.qtype in self._packed:
                 record = address_record(self._packed[query.qtype], min(self.ttl, left))
                 return answer(query, counts=(1, 0, 0), records=record, errors=errors)
-        inside = verdict.action is Action.CNAME and verdict.order is not None and verdict.order.records
-        if not inside and verdict.action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
-            raise RulesetError(f"the action {verdict.action} has no answer")
+        inside = action is Action.CNAME and verdict.order is not None and verdict.order.records
+        if not inside and action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
+            raise RulesetError(f"the action {action} has no answer")
         return self._negative(query, verdict, types.NOERROR, errors, left)
+
+    @property
+    def in_place_of_sinkhole(self) -> Action:
+        """What a client gets instead of a sinkhole that reads structured errors: nothing that looks like a site."""
+        return self._structured.answer
 
     def followed(self, query: Query, verdict: Verdict) -> bytes | None:
         """Return the key of the name that upstreams must be asked for; None if `give` has the whole answer.
@@ -181,20 +195,30 @@ class BlockAnswers:
         below = order.cname.removeprefix("*.")
         return bytes((below != order.cname,)) + key_from_text(below)
 
-    def errors(self, verdict: Verdict) -> bytes:
-        """Return the EDE option that names the order behind the answer, and where to object."""
+    def errors(self, verdict: Verdict, *, explains: bool = False) -> bytes:
+        """Return the EDE option that names the order behind the answer; `explains` is `Query.explains`."""
         order, index = verdict.order, verdict.order_index
         if order is None or index is None:
             return b""
-        known = self._errors.get((index, verdict.stale))
+        return self.option_of(index, order, stale=verdict.stale, explains=explains)
+
+    def option_of(self, index: int, order: Order, *, stale: bool, explains: bool) -> bytes:
+        """Return the EDE option of the order that has this place in the catalogue, which is made once."""
+        known = self._errors.get((index, stale, explains))
         if known is None:
-            known = self._errors[index, verdict.stale] = self.option(order, stale=verdict.stale)
+            made = self.structured_option if explains else self.option
+            known = self._errors[index, stale, explains] = made(order, stale=stale)
         return known
 
     def option(self, order: Order, *, stale: bool = False) -> bytes:
         """Return the EDE option of one order; `stale` says that its signer has not renewed it in time."""
         text = error_text(order, self._operator, STALE if stale else "")
         return error_option(codes(order).extended_error, text)
+
+    def structured_option(self, order: Order, *, stale: bool = False) -> bytes:
+        """Return the same with its text in JSON (`blockd.orders.structured`)."""
+        text = structured_text(order, self._operator, self._structured.database, stale=stale)
+        return error_option(codes(order).extended_error, text, MAX_STRUCTURED)
 
     def _alias(self, query: Query, order: Order, errors: bytes, left: int) -> bytes | None:
         """Answer with a CNAME and the records that a policy zone has for its target.

@@ -41,7 +41,9 @@ class Service:
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
     `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
-    of `front_ends`, which lie in `networks`, asks for many clients.
+    of `front_ends`, which lie in `networks`, asks for many clients. Over encrypted transports, clients that send an
+    empty EDNS option with the code `client_option` are told of blocks in structured errors; 0 if no code is known.
+    `server_id` is told to clients that ask which server answers (NSID), empty to nobody.
     """
 
     networks: tuple[Network, ...]
@@ -55,6 +57,8 @@ class Service:
     front_ends: tuple[Network, ...] = ()
     limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
     cookies: ServerCookies | None = None  # None if clients get no cookies
+    client_option: int = 0
+    server_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Pipeline:
         self._row = instruments.row
         self._admission = Admission(service, instruments.traffic)
         self._sending = Sending(service.limiter, self.clients, instruments.clock, instruments.row)
-        self._options = ReplyOptions(service.cookies, instruments.wall_clock)
+        self._options = ReplyOptions(service.cookies, instruments.wall_clock, service.server_id)
         self._outsiders = Outsiders(self.clients, self._sending, instruments.row)
         self._clock = instruments.clock
         self._wall_clock = instruments.wall_clock
@@ -105,7 +105,7 @@ class Pipeline:
             return self._outsiders.refuse(packet, host, transport)
         context = QueryContext(packet, host, is_selftest, is_unjudged)
         try:
-            context.query = Query(packet, transport)
+            context.query = Query(packet, transport, service.client_option)
         except BadMessage as bad:
             self._row.query(transport)
             if bad.rcode is None:
@@ -332,7 +332,7 @@ class Pipeline:
             return Outcome.PASS
         target = policy.answers.followed(context.query, verdict)
         if target is not None:
-            return self._follow(context, target, policy.answers.errors(verdict))
+            return self._follow(context, target, policy.answers.errors(verdict, explains=context.query.explains))
         given = policy.answers.give(context.query, verdict, self._time_left(context))
         return Outcome.SILENCE if given is None else given
 

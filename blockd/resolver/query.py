@@ -21,6 +21,10 @@ _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _MARKED = (types.COOKIE_OPTION.to_bytes(2), types.OWN_OPTION.to_bytes(2))
 _KEEPALIVE = types.KEEPALIVE_OPTION.to_bytes(2)
+_NSID = types.NSID_OPTION.to_bytes(2)
+_PADDING = types.PADDING_OPTION.to_bytes(2)
+_EMPTY_ERROR = types.EDE_OPTION.to_bytes(2) + b"\0\2" + types.EDE_OTHER.to_bytes(2)  # an option, whole
+_ENCRYPTED = (Transport.DOT, Transport.DOH)  # to a server that the client has authenticated, if it wants to
 _COOKIE_SIZE = 12  # octets of the option's head and the client cookie
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -31,21 +35,26 @@ class Query:
     `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
     longest answer in octets that it allows. `cookie` is the client cookie, or what marks a question of blockd's own, if
     its first option has one, else empty; `sent_cookie` the content of its first COOKIE option. `keeps_alive` says that
-    it has an option by which a client asks how long its connection may be idle. `reply` are the EDNS options that its
-    answer has beside errors, `is_known` says that the server cookie in it is one of ours; both are set by whoever
-    answers. Octets behind its last record are ignored, as BIND and Unbound do.
+    it has an option by which a client asks how long its connection may be idle, `asks_nsid` one that asks which server
+    answers. Over an encrypted transport, and never over another, `pads` says that its client pads, and so is answered
+    (RFC 8467 section 4), and `explains` that the client reads structured errors (`orders.structured`). `reply` are the
+    EDNS options that its answer has beside errors and padding, `is_known` says that the server cookie in it is one of
+    ours; both are set by whoever answers. Octets behind its last record are ignored, as BIND and Unbound do.
     """
 
     __slots__ = (
+        "asks_nsid",
         "cookie",
         "do",
         "edns",
+        "explains",
         "flags",
         "id",
         "is_known",
         "keeps_alive",
         "key",
         "limit",
+        "pads",
         "qclass",
         "qtype",
         "question",
@@ -55,8 +64,11 @@ class Query:
         "version",
     )
 
-    def __init__(self, packet: bytes, transport: Transport) -> None:
-        """Parse a message; raises BadMessage with the rcode to answer, None for no answer (RFC 1035, 6891, 9619)."""
+    def __init__(self, packet: bytes, transport: Transport, client_option: int = 0) -> None:
+        """Parse a message; raises BadMessage with the rcode to answer, None for no answer (RFC 1035, 6891, 9619).
+
+        `client_option` is the code of the EDNS option that asks for structured errors, 0 if there is none.
+        """
         if len(packet) < types.HEADER_SIZE:
             raise BadMessage(None, "it is shorter than a header")
         self.id, flags, questions, answers, authorities, additional = _HEADER.unpack_from(packet)
@@ -74,9 +86,12 @@ class Query:
         if questions:
             end = self._read_question(packet)
         self.edns = self.do = self.keeps_alive = self.is_known = False
+        self.asks_nsid = self.pads = self.explains = False
         self.version = 0
         self.cookie = self.sent_cookie = self.reply = b""
-        payload = self._read_additional(packet, end, additional)
+        payload = self._read_additional(packet, end, additional, client_option)
+        if transport not in _ENCRYPTED:
+            self.pads = self.explains = False
         if not questions and not self.sent_cookie:
             raise BadMessage(types.FORMERR, "it asks for nothing, not even a cookie")  # RFC 7873 section 5.4
         if transport is Transport.UDP:
@@ -96,7 +111,7 @@ class Query:
         self.qclass = packet[end + 2] << 8 | packet[end + 3]
         return end + 4
 
-    def _read_additional(self, packet: bytes, position: int, count: int) -> int:
+    def _read_additional(self, packet: bytes, position: int, count: int, client_option: int) -> int:
         """Read the additional records, note the OPT, and return the payload size that it announces."""
         payload = types.MIN_UDP
         for _ in range(count):
@@ -115,19 +130,21 @@ class Query:
                 payload = klass
                 data = packet[position - size : position]
                 if not self.version:
-                    self._read_options(data)
+                    self._read_options(data, client_option)
                 if size >= _COOKIE_SIZE and data[:2] in _MARKED:
                     self.cookie = data[4:_COOKIE_SIZE]
         if position > len(packet):
             raise BadMessage(types.FORMERR, "it ends within a record")
         return payload
 
-    def _read_options(self, options: bytes) -> None:
+    def _read_options(self, options: bytes, client_option: int) -> None:
         """Note the EDNS options that are for this hop; raises BadMessage if one does not end where the record does.
 
         More than MAX_OPTIONS are not read, and count as malformed. RFC 7873 section 5.2 has FORMERR for sizes that no
-        cookie has, and further COOKIE options ignored. RFC 7828 section 3.2.1 has a client's option empty.
+        cookie has, and further COOKIE options ignored. RFC 7828 section 3.2.1 has a client's option empty, and so is
+        the one that asks for structured errors, or it is not that; earlier drafts had an empty error in its place.
         """
+        asking = client_option.to_bytes(2) + b"\0\0" if client_option else _EMPTY_ERROR
         position, end, has_cookie, left = 0, len(options), False, MAX_OPTIONS
         while position < end:
             code = options[position : position + 2]
@@ -141,6 +158,12 @@ class Query:
                 self.sent_cookie = options[position + 4 : behind]
             elif code == _KEEPALIVE and behind == position + 4:
                 self.keeps_alive = True
+            elif code == _NSID:
+                self.asks_nsid = True
+            elif code == _PADDING:
+                self.pads = True
+            if options[position:behind] in (asking, _EMPTY_ERROR):
+                self.explains = True
             position = behind
 
 

@@ -10,6 +10,7 @@ from dnslib.label import DNSBuffer
 
 from blockd.dns import types
 from blockd.orders import LocalRecord
+from blockd.orders.structured import without_less_needed
 
 MAX_ERROR_TEXT = 200  # octets of EDE text: with it and the longest name an answer fits in 512 octets
 MAX_LOCAL_TTL = 3600  # seconds: clients must soon notice that a zone's rule was lifted
@@ -30,14 +31,23 @@ def soa_record(serial: int, ttl: int) -> bytes:
     return types.SOA.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(data).to_bytes(2) + data
 
 
-def error_option(code: int, text: str = "") -> bytes:
-    """Return an Extended DNS Error option (RFC 8914 section 2), its text cut to MAX_ERROR_TEXT octets."""
+def error_option(code: int, text: str = "", most: int = MAX_ERROR_TEXT) -> bytes:
+    """Return an Extended DNS Error option (RFC 8914 section 2), its text cut to `most` octets."""
     octets = text.encode()
-    if len(octets) > MAX_ERROR_TEXT:
-        octets = octets[:MAX_ERROR_TEXT].decode(errors="ignore").encode()
+    if len(octets) > most:
+        octets = octets[:most].decode(errors="ignore").encode()
     buffer = DNSBuffer()
     dnslib.EDNSOption(types.EDE_OPTION, code.to_bytes(2) + octets).pack(buffer)
     return bytes(buffer.data)
+
+
+def brief_error(errors: bytes) -> bytes:
+    """Return the first of some Extended DNS Errors with what its structured text needs (`blockd.orders.structured`).
+
+    Empty if it has none that can be shortened.
+    """
+    text = without_less_needed(errors[types.EDE_CODE_ONLY : 4 + int.from_bytes(errors[2:4])])
+    return errors[:2] + (2 + len(text)).to_bytes(2) + errors[4:6] + text if text else b""
 
 
 def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tuple[int, bytes]:

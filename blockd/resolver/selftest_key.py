@@ -20,8 +20,8 @@ from blockd.resolver.answers import answer
 from blockd.resolver.query import Query
 
 SECRET = 16  # octets, too many to guess
-OPTION = 65001  # the first code for local use, RFC 6891 section 9
-UNJUDGED_OPTION = 65002  # asks for the upstreams' answer
+OPTION = types.FIRST_LOCAL_OPTION
+UNJUDGED_OPTION = OPTION + 1  # asks for the upstreams' answer
 
 _NAME = DomainName.from_text("id.server")
 _HEADER = b"\0\0\0\0\0\1\0\0\0\0\0\1"  # the ID 0; no flags, so no recursion is desired; one question, one OPT record

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import PlainValidator
 
+from blockd.orders import Action
+from blockd.orders.structured import StructuredReply
 from blockd.settings.addresses import ClientNetwork
 from blockd.settings.hosts import certificate_name, refuse_as_server
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
@@ -19,6 +21,8 @@ MAX_DISCOVERED = 16  # addresses in one answer
 MAX_DOH_PATH = 255  # octets
 DOH_PATH_PATTERN = r"^/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$"  # what RFC 3986 section 3.3 allows without escapes
 MAX_DATABASE = 63  # characters
+MAX_SERVER_ID = 64  # octets: with it, a server cookie and the longest name an answer fits in 512 octets
+SERVER_ID_PATTERN = r"^[!-~]*$"  # what every tool prints as it is
 
 
 class Certificate(Section):
@@ -128,3 +132,8 @@ class StructuredErrors(Section):
         max_length=MAX_DATABASE,
         pattern=r"^[A-Za-z0-9.-]*$",
     )
+
+    @property
+    def reply(self) -> StructuredReply:
+        """What they get."""
+        return StructuredReply(Action(self.answer), self.database)

@@ -11,6 +11,8 @@ from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.encrypted import (
     MAX_CERTIFICATES,
+    MAX_SERVER_ID,
+    SERVER_ID_PATTERN,
     Certificate,
     Discovery,
     DohSettings,
@@ -210,8 +212,12 @@ class Settings(Section):
     public: Public = setting({}, "The page about orders, which may face everybody.")
     proxy_protocol: ProxyProtocol = setting({}, "Front ends that say for whom they ask.")
     structured_errors: StructuredErrors = setting({}, "Reasons for programs, to clients that ask for them.")
-    server_id: ShortText = setting(
-        "", "What tells this server from others: for clients that ask with NSID or for id.server; if empty, neither."
+    server_id: str = setting(
+        "",
+        "What tells this server from others: for clients that ask with NSID or for id.server; if empty, neither.",
+        strict=True,
+        max_length=MAX_SERVER_ID,
+        pattern=SERVER_ID_PATTERN,
     )
     clients: ClientSettings = setting({}, "Which clients are served.")
     sinkhole: SinkholeSettings = setting({}, "The answer for a listed name.")

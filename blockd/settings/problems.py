@@ -23,6 +23,7 @@ Context = Mapping[str, Any]
 _PATTERNS = {
     "name": "1 to 40 lower-case letters, digits and inner hyphens",
     "path": "a path such as /dns-query, of letters, digits and the punctuation of URLs, without ? and #",
+    "server_id": "letters, digits and punctuation of ASCII, without blanks",
     "database": "letters, digits, hyphens and dots",
     "user": "a user name of at most 32 lower-case letters, digits, hyphens and underscores",
 }

@@ -120,6 +120,10 @@ class Sockets:
             self._bound = self._where()
         return self._bound
 
+    def of_worker(self, index: int) -> list[list[socket.socket]]:
+        """Return the groups that a worker serves."""
+        return [groups[index] for groups in self._of_workers]
+
     def keep(self, *kept: list[socket.socket]) -> None:
         """Close all but some groups, in a process that serves only these; where all of them listen is still known."""
         self._bound = self.bound

@@ -16,7 +16,7 @@ from blockd.transports.connections import Bounds
 OWN = 32  # files of a process itself beside the sockets that it listens on: rulesets, pipes, counters, logs
 LEAST = 12  # beside these in a worker: some sockets to upstreams, some connections
 OF_CHILD = 4  # beside these in the supervisor, for each child: its channel, its pulse, and what tells of its end
-BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker over TCP, if there are files enough
+BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker by one transport, if files suffice
 DECIDE = 1000  # connections of HTTP proxies to the process that decides for them
 WEB = 1000  # connections of the block page, and as many to its TLS port
 MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
@@ -29,12 +29,14 @@ class Shares:
     """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits.
 
     `children` is how many processes the supervisor keeps; `has_page` says whether one of them serves a block page.
+    `transports` is by how many of TCP, DoT and DoH a worker has connections.
     """
 
     files: int
     listening: int
     children: int
     has_page: bool = True
+    transports: int = 1
 
     @classmethod
     def of(cls, settings: Settings, files: int | None = None) -> Shares:
@@ -45,9 +47,9 @@ class Shares:
         pages = len(page.http) + len(page.https) + len(public.http) + len(public.https)
         listening = each * settings.workers + pages + len(listen.decide) + 1
         has_page = bool(page.http or page.https)
-        return cls(
-            allowed() if files is None else files, listening, settings.workers + 2 + bool(listen.decide), has_page
-        )
+        children = settings.workers + 2 + bool(listen.decide)
+        transports = 1 + bool(listen.dot) + bool(listen.doh)
+        return cls(allowed() if files is None else files, listening, children, has_page, transports)
 
     @property
     def least(self) -> int:
@@ -65,12 +67,13 @@ class Shares:
         return self.free // 2
 
     @property
-    def tcp(self) -> Bounds:
-        """The connections of a worker over TCP: a quarter of the files; one address gets an eighth of these.
+    def streams(self) -> Bounds:
+        """The connections of a worker by each of TCP, DoT and DoH, which share a quarter of the files.
 
-        A quarter as many more may wait in line (`ServedLine`); nothing else has the files that are left.
+        One address gets an eighth of these. A quarter as many more may wait in line (`ServedLine`); nothing else has
+        the files that are left.
         """
-        most = min(BOUNDS.all, self.free // 4)
+        most = max(1, min(BOUNDS.all, self.free // (4 * self.transports)))
         return Bounds(min(BOUNDS.address, -(-most // 8)), min(BOUNDS.prefix, -(-most // 2)), most)
 
     @property
@@ -85,17 +88,27 @@ class Shares:
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""
-        return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all, 4 * WEB if self.has_page else 0)
+        return (
+            OWN
+            + self.listening
+            + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all * self.transports, 4 * WEB if self.has_page else 0)
+        )
+
+    @property
+    def by_each(self) -> str:
+        """What the bounds of connections are for, as a part of a sentence."""
+        return " over TCP" if self.transports == 1 else " by each of TCP, TLS and HTTPS"
 
     def to_json(self, upstreams: int) -> dict[str, object]:
-        """Return the shares as JSON values: connections of one worker over TCP, and ports to each of some upstreams.
+        """Return the shares as JSON values: connections of one worker, by each transport, and ports to some upstreams.
 
         `wanted` is the number of files with which no share could be larger.
         """
         return {
             "allowed": self.files,
             "wanted": self.wanted(upstreams),
-            "tcp": {"all": self.tcp.all, "network": self.tcp.prefix, "address": self.tcp.address},
+            "tcp": {"all": self.streams.all, "network": self.streams.prefix, "address": self.streams.address},
+            "transports": self.transports,
             "upstream_ports": sockets_each(upstreams, self.upstreams),
             "block_page": self.web if self.has_page else None,
         }
@@ -107,7 +120,7 @@ class Shares:
         page = f", and the block page has at most {self.web} connections" if self.has_page else ""
         return (
             f"A process may open {self.files} files, not {self.wanted(upstreams)}: a worker has at most "
-            f"{self.tcp.all} connections over TCP and asks each upstream from "
+            f"{self.streams.all} connections{self.by_each} and asks each upstream from "
             f"{sockets_each(upstreams, self.upstreams)} ports at a time{page}. "
             "Raise LimitNOFILE in the systemd unit, or `ulimit -n`."
         )

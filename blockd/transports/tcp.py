@@ -1,135 +1,19 @@
-"""DNS over TCP (RFC 7766): whose connections a worker has, and for how long; each answer is sent once it is ready."""
+"""DNS over TCP (RFC 7766): each answer is sent once it is ready."""
 
 from __future__ import annotations
 
 import socket
-import time
-from functools import partial
 
-from blockd.metrics import Closing, Row, Transport
-from blockd.resolver import Resolver
-from blockd.resolver.clients import keys_of
-from blockd.resolver.holders import Holders
-from blockd.transports.accepting import StreamAcceptor
-from blockd.transports.connections import Bounds, ConnectionTable
-from blockd.transports.descriptors import BOUNDS
-from blockd.transports.line import ServedLine
-from blockd.transports.pace import Pace, PaceBounds
-from blockd.transports.stream_sockets import StreamSockets
-from blockd.transports.tcp_connection import READ, TcpConnection
-from blockd.transports.turns import TakingTurns
-
-IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
-MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
-PACE = PaceBounds()  # of a worker: a client that opens a connection for each question asks some within a second
-MAX_UNREAD = 100  # connections whose clients leave answers unread; beyond that one of them is aborted
+from blockd.metrics import Transport
+from blockd.transports.stream_server import StreamServer
+from blockd.transports.tcp_connection import TcpConnection
 
 
-class TcpServer:
-    """The TCP side of a worker: connections of all its listening sockets, which share one table.
+class TcpServer(StreamServer):
+    """The TCP side of a worker."""
 
-    Strangers are closed before anything is allocated for them. Who is admitted waits in line, where it stands behind
-    one of each other network at most; only front ends, which ask for many clients, do not. A client's connections are
-    counted while they last; nothing else is kept.
-    """
+    transport = Transport.TCP
 
-    def __init__(
-        self,
-        resolver: Resolver,
-        transport: Transport = Transport.TCP,
-        idle: float = IDLE,
-        bounds: Bounds = BOUNDS,
-        row: Row | None = None,
-        pace: PaceBounds = PACE,
-    ) -> None:
-        """`row` counts the connections that are closed for others, or at once."""
-        self.resolver = resolver
-        self.transport = transport
-        self.idle = idle
-        self.connections: ConnectionTable[TcpConnection] = ConnectionTable(
-            bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
-        )
-        self.unread: Holders[TcpConnection] = Holders()  # those whose clients leave answers unread, by network
-        self.turns = TakingTurns()
-        self.streams = StreamSockets(READ, self._begin_turn)
-        self._row = row
-        self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
-        self._line: ServedLine[socket.SocketType] = ServedLine(bounds.all, self._serve, self._give_up, self._begin_turn)
-        self._acceptors: list[StreamAcceptor] = []
-
-    def start(self, sock: socket.socket) -> None:
-        """Accept connections from a bound socket in the running event loop."""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
-        lacking = partial(self._count, Closing.DESCRIPTORS)
-        self._acceptors.append(StreamAcceptor(sock, self._admit, lacking, self._begin_turn))
-
-    def close(self) -> None:
-        """Accept no more connections and end those that are open."""
-        for acceptor in self._acceptors:
-            acceptor.close()
-        for waiting in self._line.close():
-            waiting.close()
-        for connection in self.connections:
-            connection.end()
-        self.streams.close()
-
-    def idle_seconds(self) -> float:
-        """Return how long a connection may be idle from now on, which is what edns-tcp-keepalive announces (RFC 7828).
-
-        It shrinks with the free places once fewer than half are free (RFC 7766 section 6.2.3); a connection that was
-        told a longer time keeps it until its next message, unless it has to make room.
-        """
-        places = self.connections.bounds.all
-        free = places - len(self.connections)
-        if 2 * free >= places:
-            return self.idle
-        return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
-
-    def leaves_unread(self, host: str, connection: TcpConnection) -> None:
-        """Note that a client leaves answers unread; if too many do, one of the network that has the most is aborted.
-
-        It is the one that has done so for longest.
-        """
-        self.unread.take(keys_of(host)[1], connection)
-        if self.unread.members > MAX_UNREAD:
-            self.unread.oldest_of_most().abort()
-
-    def has_read(self, host: str, connection: TcpConnection) -> None:
-        """Note that a client leaves answers unread no more, or that its connection is closed."""
-        self.unread.leave(keys_of(host)[1], connection)
-
-    def _begin_turn(self) -> None:
-        self.turns.begin()
-
-    def _admit(self, host: str, sock: socket.SocketType) -> bool:
-        """Admit clients; primaries, which send NOTIFY; and this machine, whose self-test is a client of its own."""
-        why = self._refusal(host)
-        if why is not None and not _is_this_machine(host, sock):
-            self._count(why)
-            return False
-        if self.resolver.clients.is_front_end(host):
-            self._serve(host, sock)
-        else:
-            self._line.put(host, sock)
-        return True
-
-    def _refusal(self, host: str) -> Closing | None:
-        if not self.resolver.may_connect(host):
-            return Closing.STRANGER
-        return None if self._pace.allows(host) else Closing.PACE
-
-    def _serve(self, host: str, sock: socket.SocketType) -> None:
-        TcpConnection(self, host, sock).receive()  # its question has often come by now
-
-    def _give_up(self, sock: socket.SocketType) -> None:
-        sock.close()
-        self._count(Closing.ALL)
-
-    def _count(self, why: Closing) -> None:
-        if self._row is not None:
-            self._row.connection_closed(self.transport, why)
-
-
-def _is_this_machine(host: str, connection: socket.SocketType) -> bool:
-    """Return whether a connection comes from the machine that it goes to."""
-    return host.startswith("127.") or host == connection.getsockname()[0]
+    def connect(self, host: str, sock: socket.SocketType) -> TcpConnection:
+        """Return a client's connection."""
+        return TcpConnection(self, host, sock)

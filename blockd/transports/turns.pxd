@@ -11,7 +11,7 @@ cdef class TakingTurns:
     cdef object _newcomers
     cdef object _others
     cdef int _count
-    cdef bint _others_next
+    cdef double _ahead
     cdef readonly bint _scheduled
     cdef bint _served
 
@@ -23,7 +23,7 @@ cdef class TakingTurns:
 
     cdef _schedule(self)
 
-    @cython.locals(is_others=bint)
+    @cython.locals(is_others=bint, begun=double, took=double)
     cpdef _serve(self)
 
     @cython.locals(now=double, part=double)

@@ -3,8 +3,9 @@
 
 So any number of connections that send as much as they can delay neither UDP nor each other by more. The more of them
 wait for their turn, the shorter it is. Newcomers, which ask for the first time, have a line of their own, which is
-served as often as the queue of all others, network by network: thousands that pile up questions do not stand before one
-that asks its first, nor do those of a few networks that connect without end.
+served network by network, and while others wait for half of the time at most: thousands that pile up questions do not
+stand before one that asks its first, nor do those of a few networks that connect without end; and handshakes, which
+cost as much as a hundred questions, do not keep those waiting who have made theirs.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class TurnTaker(Protocol):
 class TakingTurns:
     """Lets connections work within BUDGET seconds of each turn of the event loop, in the order in which they ask.
 
-    After each newcomer comes another connection, and the other way round. What the loop calls, and connections ask in,
-    says so by `begin`: a turn in which nobody has to wait costs no call of its own.
+    After each newcomer come other connections, at least one, for as long as it took. What the loop calls, and
+    connections ask in, says so by `begin`: a turn in which nobody has to wait costs no call of its own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +47,7 @@ class TakingTurns:
         self._newcomers: WaitingLine[TurnTaker] = WaitingLine(sys.maxsize)
         self._others: deque[TurnTaker] = deque()
         self._count = 0  # of both
-        self._others_next = False  # whether it is their turn if both wait
+        self._ahead = 0.0  # seconds that newcomers have worked longer than others while both waited
         self._scheduled = False
         self._served = False  # those that waited have worked, and nothing has been called since
 
@@ -86,12 +87,17 @@ class TakingTurns:
         for _ in range(self._count):
             if not self.has_time():
                 break
-            is_others = len(self._others) > 0 and (self._others_next or not len(self._newcomers))
-            self._others_next = not self._others_next
+            is_others = len(self._others) > 0 and (self._ahead > 0 or not len(self._newcomers))
             taker = self._others.popleft() if is_others else self._newcomers.pop()
             self._count -= 1
+            begun = self._clock()
             if self._work(taker):
                 self._append(taker)
+            took = self._clock() - begun
+            if is_others:
+                self._ahead = max(self._ahead - took, 0.0)
+            else:
+                self._ahead = self._ahead + took if len(self._others) else 0.0
         if self._count:
             self._schedule()
 

@@ -17,7 +17,7 @@ from typing import cast
 
 from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
-from blockd.web.client_hello import ClientHelloReader, server_name
+from blockd.tls.client_hello import ClientHelloReader, server_name
 from blockd.web.host import MAX_HOST
 from blockd.web.serving import BoundedConnection, Serving, ServingLimits, client_of
 from blockd.web.site import Site

@@ -48,6 +48,8 @@ class Job:
     extension: Path
     key: Path
     digest: str
+    libraries: tuple[str, ...] = ()  # see `Module`
+    headers: tuple[str, ...] = ()
 
 
 def say(text: str) -> None:
@@ -69,11 +71,22 @@ def why_not() -> str | None:
         importlib.metadata.version("Cython")
     except importlib.metadata.PackageNotFoundError:
         return "Cython is not installed"
+    return _trouble(["Python.h"], "Py_IsInitialized()")
+
+
+def why_left_out(headers: Sequence[str], libraries: Sequence[str]) -> str | None:
+    """Return why an optional module with these cannot be compiled here, or None if it can."""
+    return _trouble(headers, "0", libraries)
+
+
+def _trouble(headers: Sequence[str], value: str, libraries: Sequence[str] = ()) -> str | None:
+    """Return what the compiler says of a module that needs these headers and libraries alone; None if nothing."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
-        source.write_text("#include <Python.h>\nint blockd_probe(void) { return Py_IsInitialized(); }\n", "utf-8")
+        included = "".join(f"#include <{header}>\n" for header in headers)
+        source.write_text(f"{included}int blockd_probe(void) {{ return {value}; }}\n", "utf-8")
         made = source.with_suffix(".so")
-        command = [*_compile_command(source, ("-O0", "-w")), "-o", str(made)]
+        command = [*_compile_command(source, ("-O0", "-w"), libraries), "-o", str(made)]
         try:
             tried = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
@@ -92,7 +105,8 @@ def build(
 ) -> tuple[list[str], list[str]]:
     """Compile in place what is stale in the tree at `root`; return the modules that are there, and those that are not.
 
-    The latter could not be compiled. What was there of them, and of modules that are gone, is removed.
+    The latter could not be compiled. What was there of them, and of modules that are gone, is removed. An optional
+    module whose library is not here is in neither list: blockd does without it.
     """
     work = root / "build" / "extensions" / SUFFIX.strip(".").removesuffix(".so")
     found = modules(root)
@@ -110,13 +124,26 @@ def build(
         failed = [job.name for job in stale]
     else:
         work.mkdir(parents=True, exist_ok=True)
-        failed = _run(root, work, stale)
+        left_out = [job for job in stale if job.libraries and _is_left_out(job)]
+        jobs = [job for job in jobs if job not in left_out]
+        failed = _run(root, work, [job for job in stale if job not in left_out])
     return [job.name for job in jobs if job.name not in failed], failed
+
+
+def _is_left_out(job: Job) -> bool:
+    """Return whether an optional module cannot be compiled here, and tell why."""
+    reason = why_left_out(job.headers, job.libraries)
+    if reason is not None:
+        named = " and ".join(f"lib{library}" for library in job.libraries)
+        say(f"{job.title} is left out, and its twin in Python is used: {named} with headers is not here ({reason})")
+    return reason is not None
 
 
 def _run(root: Path, work: Path, jobs: list[Job]) -> list[str]:
     """Run jobs on all cores; return the names of those that failed."""
     # A fork starts with Cython imported. The largest go first, so that no core waits long for the last one.
+    if not jobs:
+        return []
     ordered = sorted(jobs, key=lambda job: (job.name != SHARED, -_size(root, job)))
     _warm(work)
     cores = min(len(os.sched_getaffinity(0)), len(ordered))
@@ -185,7 +212,7 @@ def _shared_job(root: Path, work: Path, flags: Sequence[str]) -> Job:
 def _job(root: Path, work: Path, module: Module, flags: Sequence[str]) -> Job:
     c = work / f"{module.name}.c"
     arguments = ("-3", "-I", ".", "--module-name", module.name, "--shared", SHARED, "-o", str(c), str(module.source))
-    return _new_job(root, work, module.name, str(module.source), arguments, flags, module.inputs)
+    return _new_job(root, work, module.name, str(module.source), arguments, flags, module.inputs, module)
 
 
 def _new_job(
@@ -196,14 +223,17 @@ def _new_job(
     arguments: tuple[str, ...],
     flags: Sequence[str],
     inputs: Sequence[Path],
+    module: Module | None = None,
 ) -> Job:
-    command = _compile_command(work / f"{name}.c", flags)
+    libraries, headers = (module.libraries, module.headers) if module else ((), ())
+    command = _compile_command(work / f"{name}.c", flags, libraries)
     digest = hashlib.sha256(repr((_toolchain(), _relative(root, arguments), _relative(root, command))).encode())
     for path in inputs:
         content = (root / path).read_bytes()
         digest.update(f"{path} {len(content)}\n".encode() + content)
     extension = root.joinpath(*name.split(".")).with_suffix(SUFFIX)
-    return Job(name, title, arguments, tuple(command), extension, work / f"{name}.key", digest.hexdigest())
+    key = work / f"{name}.key"
+    return Job(name, title, arguments, tuple(command), extension, key, digest.hexdigest(), libraries, headers)
 
 
 def _relative(root: Path, words: Sequence[str]) -> list[str]:
@@ -217,7 +247,7 @@ def _toolchain() -> tuple[str, str]:
         return "", sys.version
 
 
-def _compile_command(source: Path, flags: Sequence[str]) -> list[str]:
+def _compile_command(source: Path, flags: Sequence[str], libraries: Sequence[str] = ()) -> list[str]:
     interpreters = shlex.split(str(sysconfig.get_config_var("CFLAGS") or ""))
     headers = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
     return [
@@ -230,6 +260,7 @@ def _compile_command(source: Path, flags: Sequence[str]) -> list[str]:
         "-shared",
         str(source),
         *shlex.split(os.environ.get("LDFLAGS", "")),
+        *(f"-l{library}" for library in libraries),
     ]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 # The C library's parts. An extension that needs another library does not run wherever this one is.
 C_LIBRARY = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libgcc_s.so.1"}
+# Those of modules that blockd does without where they cannot be loaded.
+OPTIONAL = {"libssl.so.3", "libcrypto.so.3"}
 LOADER = re.compile(r"ld-linux.*\.so\.\d+")
 OLDEST = (2, 17)  # of PEP 599, which every installer knows; an older one would say no more
 
@@ -32,7 +34,7 @@ def platform_tag(paths: Iterable[Path]) -> str:
     for path in paths:
         listed = _readelf(path)
         for library in _NEEDED.findall(listed):
-            if library not in C_LIBRARY and not LOADER.fullmatch(library):
+            if library not in C_LIBRARY | OPTIONAL and not LOADER.fullmatch(library):
                 raise NotPortable(f"{path.name} needs {library}")
         for place in _SEARCHED.findall(listed):
             raise NotPortable(f"{path.name} looks for libraries in {place}")

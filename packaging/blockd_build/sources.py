@@ -2,6 +2,9 @@
 
 A module is compiled if it is a `.pyx` file, or a `.py` file with a `.pxd` file beside it whose first line begins with
 `# cython:` (Cython's directives). The latter works as it is where nothing was compiled.
+
+One that needs a library says so in a line `# distutils: libraries = ssl crypto` before its docstring; it is optional,
+and left out where that library cannot be compiled against.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ _CIMPORT_FROM = re.compile(rf"^[ \t]*from[ \t]+([.\w]+)[ \t]+cimport[ \t]+{_NAME
 _CIMPORT = re.compile(r"^[ \t]*cimport[ \t]+([^\n]*)", re.MULTILINE)
 _PURE_CIMPORT = re.compile(rf"^[ \t]*from[ \t]+cython\.cimports\.([.\w]+)[ \t]+import[ \t]+{_NAMES}", re.MULTILINE)
 _INCLUDE = re.compile(r"""^[ \t]*(?:include|cdef[ \t]+extern[ \t]+from)[ \t]+["']([^"'\n]+)["']""", re.MULTILINE)
+_LIBRARIES = re.compile(r"^# distutils: libraries = ([\w. -]+)$", re.MULTILINE)
+_SYSTEM_HEADER = re.compile(r"""^[ \t]*cdef[ \t]+extern[ \t]+from[ \t]+["']<([^"'\n]+)>["']""", re.MULTILINE)
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -29,6 +34,8 @@ class Module:
     name: str
     source: Path
     inputs: tuple[Path, ...]  # every file of the tree that it is compiled from, `source` included
+    libraries: tuple[str, ...] = ()  # that it is linked with, as the linker names them; with any it is optional
+    headers: tuple[str, ...] = ()  # of the system, `<name>` in the source, if it is linked with a library
 
 
 def modules(root: Path) -> list[Module]:
@@ -37,8 +44,18 @@ def modules(root: Path) -> list[Module]:
     for path in sorted((root / PACKAGE).rglob("*.py*")):
         if path.suffix == ".pyx" or (path.suffix == ".py" and _is_marked(path)):
             source = path.relative_to(root)
-            found.append(Module(".".join(source.with_suffix("").parts), source, _inputs(root, source)))
+            inputs = _inputs(root, source)
+            name, text = ".".join(source.with_suffix("").parts), path.read_text(encoding="utf-8")
+            libraries = tuple(word for line in _LIBRARIES.findall(text.partition('"""')[0]) for word in line.split())
+            headers = _headers(root, inputs) if libraries else ()
+            found.append(Module(name, source, inputs, libraries, headers))
     return found
+
+
+def _headers(root: Path, inputs: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the headers of the system that these files name."""
+    texts = [(root / path).read_text(encoding="utf-8") for path in inputs]
+    return tuple(dict.fromkeys(header for text in texts for header in _SYSTEM_HEADER.findall(text)))
 
 
 def _is_marked(path: Path) -> bool:

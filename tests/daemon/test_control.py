@@ -45,7 +45,8 @@ from blockd.web.admin import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "ruleset", "pinned", "feeds",
+    "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "certificates",
+    "ruleset", "pinned", "feeds",
     "groups", "workers", "page", "decide", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "open_files", "confinement", "alarms", "notes",

@@ -413,3 +413,32 @@ def test_a_client_that_is_asked_about_is_told_with_its_group(tmp_path: Path) -> 
         assert (as_client["verdict"], as_client.get("group", {}).get("name")) == (verdict, name), asked
         assert ("  in group offices, to which apply: law" in list(lines(told))) == (name is not None)
     subject.close()
+
+
+def test_what_clients_get_that_read_structured_errors(tmp_path: Path) -> None:
+    made = replace(order("o"), contact="objections@example.net")
+    dropped = order("d", Action.DROP)
+    subject = enforced(tmp_path, feed("f", listing(made, "listed.example"), listing(dropped, "drop.example")))
+    more = {"structured_errors": {"answer": "nodata", "database": "sample"}, "operator": {"name": "Sample Net"}}
+    encrypted = settings_of(tmp_path, listen={"dot": ["127.0.0.1:8853"]}, **more)
+
+    def told(settings: Settings, name: str, worker: Worker) -> dict[str, object]:
+        held = HeldBack(Versions(tmp_path / "none"))
+        lookups = Lookups(World(settings, lambda: subject, worker, lambda: NOW, held))
+        return asyncio.run(lookups.look_up(LookupQuery(name, resolve=True))).to_json()
+
+    text = {
+        "c": ["mailto:objections@example.net"],
+        "fdbs": [{"db": "sample", "id": "o"}],
+        "l": "en",
+        "j": "order o, Sample Authority",
+        "o": "Sample Net",
+    }
+    error = {"action": "nodata", "code": 16, "text": text}
+    assert told(encrypted, "listed.example", Worker())["structured_error"] == error
+    leading = Worker(A=[f"{FREE} CNAME listed.example."])
+    assert told(encrypted, FREE, leading)["structured_error"] == error, "of what the name leads to"
+    assert '"fdbs"' in "\n".join(lines(told(encrypted, "listed.example", Worker())))
+    assert "structured_error" not in told(encrypted, FREE, Worker())
+    assert "structured_error" not in told(encrypted, "drop.example", Worker())
+    assert "structured_error" not in told(settings_of(tmp_path, **more), "listed.example", Worker())

@@ -41,5 +41,8 @@ NOT_RUN = {
     "curl -i --unix-socket /run/blockd/decide.sock 'http://blockd/decide/url?host=web.telegram.org'": (
         "needs listen.decide; tests/daemon/test_decisions.py asks so"
     ),
+    "kdig -d @192.0.2.53 +tls +tls-hostname=dns.example.net +ednsopt=15:0000 web.telegram.org": (
+        "needs a certificate; tests/daemon/test_structured_errors.py runs it"
+    ),
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from blockd.resolver.edge.rates import RateLimits
 
 from blockd.dns cimport _types as types
-from blockd.resolver._numbers cimport STRANGERS
+from blockd.resolver._numbers cimport ANSWER_BLOCK, STRANGERS
 from blockd.resolver.edge.rate_limit cimport RateLimiter
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA_ADDRESS, Entry, NativeCache, new_entry
@@ -166,6 +166,8 @@ cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const ui
         return b"an answer was answered"
     if size > q.limit:
         return b"it is longer than its question allows"
+    if q.pads and size % ANSWER_BLOCK and size != q.limit:
+        return b"it is not padded"
     if size < types.HEADER_SIZE + q.section_size or memcmp(out, packet, 2) != 0 or not out[2] & 0x80:
         return b"its header is not this question's"
     if memcmp(out + types.HEADER_SIZE, packet + types.HEADER_SIZE, q.section_size) != 0:
@@ -241,7 +243,7 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
         which = below(&chance, 16)
         which = 0 if which > 3 else which
         peer_of(&peer, which)
-        ordinary = engine._look(&looked, packet, size, &peer, transport == 0)
+        ordinary = engine._look(&looked, packet, size, &peer, transport)
         engine.keepalive = KEEPALIVE if transport else 0
         if ordinary and i % 2:  # as the engine does with a batch
             if engine.table is not None:
@@ -378,7 +380,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             asked_size += 11
         question = <uint8_t *>malloc(asked_size)
         memcpy(question, asked, asked_size)
-        if wrong == NULL and read_question(question, asked_size, draw(&chance) & 3 != 0, &q):
+        if wrong == NULL and read_question(question, asked_size, <int>(draw(&chance) % KINDS), 0, &q):
             hashed = cache.hash_of(q.key, q.key_size, q.qtype, q.do_, False)
             made = keyed(entry, &q, hashed)
             kept = cache.keep(made, reading.lifetime, now)

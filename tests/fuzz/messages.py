@@ -30,7 +30,9 @@ SMALL_CACHE = 200_000  # octets, so that entries are forgotten all the time
 def packets(folder: Path, count: int, seed: int, end: float) -> str:
     """Fuzz with questions."""
     cookies = ServerCookies([bytes(range(SECRET)), bytes(SECRET)])
-    twins = Twins(folder, local=local_zones(), serving=lambda: {"cookies": cookies})
+    twins = Twins(
+        folder, local=local_zones(), serving=lambda: {"cookies": cookies, "client_option": 65_432, "server_id": b"n"}
+    )
     seeds = driver.Seeds([*with_options(cookies), *corpus.questions(), *QUESTIONS])
     answers = list(corpus.responses())
     done = answered = silent = declined = compared = 0
@@ -66,7 +68,17 @@ def with_options(cookies: ServerCookies) -> Iterator[bytes]:
     ]
     subnet = b"\0\1\x18\0\xc6\x33\x64"
     options = [(10, content) for content in (*shown, b"8octets!", b"8octets!" + bytes(8), bytes(40), b"", bytes(41))]
-    options += [(11, b""), (11, b"\0\1"), (8, subnet), (8, subnet[:3]), (12, bytes(300))]
+    options += [
+        (11, b""),
+        (11, b"\0\1"),
+        (8, subnet),
+        (8, subnet[:3]),
+        (12, bytes(300)),
+        (12, b""),
+        (3, b""),
+        (15, b"\0\0"),
+        (65_432, b""),
+    ]
     wires = [code.to_bytes(2) + len(content).to_bytes(2) + content for code, content in options]
     wires += [one + other for one in wires for other in wires]
     for place, packet in enumerate(corpus.questions()):

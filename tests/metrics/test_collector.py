@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample, Transport
 from blockd.metrics.bounds import BoundsSample, FeedUse
+from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.counters import UPSTREAM_BUCKETS
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, EnforcementTimes
 from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
@@ -55,6 +56,9 @@ NAMES = {
     "blockd_upstream_failures_total": {"upstream", "kind"},
     "blockd_upstream_left_out": {"upstream"},
     "blockd_upstreams_usable": {"zone"},
+    "blockd_certificate_expires_in_seconds": {"certificate"},
+    "blockd_certificate_lifetime_seconds": {"certificate"},
+    "blockd_certificate_refused": {"certificate"},
     "blockd_flights": set(),
     "blockd_late_flights": set(),
     "blockd_remembered_failures": set(),
@@ -101,6 +105,7 @@ TABLE.use([UPSTREAM])
 TABLE.row(0).use([UPSTREAM])
 TABLE.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
 SAMPLE = Sample(
+    certificates={"chain.pem": CertificateSample(5.0, 9.0, True)},
     upstreams=UpstreamsSample(TABLE, (UPSTREAM,), {".": 1}, ("127.0.0.1:53",)),
     names=12,
     networks=34,

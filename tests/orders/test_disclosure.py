@@ -10,7 +10,7 @@ from blockd.names import hashed_key
 from blockd.orders import Action, Entry, Mandate, Notice, Order
 from blockd.orders.disclosure import Codes, PublicOperator, codes, disclosed, public_fields, public_text
 
-TEXTS = ("platform", "summary", "reported_by", "assessed_by", "decided_by", "lifted_reason")
+TEXTS = ("platform", "summary", "reported_by", "assessed_by", "decided_by", "lumen_id", "lifted_reason")
 
 
 def order(salt: bytes = b"") -> Order:

@@ -58,6 +58,8 @@ def orders(draw: st.DrawFn) -> Order:
         reported_by=draw(TEXTS),
         assessed_by=draw(TEXTS),
         decided_by=draw(TEXTS),
+        language=draw(st.sampled_from(("", "id", "en-GB", "zh-Hant-TW"))),
+        lumen_id=draw(st.sampled_from(("", "7", "51234567", "9" * 20))),
         notices=tuple(draw(notices)),
         contact=draw(TEXTS),
         expires=draw(st.none() | TIMES),
@@ -373,3 +375,22 @@ def test_records_that_cannot_be_read_are_told(records: object) -> None:
     with pytest.raises(BadOrder) as refused:
         parse_order({**GOOD, "action": "local", "records": records}, "catalogue")
     assert [problem for problem in refused.value.problems if problem.startswith("records: cannot be read")]
+
+
+@pytest.mark.parametrize("value", ["Indonesian language", "x", "id_ID", "-", "id-", "a" * 9, "id" + "-abcdefgh" * 4, 7])
+def test_what_is_no_language_tag_is_refused(value: object) -> None:
+    assert problem_of(language=value).startswith("language: expected ")
+
+
+@pytest.mark.parametrize("value", ["", " 51234567 ", "0", "9" * 20])
+def test_the_number_of_a_lumen_notice_is_kept_as_text(value: str) -> None:
+    order = order_of(lumen_id=value)
+    assert order.lumen_id == value.strip()
+    assert parse_order(order_to_json(order), "catalogue") == order
+
+
+@pytest.mark.parametrize(
+    "value", [51234567, "x", "9" * 21, "5123 4567", "-1", "٣", "https://lumendatabase.org/notices/1"]
+)
+def test_what_is_no_number_of_a_notice_is_refused(value: object) -> None:
+    assert problem_of(lumen_id=value).startswith("lumen_id: expected ")

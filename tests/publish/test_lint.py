@@ -110,6 +110,16 @@ def test_order_by_law_without_who_decided_is_a_warning(order: Document) -> None:
     assert not taken(order, legal_basis=None, mandate="operator").warnings
 
 
+@pytest.mark.parametrize("value", ["51234567", 51234567])
+def test_the_number_of_a_lumen_notice_may_be_written_without_quotes(order: Document, value: object) -> None:
+    (content,) = taken(order, lumen_id=value).documents.values()
+    assert json.loads(content)["lumen_id"] == "51234567"
+
+
+def test_a_confidential_order_names_no_lumen_notice_which_has_its_names(order: Document) -> None:
+    assert "lumen_id: a confidential order cannot have one" in problems(order, confidential=True, lumen_id="51234567")
+
+
 def test_authority_is_filled_in_from_the_role_and_has_to_be_the_same(order: Document) -> None:
     rules = Rules(authority="Ministry of Examples")
     assert "expected 'Ministry of Examples'" in problems(order, rules)

@@ -134,6 +134,8 @@ def test_unknown_field_is_kept(document: dict[str, Any]) -> None:
         {"expires": "soon"},
         {"summary": "x" * (MAX_TEXT + 1)},
         {"summary": 7},
+        {"lumen_id": 51234567},
+        {"lumen_id": "https://lumendatabase.org/notices/51234567"},
         {"notices": [{"channel": "e-mail"}]},
         {"names": []},
         {"names": [7]},

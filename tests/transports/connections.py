@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 
 import dns.message
 import dns.rcode
 
+from blockd.tls import ServerTls
 from blockd.transports import TcpServer
+from blockd.transports.accepting import BACKLOG
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import PaceBounds
-from blockd.transports.tcp import PACE
+from blockd.transports.stream_server import PACE
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
@@ -54,9 +57,12 @@ class Serving:
         self.address = address
         self._clients: list[Client] = []
 
-    async def connect(self, host: str = "127.0.0.1") -> Client:
-        """Connect one more client, from an address of its own."""
-        client = Client(*await asyncio.open_connection(*self.address, local_addr=(host, 0)))
+    async def connect(self, host: str = "127.0.0.1", context: ssl.SSLContext | None = None, name: str = "") -> Client:
+        """Connect one more client, from an address of its own; over TLS if there is a context, to a server's name."""
+        connecting = asyncio.open_connection(
+            *self.address, local_addr=(host, 0), ssl=context, server_hostname=name if context else None
+        )
+        client = Client(*await connecting)
         self._clients.append(client)
         return client
 
@@ -68,11 +74,17 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(
-    rig: Rig, idle: float = NEVER, bounds: Bounds = BOUNDS, host: str = "127.0.0.1", pace: PaceBounds = PACE
+    rig: Rig,
+    idle: float = NEVER,
+    bounds: Bounds = BOUNDS,
+    host: str = "127.0.0.1",
+    pace: PaceBounds = PACE,
+    kind: type[TcpServer] = TcpServer,
+    tls: ServerTls | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve on loopback; at the end nothing of any connection may be left."""
-    with socket.create_server((host, 0)) as sock:
-        server = TcpServer(rig.resolver, idle=idle, bounds=bounds, row=rig.row, pace=pace)
+    with socket.create_server((host, 0), backlog=BACKLOG) as sock:
+        server = kind(rig.resolver, idle=idle, bounds=bounds, row=rig.row, pace=pace, tls=tls)
         server.start(sock)
         made = Serving(server, sock.getsockname())
         try:
@@ -83,6 +95,7 @@ async def serving(
             await until(lambda: not server.connections)
             assert not server.connections._groups
             assert not server.unread.members
+            assert not server.half_open.members
 
 
 def framed(octets: bytes) -> bytes:
@@ -100,4 +113,4 @@ def numbered(names: Sequence[str]) -> list[dns.message.Message]:
 async def connections(served: Serving, count: int) -> list[TcpConnection]:
     """Wait until the server has that many connections, and return them."""
     await until(lambda: len(served.server.connections) == count)
-    return list(served.server.connections)
+    return [one for one in served.server.connections if isinstance(one, TcpConnection)]

@@ -20,10 +20,10 @@ def settings() -> Settings:
 def test_with_files_enough_every_share_is_whole(settings: Settings) -> None:
     shares = Shares.of(settings, 65536)
     assert shares.listening == 11
-    assert shares.tcp == BOUNDS
+    assert shares.streams == BOUNDS
     assert shares.web == descriptors.WEB
     assert shares.sentence(16) == ""
-    assert Shares.of(settings, shares.wanted(1)).tcp == BOUNDS
+    assert Shares.of(settings, shares.wanted(1)).streams == BOUNDS
 
 
 @pytest.mark.parametrize("files", [64, 100, 256, 1024, 4096, 65536, 1 << 20])
@@ -33,14 +33,14 @@ def test_the_shares_are_never_more_than_there_are(files: int, workers: int) -> N
     if files >= shares.least:
         rest = files - OWN - shares.listening
         assert rest >= LEAST
-        assert shares.upstreams + shares.tcp.all <= rest
+        assert shares.upstreams + shares.streams.all <= rest
         assert 2 * shares.web <= rest
-        assert 1 <= shares.tcp.address <= shares.tcp.prefix <= shares.tcp.all
+        assert 1 <= shares.streams.address <= shares.streams.prefix <= shares.streams.all
 
 
 def test_few_files_make_each_share_smaller_and_are_told(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     shares = Shares.of(settings, 256)
-    assert shares.tcp == Bounds(address=7, prefix=27, all=53)
+    assert shares.streams == Bounds(address=7, prefix=27, all=53)
     descriptors.tell(shares, 4)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -57,10 +57,21 @@ def test_the_shares_are_shown_as_they_are_given(settings: Settings) -> None:
         "allowed": 256,
         "wanted": 8043,
         "tcp": {"all": 53, "network": 27, "address": 7},
+        "transports": 1,
         "upstream_ports": 26,
         "block_page": 53,
     }
     assert Shares.of(_without_page(settings), 256).to_json(4)["block_page"] is None
+
+
+def test_dot_and_doh_have_as_many_connections_as_tcp_and_share_what_there_is(settings: Settings) -> None:
+    addresses = settings.listen.dns
+    listen = settings.listen.model_copy(update={"dot": addresses, "doh": addresses})
+    shares = Shares.of(settings.model_copy(update={"listen": listen}), 256)
+    assert shares.listening == 11 + 2 * 2 * len(addresses)
+    assert shares.streams == Bounds(address=3, prefix=9, all=17)
+    assert "at most 17 connections by each of TCP, TLS and HTTPS" in shares.sentence(4)
+    assert Shares.of(settings.model_copy(update={"listen": listen}), shares.wanted(1)).streams == BOUNDS
 
 
 def _without_page(settings: Settings) -> Settings:

@@ -12,7 +12,7 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.resolver import Outcome, QueryContext
-from blockd.transports import tcp_connection as tcp
+from blockd.transports.client_stream import MAX_PIPELINED
 from blockd.transports.turns import TakingTurns
 from tests.resolver.rig import Rig, question
 from tests.transports.connections import LISTED, connections, framed, numbered, serving
@@ -68,7 +68,7 @@ def test_answers_come_as_they_are_ready(rig: Rig, upstream: UpstreamSimulator, r
     run(main())
 
 
-@pytest.mark.parametrize("count", [tcp.MAX_PIPELINED, tcp.MAX_PIPELINED + 1, 3 * tcp.MAX_PIPELINED + 50])
+@pytest.mark.parametrize("count", [MAX_PIPELINED, MAX_PIPELINED + 1, 3 * MAX_PIPELINED + 50])
 def test_more_questions_than_may_wait_are_all_answered(
     rig: Rig, upstream: UpstreamSimulator, run: Run, count: int
 ) -> None:
@@ -77,7 +77,7 @@ def test_more_questions_than_may_wait_are_all_answered(
             client = await served.connect()
             with upstream.held():
                 client.send(*numbered([f"{number}.example" for number in range(count)]))
-                await asyncio.to_thread(upstream.wait_for, tcp.MAX_PIPELINED)
+                await asyncio.to_thread(upstream.wait_for, MAX_PIPELINED)
             assert {(await client.receive()).id for _ in range(count)} == set(range(count))
 
     run(main())
@@ -89,13 +89,13 @@ def test_no_more_questions_than_allowed_wait_for_upstreams(rig: Rig, upstream: U
         async with serving(rig) as served:
             client = await served.connect()
             with upstream.held():
-                client.send(*numbered([f"{number}.example" for number in range(tcp.MAX_PIPELINED + 20)]))
-                await asyncio.to_thread(upstream.wait_for, tcp.MAX_PIPELINED)
+                client.send(*numbered([f"{number}.example" for number in range(MAX_PIPELINED + 20)]))
+                await asyncio.to_thread(upstream.wait_for, MAX_PIPELINED)
                 other = await served.connect()
                 other.send(question(LISTED))
                 await other.receive()
-                assert len(upstream.seen) == tcp.MAX_PIPELINED
-            for _ in range(tcp.MAX_PIPELINED + 20):
+                assert len(upstream.seen) == MAX_PIPELINED
+            for _ in range(MAX_PIPELINED + 20):
                 await client.receive()
 
     run(main())
@@ -171,7 +171,7 @@ def test_a_half_closed_connection_gets_what_it_is_owed(rig: Rig, upstream: Upstr
 
 
 def test_a_half_closed_connection_with_more_than_may_wait(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:
-    count = tcp.MAX_PIPELINED * 2
+    count = MAX_PIPELINED * 2
 
     async def main() -> None:
         async with serving(rig) as served:
@@ -179,7 +179,7 @@ def test_a_half_closed_connection_with_more_than_may_wait(rig: Rig, upstream: Up
             with upstream.held():
                 client.send(*numbered([f"{number}.example" for number in range(count)]))
                 client.writer.write_eof()
-                await asyncio.to_thread(upstream.wait_for, tcp.MAX_PIPELINED)
+                await asyncio.to_thread(upstream.wait_for, MAX_PIPELINED)
             assert {(await client.receive()).id for _ in range(count)} == set(range(count))
             assert await client.ended()
 

@@ -125,6 +125,26 @@ def test_newcomers_do_not_keep_others_from_their_turn(run: Run) -> None:
     run(main())
 
 
+def test_handshakes_have_half_of_the_time_while_others_wait(run: Run) -> None:
+    """One costs as much as a hundred questions, of which others would have a few between two of them."""
+    done: list[str] = []
+    spent = {"h": BUDGET, "q": BUDGET / 100}
+
+    async def main() -> None:
+        clock = Clock()
+        turns = TakingTurns(clock)
+        for number in range(200):
+            turns.ask(Sender("h", 1, clock, done, newcomer=True, seconds=spent["h"], host=f"192.0.{number}.1"))
+        for _ in range(1000):
+            turns.ask(Sender("q", 9, clock, done, burst=1, seconds=spent["q"]))
+        before = len(done)
+        await until(lambda: done[before:].count("q") >= 5000)
+        handshakes = done[before:].count("h") * spent["h"]
+        assert 0.9 < handshakes / (5000 * spent["q"]) < 1.1, "and no less than half"
+
+    run(main())
+
+
 def test_newcomers_of_a_network_wait_for_one_of_each_other_network(run: Run) -> None:
     """However many connections a few networks have opened before."""
     done: list[str] = []

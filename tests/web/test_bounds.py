@@ -14,9 +14,10 @@ import pytest
 from blockd.errors import BadClientHello
 from blockd.names import key_from_text
 from blockd.orders import Action, Notice
-from blockd.web import client_hello, negotiate, page, writing
+from blockd.tls import client_hello
+from blockd.tls.client_hello import MAX_EXTENSIONS, MAX_NAMES, MAX_RECORDS, ClientHelloReader, server_name
+from blockd.web import negotiate, page, writing
 from blockd.web.answers import answer_to
-from blockd.web.client_hello import MAX_EXTENSIONS, MAX_NAMES, MAX_RECORDS, ClientHelloReader, server_name
 from blockd.web.host import MAX_HOST
 from blockd.web.negotiate import MAX_CHOICES, form_of, language_of
 from blockd.web.page import MAX_DECODED, name_text

@@ -20,6 +20,8 @@ _TEXTS = {
     "reported_by": "who reported the case",
     "assessed_by": "who assessed it",
     "decided_by": "who decided on the order",
+    "language": "the language of its texts, as a tag such as id or en-GB",
+    "lumen_id": "the number of its notice in the Lumen database",
     "contact": "where people can object",
     "review_by": "when somebody looks at it again",
     "cname": "the target, if the action is cname",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ _ORDER_FIELDS = (
     ("objections", "contact"),
     ("summary", "summary"),
     ("decided by", "decided_by"),
+    ("Lumen notice", "lumen_id"),
 )
 
 Told = Mapping[str, Any]
@@ -35,6 +37,8 @@ def lines(told: Told) -> Iterator[str]:
     way = _deciding(told)
     if "order" in told:
         yield from _claim(told, way)
+    if "structured_error" in told:
+        yield from _structured(told["structured_error"])
     for claim in told.get("claims", ()):
         if not claim["decides"] or way is not None:
             place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
@@ -86,6 +90,15 @@ def _claim(told: Told, way: Told | None) -> Iterator[str]:
         yield _field("stale", f"the list was not renewed in time; {stays}")
     if order.get("lifted_on"):
         yield _field("lifted", f"{order['lifted_on']} {order.get('lifted_reason', '')}".rstrip())
+
+
+def _structured(error: Told) -> Iterator[str]:
+    """Say what clients over encrypted transports get that ask for a structured error."""
+    yield _field(
+        "browsers get", f"{error['action']}, with Extended DNS Error {error['code']}, if they ask for the reason"
+    )
+    if error["text"] is not None:
+        yield f"{'':13} {json.dumps(error['text'], ensure_ascii=False)}"
 
 
 def _aliases(aliases: Told) -> Iterator[str]:

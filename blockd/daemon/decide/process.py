@@ -1,6 +1,6 @@
 """The process that decides for HTTP proxies, beside the workers: what proxies ask costs no answer to DNS.
 
-It follows the workers (`blockd.daemon.processes.following`), and has no feeds, no audit log and no admin port; it
+It follows the workers (`blockd.daemon.followers.process`), and has no feeds, no audit log and no admin port; it
 connects to nobody. Unlike the page process it is as nice as a worker: each request of a proxy's client waits for it.
 """
 
@@ -14,9 +14,9 @@ import uvloop
 
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import DecideContext
+from blockd.daemon.followers.process import FollowingProcess
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
-from blockd.daemon.processes.following import FollowingProcess
 from blockd.daemon.rights.confinement import Confinement
 from blockd.orders import Verdict
 from blockd.resolver.clients import Clients

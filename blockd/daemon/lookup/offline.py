@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blockd.daemon.lookup.past import Snapshot
 from blockd.daemon.lookup.result import Aliases, LookupResult
+from blockd.daemon.lookup.signalled import SignalledReplies
 from blockd.daemon.report.provenance import line_of, with_provenance
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
@@ -91,4 +92,5 @@ def result(settings: Settings, explanation: Explanation, query: LookupQuery, ali
         notes.append(NOT_SERVED)
     if explanation.verdict == "servfail":
         notes.append(REFUSING)
-    return LookupResult(explanation, None, aliases, query.at, query.client, tuple(notes))
+    signalled = SignalledReplies.of(settings)
+    return LookupResult(explanation, None, aliases, query.at, query.client, tuple(notes), signalled=signalled)

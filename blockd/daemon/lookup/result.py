@@ -11,6 +11,7 @@ from blockd.ruleset.gate.held_entries import HeldClaim
 from blockd.times import time_text
 
 if TYPE_CHECKING:  # else each command would import the resolver
+    from blockd.daemon.lookup.signalled import SignalledReplies
     from blockd.daemon.lookup.way import Way
     from blockd.resolver.resolution import Route
 
@@ -46,6 +47,7 @@ class LookupResult:
 
     `aliases` is None if nobody asked for them. `at` is the time that it is about, None for now. `held` has what is held
     back if nothing was traced. `route` says who answers for the name if it is not blocked, None if that is not known.
+    `signalled` knows what clients get that read structured errors, None if nothing listens for such clients.
     """
 
     explanation: Explanation
@@ -56,6 +58,7 @@ class LookupResult:
     notes: tuple[str, ...] = ()
     held: tuple[HeldClaim, ...] = ()
     route: Route | None = None
+    signalled: SignalledReplies | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -70,6 +73,9 @@ class LookupResult:
             claim = ExplainedClaim.of(way.verdict)
             told |= {"verdict": word_of(way.verdict), "why": way.why, **(claim.to_json() if claim else {})}
         told["blocked"] = self.is_blocked
+        decided = way.verdict if way is not None else self.explanation.decided
+        if self.signalled is not None and (signalled := self.signalled.to(decided)) is not None:
+            told["structured_error"] = signalled.to_json()
         told.setdefault("held", [held_json(claim) for claim in self.held])
         if self.aliases is not None:
             told["aliases"] = self.aliases.to_json()

@@ -1,6 +1,6 @@
 """The page process: the block page and the refusal of TLS, beside the workers and nicer than all other processes.
 
-It follows the workers (`blockd.daemon.processes.following`), and has no feeds, no audit log and no admin port.
+It follows the workers (`blockd.daemon.followers.process`), and has no feeds, no audit log and no admin port.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from blockd.daemon.channel import Channel
+from blockd.daemon.certificates.follower import CertificateFollower
+from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import PageContext
+from blockd.daemon.followers.process import FollowingProcess
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
-from blockd.daemon.processes.following import FollowingProcess
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import be_nicer
 from blockd.metrics import Transport
@@ -54,6 +55,7 @@ class PageProcess(FollowingProcess):
     def __init__(self, context: PageContext, channel: ControlChannel) -> None:
         shared = context.shared
         super().__init__(shared, context.version, channel)
+        self.certificates = CertificateFollower(context.certificates, shared.tickets)
         visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
         self._row = shared.counters.row_of("page")
         self.sinkhole = SinkholeService(shared.settings, self._row, lambda: self.enforced, visitors.where_it_leads)
@@ -66,7 +68,9 @@ class PageProcess(FollowingProcess):
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
         ]
+        self.certificates.start()
         yield
+        self.certificates.stop()
         for server in serving:
             await server.close()
 
@@ -87,3 +91,9 @@ class PageProcess(FollowingProcess):
             lambda why: self._row.connection_closed(transport, why),
             is_front_end,
         )
+
+    def hear(self, message: Message) -> None:
+        """Take other certificates, too."""
+        super().hear(message)
+        if "certificates" in message:
+            self.certificates.take(message)

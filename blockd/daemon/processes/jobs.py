@@ -26,6 +26,7 @@ from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
+from blockd.tls import CertificatePair
 
 PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
 DECIDE_CODE = "blockd.daemon.decide.process"
@@ -35,7 +36,7 @@ MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
 @dataclass(slots=True)
 class Jobs:
-    """The jobs of one daemon; `version` and `resolution` are those in force."""
+    """The jobs of one daemon; `version`, `resolution` and `certificates` are those in force."""
 
     shared: SharedContext
     config: Path
@@ -43,6 +44,7 @@ class Jobs:
     gate: GateSource
     engine: str
     resolution: Resolution
+    certificates: tuple[CertificatePair, ...] = ()
     version: int | None = None
     passed_on: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PASSED_ON))  # the versions, the newest last
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
@@ -58,10 +60,10 @@ class Jobs:
     ) -> Callable[[Channel], None]:
         """Return what a child does; all but its role is for the control process."""
         if role.kind == "worker":
-            work = WorkerContext(self.shared, role.index, self.engine, self.resolution, self.version)
+            work = WorkerContext(self.shared, role.index, self.engine, self.resolution, self.version, self.certificates)
             return lambda channel: worker.run(work, channel)
         if role == PAGE:
-            page = PageContext(self.shared, self.version)
+            page = PageContext(self.shared, self.version, self.certificates)
             return lambda channel: _run_page(page, channel)
         if role == DECIDE:
             decide = DecideContext(self.shared, self.version)
@@ -77,6 +79,7 @@ class Jobs:
             followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
             resolution=self.resolution,
+            certificates=self.certificates,
             nursery=nursery,
             damaged=dict(check.damaged),
             unverified=dict(check.unverified),

@@ -59,7 +59,7 @@ def alarms(
     contradictions: int = 0,
     maker: RulesetMaker | None = None,
     room: DiskRoom | None = None,
-    upstreams: Iterable[Alarm] = (),
+    others: Iterable[Alarm] = (),
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -83,7 +83,7 @@ def alarms(
         *_of_releases(releases),
         *_of_compile(maker),
         *_of_disk(room),
-        *upstreams,
+        *others,
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blockd.daemon.processes.followers import Followers
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.workers import Workers
 from blockd.settings import Settings

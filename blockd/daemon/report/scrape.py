@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.damage import Damage
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots, without_slot
-from blockd.daemon.processes.followers import Followers
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
 from blockd.daemon.update.disk_room import DiskRoom
@@ -18,6 +18,7 @@ from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
+from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.sample import AuditSample
 from blockd.metrics.upstreams import UpstreamsSample
 from blockd.resolver import engine_name
@@ -43,6 +44,7 @@ def sample(
     compiling: float,
     room: DiskRoom,
     upstreams: UpstreamsSample,
+    certificates: Mapping[str, CertificateSample],
     admin_refused: int,
     admin_closed: Sequence[int],
     now: float,
@@ -85,6 +87,7 @@ def sample(
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         upstreams=upstreams,
+        certificates=certificates,
         admin_refused=admin_refused,
         admin_closed=tuple(admin_closed),
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),

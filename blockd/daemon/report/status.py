@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from blockd import __version__
 from blockd.audit import AuditLog
 from blockd.audit.chain import Head
+from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.damage import Damage
+from blockd.daemon.followers.watch import Followers, FollowerStatus
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.pinning import Pin
-from blockd.daemon.processes.followers import Followers, FollowerStatus
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
@@ -106,6 +107,7 @@ class Status:
     bound: Bound
     resolution: Mapping[str, object]  # how names are resolved
     upstreams: tuple[UpstreamStatus, ...]
+    certificates: tuple[CertificateStatus, ...]
     ruleset: RulesetStatus | None
     pinned: Pin | None
     base: int | None  # the version that the one in force was made from by other overrides, None if by none
@@ -136,6 +138,7 @@ class Status:
             "bound": self.bound.to_json(),
             "resolution": self.resolution,
             "upstreams": [upstream.to_json() for upstream in self.upstreams],
+            "certificates": [certificate.to_json() for certificate in self.certificates],
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
@@ -161,6 +164,16 @@ class Status:
             return None
         enforced = self.ruleset.version if self.ruleset else None
         return {**self.pinned.to_json(), "enforced": enforced, "base": self.base}
+
+
+class ObservedCertificates(Protocol):
+    """How certificates are, see `blockd.daemon.certificates.watch.CertificateWatch`."""
+
+    def status(self, now: float, /) -> tuple[CertificateStatus, ...]:
+        """Return what is told of each."""
+
+    def alarms(self, now: float, /) -> Iterable[Alarm]:
+        """Return the alarms about certificates."""
 
 
 class ObservedUpstreams(Protocol):
@@ -196,6 +209,7 @@ class Observed:
     maker: RulesetMaker
     room: DiskRoom
     upstreams: ObservedUpstreams
+    certificates: ObservedCertificates
     settings: Settings
     started: float
 
@@ -212,7 +226,8 @@ class Observed:
             page=page.trouble if page else "", decide=decide.trouble if decide else "",
             audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room, upstreams=(*self.upstreams.alarms(now), *self.damage.alarms()),
+            maker=self.maker, room=self.room,
+            others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
             started=self.started, now=now,
         )  # fmt: skip
         return Status(
@@ -224,6 +239,7 @@ class Observed:
             bound=self.bound,
             resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
+            certificates=self.certificates.status(now),
             ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,

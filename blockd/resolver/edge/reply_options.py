@@ -1,4 +1,4 @@
-"""The EDNS options for one client alone: a server cookie, and for how long its connection may be idle."""
+"""The EDNS options that clients ask for: a server cookie, how long a connection may be idle, which server answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from blockd.resolver.clients import packed_host
 from blockd.resolver.edge.cookie_sizes import CLIENT, FRESH, KNOWN, WHOLE
 from blockd.resolver.edge.server_cookies import ServerCookies
 from blockd.resolver.query import Query
+from blockd.settings.encrypted import MAX_SERVER_ID
 
 MAX_KEEPALIVE = 65_535  # in units of 100 ms, RFC 7828 section 3.1
 
@@ -17,9 +18,15 @@ MAX_KEEPALIVE = 65_535  # in units of 100 ms, RFC 7828 section 3.1
 class ReplyOptions:
     """Sets the options of answers."""
 
-    def __init__(self, cookies: ServerCookies | None, wall_clock: Callable[[], float]) -> None:
-        """Without `cookies` none are given; `wall_clock` returns seconds since the epoch."""
+    def __init__(self, cookies: ServerCookies | None, wall_clock: Callable[[], float], server_id: bytes = b"") -> None:
+        """Without `cookies` none are given; `wall_clock` returns seconds since the epoch.
+
+        `server_id` tells this server from others (NSID, RFC 5001), at most MAX_SERVER_ID octets; empty to keep it.
+        """
+        if len(server_id) > MAX_SERVER_ID:
+            raise ValueError("the server's ID is too long")
         self._cookies = cookies
+        self._nsid = types.NSID_OPTION.to_bytes(2) + len(server_id).to_bytes(2) + server_id if server_id else b""
         self._wall_clock = wall_clock
 
     def prepare(self, query: Query, host: str, idle: float) -> None:
@@ -41,6 +48,8 @@ class ReplyOptions:
             query.reply = types.COOKIE_OPTION.to_bytes(2) + WHOLE.to_bytes(2) + shown
         if query.keeps_alive and (units := keepalive_units(idle)):
             query.reply += types.KEEPALIVE_OPTION.to_bytes(2) + b"\0\2" + units.to_bytes(2)
+        if query.asks_nsid:
+            query.reply += self._nsid
 
 
 def keepalive_units(idle: float) -> int:

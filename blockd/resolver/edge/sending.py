@@ -13,6 +13,8 @@ from blockd.resolver.edge.rates import DROPPED, PASSED, TRUNCATED, kind_of
 from blockd.resolver.query import Query
 from blockd.resolver.query_context import Outcome
 
+_COOKIE = types.COOKIE_OPTION.to_bytes(2)  # the first of an answer's options if it has one
+
 
 class Sending:
     """Limits answers over UDP, and counts those that go out, in `row`."""
@@ -42,7 +44,7 @@ class Sending:
         is_known = query is not None and query.is_known
         if limiter is not None and not is_known and transport is Transport.UDP and self._clients.is_limited(host):
             packed = packed_host(host)
-            has_cookie = query is not None and bool(query.reply)
+            has_cookie = query is not None and query.reply.startswith(_COOKIE)
             fate = limiter.judge(answer, len(answer), rcode, packed, len(packed), kind, has_cookie, self._clock())
             if fate != PASSED:
                 self._row.limited(kind, fate - 1)

@@ -27,6 +27,9 @@ cdef class Answering(Edge):
     cdef bint is_costly  # the message in hand took much longer than most do
     cdef Table table
     cdef uint64_t table_number
+    cdef object _answers
+    cdef list _orders
+    cdef uint8_t in_place_of_sinkhole  # the action's number, for clients that read structured errors
     cdef bytes _errors
     cdef bytes _error_places
     cdef bytes _hit_slots
@@ -57,6 +60,7 @@ cdef class Answering(Edge):
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const Question *q, const sockaddr *client, Decision name, Decision *rule) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
+    cdef const uint8_t *_errors_of(self, const Question *q, uint32_t order, uint32_t *size) noexcept nogil
     cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil
     cdef bint _is_local(self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result) noexcept nogil

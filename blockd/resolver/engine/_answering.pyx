@@ -97,7 +97,9 @@ cdef class Answering(Edge):
             enforced.feeds.tobytes(), enforced.lacking, len(enforced.client_groups),
         )
         four, six = map(enforced.client_groups.table.changes, (4, 6))
+        in_place_of_sinkhole = ACTIONS[answers.in_place_of_sinkhole]
         # Nothing fails from here on: the ruleset and its answers change together.
+        self._answers, self._orders, self.in_place_of_sinkhole = answers, orders, in_place_of_sinkhole
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
@@ -167,29 +169,30 @@ cdef class Answering(Edge):
         """
         cdef int rcode = types.NOERROR
         cdef uint32_t owner = 0
-        cdef uint32_t option = decision.order * 2 + (self.table.stale[decision.order] & 1)
-        cdef uint32_t place = self.error_places[option]
-        cdef const uint8_t *errors = self.errors + place
-        cdef uint32_t errors_size = self.error_places[option + 1] - place
+        cdef uint32_t errors_size
+        cdef const uint8_t *errors = self._errors_of(q, decision.order, &errors_size)
         cdef uint8_t records[512]
+        cdef uint8_t action = decision.action
         cdef uint32_t size, left = self._left(decision.until)
-        if decision.action == ACTION_DROP:
+        if q.explains and action == ACTION_SINKHOLE:
+            action = self.in_place_of_sinkhole
+        if action == ACTION_DROP:
             self._count(transport, first, decision.order, -1)
             return SILENT
-        if decision.action == ACTION_REFUSED:
+        if action == ACTION_REFUSED:
             rcode = types.REFUSED
             written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, False)
-        elif decision.action == ACTION_TCP_ONLY and transport == TRANSPORT_UDP:
+        elif action == ACTION_TCP_ONLY and transport == TRANSPORT_UDP:
             written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, True)
-        elif decision.action == ACTION_SINKHOLE and (q.qtype == types.A or q.qtype == types.AAAA):
+        elif action == ACTION_SINKHOLE and (q.qtype == types.A or q.qtype == types.AAAA):
             size = self._address_record(q.qtype, records)
             if left < self.ttl:
                 write_u32(records + ADDRESS_TTL_AT, left)
             written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
         elif (
-            decision.action == ACTION_NODATA or decision.action == ACTION_NXDOMAIN or decision.action == ACTION_SINKHOLE
+            action == ACTION_NODATA or action == ACTION_NXDOMAIN or action == ACTION_SINKHOLE
         ):
-            if decision.action == ACTION_NXDOMAIN:
+            if action == ACTION_NXDOMAIN:
                 rcode = types.NXDOMAIN
             if (
                 decision.entry_size and decision.entry_size <= q.key_size
@@ -207,7 +210,7 @@ cdef class Answering(Edge):
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
         else:
-            if decision.action == ACTION_CNAME:
+            if action == ACTION_CNAME:
                 self.alias = decision[0]
             return DECLINED  # CNAME, LOCAL, and every action unknown here
         self._count(transport, first, decision.order, rcode)
@@ -218,10 +221,11 @@ cdef class Answering(Edge):
     ) noexcept nogil:
         """Answer a question that was declined with the alias of its order, if the cache has its target."""
         cdef uint8_t key[512]
-        cdef uint32_t order = self.alias.order, option = order * 2 + (self.table.stale[order] & 1)
+        cdef uint32_t order = self.alias.order
+        cdef uint32_t errors_size
         cdef uint32_t place = self.target_places[order], size = self.target_places[order + 1] - place, i, ttl, age
         cdef uint32_t left = self._left(self.alias.until)
-        cdef const uint8_t *errors = self.errors + self.error_places[option]
+        cdef const uint8_t *errors
         cdef uint8_t *records
         cdef bint cd = (q.flags & types.CD) != 0
         cdef Entry *entry
@@ -239,6 +243,7 @@ cdef class Answering(Edge):
         entry = cache.find(cache.hash_of(key, size, q.qtype, q.do_, cd), key, size, q.qtype, q.do_, cd, now)
         if entry == NULL or not move_entry(&moved, q, entry, key, size, self.ttl if self.ttl < left else left):
             return DECLINED
+        errors = self._errors_of(q, order, &errors_size)
         records = moved.octets + moved.start
         age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
         for i in range(min(entry.ttl_count, moved.records)):
@@ -249,7 +254,7 @@ cdef class Answering(Edge):
             write_u32(records + entry.ttls[i * 2], ttl if ttl < self.client_ttl else self.client_ttl)
         written[0] = write_answer(
             out, q, entry.rcode, 1 + moved.answers, moved.authorities, 0, moved.octets, moved.size, errors,
-            self.error_places[option + 1] - self.error_places[option], False, False,
+            errors_size, False, False,
         )
         if not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
@@ -257,6 +262,18 @@ cdef class Answering(Edge):
         if now >= entry.refresh_at and not self.is_selftest:
             self._refresh(entry, now)
         return ANSWERED
+
+    cdef const uint8_t *_errors_of(self, const Question *q, uint32_t order, uint32_t *size) noexcept nogil:
+        """Return the EDE option of an order, and its size; those in JSON are made once they are asked for."""
+        cdef bint is_stale = self.table.stale[order] & 1
+        cdef uint32_t option = order * 2 + is_stale, place = self.error_places[option]
+        if not q.explains:
+            size[0] = self.error_places[option + 1] - place
+            return self.errors + place
+        with gil:  # they are kept where they are made
+            made = self._answers.option_of(order, self._orders[order], stale=is_stale, explains=True)
+            size[0] = len(made)
+            return <const uint8_t *><const char *>(<bytes>made)
 
     cdef void _refresh(self, Entry *entry, double now) noexcept nogil:
         """Ask for an entry that is used often anew; nothing here asks upstreams."""

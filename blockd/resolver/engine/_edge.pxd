@@ -27,6 +27,10 @@ cdef class Edge:
     cdef RateLimiter limiter  # None for no limit
     cdef ServerCookies cookies  # None if clients get none
     cdef bint gives_cookies
+    cdef bytes _server_id
+    cdef const uint8_t *server_id
+    cdef uint32_t server_id_size  # 0 if it is not told
+    cdef uint32_t client_option  # the code of the EDNS option that asks for structured errors, 0 if there is none
     cdef uint32_t keepalive  # how long the connection of the message in hand may be idle, in units of 100 ms, 0 for none
     cdef bint limits_clients
     cdef bint limits_strangers

@@ -10,7 +10,7 @@ from blockd.resolver.clients import LOOPBACK, packed_networks
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
 from blockd.resolver._numbers cimport (
-    CLIENT_COOKIE, DROPPED, FRESH, KNOWN, OPTION, PASSED, SECRET, STRANGERS, TRUNCATED, WHOLE,
+    CLIENT_COOKIE, DROPPED, FRESH, KNOWN, MAX_SERVER_ID, OPTION, PASSED, SECRET, STRANGERS, TRUNCATED, WHOLE,
 )
 from blockd.resolver.edge._strangers cimport is_notify, write_refusal
 from blockd.resolver.engine._clients cimport is_within, networks_of
@@ -50,6 +50,11 @@ cdef class Edge:
         self.cookies = service.cookies
         self.gives_cookies = self.cookies is not None
         self.takes_notify = service.notify is not None
+        self.client_option = service.client_option
+        self._server_id, self.server_id_size = service.server_id, len(service.server_id)
+        self.server_id = <const uint8_t *><const char *>self._server_id
+        if self.server_id_size > MAX_SERVER_ID:
+            raise ValueError("the server's ID is too long")
         self.rcode = -1
         self.use_own(b"" if service.own is None else service.own.cookies)
         if service.selftest is not None:
@@ -113,6 +118,11 @@ cdef class Edge:
             write_u16(at + 2, 2)
             write_u16(at + 4, self.keepalive)
             at += 6
+        if q.asks_nsid and self.server_id_size:
+            write_u16(at, types.NSID_OPTION)
+            write_u16(at + 2, self.server_id_size)
+            memcpy(at + 4, self.server_id, self.server_id_size)
+            at += 4 + self.server_id_size
         q.reply_size = <uint32_t>(at - q.reply)
 
     cdef bint _is_limited(self, const sockaddr *client) noexcept nogil:
@@ -133,7 +143,7 @@ cdef class Edge:
             return
         if over_udp and self._is_limited(client) and (self.kind == STRANGERS or not q.is_known):
             host = host_of(client, &host_size)
-            has_cookie = self.kind != STRANGERS and q.reply_size > 0
+            has_cookie = self.kind != STRANGERS and q.cookie_size > 0 and self.gives_cookies
             fate = self.limiter.judge(out, written[0], rcode, host, host_size, self.kind, has_cookie, now)
             if fate != PASSED:
                 self.row[_LIMITED_AT + self.kind * _LIMITED_WIDTH + fate - 1] += 1

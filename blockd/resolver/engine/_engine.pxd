@@ -41,7 +41,7 @@ cdef class NativeEngine(Asking):
 
     cdef int _drain_batch(self, int descriptor) except -1
     cdef void _look_ahead(self, int first, int last) noexcept nogil
-    cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, bint over_udp) noexcept nogil
+    cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int transport) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil
     cdef void _note(self, const Question *q) noexcept nogil
     cdef Result _handle(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil

@@ -82,7 +82,7 @@ cdef class NativeEngine(Asking):
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
-            self._look(&looked, octets, size, &peer, transport == Transport.UDP)
+            self._look(&looked, octets, size, &peer, <int>transport)
             self.keepalive = keepalive_units(idle)
             if transport == Transport.UDP:
                 result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
@@ -180,7 +180,7 @@ cdef class NativeEngine(Asking):
         cdef Looked *looked
         cdef int i
         for i in range(first, last):
-            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i], True)
+            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i], TRANSPORT_UDP)
         if self.table is not None:
             for i in range(first, last):
                 looked = &self.ahead[i - first]
@@ -197,7 +197,7 @@ cdef class NativeEngine(Asking):
                 self.cache.call_entry(looked.hashed)
 
     cdef bint _look(
-        self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, bint over_udp
+        self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int transport
     ) noexcept nogil:
         """Parse a message of somebody who is served; return whether it is an ordinary question."""
         cdef Question *q = &looked.question
@@ -208,7 +208,7 @@ cdef class NativeEngine(Asking):
             return False
         looked.likely_listed = looked.has_hash = False
         looked.suffixes = 0
-        looked.ordinary = read_question(packet, size, over_udp, q)
+        looked.ordinary = read_question(packet, size, transport, self.client_option, q)
         if looked.ordinary and self.table is not None:
             looked.suffixes = self.table.hash_suffixes(q.key, q.ends, q.labels, looked.hashes)
         return looked.ordinary

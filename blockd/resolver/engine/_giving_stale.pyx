@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from blockd.dns cimport _types as types
+from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.resolver.engine._answering cimport ANSWERED, STALE
 from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._cache cimport Entry, NativeCache
@@ -24,7 +25,7 @@ def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, doubl
     cdef uint32_t written = 0
     cdef bint cd
     cdef Entry *entry
-    if not read_question(packet, len(packet), True, &q):
+    if not read_question(packet, len(packet), TRANSPORT_UDP, 0, &q):
         return None
     address_into(&peer, host)
     engine.second = second

@@ -1,19 +1,21 @@
 # Questions and answers as the engine handles them: plain structs without Python objects.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
 from blockd.dns cimport _types as types
+from blockd.metrics._numbers cimport TRANSPORT_DOH, TRANSPORT_DOT, TRANSPORT_UDP
 from blockd.dns._cursor cimport (
     Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8, write_u16, write_u32,
 )
 from blockd.resolver._numbers cimport (
-    CLIENT_COOKIE, FIXED, MAX_AUTHORITIES, MAX_OPTIONS, MAX_SERVER_COOKIE, MIN_SERVER_COOKIE, OPTION,
+    ANSWER_BLOCK, CLIENT_COOKIE, FIXED, MAX_AUTHORITIES, MAX_OPTIONS, MAX_SERVER_COOKIE, MAX_SERVER_ID,
+    MIN_SERVER_COOKIE, OPTION, OPTION_HEAD,
 )
 
 cdef enum:
-    MAX_REPLY = OPTION + 6  # octets: a cookie, and for how long a connection may be idle
+    MAX_REPLY = OPTION + 6 + OPTION_HEAD + MAX_SERVER_ID  # octets: a cookie, how long a connection may be idle, who answers
 
 cdef struct Question:
     const uint8_t *section  # the question section in the packet, case kept
@@ -34,12 +36,20 @@ cdef struct Question:
     const uint8_t *cookie  # the content of its first COOKIE option
     uint32_t cookie_size
     bint keeps_alive
+    bint asks_nsid
+    bint pads  # its client pads; this and the next only over an encrypted transport
+    bint explains  # its client reads structured errors
     bint is_known
     uint32_t reply_size
     uint8_t reply[MAX_REPLY]  # the options that the answer has beside errors
 
-cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_udp, Question *q) noexcept nogil:
-    """Parse a question; False if it is not an ordinary one: the pipeline then reports what is wrong."""
+cdef inline bint read_question(
+    const uint8_t *packet, uint32_t size, int transport, uint32_t client_option, Question *q
+) noexcept nogil:
+    """Parse a question; False if it is not an ordinary one: the pipeline then reports what is wrong.
+
+    `client_option` is the code of the EDNS option that asks for structured errors, 0 if there is none.
+    """
     cdef Cursor c = cursor_over(packet, size)
     cdef uint16_t additional, payload = types.MIN_UDP, kind
     cdef uint32_t ttl, total, at, length, i
@@ -90,7 +100,7 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     q.edns = False
     q.do_ = False
     q.options_size = q.cookie_size = q.reply_size = 0
-    q.keeps_alive = q.is_known = False
+    q.keeps_alive = q.is_known = q.asks_nsid = q.pads = q.explains = False
     if additional:
         if take_u8(&c) != 0:
             return False
@@ -101,11 +111,13 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
         q.options = take(&c, q.options_size)
         if c.failed or kind != types.OPT or (ttl >> 16) & 0xFF:
             return False
-        if q.options_size and not read_options(q):
+        if q.options_size and not read_options(q, client_option):
             return False
+        if transport != TRANSPORT_DOT and transport != TRANSPORT_DOH:
+            q.pads = q.explains = False
         q.edns = True
         q.do_ = (ttl & types.EDNS_DO) != 0
-    if over_udp:
+    if transport == TRANSPORT_UDP:
         q.limit = payload if payload > types.MIN_UDP else types.MIN_UDP
         if q.limit > types.MAX_UDP:
             q.limit = types.MAX_UDP
@@ -119,10 +131,10 @@ cdef inline bint is_cookie_size(uint32_t size) noexcept nogil:
     return size == CLIENT_COOKIE or CLIENT_COOKIE + MIN_SERVER_COOKIE <= size <= CLIENT_COOKIE + MAX_SERVER_COOKIE
 
 
-cdef inline bint read_options(Question *q) noexcept nogil:
+cdef inline bint read_options(Question *q, uint32_t client_option) noexcept nogil:
     """Note the EDNS options that are for this hop; False if one is malformed (`Query._read_options` in C)."""
     cdef const uint8_t *options = q.options
-    cdef uint32_t place = 0, length, left = MAX_OPTIONS, size = q.options_size
+    cdef uint32_t place = 0, code, length, left = MAX_OPTIONS, size = q.options_size
     cdef bint has_cookie = False
     while place < size:
         if place + 4 > size or left == 0:
@@ -130,14 +142,23 @@ cdef inline bint read_options(Question *q) noexcept nogil:
         length = options[place + 2] << 8 | options[place + 3]
         if place + 4 + length > size:
             return False
-        if not has_cookie and options[place] == 0 and options[place + 1] == types.COOKIE_OPTION:
+        code = options[place] << 8 | options[place + 1]
+        if code == types.COOKIE_OPTION and not has_cookie:
             has_cookie = True
             if not is_cookie_size(length):
                 return False
             q.cookie = options + place + 4
             q.cookie_size = length
-        elif options[place] == 0 and options[place + 1] == types.KEEPALIVE_OPTION and length == 0:
+        elif code == types.KEEPALIVE_OPTION and length == 0:
             q.keeps_alive = True
+        elif code == types.NSID_OPTION:
+            q.asks_nsid = True
+        elif code == types.PADDING_OPTION:
+            q.pads = True
+        if (code == client_option and client_option and length == 0) or (
+            code == types.EDE_OPTION and length == 2 and read_u16(options + place + 4) == types.EDE_OTHER
+        ):
+            q.explains = True
         place += 4 + length
         left -= 1
     return True
@@ -223,6 +244,34 @@ cdef inline bint _is_needed(Cursor *c, bint do_) noexcept nogil:
     )
 
 
+cdef inline uint32_t brief_size(const uint8_t *errors, uint32_t errors_size) noexcept nogil:
+    """Return how many octets the first error has with what its structured text needs; `records.brief_error` in C.
+
+    The last of them is to be a closing brace. 0 if it has none that can be shortened.
+    """
+    cdef uint32_t at, end = 4 + read_u16(errors + 2)
+    if end > errors_size or end <= types.EDE_CODE_ONLY or errors[types.EDE_CODE_ONLY] != c"{":
+        return 0
+    for at in range(types.EDE_CODE_ONLY + 1, end - 4):
+        if memcmp(errors + at, b',"l":', 5) == 0:
+            return at + 1
+    return 0
+
+
+cdef inline uint32_t write_padding(uint8_t *out, uint32_t size, uint32_t limit) noexcept nogil:
+    """Write the PADDING option behind an answer of some octets, and return its size; `padding.padding` in C."""
+    cdef uint32_t least = size + OPTION_HEAD, padded
+    if least > limit:
+        return 0
+    padded = (least + ANSWER_BLOCK - 1) // ANSWER_BLOCK * ANSWER_BLOCK
+    if padded > limit:
+        padded = limit
+    write_u16(out + size, types.PADDING_OPTION)
+    write_u16(out + size + 2, padded - least)
+    memset(out + least, 0, padded - least)
+    return padded - size
+
+
 cdef inline uint32_t records_of(const uint8_t *answer, const Question *q) noexcept nogil:
     """Return how many records an answer that was just written has, without its OPT record."""
     return read_u16(answer + 6) + read_u16(answer + 8) + read_u16(answer + 10) - (1 if q.edns else 0)
@@ -240,10 +289,17 @@ cdef inline uint32_t write_answer(
     cdef uint8_t *at
     cdef uint32_t room = q.limit - size - (types.OPT_SIZE + q.reply_size if q.edns else 0)
     cdef bint fits
+    cdef uint32_t brief = 0
     if not q.edns:
         errors_size = 0
     if not truncated and records_size + errors_size > room:
         if errors_size > types.EDE_CODE_ONLY:
+            brief = brief_size(errors, errors_size)
+            if brief and records_size + brief > room:
+                brief = 0
+        if brief:
+            errors_size = brief
+        elif errors_size > types.EDE_CODE_ONLY:
             memcpy(code, errors, types.EDE_CODE_ONLY)  # the code says the most in the fewest octets
             write_u16(code + 2, 2)
             errors = code
@@ -279,8 +335,15 @@ cdef inline uint32_t write_answer(
         write_u32(at + 5, (rcode >> 4) << 24 | (types.EDNS_DO if q.do_ else 0))
         write_u16(at + 9, errors_size + q.reply_size)
         memcpy(at + types.OPT_SIZE, errors, errors_size)
+        if brief:
+            write_u16(at + types.OPT_SIZE + 2, brief - 4)
+            at[types.OPT_SIZE + brief - 1] = c"}"
+        size = <uint32_t>(at - out)  # where the OPT record begins
         at += types.OPT_SIZE + errors_size
         if q.reply_size:
             memcpy(at, q.reply, q.reply_size)
             at += q.reply_size
+        if q.pads:
+            at += write_padding(out, <uint32_t>(at - out), q.limit)
+            write_u16(out + size + types.OPT_SIZE - 2, <uint32_t>(at - out) - size - types.OPT_SIZE)
     return <uint32_t>(at - out)

@@ -163,7 +163,7 @@ cdef class Telling(Answering):
         cdef uint32_t written = 0
         cdef Result result = DECLINED
         self.rcode = -1
-        if read_question(waiter.packet, waiter.size, True, &q):
+        if read_question(waiter.packet, waiter.size, TRANSPORT_UDP, 0, &q):
             self.keepalive = 0
             if q.options_size:
                 self._prepare(&q, client)

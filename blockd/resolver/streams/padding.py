@@ -5,7 +5,6 @@ from __future__ import annotations
 from blockd.dns import types
 
 BLOCK = 128  # octets, RFC 8467 section 4.1: for questions
-PADDING_OPTION = 12  # RFC 7830 section 3
 _OPTION_HEAD = 4  # octets: code and length
 _ONE_QUESTION = b"\0\1\0\0\0\0\0\1"  # the counts of a question with OPT alone behind it
 
@@ -19,7 +18,7 @@ def padded(message: bytes) -> bytes:
     if at is None or _has_padding(message, at):
         return message
     size = -(len(message) + _OPTION_HEAD) % BLOCK
-    added = PADDING_OPTION.to_bytes(2) + size.to_bytes(2) + bytes(size)
+    added = types.PADDING_OPTION.to_bytes(2) + size.to_bytes(2) + bytes(size)
     options = len(message) - at + len(added)
     if len(message) + len(added) > types.MAX_TCP:
         return message
@@ -43,7 +42,7 @@ def _options_at(message: bytes) -> int | None:
 def _has_padding(message: bytes, at: int) -> bool:
     """Return whether the options from `at` on have padding; also if they are malformed, and are left alone."""
     while at + _OPTION_HEAD <= len(message):
-        if int.from_bytes(message[at : at + 2]) == PADDING_OPTION:
+        if int.from_bytes(message[at : at + 2]) == types.PADDING_OPTION:
             return True
         at += _OPTION_HEAD + int.from_bytes(message[at + 2 : at + 4])
     return at != len(message)

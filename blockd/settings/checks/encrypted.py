@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blockd.dns import types
 from blockd.names.prefix_table import PrefixTable
 from blockd.settings.model import Settings
+
+# Codes of EDNS options that have a meaning in questions, also those of blockd's own.
+MEANT = frozenset(
+    {
+        types.NSID_OPTION,
+        types.SUBNET_OPTION,
+        types.COOKIE_OPTION,
+        types.KEEPALIVE_OPTION,
+        types.PADDING_OPTION,
+        types.EDE_OPTION,
+        *range(types.FIRST_LOCAL_OPTION, types.OWN_OPTION + 1),
+    }
+)
 
 
 def encrypted_problems(settings: Settings) -> Iterator[str]:
@@ -13,6 +27,7 @@ def encrypted_problems(settings: Settings) -> Iterator[str]:
     yield from _certificates(settings)
     yield from _discovery(settings)
     yield from _front_ends(settings)
+    yield from _structured_errors(settings)
 
 
 def _certificates(settings: Settings) -> Iterator[str]:
@@ -42,6 +57,21 @@ def _discovery(settings: Settings) -> Iterator[str]:
     ):
         if found.name and getattr(found, key) is not None and not addresses:
             yield f"discovery.{key}: nothing listens for it; set `listen.{transport}`, or remove the key"
+
+
+def _structured_errors(settings: Settings) -> Iterator[str]:
+    structured = settings.structured_errors
+    if structured.client_option in MEANT:
+        yield (
+            f"structured_errors.client_option: {structured.client_option} is the code of an option that blockd reads "
+            "as something else; set the code that is assigned, or that your clients send"
+        )
+    if not settings.listen.dot and not settings.listen.doh:
+        for key in sorted(structured.model_fields_set):
+            yield (
+                f"structured_errors.{key}: only clients over encrypted transports are told; set `listen.dot` or "
+                "`listen.doh`, or remove the key"
+            )
 
 
 def _front_ends(settings: Settings) -> Iterator[str]:

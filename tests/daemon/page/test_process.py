@@ -12,8 +12,8 @@ import pytest
 
 from blockd.daemon.channel import Message
 from blockd.daemon.contexts import PageContext, SharedContext
+from blockd.daemon.followers import process as following
 from blockd.daemon.page.process import PageProcess
-from blockd.daemon.processes import following
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic, Transport
 from blockd.metrics.upstreams import UpstreamTable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
+from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
 from tests.docs.reference.markdown import document, table
 
@@ -27,6 +28,7 @@ def _series() -> str:
     seen.row(0).note(0, UpstreamFigures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * len(FAILURES)))
     sample = Sample(
         upstreams=UpstreamsSample(seen, ("upstream",), {"zone": 1}, ("upstream",)),
+        certificates={"chain.pem": CertificateSample(0.0, 0.0)},
         version="1",
         refused={"feed": False},
         feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},

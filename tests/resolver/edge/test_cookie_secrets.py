@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.resolver.edge.cookie_secrets import MAX_SECRETS, cookie_secrets, problems_of
+from blockd.resolver.edge.cookie_secrets import cookie_secrets, problems_of
+from blockd.resolver.edge.secret_file import MAX_SECRETS
 
 FIRST, SECOND = "0f" * 16, "A1" * 16
 

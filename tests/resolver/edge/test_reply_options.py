@@ -22,6 +22,7 @@ from blockd.resolver.edge.cookie_sizes import KNOWN, SECRET
 from blockd.resolver.edge.rate_limit import RateLimiter
 from blockd.resolver.edge.rates import SEED, RateLimits
 from blockd.resolver.edge.server_cookies import ServerCookies
+from blockd.settings.encrypted import MAX_SERVER_ID
 from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.upstream import UpstreamSimulator
 
@@ -30,7 +31,7 @@ SUBSCRIBER = "192.0.2.200"
 SERVED = (Network.from_text("127.0.0.0/8"), Network.from_text("192.0.2.0/24"), Network.from_text("2001:db8:1::/48"))
 COOKIES = ServerCookies([bytes(range(SECRET))])
 NOW = 1_800_000_000
-COOKIE, SUBNET, KEEPALIVE, PADDING = 10, 8, 11, 12
+NSID, COOKIE, SUBNET, KEEPALIVE, PADDING = 3, 10, 8, 11, 12
 IDLE = 10.0
 
 
@@ -39,9 +40,11 @@ def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
     return rig_with(tmp_path, upstream)
 
 
-def rig_with(folder: Path, upstream: UpstreamSimulator, limits: RateLimits | None = None) -> Rig:
+def rig_with(folder: Path, upstream: UpstreamSimulator, limits: RateLimits | None = None, **serving: Any) -> Rig:
     limiter = RateLimiter(limits, bytes(range(SEED))) if limits else None
-    rig = Rig(folder, upstream.upstream, serving={"networks": SERVED, "limiter": limiter, "cookies": COOKIES})
+    rig = Rig(
+        folder, upstream.upstream, serving={"networks": SERVED, "limiter": limiter, "cookies": COOKIES, **serving}
+    )
     rig.enforce([(order(contact="c" * 300), ["listed.example"]), (order("order-2", Action.REFUSED), ["no.example"])])
     rig.wall_clock.now = NOW
     return rig
@@ -138,6 +141,44 @@ def test_a_message_without_a_question_or_a_cookie_is_malformed(
     query = asking("x", *options)
     query.question = []
     assert ask(rig, query).rcode() == dns.rcode.FORMERR
+
+
+@pytest.mark.parametrize("transport", list(Transport)[:4])
+@pytest.mark.parametrize("name", ["listed.example", "no.example", "www.example", "absent.example"])
+def test_who_asks_is_told_which_server_answers(
+    tmp_path: Path, upstream: UpstreamSimulator, name: str, transport: Transport
+) -> None:
+    rig = rig_with(tmp_path, upstream, server_id=b"node-7")
+    assert content(ask(rig, asking(name, (NSID, b"")), transport=transport), NSID) == b"node-7"
+    assert content(ask(rig, asking(name, (NSID, b"ignored")), transport=transport), NSID) == b"node-7"
+    assert content(ask(rig, asking(name), transport=transport), NSID) is None
+    assert not ask(rig, asking(name, (NSID, b"")), STRANGER, transport).options
+
+
+def test_a_server_without_an_id_tells_none(rig: Rig) -> None:
+    assert content(ask(rig, asking("listed.example", (NSID, b""))), NSID) is None
+
+
+def test_the_longest_name_is_answered_in_512_octets_with_all_options(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    rig = rig_with(tmp_path, upstream, server_id=b"n" * MAX_SERVER_ID)
+    name = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 46, "listed.example"])
+    answer = ask(rig, asking(name, (COOKIE, CLIENT_COOKIE), (NSID, b""), payload=512))
+    assert answer.wire is not None
+    assert len(answer.wire) <= 512
+    assert answer.answer
+    assert not answer.flags & dns.flags.TC
+    assert content(answer, NSID) == b"n" * MAX_SERVER_ID
+
+
+def test_an_answer_that_is_limited_is_truncated_where_its_client_has_no_cookie(
+    tmp_path: Path, upstream: UpstreamSimulator
+) -> None:
+    rig = rig_with(tmp_path, upstream, RateLimits(1, 1, 1, slip=1), server_id=b"node-7")
+    answers = [ask(rig, asking("listed.example", (NSID, b""))) for _ in range(3)]
+    assert [bool(answer.flags & dns.flags.TC) for answer in answers] == [False, True, True]
+    assert {content(answer, NSID) for answer in answers} == {b"node-7"}
 
 
 def test_known_clients_have_no_limit(tmp_path: Path, upstream: UpstreamSimulator) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blockd.dns import types
 from blockd.resolver.streams import padded
-from blockd.resolver.streams.padding import BLOCK, PADDING_OPTION
+from blockd.resolver.streams.padding import BLOCK
 from tests.resolver.streams.servers import question
 
 
@@ -24,14 +25,14 @@ def test_a_question_gets_the_length_of_whole_blocks_and_stays_the_same_question(
     parsed, before = dns.message.from_wire(made), dns.message.from_wire(message)
     assert parsed.question == before.question
     assert (parsed.id, parsed.flags, parsed.payload) == (before.id, before.flags, before.payload)
-    assert [option.otype for option in parsed.options] == [PADDING_OPTION]
+    assert [option.otype for option in parsed.options] == [types.PADDING_OPTION]
 
 
 def test_options_that_are_there_stay() -> None:
     query = dns.message.make_query("example", "A", want_dnssec=True, payload=1232)
     query.use_edns(0, payload=1232, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"8 octets")])
     made = dns.message.from_wire(padded(query.to_wire()))
-    assert [option.otype for option in made.options] == [dns.edns.OptionType.COOKIE, PADDING_OPTION]
+    assert [option.otype for option in made.options] == [dns.edns.OptionType.COOKIE, types.PADDING_OPTION]
     assert len(padded(query.to_wire())) == BLOCK
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import BadClientHello
-from blockd.web.client_hello import MAX_HELLO, ClientHelloReader, server_name
+from blockd.tls.client_hello import MAX_HELLO, ClientHelloReader, server_name
 from tests.web.hellos import hello_stream, in_records
 
 

@@ -51,7 +51,7 @@ class FollowingProcess:
             self._channel.send({"enforcing": 0})
         elif not await self.enforce(self._wanted):  # before the first answer
             self._news.set()
-        listen(self._channel, self._hear, self._stop.set)
+        listen(self._channel, self.hear, self._stop.set)
         async with self.serving():
             following = asyncio.create_task(self.follow())
             following.add_done_callback(lambda _: self._stop.set())
@@ -65,7 +65,8 @@ class FollowingProcess:
         """Serve within a context."""
         raise NotImplementedError
 
-    def _hear(self, message: Message) -> None:
+    def hear(self, message: Message) -> None:
+        """Take a message of the supervisor."""
         if "enforce" in message:
             self.want(self._shared.state.taken(message))
 

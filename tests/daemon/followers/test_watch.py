@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from blockd.daemon.contexts import ProcessState
-from blockd.daemon.processes.followers import FOLLOWS, PAGE_WORDS, Followers, FollowerWatch
+from blockd.daemon.followers.watch import FOLLOWS, PAGE_WORDS, Followers, FollowerWatch
 from tests.daemon.parts import ManualTime
 
 

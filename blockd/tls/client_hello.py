@@ -1,4 +1,4 @@
-"""Parser for the first message of a TLS handshake, which reads only the server name. It does no input or output.
+"""Parser for the first message of a TLS handshake, which reads the server name and the protocols offered.
 
 Every length is checked against the octets present before it is used. With Encrypted Client Hello only the outer name
 is visible; a listed name cannot offer such a configuration, as its HTTPS records are answered with NODATA.
@@ -19,6 +19,7 @@ _HANDSHAKE_HEADER = 4
 _RECORD_START = bytes((22, 3))  # content type handshake, major version, RFC 8446 section 5.1
 _CLIENT_HELLO = 1  # handshake type, RFC 8446 section 4
 _SERVER_NAME = 0  # extension, RFC 6066 section 3
+_PROTOCOLS = 16  # extension, RFC 7301 section 3.1
 _HOST_NAME = 0  # name type, RFC 6066 section 3
 
 
@@ -88,6 +89,33 @@ def server_name(body: bytes) -> str | None:
     `body` is the message without its four-octet header (RFC 8446 section 4.1.2, RFC 6066 section 3). The name is
     ASCII and not checked further. Raises BadClientHello if the bytes violate the format.
     """
+    found = _extension(body, _SERVER_NAME)
+    return None if found is None else _host_name(found)
+
+
+def protocols(body: bytes) -> list[bytes] | None:
+    """Return the protocols that a ClientHello offers (RFC 7301 section 3.1); None if it offers none.
+
+    Raises BadClientHello if the bytes violate the format.
+    """
+    found = _extension(body, _PROTOCOLS)
+    if found is None:
+        return None
+    outer = _Cursor(found)
+    names = _Cursor(outer.vector(2))
+    if not outer.is_empty or names.is_empty:
+        raise BadClientHello("bytes after the protocols, or none of them")
+    offered = []
+    while not names.is_empty:
+        name = names.vector(1)
+        if not name:
+            raise BadClientHello("an empty protocol")
+        offered.append(name)
+    return offered
+
+
+def _extension(body: bytes, wanted: int) -> bytes | None:
+    """Return the content of one extension, None if it is not there."""
     hello = _Cursor(body)
     hello.skip(2 + 32)  # legacy version, random
     hello.vector(1)  # legacy session id
@@ -106,11 +134,11 @@ def server_name(body: bytes) -> str | None:
             raise BadClientHello("too many extensions")
         kind = extensions.number(2)
         content = extensions.vector(2)
-        if kind == _SERVER_NAME:
+        if kind == wanted:
             if found is not None:
-                raise BadClientHello("two server_name extensions")
+                raise BadClientHello("an extension that is there twice")
             found = content
-    return None if found is None else _host_name(found)
+    return found
 
 
 def _host_name(extension: bytes) -> str | None:

@@ -1,0 +1,56 @@
+"""Certificates and their keys as files: read together, and looked at for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from blockd.errors import BadCertificate, FileTooLarge, cause_of
+from blockd.files import read_file
+from blockd.settings.encrypted import Certificate
+from blockd.tls.choice import server_tls
+from blockd.tls.pair import CertificatePair, read_pair
+
+MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quantum signatures has some 60,000
+
+Stamp = tuple[object, ...]
+"""What differs once a file was written, replaced, or made readable."""
+
+
+def read_files(certificate: Certificate) -> CertificatePair:
+    """Return a pair that OpenSSL takes; raises BadCertificate with the sentence of what is wrong, without its end."""
+    chain, key = (_read(path, certificate) for path in (certificate.chain, certificate.key))
+    pair = read_pair(str(certificate.chain), chain, key)
+    server_tls([pair], ("dot",))
+    return pair
+
+
+def problems_of(certificates: Sequence[Certificate]) -> Iterator[str]:
+    """Yield a sentence for each certificate that cannot be used, with its place in the config."""
+    for number, certificate in enumerate(certificates):
+        try:
+            read_files(certificate)
+        except BadCertificate as error:
+            yield f"certificates[{number}]: {error}; name a chain and its key, both in PEM, that this process may read"
+
+
+def stamp_of(certificate: Certificate) -> Stamp:
+    """Return what differs once one of the two files has changed; links are followed."""
+    return tuple(map(_stamp, (certificate.chain, certificate.key)))
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return (error.errno,)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _read(path: Path, certificate: Certificate) -> bytes:
+    try:
+        return read_file(path, MAX_FILE)
+    except FileTooLarge as error:
+        raise BadCertificate(str(certificate.chain), f"{path} is larger than {MAX_FILE} octets") from error
+    except OSError as error:
+        raise BadCertificate(str(certificate.chain), f"{path} cannot be read: {cause_of(error)}") from error

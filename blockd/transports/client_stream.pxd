@@ -1,0 +1,58 @@
+# The types with which client_stream.py is compiled.
+
+cimport cython
+
+from blockd.transports.stream_sockets cimport StreamSocket
+
+
+cdef class ClientStream(StreamSocket):
+    cdef readonly object server
+    cdef readonly str host
+    cdef readonly bint has_ended
+    cdef set _waiting
+    cdef double _idle
+    cdef readonly double _deadline
+    cdef bint _half_closed
+    cdef readonly object _tls
+    cdef bint _has_sealed
+    cdef readonly bint _is_half_open
+    cdef readonly bint _is_unread
+    cdef str _newcomer_from
+    cdef bint _has_turn
+
+    cpdef bint is_plain(self, octets) except -1
+    cpdef secured(self, str alpn)
+    cpdef bint arrived(self, octets) except -1
+    cpdef bint has_work(self) except -1
+    cpdef bytes handle(self, has_time)
+    cpdef forget(self)
+
+    cpdef ask(self, bytes message, str host, deliver)
+    cpdef reply(self, octets)
+    cpdef bint is_held(self) except -1
+    cpdef ask_for_turn(self)
+    cpdef abort(self)
+    cpdef end(self)
+
+    cpdef closed(self)
+    cpdef bint wants_more(self) except -1
+    cpdef received(self, octets)
+    cpdef received_all(self)
+    cpdef left_unread(self)
+    cpdef taken(self)
+    cpdef str newcomer_from(self)
+
+    @cython.locals(answers=bytes)
+    cpdef bint work(self, has_time) except -1
+
+    @cython.locals(now=double)
+    cpdef tire(self)
+
+    @cython.locals(octets=bytes)
+    cdef _decrypt(self, tls)
+
+    cdef _end_half_open(self, event)
+    cdef _send_sealed(self)
+    cdef _end_if_owed_nothing(self)
+    cdef _touch(self)
+    cdef _restart_idle_time(self)
