@@ -136,8 +136,10 @@ class Writer:
 
 
 def reason_of(status: int) -> str:
-    """Return the reason phrase of a status."""
-    return _REASONS.get(status) or HTTPStatus(status).phrase
+    """Return the reason phrase of a status; empty for one that nobody has registered."""
+    if status in _REASONS:
+        return _REASONS[status]
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
 def link_of(site: Site) -> str:

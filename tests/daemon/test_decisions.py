@@ -129,6 +129,12 @@ def test_status_tells_where_it_listens_and_which_version_decides(daemon: Decidin
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o660
 
 
+def test_a_check_beside_a_running_daemon_finds_its_socket_and_leaves_it(daemon: Deciding) -> None:
+    done = daemon.run_verb("check")
+    assert "decide.sock" not in done.stdout + done.stderr
+    assert daemon.decide_locally("free.example")[0] == 204
+
+
 def test_the_squid_helper_answers_by_the_daemon_and_finds_it_by_the_config(daemon: Deciding) -> None:
     asked = ("0 127.0.11.1 adult.example -", "1 127.0.0.1 adult.example -", "2 - law.example", "3 - free.example")
     lines = "\n".join((*asked, "4 - a%20b", "x", ""))

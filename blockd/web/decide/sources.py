@@ -6,6 +6,7 @@ else, but for `/decide`, which judges all that are there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,7 @@ MAX_PARAMETERS = 64  # `&` in a client's URL that a recipe passes on unescaped b
 ALLOWED = 204
 ENVOY_ALLOWED = 200  # the one status by which ext_authz lets a request pass
 
+_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _ENVOY = b"/decide/envoy"
 
 Parameters = dict[bytes, list[bytes]]
@@ -49,7 +51,8 @@ class BadQuestion(Exception):
 
 def asked_by(request: ProxyRequest) -> ProxyQuestion:
     """Return what a request asks; raises BadQuestion."""
-    path, _, query = request.target.partition(b"?")
+    absolute = _ABSOLUTE.match(request.target)  # RFC 9112 section 3.2.2
+    path, _, query = request.target[absolute.end() if absolute else 0 :].partition(b"?")
     if path == _ENVOY or path.startswith(_ENVOY + b"/"):
         return ProxyQuestion(_read(_by_host, request, {}), ENVOY_ALLOWED)  # the rest of it is the client's
     source = _SOURCES.get(path)

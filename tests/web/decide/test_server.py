@@ -176,6 +176,8 @@ def test_a_parameter_sets_the_status_that_nginx_hands_on(listed: Server) -> None
         client = await Client.of(listed)
         status, fields, _ = await client.ask("/decide/url?host=blocked.example&status=403&counts=no")
         assert (status, fields["blockd-status"]) == (403, "451")
+        for asked in (401, 451, 499):
+            assert (await client.ask(f"/decide/url?host=blocked.example&status={asked}&counts=no"))[0] == asked
         assert (await client.ask("/decide/url?host=free.example&status=403"))[0] == 204
 
     listed.run(check)

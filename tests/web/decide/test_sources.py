@@ -39,6 +39,7 @@ def status_of(target: bytes, fields: dict[bytes, list[bytes]] | None = None) -> 
         (b"/decide/url?host=by-url.example", ["by-url.example"]),
         (b"/decide/url?url=http%3A%2F%2Fby-url.example%2Fpath", ["by-url.example"]),
         (b"/decide/url?url=http://by-url.example/path?x=1", ["by-url.example"]),
+        (b"http://other.example/decide/url?host=by-url.example", ["by-url.example"]),
         (b"/decide/forwarded?host=other.example", ["by-forwarded.example"]),
         (b"/decide/original?host=other.example", ["by-original.example"]),
         (b"/decide/envoy/path?host=other.example&status=404", ["by-host.example"]),
