@@ -2,7 +2,7 @@
 
 FROM python:3.12-slim AS build
 # What builds the engine; without it blockd would run in plain Python.
-RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml requirements.lock README.md LICENSE CHANGELOG.md ./
 COPY packaging packaging

@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test twin lint format reference docs numbers bench bench-hostile bench-mirrors soak fuzz wheel release lock clean
+.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -87,9 +87,14 @@ docs: $(VENV)/documented ## the manual as a site in build/site; a page outside o
 numbers: $(VENV)/tested ## make the numbers that Cython shares with Python anew from the modules in Python
 	$(BIN)/python -m tests.shared_numbers
 
-# More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json"
+# More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json", and
+# BENCH_STREAMS for what is measured over connections
 bench: $(VENV)/tested ## compare blockd and the servers that it would replace, on this machine
 	@$(BIN)/python -m tests.bench $(BENCH)
+	@$(BIN)/python -m tests.bench.streams $(BENCH_STREAMS)
+
+bench-streams: $(VENV)/tested ## compare blockd and its peers over TCP, TLS and HTTPS alone
+	@$(BIN)/python -m tests.bench.streams $(BENCH_STREAMS)
 
 bench-hostile: $(VENV)/tested ## compare how blockd, Unbound and BIND bear upstreams that fail
 	@$(BIN)/python -m tests.bench.hostile $(BENCH)

@@ -19,6 +19,7 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
 from blockd.metrics.certificates import CertificateSample
 from blockd.metrics.upstreams import FAILURES, UpstreamFigures, UpstreamsSample, UpstreamTable
+from blockd.tls import pair
 from tests.places import ROOT
 
 RULES = ROOT / "config" / "alerts.yml"
@@ -88,6 +89,6 @@ def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
     assert rules()["BlockdFeedStale"]["for"] == f"{alarms.FIRST_LOOK / 60:.0f}m"
     assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdFeedExpiresSoon"]["expr"]
     assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdAuthorityExpiresSoon"]["expr"]
-    soon = f"/ {certificate_alarms.SOON_SHARE}, {certificate_alarms.EXPIRES_SOON:.0f})"
+    soon = f"/ {pair.SOON_SHARE}, {pair.EXPIRES_SOON:.0f})"
     assert soon in rules()["BlockdCertificateExpiresSoon"]["expr"]
     assert f"offset {alarms.UNCHANGED / 86400:.0f}d" in rules()["BlockdRulesetUnchanged"]["expr"]

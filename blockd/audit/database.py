@@ -52,6 +52,11 @@ STATE_OF = (
     "AND feed = ? AND kind = 'order' "
     f"AND time <= ? AND {_ROLE} = ? ORDER BY number DESC LIMIT 1"
 )
+TURNS_OF = (
+    "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' "  # noqa: S608 - our own words
+    f"AND feed = ? AND kind = 'order' AND {_ROLE} = ? "
+    "AND json_extract(CAST(octets AS TEXT), '$.body.since') = time ORDER BY number DESC LIMIT ?"
+)
 LAST_STATES = (
     "SELECT octets FROM records WHERE number IN "  # noqa: S608 - our own words
     f"(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed, {_ROLE})"
@@ -222,6 +227,11 @@ class Database:
         """Return the newest record of an order's state, at or before a time."""
         row = self._connection.execute(STATE_OF, (order.id, order.feed, moment_text(until), order.role)).fetchone()
         return parse_record(row[0]) if row else None
+
+    def turns_of(self, order: OrderKey, count: int) -> list[Record]:
+        """Return the newest `count` records in which an order came into another state, the oldest first."""
+        rows = self._connection.execute(TURNS_OF, (order.id, order.feed, order.role, count))
+        return [parse_record(octets) for (octets,) in rows][::-1]
 
     def orders(self, identifier: str) -> list[OrderKey]:
         """Return the keys of all orders and overrides with an id, in ascending order."""

@@ -85,6 +85,18 @@ def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
     return digests
 
 
+def named_otherwise(manifest: str, fetch: Fetch) -> set[str]:
+    """Return the orders' documents that a manifest names itself, since they are not as the newest metadata list them.
+
+    Raises AuditError.
+    """
+    try:
+        names = [name.removeprefix(_EXCEPT) for name in dict(json.loads(_there(fetch, manifest, "its manifest")))]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise AuditError(f"the list of its evidence cannot be read: {error}.") from error
+    return {name for name in names if name.startswith(ORDERS)}
+
+
 def manifest_of(files: Mapping[str, bytes]) -> bytes:
     """Return the manifest of a content's evidence, in canonical form."""
     digests = {name: hashlib.sha256(octets).hexdigest() for name, octets in files.items()}

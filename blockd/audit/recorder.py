@@ -49,6 +49,11 @@ class AuditRecorder:
         self._refusals = Refusals()
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
+        self._changed: Callable[[], None] = lambda: None
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever orders, their states or their evidence are recorded."""
+        self._changed = changed
 
     def begin(
         self, *, engine: str, config: str, workers: int, restarted: bool, groups: Sequence[ClientGroup] = ()
@@ -139,6 +144,7 @@ class AuditRecorder:
             body["orders_not_recorded"] = len(transitions) - MAX_TURNS
         self.log.write("enforced", body, evidence, at)
         self._turned(transitions, enforced.version, at)
+        self._changed()
         if before is not None:
             for name, fetched in taken.items():
                 if name in self._lists and fetched.source_time is not None:
@@ -149,6 +155,7 @@ class AuditRecorder:
         catalogue = enforced.ruleset.catalogue
         transitions = turns_of_dates(catalogue, before, enforced.states.states, self._known, at)
         self._turned(transitions, enforced.version, at)
+        self._changed()
 
     def confirmed(self, feed: str, fetched: Fetched) -> None:
         """Keep evidence for content that is already enforced, unless it is kept already."""
@@ -158,6 +165,7 @@ class AuditRecorder:
             evidence = self._prove(feed, fetched, at)
             proof = self._proofs[feed, fetched.digest]
             self.log.write("evidence", {"feed": feed, "digest": fetched.digest, "proof": proof}, evidence, at)
+            self._changed()
 
     def taken_back(self, version: int, why: str) -> None:
         """Record that a version is not enforced."""
@@ -238,6 +246,15 @@ class AuditRecorder:
             for part in record.body["feeds"] if record.kind == "enforced" else [record.body]:
                 if part["proof"]:
                     self._proofs[part.get("name") or part["feed"], part["digest"]] = part["proof"]
+
+    def roots_of(self, feed: str) -> list[bytes]:
+        """Return the root of trust that the config has for a feed; none if it has none, or it cannot be read."""
+        root = _read(self._roots[feed]) if feed in self._roots else b""
+        return [root] if root else []
+
+    def proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
+        """Return what the log says of the evidence of a content: its manifest, and when it was taken."""
+        return self._proofs.get((feed, digest))
 
     def _proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
         """Return the evidence of a content, and mark it as used most recently."""

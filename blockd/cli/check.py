@@ -23,13 +23,15 @@ from blockd.doctor.finding import Finding, Grade
 from blockd.doctor.forwarding import findings_of
 from blockd.doctor.machine import Machine
 from blockd.doctor.upstream_question import questions_of
-from blockd.errors import RulesetError
+from blockd.errors import BadCertificate, RulesetError
 from blockd.orders import State, state_at
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings, load
 from blockd.settings.groups import GroupSummary, summaries
+from blockd.tls.announced import gap_sentences
+from blockd.tls.files import read_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
         resolution,
         [] if args.elsewhere else _asked(settings, resolution),
         summaries(settings.groups, [feed.name for feed in settings.feeds]),
-        list(exempt_from_law(settings)),
+        [*exempt_from_law(settings), *_of_certificates(settings)],
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE
@@ -161,6 +163,15 @@ def _asked(settings: Settings, resolution: Resolution) -> list[Finding]:
     """Ask every upstream, as the doctor does."""
     questions, timeout = questions_of(resolution), settings.upstream.timeout
     return list(findings_of(questions, Machine().ask(questions, timeout), timeout))
+
+
+def _of_certificates(settings: Settings) -> Iterator[str]:
+    """Say what the certificates lack for what is announced, if they can be read here."""
+    try:
+        pairs = [read_files(certificate) for certificate in settings.certificates]
+    except BadCertificate:
+        return  # a start is refused for that, which is told
+    yield from gap_sentences(settings, pairs)
 
 
 def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:

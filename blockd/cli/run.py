@@ -12,7 +12,7 @@ from blockd.settings import load
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP fetches every feed now."""
     settings = load(args.config)
-    from blockd.daemon.log_lines import LineFormatter
+    from blockd.daemon.report.log_lines import LineFormatter
     from blockd.daemon.supervisor import Supervisor
 
     logging.raiseExceptions = False  # a message that cannot be written is lost

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.state_dir import StateDir
@@ -19,7 +20,7 @@ from blockd.resolver.machine.loop_token import LoopToken
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
 from blockd.settings import Settings
-from blockd.tls import CertificatePair, TicketKeys
+from blockd.tls import TicketKeys
 from blockd.tls.ticket_secrets import ticket_keys
 from blockd.transports.binding import Sockets
 
@@ -49,7 +50,7 @@ class WorkerContext:
     engine: str  # which one runs, from `blockd.resolver.engine_name`
     resolution: Resolution
     version: int | None  # to enforce from the first answer on
-    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
+    certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class PageContext:
 
     shared: SharedContext
     version: int | None  # to enforce from the first answer on
-    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
+    certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class ControlContext:
     followers: Mapping[str, ProcessState] = field(default_factory=dict, kw_only=True)  # those that run, by their kinds
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
-    certificates: tuple[CertificatePair, ...] = ()  # those in use, in the order of the config
+    certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
     damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
     unverified: Mapping[int, str] = field(default_factory=dict)  # why it is not known whether these are right
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind

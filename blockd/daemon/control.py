@@ -32,6 +32,7 @@ from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
+from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.background import end, forget_traffic
@@ -115,7 +116,7 @@ class ControlProcess:
             context.followers, timing.monotonic, has_page=shared.sockets.has_page, decides=bool(shared.sockets.decide)
         )
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
-        self._certificates = CertificateWatch(settings.certificates, context.certificates, channel, timing)
+        self._certificates = CertificateWatch.of(settings, context.certificates.pairs(), channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._upstreams.follow(self._feeds)
@@ -134,10 +135,8 @@ class ControlProcess:
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
         compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
-        watch = SupervisorWatch(context.supervisor)
-        self._damage = Damage(
-            state, self._switcher, channel, timing, context.damaged, watch, self._updater, context.unverified
-        )
+        watched = SupervisorWatch(context.supervisor), self._updater, context.unverified
+        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, *watched)
         self._damage.note_restarts(context.restarts)
         self._upstreams.listen(self._stand_on)
         self._overrides = OverrideService(
@@ -148,6 +147,7 @@ class ControlProcess:
         self._releases = ReleaseService(state.folder, self._gate, self._recorder, self._updater, timing.clock, trouble)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests, settings.groups)
         self._statements = StatementService(settings.operator.name, sources, timing)
+        self._dossiers = DossierService(settings, state, self._recorder, lambda: self._enforced, timing)
         self._held = HeldBack(state.versions)
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._closings = AdminClosings(timing.monotonic)
@@ -203,7 +203,8 @@ class ControlProcess:
             stating = self._statements.state_forever(self._settings.audit.statement)
             needed = [self._order_clock.run(), self._upstreams.run(), self._damage.run()]
             needed += [] if self._is_blind else [self._updater.run()]
-            tasks = [asyncio.create_task(work) for work in (*needed, forgetting, stating, self._certificates.run())]
+            others = forgetting, stating, self._certificates.run(), self._dossiers.run()
+            tasks = [asyncio.create_task(work) for work in (*needed, *others)]
             if self._context.announce:
                 shown = self._context, self._feeds, self._updater, self._switcher, self._timing, self.readiness
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))

@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from blockd.daemon.certificates import handed as certificates
 from blockd.daemon.processes.folder_lock import is_held
 from blockd.daemon.processes.writability import bears_read_only, first_unwritable, may_write
 from blockd.daemon.rights.account import Account, acting_as, user_name
@@ -16,7 +17,6 @@ from blockd.daemon.rights.state_folder import foreign, of_others, root_prepares
 from blockd.feeds.budget import octets_text
 from blockd.resolver.edge.cookie_secrets import problems_of
 from blockd.settings import Settings
-from blockd.tls import files as certificate_files
 from blockd.tls import ticket_secrets
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
@@ -48,7 +48,7 @@ def lacking(settings: Settings) -> list[str]:
     secrets = settings.clients.cookie_secrets
     of_cookies = () if secrets is None else problems_of(secrets)
     of_tls = [*ticket_secrets.problems_of(settings.tls.ticket_secrets)]
-    of_tls += certificate_files.problems_of(settings.certificates)
+    of_tls += certificates.problems_of(settings.certificates)
     return [*found, *_sockets(settings, account), *of_cookies, *of_tls]
 
 

@@ -4,6 +4,7 @@ lock                 held while a blockd runs on this folder
 compiling/           a ruleset while it is made, by a child that may write nothing else
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
+incidents/           what everybody may know of orders (`blockd.daemon.page.dossier_files`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
@@ -81,6 +82,7 @@ class StateDir:
         self._groups = groups
         self.versions = Versions(folder / "rulesets")
         self.compiling = folder / "compiling"
+        self.incidents = folder / "incidents"
         self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
             self.make_folders()
@@ -91,7 +93,8 @@ class StateDir:
     def make_folders(self, feeds: Iterable[str] = ()) -> list[Path]:
         """Make the folder and those in it that are missing, of these feeds too; return which were. Raises OSError."""
         missing = [self.folder] if make(self.folder) else []
-        parts = (self.versions.folder, self.folder / "feeds", self.compiling, *map(self.feed_folder, feeds))
+        own = (self.versions.folder, self.folder / "feeds", self.compiling, self.incidents)
+        parts = (*own, *map(self.feed_folder, feeds))
         return [*missing, *(part for part in parts if make_in_place(part))]
 
     def restore_folders(self, feeds: Iterable[str]) -> list[Path]:

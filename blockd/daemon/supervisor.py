@@ -12,9 +12,11 @@ import os
 import secrets
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
-from blockd.daemon.certificates.relay import pass_on
+from blockd.daemon.certificates.handed import HandedCertificates
+from blockd.daemon.certificates.relay import HOLDERS, pass_on
 from blockd.daemon.channel import Message, discard
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import SharedContext
@@ -57,7 +59,6 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
 from blockd.settings.groups import ClientGroups
-from blockd.tls.files import read_files
 from blockd.tls.ticket_secrets import ticket_keys
 from blockd.transports import descriptors
 from blockd.transports.binding import Sockets, bind
@@ -88,7 +89,7 @@ class Supervisor:
         self._gate = SharedGate(settings.gate, settings.feeds, account)
         of_cookies = cookie_secrets(settings.clients.cookie_secrets, os.urandom)
         tickets = ticket_keys(settings.tls.ticket_secrets, os.urandom)
-        certificates = tuple(map(read_files, settings.certificates))
+        self._certificates = HandedCertificates.checked(settings.certificates, str(config))
         if account is not None:
             for code in (PAGE_CODE, DECIDE_CODE, CONTROL_CODE):
                 importlib.import_module(code)  # now, as that user may not be able to read it
@@ -111,9 +112,9 @@ class Supervisor:
             UpstreamTable(settings.workers), SelfTestKey.make(os.urandom), LoopToken.make(os.urandom), of_cookies,
             tickets,
         )  # fmt: skip
-        self._jobs = Jobs(shared, config, running, self._gate, engine, resolution, certificates)
+        self._jobs = Jobs(shared, config, running, self._gate, engine, resolution, self._certificates)
         self._reaper = Reaper()
-        self._nursery = Nursery(self._reaper, self._state.forget_writing)  # of the control process
+        self._nursery = Nursery(self._reaper, self._forget_in_nursery)  # of the control process
         self._family = Family(self._reaper)
         self._restarts = Restarts()
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
@@ -208,7 +209,8 @@ class Supervisor:
         try:
             nursery = self._nursery.open() if role == CONTROL else None
             job = self._jobs.of(role, self._family, nursery, self._check, self._restarts.totals)
-            child = self._family.fork(role, job, self._forget_all if role.enforces else self._forget)
+            forget = self._forget_all if role.enforces else self._forget
+            child = self._family.fork(role, job, partial(forget, keys=role.kind not in HOLDERS))
         except OSError as error:
             self._restarts.later(role, time.monotonic(), error)
             return
@@ -217,15 +219,22 @@ class Supervisor:
         if child.role == CONTROL and self._is_refresh_due:
             self._refresh()
 
-    def _forget(self) -> None:
-        """In a child, close what only the supervisor needs."""
+    def _forget(self, *, keys: bool = True) -> None:
+        """In a child, close what only the supervisor needs, and the `keys` of certificates."""
+        if keys:
+            self._certificates.close()
         self._nursery.forget()
         if self._signals is not None:
             self._signals.close()
 
-    def _forget_all(self) -> None:
+    def _forget_in_nursery(self) -> None:
+        """In a child of the control process, give up what it must not write, and the keys."""
+        self._state.forget_writing()
+        self._certificates.close()
+
+    def _forget_all(self, *, keys: bool) -> None:
         """In a child that only reads the order states, give up what it could write them by, too."""
-        self._forget()
+        self._forget(keys=keys)
         self._jobs.pulse.close()
         self._state.forget_writing()
 

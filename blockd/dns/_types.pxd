@@ -17,6 +17,7 @@ cdef enum:
     NSEC3 = 50
     SVCB = 64
     HTTPS = 65
+    RESINFO = 261
     FIRST_META = 128
     TSIG = 250
     IXFR = 251
@@ -67,8 +68,11 @@ cdef enum:
     EDE_NO_REACHABLE_AUTHORITY = 22
     EDE_NETWORK_ERROR = 23
     EDE_INVALID_TYPE = 30
+    SVCB_ALPN = 1
+    SVCB_PORT = 3
     SVCB_IPV4HINT = 4
     SVCB_IPV6HINT = 6
+    SVCB_DOHPATH = 7
     HEADER_SIZE = 12
     POINTER = 192
     MAX_TTL = 2147483647

@@ -22,6 +22,7 @@ NSEC = 47
 NSEC3 = 50
 SVCB = 64
 HTTPS = 65
+RESINFO = 261  # RFC 9606 section 8.1
 FIRST_META = 128  # types of messages and questions, RFC 6895 section 3.1: 128 to 255, of which few have a meaning
 TSIG = 250
 IXFR = 251
@@ -85,9 +86,12 @@ EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
 EDE_INVALID_TYPE = 30  # RFC 9824 section 3.5
 
-# Hints of SVCB and HTTPS records, RFC 9460 section 14.3.2
+# Parameters of SVCB and HTTPS records, RFC 9460 section 14.3.2, RFC 9461 section 5
+SVCB_ALPN = 1
+SVCB_PORT = 3
 SVCB_IPV4HINT = 4
 SVCB_IPV6HINT = 6
+SVCB_DOHPATH = 7
 
 HEADER_SIZE = 12
 POINTER = 0xC0  # the top bits of a length octet that make it the first of a pointer, RFC 1035 section 4.1.4

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from blockd.doctor import forwarding, listening, lists, running, service, software, system
+from blockd.doctor import encrypted, forwarding, listening, lists, running, service, software, system
 from blockd.doctor.finding import Context, Finding, warning
 from blockd.errors import BlockdError
 
@@ -29,6 +29,9 @@ CHECKS: dict[str, Check] = {
     "listening": listening.bound,
     "upstream loops": forwarding.upstream_loops,
     "upstreams": forwarding.upstreams,
+    "certificates": encrypted.certificates,
+    "handshakes": encrypted.handshakes,
+    "discovery": encrypted.discovery,
     "clients": service.clients,
     "admin port": service.admin_port,
     "sinkhole": service.sinkhole,

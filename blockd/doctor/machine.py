@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.dns import types
+from blockd.doctor import handshake
+from blockd.doctor.announced_services import services_at
 from blockd.doctor.exchange import ask, is_answer
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.errors import BadMessage, UpstreamFailure
+from blockd.names import Network
 from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.forwarding.questions import is_error_alone
@@ -31,7 +34,9 @@ from blockd.resolver.machine.system import System
 from blockd.resolver.reading.refusals import refusal_text
 from blockd.resolver.response import parse
 from blockd.resolver.streams import ask_over_stream, socket_address
-from blockd.settings import SocketAddress, Upstream
+from blockd.settings import Certificate, SocketAddress, Upstream
+from blockd.tls import CertificatePair
+from blockd.tls.files import read_files
 from blockd.transports import binding as sockets
 
 MARGIN = 1.0  # seconds longer than blockd would wait for an upstream's answer; all are asked at once
@@ -171,6 +176,24 @@ class Machine(System):
         except (OSError, ValueError):
             return None
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
+
+    def pair(self, certificate: Certificate) -> CertificatePair:
+        """Return a certificate of the config with its key; raises BadCertificate."""
+        return read_files(certificate)
+
+    def why_not_trusted(self, pair: CertificatePair, name: str) -> str:
+        """Return why a client with this machine's authorities refuses a chain as that of `name`, else an empty text."""
+        return handshake.why_not_trusted(pair, name)
+
+    def shake_hands(
+        self, address: SocketAddress, alpn: Sequence[str], name: str, fronts: Sequence[Network]
+    ) -> handshake.Handshake:
+        """Agree on TLS with a listener of this machine, as `handshake.shake_hands` does."""
+        return handshake.shake_hands(address, alpn, name, fronts)
+
+    def services_at(self, address: SocketAddress, owner: str) -> frozenset[bytes]:
+        """Return the SVCB records that a server of this machine has for a name, as `announced_services` does."""
+        return services_at(address, owner)
 
     def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
         """Ask upstreams, all at the same time, and wait a little longer than `timeout` seconds for their answers."""

@@ -7,6 +7,7 @@ cdef enum:
     TRANSPORT_DOH = 3
     TRANSPORT_HTTP = 4
     TRANSPORT_TLS = 5
+    TRANSPORT_PUBLIC = 6
     DEPTH = 4
     WIDTH = 65536
     MAX_SUFFIXES = 16

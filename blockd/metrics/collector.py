@@ -49,12 +49,13 @@ RCODE_NAMES = {
 _SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
 _STREAMS = (Transport.TCP, Transport.DOT, Transport.DOH)
 _ENCRYPTED = (Transport.DOT, Transport.DOH)
+_HANDSHAKES = (*_ENCRYPTED, Transport.PUBLIC)
 # The transports on which each can happen.
 _EVENTS_OF = {
-    StreamEvent.CONNECTION: _STREAMS,
-    StreamEvent.HANDSHAKE: _ENCRYPTED,
-    StreamEvent.HANDSHAKE_FAILED: _ENCRYPTED,
-    StreamEvent.RESUMED: _ENCRYPTED,
+    StreamEvent.CONNECTION: (*_STREAMS, Transport.PUBLIC),
+    StreamEvent.HANDSHAKE: _HANDSHAKES,
+    StreamEvent.HANDSHAKE_FAILED: _HANDSHAKES,
+    StreamEvent.RESUMED: _HANDSHAKES,
     StreamEvent.STREAM: (Transport.DOH,),
     StreamEvent.RESET: (Transport.DOH,),
     StreamEvent.FLOOD: _ENCRYPTED,
@@ -143,7 +144,9 @@ class Collector(PrometheusCollector):
             "those that waited and were answered 503.",
             labels=["transport", "reason"],
         )
-        for transport in (Transport.TCP, Transport.DOT, Transport.DOH, Transport.HTTP, Transport.TLS):
+        for transport in Transport:
+            if transport is Transport.UDP:
+                continue
             for why, count in zip(Closing, self._counters.connections_closed(transport), strict=True):
                 closed.add_metric([transport.name.lower(), why.name.lower()], count)
         for place, count in enumerate(sample.admin_closed):
@@ -159,7 +162,7 @@ class Collector(PrometheusCollector):
             "PROXY protocol headers missing, wrong, or from others than front ends (proxy_refused).",
             labels=["transport", "event"],
         )
-        for transport in (Transport.UDP, Transport.TCP, Transport.DOT, Transport.DOH):
+        for transport in Transport:
             for event, count in zip(StreamEvent, self._counters.stream_events(transport), strict=True):
                 if transport in _EVENTS_OF[event]:
                     events.add_metric([transport.name.lower(), event.name.lower()], count)
@@ -190,7 +193,8 @@ class Collector(PrometheusCollector):
         local = CounterMetricFamily(
             "blockd_local_answers",
             "Answers for which no upstream was needed: from zones and names of the config (own), for names that are "
-            "never asked of upstreams (default), for the canaries of browsers and devices (canary).",
+            "never asked of upstreams (default), for the canaries of browsers and devices (canary), about the "
+            "resolver's own encrypted transports (discovery).",
             labels=["zone"],
         )
         for kind, count in zip(LOCAL_KINDS, self._counters.local(), strict=True):

@@ -17,7 +17,7 @@ UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
 OTHERS = ("page", "decide")  # the processes beside the workers that have a row
-LOCAL_KINDS = ("own", "default", "canary")  # where an answer came from that no upstream was asked for
+LOCAL_KINDS = ("own", "default", "canary", "discovery")  # where an answer came from that no upstream was asked for
 LIMITED_KINDS = ("response", "error", "stranger")  # what the rate limit counts
 LIMITED_DONE = ("dropped", "truncated", "badcookie")  # what it does with an answer
 
@@ -31,6 +31,7 @@ class Transport(IntEnum):
     DOH = 3
     HTTP = 4  # a request at the sinkhole
     TLS = 5  # a handshake at the sinkhole
+    PUBLIC = 6  # a request at the page about orders
 
 
 class Closing(IntEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blockd.dns import types
 from blockd.metrics import TrafficRow
 from blockd.resolver.answers import answer, error
+from blockd.resolver.edge.server_identity import asks_for_server, server_answer
 from blockd.resolver.options import Service
 from blockd.resolver.query import type_rcode
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -18,6 +19,7 @@ class Admission:
         """`traffic` samples the questions that are admitted."""
         self._selftest = service.selftest
         self._own = service.own
+        self._server_id = service.server_id
         self._traffic = traffic
 
     def check_edns(self, context: QueryContext) -> bytes | Outcome:
@@ -46,6 +48,8 @@ class Admission:
             return error(query, rcode, types.EDE_INVALID_TYPE)
         if context.is_selftest and selftest is not None and asks_for_identity(query):
             return identity_answer(query, selftest.worker)
+        if self._server_id and asks_for_server(query):
+            return server_answer(query, self._server_id)
         if query.qclass != types.CLASS_IN or rcode == types.REFUSED:
             return error(query, types.REFUSED)
         if self._traffic is not None and not context.is_selftest:

@@ -43,7 +43,7 @@ class Service:
     `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
     of `front_ends`, which lie in `networks`, asks for many clients. Over encrypted transports, clients that send an
     empty EDNS option with the code `client_option` are told of blocks in structured errors; 0 if no code is known.
-    `server_id` is told to clients that ask which server answers (NSID), empty to nobody.
+    `server_id` is told to clients that ask which server answers (NSID, id.server), empty to nobody.
     """
 
     networks: tuple[Network, ...]

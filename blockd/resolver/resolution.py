@@ -10,6 +10,7 @@ from pathlib import Path
 
 from blockd.resolver.forwarding.upstream_groups import ALL_NAMES, Group, Groups, LeftOut, groups_of, left_out_of
 from blockd.resolver.local.defaults import DefaultState, default_states, text_of
+from blockd.resolver.local.discovery import Designation
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.local.zone import ZoneKind
 from blockd.resolver.machine.observation import Observation, configured_upstreams
@@ -43,6 +44,7 @@ class Resolution:
     left_out: tuple[LeftOut, ...] = ()  # upstreams that lead back to blockd itself
     observation: Observation = field(default_factory=Observation)
     follows_system: bool = False  # whether the config names `system`
+    designation: Designation | None = None  # of its own encrypted transports; None if clients are told of none
 
     @classmethod
     def of(cls, settings: Settings, resolv_conf: Path | None = None) -> Resolution:
@@ -64,6 +66,7 @@ class Resolution:
             left_out_of(settings, observation),
             observation,
             SYSTEM_UPSTREAM in configured_upstreams(settings),
+            Designation.of(settings),
         )
 
     @property
@@ -95,6 +98,7 @@ class Resolution:
             "zones": [{"zone": zone, "records": count} for zone, count in self.zones],
             "names": self.names,
             "canaries": any(zone.kind is ZoneKind.CANARY for zone in self.local.zones),
+            "discovery": None if self.designation is None else self.designation.to_json(),
             "defaults": [
                 {"zone": state.zone.name, "source": state.zone.source, "on": state.is_on, "why": state.why or None}
                 for state in self.defaults

@@ -51,6 +51,7 @@ class Resolver:
         self._notify = service.notify
         self._forwarder: Forwarder | NativeForwarder
         self._waiting = Waiting()
+        self.tells_clients_apart = False  # clients may get different answers to the same question
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -84,6 +85,7 @@ class Resolver:
         answers = BlockAnswers(self._sinkhole, enforced.version)
         self.engine.enforce(enforced, answers)  # first: it lets go of the files that the pipeline then closes
         self.pipeline.enforce(enforced, answers, self.engine.judge(enforced))
+        self.tells_clients_apart = enforced.asks_client or bool(enforced.client_groups)
 
     def use(self, groups: Sequence[Group], local: LocalZones | None = None) -> None:
         """Ask these upstreams from the next message on; answer from these local zones, if given. No question is lost.

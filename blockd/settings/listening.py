@@ -79,6 +79,11 @@ class PublicPage(Section):
     http: tuple[Listening, ...] = setting((), "Where it answers HTTP.", max_length=MAX_LISTENED)
     https: tuple[Listening, ...] = setting((), "Where it answers HTTPS; needs `certificates`.", max_length=MAX_LISTENED)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it listens anywhere."""
+        return bool(self.http or self.https)
+
 
 class Listen(Section):
     """Where blockd listens."""

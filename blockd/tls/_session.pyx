@@ -26,7 +26,7 @@ from blockd.tls._numbers cimport (
 
 from blockd.errors import BadCertificate, TlsFailure
 from blockd.tls.pair import choose
-from blockd.tls.session import CIPHERS
+from blockd.tls.session import CIPHERS, SUITES
 
 cdef enum:
     HEADER = 5  # octets of a record before its content
@@ -202,6 +202,7 @@ cdef SSL_CTX *_new_context() except NULL:
     SSL_CTX_set_timeout(context, LIFETIME)
     SSL_CTX_set_num_tickets(context, TICKETS)
     SSL_CTX_set_cipher_list(context, CIPHERS.encode())
+    SSL_CTX_set_ciphersuites(context, SUITES.encode())
     SSL_CTX_set_tlsext_servername_callback(context, _choose_certificate)
     SSL_CTX_set_alpn_select_cb(context, _choose_protocol, NULL)
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, _ticket_key)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from blockd.native import is_native
+from blockd.native import ENGINE, is_native
 from blockd.tls.pair import CertificatePair
 from blockd.tls.session import ServerTls
 from blockd.tls.tickets import SECRET, ForgetfulKeys, TicketKeys
 from blockd.tls.twin import PythonServerTls
 
 EXTENSION = "blockd.tls._session"
+REMEDY = "install a C compiler, Python's headers and those of OpenSSL 3 (Debian: libssl-dev), then install blockd again"
+
+
+def why_not_native() -> str:
+    """Return why sessions are those of the standard library, for the middle of a sentence."""
+    return f"{ENGINE} asks for it" if os.environ.get(ENGINE) else f"the extension was not built; {REMEDY}"
 
 
 def server_tls(pairs: Sequence[CertificatePair], alpn: Sequence[str], tickets: TicketKeys | None = None) -> ServerTls:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blockd.errors import BadCertificate, FileTooLarge, cause_of
@@ -23,15 +22,6 @@ def read_files(certificate: Certificate) -> CertificatePair:
     pair = read_pair(str(certificate.chain), chain, key)
     server_tls([pair], ("dot",))
     return pair
-
-
-def problems_of(certificates: Sequence[Certificate]) -> Iterator[str]:
-    """Yield a sentence for each certificate that cannot be used, with its place in the config."""
-    for number, certificate in enumerate(certificates):
-        try:
-            read_files(certificate)
-        except BadCertificate as error:
-            yield f"certificates[{number}]: {error}; name a chain and its key, both in PEM, that this process may read"
 
 
 def stamp_of(certificate: Certificate) -> Stamp:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # loaded only by whoever reads one
     from cryptography import x509
 
 
+EXPIRES_SOON = 14 * 86400.0  # seconds; of one that is made for less than six weeks, a third of that
+SOON_SHARE = 3
+
+
 @dataclass(frozen=True, slots=True)
 class CertificatePair:
     """A chain, the server's certificate first, and the key to that, both in PEM and with nothing else in it."""
@@ -25,9 +29,18 @@ class CertificatePair:
     begins: float  # seconds since the epoch
     ends: float
 
+    def expires_soon(self, now: float) -> bool:
+        """Return whether it is time to renew it, or was, at `now` (seconds since the epoch)."""
+        return is_soon(self.ends - now, self.ends - self.begins)
+
     def covers(self, name: str) -> bool:
         """Return whether a name in lower case is one of the certificate's, by a wildcard too (RFC 6125)."""
         return name in self.names or _wildcard(name) in self.names
+
+
+def is_soon(left: float, lifetime: float) -> bool:
+    """Return whether a certificate with so many seconds left, of all that it is made for, is to be renewed."""
+    return left < min(EXPIRES_SOON, lifetime / SOON_SHARE)
 
 
 def choose(pairs: Sequence[CertificatePair], name: str) -> int:

@@ -110,8 +110,8 @@ class Sockets:
 
     @property
     def has_page(self) -> bool:
-        """Whether anything is listened on for the block page or the refusal of TLS."""
-        return bool(self.block_page_http or self.block_page_https)
+        """Whether anything is listened on for the page process: the block page, the refusal of TLS, orders' pages."""
+        return bool(self.block_page_http or self.block_page_https or self.public_http or self.public_https)
 
     @property
     def bound(self) -> Bound:

@@ -2,15 +2,17 @@
 
 cimport cython
 
+from blockd.transports.stream_server cimport StreamServer
 from blockd.transports.stream_sockets cimport StreamSocket
 
 
 cdef class ClientStream(StreamSocket):
-    cdef readonly object server
+    cdef readonly StreamServer server
     cdef readonly str host
     cdef readonly bint has_ended
     cdef set _waiting
     cdef double _idle
+    cdef double _touched
     cdef readonly double _deadline
     cdef bint _half_closed
     cdef readonly object _tls
@@ -27,8 +29,11 @@ cdef class ClientStream(StreamSocket):
     cpdef bytes handle(self, has_time)
     cpdef forget(self)
 
+    @cython.locals(server=StreamServer)
     cpdef ask(self, bytes message, str host, deliver)
+
     cpdef reply(self, octets)
+    cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
     cpdef ask_for_turn(self)
     cpdef abort(self)
@@ -54,5 +59,8 @@ cdef class ClientStream(StreamSocket):
     cdef _end_half_open(self, event)
     cdef _send_sealed(self)
     cdef _end_if_owed_nothing(self)
+
+    @cython.locals(now=double)
     cdef _touch(self)
-    cdef _restart_idle_time(self)
+
+    cdef _restart_idle_time(self, double now)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from blockd.tls import TlsSession
     from blockd.transports.stream_server import StreamServer
 
-READ = 1 << 14  # octets read at once
 FIRST_IDLE = 2.0  # seconds in which the first question must come, however few places are free
 MAX_PIPELINED = 100  # questions of one connection that wait; no more are taken until one is answered
+GRAIN = 0.1  # seconds within which connections that are not idle are in no order of idleness, which costs time
 BURST = 16  # messages of one connection that are handled in a row, so that others get their turn
 MAX_GATHERED = 1 << 16  # octets of answers that are written at once: the longest one, or many usual ones
 MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before its connection is aborted
@@ -56,7 +56,8 @@ class ClientStream(StreamSocket):
         if self._is_half_open:
             server.is_half_open(host, self)
         server.connections.enter(host, self)
-        self._restart_idle_time()
+        self._touched = 0.0  # when its place was last said to be that of the one who has been idle least
+        self._restart_idle_time(self.streams.clock())
 
     # What a protocol does.
 
@@ -114,21 +115,25 @@ class ClientStream(StreamSocket):
 
     def reply(self, octets: bytes) -> None:
         """Send octets of answers, after which the client is idle; it is aborted if it leaves too many unread."""
+        if self.transmit(octets):
+            self._touch()
+
+    def transmit(self, octets: bytes) -> bool:
+        """Send octets that are no answer, as `reply` does; return whether the connection goes on."""
         if self.has_ended:
-            return
+            return False
         tls = self._tls
         if tls is not None:
             try:
                 tls.write(octets)
             except TlsFailure:
                 self.abort()
-                return
+                return False
             octets = tls.take()
         self.send(octets)
         if self.unsent > MAX_UNSENT:
             self.abort()
-        elif not self.has_ended:
-            self._touch()
+        return not self.has_ended
 
     def is_held(self) -> bool:
         """Return whether no message may be taken before something else has happened."""
@@ -296,9 +301,12 @@ class ClientStream(StreamSocket):
     def _touch(self) -> None:
         """Note that it is not idle; not for a client that leaves answers unread, or it would never be."""
         if not self._is_unread:
-            self.server.connections.touch(self)
-            self._restart_idle_time()
+            now = self.streams.clock()
+            if now >= self._touched + GRAIN:
+                self._touched = now
+                self.server.connections.touch(self)
+            self._restart_idle_time(now)
 
-    def _restart_idle_time(self) -> None:
-        self._deadline = self.streams.clock() + self._idle
+    def _restart_idle_time(self, now: float) -> None:
+        self._deadline = now + self._idle
         self.streams.deadlines.keep(self, self._deadline)

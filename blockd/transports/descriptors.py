@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 class Shares:
     """What a process may open: `files` in all, of which `listening` are sockets of all workers that it inherits.
 
-    `children` is how many processes the supervisor keeps; `has_page` says whether one of them serves a block page.
-    `transports` is by how many of TCP, DoT and DoH a worker has connections.
+    `children` is how many processes the supervisor keeps; `has_page` says whether one of them serves a block page, and
+    `has_public` whether it serves the page about orders. `transports` is by how many of TCP, DoT and DoH a worker has
+    connections.
     """
 
     files: int
@@ -37,6 +38,7 @@ class Shares:
     children: int
     has_page: bool = True
     transports: int = 1
+    has_public: bool = False
 
     @classmethod
     def of(cls, settings: Settings, files: int | None = None) -> Shares:
@@ -46,10 +48,10 @@ class Shares:
         each = 2 * len(listen.dns) + len(listen.dot) + len(listen.doh)
         pages = len(page.http) + len(page.https) + len(public.http) + len(public.https)
         listening = each * settings.workers + pages + len(listen.decide) + 1
-        has_page = bool(page.http or page.https)
+        has_page, transports = bool(page.http or page.https), 1 + bool(listen.dot) + bool(listen.doh)
+        files = allowed() if files is None else files
         children = settings.workers + 2 + bool(listen.decide)
-        transports = 1 + bool(listen.dot) + bool(listen.doh)
-        return cls(allowed() if files is None else files, listening, children, has_page, transports)
+        return cls(files, listening, children, has_page, transports, public.is_used)
 
     @property
     def least(self) -> int:
@@ -78,8 +80,15 @@ class Shares:
 
     @property
     def web(self) -> int:
-        """The connections of the block page, and as many to its TLS port: a quarter of the files each."""
-        return min(WEB, self.free // 4)
+        """The connections of the block page, and as many to its TLS port: a quarter of the files each.
+
+        The page about orders has as many over HTTP, and over HTTPS: with it, each has an eighth of the files.
+        """
+        return min(WEB, self.free // self._web_ports)
+
+    @property
+    def _web_ports(self) -> int:
+        return 8 if self.has_public else 4
 
     @property
     def decide(self) -> int:
@@ -88,11 +97,8 @@ class Shares:
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""
-        return (
-            OWN
-            + self.listening
-            + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all * self.transports, 4 * WEB if self.has_page else 0)
-        )
+        web = self._web_ports * WEB if self.has_page or self.has_public else 0
+        return OWN + self.listening + max(2 * SOCKETS * upstreams, 4 * BOUNDS.all * self.transports, web)
 
     @property
     def by_each(self) -> str:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, binding=False
 """A server of streams: whose connections a worker has, and for how long, whatever is spoken over them."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 import socket
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from blockd.metrics import Closing, Row, StreamEvent, Transport
 from blockd.resolver import Resolver
@@ -12,7 +14,6 @@ from blockd.resolver.clients import keys_of
 from blockd.resolver.holders import Holders
 from blockd.tls import ServerTls
 from blockd.transports.accepting import StreamAcceptor
-from blockd.transports.client_stream import READ, ClientStream
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.line import ServedLine
@@ -20,6 +21,10 @@ from blockd.transports.pace import Pace, PaceBounds
 from blockd.transports.stream_sockets import StreamSockets
 from blockd.transports.turns import TakingTurns
 
+if TYPE_CHECKING:
+    from blockd.transports.client_stream import ClientStream
+
+READ = 1 << 14  # octets read at once
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
 MIN_IDLE = 0.5  # seconds when there is no place left: some round trips
 PACE = PaceBounds()  # of a worker: a client that opens a connection for each question asks some within a second
@@ -35,7 +40,7 @@ class StreamServer:
     counted while they last; nothing else is kept.
     """
 
-    transport: Transport  # by which its questions come
+    transport = Transport.TCP  # by which its questions come
     tells_idle_time = True  # whether answers have edns-tcp-keepalive (RFC 7828), where clients ask for it
 
     def __init__(
@@ -51,6 +56,7 @@ class StreamServer:
         self.resolver = resolver
         self.tls = tls
         self.idle = idle
+        self._places = bounds.all
         self.connections: ConnectionTable[ClientStream] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
         )
@@ -85,7 +91,7 @@ class StreamServer:
         It shrinks with the free places once fewer than half are free (RFC 7766 section 6.2.3); a connection that was
         told a longer time keeps it until its next message, unless it has to make room.
         """
-        places = self.connections.bounds.all
+        places = self._places
         free = places - len(self.connections)
         if 2 * free >= places:
             return self.idle

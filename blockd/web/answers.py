@@ -11,6 +11,7 @@ from blockd.formats.subject import name_from_text
 from blockd.names import key_from_text
 from blockd.orders import Reason, Verdict
 from blockd.orders.disclosure import codes
+from blockd.orders.dossier import Dossier
 from blockd.web.host import is_address, limited, path_and_query, requested_host
 from blockd.web.order_page import ORDER_ANSWERS, asked_order
 from blockd.web.request_head import RequestHead
@@ -36,6 +37,8 @@ class Answer:
     is_led: bool = False  # the verdict is on what the name leads to
     is_followed: bool = False  # it is known that nothing stops what the name leads to
     orders: tuple[Verdict, ...] = ()  # that fit what was asked for, if it is about orders
+    dossier: Dossier | None = None  # of the one order that it is about, if that is shown
+    is_stranger: bool = False  # who asks is none of the operator's clients
 
     @property
     def is_blocked(self) -> bool:
@@ -107,26 +110,40 @@ def _own(site: Site, request: RequestHead, client: bytes) -> Answer:
     if request.method not in ("GET", "HEAD"):
         return Answer(405, "no_method", is_own=True)
     if order is not None:
-        return _of_order(site, order)
-    asked = next((one for one in _names(query) if one.strip()), "")
-    if len(asked) > MAX_ASKED:
-        return Answer(400, "no_name", is_own=True, asked=_cut(asked.strip()))
-    if not asked:
-        return Answer(200, "own", is_own=True)
+        return about_order(site, order)
+    asked = asked_name(query)
+    return about_name(site, asked, client) if asked else Answer(200, "own", is_own=True)
+
+
+def asked_name(query: str) -> str:
+    """Return the text after `name` in a request's query that may be a name; empty if there is none."""
     try:
-        key = name_from_text(limited(asked))
-    except BadName:
-        key = b""  # as the root, which no order covers
+        found = parse_qs(query[:MAX_QUERY], max_num_fields=20, errors="replace").get("name", [])
+    except ValueError:
+        return ""
+    return next((one for one in found if one.strip()), "")
+
+
+def about_name(site: Site, asked: str, client: bytes) -> Answer:
+    """Return the answer to a client that looks a name up, as it would be answered over DNS; no hit is counted."""
+    key = key_of_asked(asked)
     if not key:
-        shown = asked.strip()
-        return Answer(400, "no_name", is_own=True, asked=_cut(shown))
+        return Answer(400, "no_name", is_own=True, asked=_cut(asked.strip()))
     verdict = site.verdict_of(key, client)
     if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return Answer(200, "free", key, verdict, is_own=True)
     return Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)
 
 
-def _of_order(site: Site, asked: str) -> Answer:
+def key_of_asked(asked: str) -> bytes:
+    """Return the key of a name that is looked up; empty if the text is none, or the root, which no order covers."""
+    try:
+        return name_from_text(limited(asked)) if len(asked) <= MAX_ASKED else b""
+    except BadName:
+        return b""
+
+
+def about_order(site: Site, asked: str) -> Answer:
     """Return the answer about an order: one that fits, those that fit, or that none does."""
     found = site.orders_named(asked)
     if found is None:
@@ -137,10 +154,3 @@ def _of_order(site: Site, asked: str) -> Answer:
 
 def _cut(text: str) -> str:
     return text[:MAX_SHOWN] + "…" * (len(text) > MAX_SHOWN)
-
-
-def _names(query: str) -> list[str]:
-    try:
-        return parse_qs(query[:MAX_QUERY], max_num_fields=20, errors="replace").get("name", [])
-    except ValueError:
-        return []

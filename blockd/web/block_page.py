@@ -18,7 +18,7 @@ from blockd.web.site import Site
 from blockd.web.writing import Writer
 
 # To a client that speaks HTTP/2 without having asked: SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED (RFC 9113 section 7).
-_USE_HTTP1 = bytes.fromhex("000000040000000000" + "000008070000000000" + "00000000" + "0000000d")
+USE_HTTP1 = bytes.fromhex("000000040000000000" + "000008070000000000" + "00000000" + "0000000d")
 
 
 def serve_block_page(
@@ -75,7 +75,7 @@ class _Visit(asyncio.Protocol):
         self._connection.touch()
         self._site.arrived("http")
         if request.is_http2:
-            self._send(_USE_HTTP1)
+            self._send(USE_HTTP1)
             return
         answer = answer_to(self._site, request, client_of(self._transport))
         if answer.what in ("absent", "free") and self._site.where_it_leads is not None:

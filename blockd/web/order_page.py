@@ -8,19 +8,19 @@ that only count questions, have none; neither has a confidential order that is n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import parse_qs, unquote
 
 from blockd.orders import State, Verdict
 from blockd.orders.disclosure import public_fields
+from blockd.orders.incident import PLACE, incident_url, place_of
 from blockd.web.markup import Html, element, filled, isolated, join
 from blockd.web.negotiate import Language
 from blockd.web.page import end_of_order, operator_words, order_sections, section, whole_page
 from blockd.web.site import Site
 from blockd.web.texts import TEXTS
 
-PLACE = "/orders"
 MAX_ASKED = (
     512  # characters of what is asked for: a feed's name, a role and an id have 160, escaped three times as many
 )
@@ -53,20 +53,19 @@ def _state(verdict: Verdict) -> State:
     return State.IN_FORCE if verdict.state is None else verdict.state
 
 
-def place_of(verdict: Verdict) -> str:
-    """Return the path of an order's page."""
-    assert verdict.order is not None  # noqa: S101 - it is about an order
-    return f"{PLACE}/{quote(verdict.order.name)}"
+def page_about_orders(
+    site: Site, asked: str, found: Sequence[Verdict], language: Language, more: Sequence[Html] = ()
+) -> Html:
+    """Return the page about the orders that fit what was asked for: the one, the list of several, or that none does.
 
-
-def page_about_orders(site: Site, asked: str, found: Sequence[Verdict], language: Language) -> Html:
-    """Return the page about the orders that fit what was asked for: the one, the list of several, or that none does."""
+    `more` are sections about the one.
+    """
     if not found:
         return _none(site, asked, language)
-    return _one(site, found[0], language) if len(found) == 1 else _several(site, asked, found, language)
+    return _one(site, found[0], language, more) if len(found) == 1 else _several(site, asked, found, language)
 
 
-def _one(site: Site, verdict: Verdict, language: Language) -> Html:
+def _one(site: Site, verdict: Verdict, language: Language, more: Sequence[Html]) -> Html:
     texts, order = TEXTS[language], verdict.order
     assert order is not None  # noqa: S101 - it is about an order
     words = operator_words(site, language)
@@ -74,14 +73,14 @@ def _one(site: Site, verdict: Verdict, language: Language) -> Html:
     sections = order_sections(site, "", verdict, language, is_blocking=verdict.state is State.IN_FORCE)
     title = texts["order_title"].format(id=order.name)
     return whole_page(
-        site, language, title, [known, *end_of_order(verdict, language)], [*sections, order_form(language)]
+        site, language, title, [known, *end_of_order(verdict, language)], [*sections, *more, order_form(language)]
     )
 
 
 def _several(site: Site, asked: str, found: Sequence[Verdict], language: Language) -> Html:
     texts = TEXTS[language]
     rows = [
-        join(element("dt", element("a", order.name, href=place_of(verdict))), element("dd", isolated(order.authority)))
+        join(element("dt", element("a", order.name, href=place_of(order))), element("dd", isolated(order.authority)))
         for verdict in found
         if (order := verdict.order) is not None
     ]
@@ -98,8 +97,10 @@ def _none(site: Site, asked: str, language: Language) -> Html:
     return whole_page(site, language, texts["no_order_title"], [lead], [order_form(language)], status=404)
 
 
-def orders_json(site: Site, status: int, title: str, found: Sequence[Verdict]) -> bytes:
-    """Return the same for programs: one order with its state, or a list of those that fit."""
+def orders_json(
+    site: Site, status: int, title: str, found: Sequence[Verdict], more: Mapping[str, object] | None = None
+) -> bytes:
+    """Return the same for programs: one order with its state and `more` of it, or a list of those that fit."""
     told: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     operator = {"name": site.operator, "url": site.url, "contact": site.contact}
     told["operator"] = {key: value for key, value in operator.items() if value}
@@ -107,13 +108,14 @@ def orders_json(site: Site, status: int, title: str, found: Sequence[Verdict]) -
         {
             "state": _state(verdict).text,
             "stale": verdict.stale,
-            "url": place_of(verdict),
+            "url": place_of(order),
             "order": public_fields(replace(order, unknown={})),
+            **({"incident": url} if (url := incident_url(site.incidents, verdict)) else {}),
         }
         for verdict in found
         if (order := verdict.order) is not None
     ]
-    told |= listed[0] if len(listed) == 1 else {"orders": listed}
+    told |= {**listed[0], **(more or {})} if len(listed) == 1 else {"orders": listed}
     return json.dumps(told, ensure_ascii=True, indent=2).encode("ascii") + b"\n"
 
 

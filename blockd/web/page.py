@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from blockd.names import DomainName, is_network_key
 from blockd.orders import Entry, Mandate, Notice, Order, Reason, State, Verdict
 from blockd.orders.disclosure import PublicOperator, codes, disclosed
+from blockd.orders.incident import incident_url
 from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
@@ -18,6 +19,7 @@ from blockd.web.style import STYLESHEET
 from blockd.web.texts import TEXTS, date_text, wait_text
 
 MAX_DECODED = 64  # octets of a name's A-labels up to which it is shown in Unicode too; what people write has less
+LUMEN = "https://lumendatabase.org/notices/{id}"
 MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
 _SIGNS = {
@@ -90,8 +92,11 @@ def order_sections(
     notes = [texts[note] for note, is_so in (("confidential", order.is_confidential), (stale, verdict.stale)) if is_so]
     facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
     heading = texts["list_details" if order.list_name else "order"]
+    said = [element("p", note) for note in notes]
+    if url := incident_url(site.incidents, verdict):
+        said.append(element("p", filled(texts["incident"], url=linked(url))))
     sections = [
-        section(heading, _rows(facts, language), *(element("p", note) for note in notes)),
+        section(heading, rows(facts, language), *said),
         _objection(site, name, order, texts["objection"], language),
     ]
     if order.notices and not order.is_confidential:
@@ -140,10 +145,10 @@ def end_of_order(verdict: Verdict, language: Language) -> list[Html]:
     if order is None:
         return told
     if verdict.state is State.LIFTED and order.lifted_on is not None:
-        lifted = filled(texts["absent_lifted"], date=_time(order.lifted_on, language))
+        lifted = filled(texts["absent_lifted"], date=time_element(order.lifted_on, language))
         told.append(join(lifted, " ", isolated(order.lifted_reason)) if order.lifted_reason else lifted)
     if verdict.state is State.PENDING and order.in_force_from is not None:
-        told.append(filled(texts["absent_pending"], date=_time(order.in_force_from, language)))
+        told.append(filled(texts["absent_pending"], date=time_element(order.in_force_from, language)))
     return told
 
 
@@ -218,6 +223,7 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
         "reported_by": linked(order.reported_by),
         "assessed_by": linked(order.assessed_by),
         "decided_by": linked(order.decided_by),
+        "lumen_id": linked(LUMEN.format(id=order.lumen_id)) if order.lumen_id else Html(),
         **known,
         "entry": _entry(entry, language) if entry else Html(),
     }
@@ -240,16 +246,17 @@ def _open_facts(order: Order, language: Language) -> dict[str, Html]:
         "legal_basis": linked(order.legal_basis),
         "reference": linked(order.reference),
         "in_force_from": _known(order.in_force_from, language),
-        "expires": end if order.expires is None else _time(order.expires, language),
+        "expires": end if order.expires is None else time_element(order.expires, language),
         "review_by": _known(order.review_by, language),
         "published": _known(order.published, language),
     }
 
 
-def _rows(facts: dict[str, Html], language: Language) -> Html:
+def rows(facts: dict[str, Html], language: Language) -> Html:
+    """Return facts by their labels in the texts, without those that are empty."""
     texts = TEXTS[language]
-    rows = [join(element("dt", texts[label]), element("dd", fact, dir="auto")) for label, fact in facts.items() if fact]
-    return element("dl", *rows)
+    told = [join(element("dt", texts[label]), element("dd", fact, dir="auto")) for label, fact in facts.items() if fact]
+    return element("dl", *told)
 
 
 def _objection(site: Site, name: str, order: Order, heading: str, language: Language) -> Html:
@@ -272,7 +279,7 @@ def _objection(site: Site, name: str, order: Order, heading: str, language: Lang
 
 def _notice(notice: Notice, language: Language) -> Html:
     try:
-        sent = _time(time_from_text(notice.sent), language)
+        sent = time_element(time_from_text(notice.sent), language)
     except (ValueError, OverflowError):
         sent = isolated(notice.sent)
     head = join(sent, ", ", isolated(notice.channel)) if notice.channel else sent
@@ -288,8 +295,9 @@ def lines(*values: str) -> list[Html]:
 
 
 def _known(seconds: int | None, language: Language) -> Html:
-    return Html() if seconds is None else _time(seconds, language)
+    return Html() if seconds is None else time_element(seconds, language)
 
 
-def _time(seconds: int, language: Language) -> Html:
+def time_element(seconds: int, language: Language) -> Html:
+    """Return a time as people read it, and as programs do."""
     return element("time", date_text(seconds, language), datetime=time_text(seconds))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from blockd.orders import Reason, Verdict
 from blockd.orders.disclosure import public_fields, public_text
+from blockd.orders.incident import incident_url
 from blockd.web.site import Site
 
 LED = "the name leads to what an order in force covers"
@@ -44,6 +45,8 @@ def problem_json(
         if order:
             # Fields of a later schema are unknown here and are left out, since their content was not checked.
             problem["order"] = public_fields(replace(order, unknown={}))
+        if order and (url := incident_url(site.incidents, verdict)):
+            problem["incident"] = url
         if order and verdict.entry:
             problem["entry"] = {"name": public_text(verdict.entry), "scope": verdict.entry.scope.text}
         if verdict.stale and is_blocked:

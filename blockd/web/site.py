@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from blockd.orders import Verdict
 
-Protocol = typing.Literal["http", "tls"]
+Protocol = typing.Literal["http", "tls", "public"]
 
 
 class VerdictOf(typing.Protocol):
@@ -59,6 +59,7 @@ class Site:
 
     `ttl` is how many seconds clients may keep the sinkhole's address. Without `where_it_leads` names are judged alone.
     `hosts` are the names, in small letters, by which the block page itself is asked for, beside its addresses.
+    `incidents` is the address below which anybody finds the pages of orders (`blockd.orders.incident`), empty if none.
     """
 
     operator: str
@@ -71,3 +72,4 @@ class Site:
     hosts: frozenset[str] = frozenset(("localhost",))
     where_it_leads: WhereItLeads | None = None
     orders_named: OrdersNamed = no_orders
+    incidents: str = ""

@@ -43,6 +43,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "reported_by": "Reported by",
         "assessed_by": "Assessed by",
         "decided_by": "Decided by",
+        "lumen_id": "Notice in the Lumen database",
+        "incident": "The history of this order and the signatures behind it: {url}",
         "in_force_from": "In force since",
         "expires": "In force until",
         "no_end": "No end date",
@@ -112,6 +114,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_button": "Look up",
         "ask_note": "The answer follows the orders and lists that apply to your connection at this moment. The name "
         "that you look up is not recorded.",
+        "ask_note_stranger": "You are not connected through {operator}, so this page tells only of orders that were "
+        "published with the names that they cover. The name that you look up is not recorded.",
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
         "free_lead": "No order or list that {operator} applies to your connection blocks {name} itself. It was not "
@@ -181,6 +185,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "reported_by": "Dilaporkan oleh",
         "assessed_by": "Dinilai oleh",
         "decided_by": "Diputuskan oleh",
+        "lumen_id": "Pemberitahuan di basis data Lumen",
+        "incident": "Riwayat perintah ini dan tanda tangan yang mendasarinya: {url}",
         "in_force_from": "Berlaku sejak",
         "expires": "Berlaku hingga",
         "no_end": "Tanpa tanggal akhir",
@@ -256,6 +262,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_button": "Periksa",
         "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku bagi koneksi Anda pada saat ini. Nama yang "
         "Anda periksa tidak dicatat.",
+        "ask_note_stranger": "Anda tidak terhubung melalui {operator}, sehingga halaman ini hanya menunjukkan perintah "
+        "yang diterbitkan beserta nama yang dicakupnya. Nama yang Anda periksa tidak dicatat.",
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
         "free_lead": "Tidak ada perintah atau daftar yang diterapkan oleh {operator} pada koneksi Anda yang memblokir "

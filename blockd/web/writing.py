@@ -19,6 +19,7 @@ from http import HTTPStatus
 from blockd.names import DomainName, is_network_key, key_from_text
 from blockd.orders import Entry, Verdict
 from blockd.orders.disclosure import public_text
+from blockd.orders.incident import incident_url
 from blockd.web.answers import Answer
 from blockd.web.markup import Html, text
 from blockd.web.negotiate import Form, Language, form_of, language_of
@@ -35,7 +36,7 @@ RETRY_AFTER = 30  # seconds until a client may ask again if no list has been loa
 MAX_MADE = 8 << 20  # characters of bodies that are kept; a page has some ten thousand
 
 _log = logging.getLogger(__name__)
-_HEADERS = {
+HEADERS = {
     "Server": "blockd",
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language, Host",
@@ -81,18 +82,28 @@ class Writer:
         """Return the headers and the body of an answer."""
         language, form = language_of(request.accept_language), form_of(request.accept)
         body = self._body(answer, language, form)
-        headers = {"Date": formatdate(usegmt=True), **_HEADERS}
+        headers = {"Date": formatdate(usegmt=True), **HEADERS}
         content_type = "text/html; charset=utf-8" if form == "text/html" else form
         headers |= {"Content-Type": content_type, "Content-Language": language, "Content-Length": str(len(body))}
         if answer.is_own:
             headers["Content-Security-Policy"] = FORM_SECURITY_POLICY
         if answer.status == 405:
             headers["Allow"] = "GET, HEAD"
-        if answer.status == 451 and (link := link_of(self._site)):
-            headers["Link"] = link
+        if links := self._links(answer):
+            headers["Link"] = ", ".join(links)
         if answer.status == 503:
             headers["Retry-After"] = str(RETRY_AFTER)
         return headers, body
+
+    def _links(self, answer: Answer) -> list[str]:
+        """Return the links of an answer: to who blocks (RFC 7725 section 4), and to the incident's page."""
+        links = []
+        if answer.status == 451 and (link := link_of(self._site)):
+            links.append(link)
+        incident = incident_url(self._site.incidents, answer.verdict) if answer.is_blocked and answer.verdict else ""
+        if incident and _LINK_TARGET.fullmatch(incident):
+            links.append(f'<{incident}>; rel="describedby"')
+        return links
 
     def _body(self, answer: Answer, language: Language, form: Form) -> bytes:
         is_page = form == "text/html"
@@ -113,7 +124,7 @@ class Writer:
         parts = (part for verdict in verdicts for part in _parts(verdict))
         key = (
             language, form, answer.status, answer.what, answer.is_own, answer.is_led, answer.is_followed,
-            bool(name), bool(answer.asked), *parts,
+            answer.is_stranger, answer.dossier, bool(name), bool(answer.asked), *parts,
         )  # fmt: skip
         if known := self._made.get(key):
             self._made.move_to_end(key)
@@ -125,14 +136,62 @@ class Writer:
         )
         name = name and _NAME
         if form == "text/html":
-            made: str = _page(self._site, stands_in, name, language)
+            made: str = self.page_of(stands_in, name, language)
         else:
-            made = _json(self._site, stands_in, name, language)
+            made = self.json_of(stands_in, name, language)
         self._made[key] = made, verdicts
         self._size += len(made)
         while self._size > MAX_MADE and len(self._made) > 1:
             self._size -= len(self._made.popitem(last=False)[1][0])
         return made
+
+    def page_of(self, answer: Answer, name: str, language: Language) -> Html:
+        """Return the body of an answer as a page."""
+        site, verdict = self._site, answer.verdict
+        if answer.is_own:
+            if answer.what == "own":
+                return own_page(site, language)
+            if answer.what in ORDER_ANSWERS:
+                return page_about_orders(site, answer.asked, answer.orders, language)
+            if answer.what == "no_name":
+                return unknown_name_page(site, answer.asked, language, is_stranger=answer.is_stranger)
+            if answer.what in ("blocked", "free"):
+                return answer_page(
+                    site,
+                    name,
+                    verdict,
+                    is_blocked=answer.is_blocked,
+                    is_led=answer.is_led,
+                    is_followed=answer.is_followed,
+                    is_stranger=answer.is_stranger,
+                    language=language,
+                )
+        elif answer.is_blocked and verdict:
+            return blocked_page(site, name, verdict, language, is_led=answer.is_led)
+        elif answer.what == "absent" and verdict:
+            return absent_page(site, name, verdict, language, is_followed=answer.is_followed)
+        return plain_page(site, answer.what, answer.status, name, language)
+
+    def json_of(self, answer: Answer, name: str, language: Language) -> str:
+        """Return the body of an answer as JSON."""
+        site = self._site
+        texts, asked = TEXTS[language], asked_in(answer)
+        title = texts[f"{answer.what}_title"].format(
+            name=name or texts["this_site"], operator=site.operator or texts["operator"], id=asked
+        )
+        if answer.orders:
+            return orders_json(site, answer.status, title, answer.orders).decode("ascii")
+        return problem_json(
+            site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked, is_led=answer.is_led,
+            is_followed=answer.is_followed,
+        ).decode("ascii")  # fmt: skip
+
+
+def asked_in(answer: Answer) -> str:
+    """Return what was looked up, as its title repeats it: of one order how that is called."""
+    if answer.what == "order" and answer.orders and (order := answer.orders[0].order):
+        return order.name
+    return answer.asked
 
 
 def reason_of(status: int) -> str:
@@ -160,43 +219,3 @@ def _without_entry(verdict: Verdict) -> Verdict:
     if entry is None or is_network_key(entry.key):
         return verdict
     return replace(verdict, entry=Entry(_ENTRY_KEY, entry.scope))
-
-
-def _json(site: Site, answer: Answer, name: str, language: Language) -> str:
-    asked = next((one.order.name for one in answer.orders[:1] if one.order and answer.what == "order"), answer.asked)
-    texts = TEXTS[language]
-    title = texts[f"{answer.what}_title"].format(
-        name=name or texts["this_site"], operator=site.operator or texts["operator"], id=asked
-    )
-    if answer.orders:
-        return orders_json(site, answer.status, title, answer.orders).decode("ascii")
-    return problem_json(
-        site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked, is_led=answer.is_led,
-        is_followed=answer.is_followed,
-    ).decode("ascii")  # fmt: skip
-
-
-def _page(site: Site, answer: Answer, name: str, language: Language) -> Html:
-    verdict = answer.verdict
-    if answer.is_own:
-        if answer.what == "own":
-            return own_page(site, language)
-        if answer.what in ORDER_ANSWERS:
-            return page_about_orders(site, answer.asked, answer.orders, language)
-        if answer.what == "no_name":
-            return unknown_name_page(site, answer.asked, language)
-        if answer.what in ("blocked", "free"):
-            return answer_page(
-                site,
-                name,
-                verdict,
-                is_blocked=answer.is_blocked,
-                is_led=answer.is_led,
-                is_followed=answer.is_followed,
-                language=language,
-            )
-    elif answer.is_blocked and verdict:
-        return blocked_page(site, name, verdict, language, is_led=answer.is_led)
-    elif answer.what == "absent" and verdict:
-        return absent_page(site, name, verdict, language, is_followed=answer.is_followed)
-    return plain_page(site, answer.what, answer.status, name, language)

@@ -12,7 +12,7 @@ from pathlib import Path
 # The C library's parts. An extension that needs another library does not run wherever this one is.
 C_LIBRARY = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libgcc_s.so.1"}
 # Those of modules that blockd does without where they cannot be loaded.
-OPTIONAL = {"libssl.so.3", "libcrypto.so.3"}
+OPTIONAL = {"libssl.so.3", "libcrypto.so.3", "libnghttp2.so.14"}
 LOADER = re.compile(r"ld-linux.*\.so\.\d+")
 OLDEST = (2, 17)  # of PEP 599, which every installer knows; an older one would say no more
 

@@ -73,6 +73,16 @@ def ask(port: int, name: str, patience: float) -> str | None:
     return dns.rcode.to_text(answer.rcode())
 
 
+def read_figures(said: str) -> Flood:
+    """Return the figures of what dnsperf has said; raises ProgramFailed if there are none."""
+    found = {key: match[1] for key, pattern in _FIGURES.items() if (match := pattern.search(said))}
+    if len(found) < len(_FIGURES):
+        raise ProgramFailed(f"dnsperf said no figures: {said[-300:].strip()}")
+    line = _CODES.search(said)
+    codes = {code: int(times) for code, times in _CODE.findall(line[1] if line else "")}
+    return Flood(int(found["answered"]), int(found["lost"]), float(found["rate"]), codes)
+
+
 class Load:
     """All that asks runs on one core, away from the servers'."""
 
@@ -95,13 +105,7 @@ class Load:
         command += ["-q", str(OUTSTANDING), "-c", str(CLIENTS), "-T", "1", "-t", "2", "-O", "suppress=timeout"]
         command += ["-n", "1"] if once else []
         command += ["-Q", str(rate)] if rate else []
-        said = run(pinned(self._core, command))
-        found = {key: match[1] for key, pattern in _FIGURES.items() if (match := pattern.search(said))}
-        if len(found) < len(_FIGURES):
-            raise ProgramFailed(f"dnsperf said no figures: {said[-300:].strip()}")
-        line = _CODES.search(said)
-        codes = {code: int(times) for code, times in _CODE.findall(line[1] if line else "")}
-        return Flood(int(found["answered"]), int(found["lost"]), float(found["rate"]), codes)
+        return read_figures(run(pinned(self._core, command)))
 
     @property
     def has_asker(self) -> bool:

@@ -24,12 +24,12 @@ from blockd import files
 from blockd.audit.database import Database
 from blockd.audit.recorder import AuditRecorder
 from blockd.cli import main
-from blockd.daemon import worker
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.supervisor import Supervisor
 from blockd.daemon.update.compile_child import Compiler
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.version_journal import VersionJournal
+from blockd.daemon.worker import process as worker
 from blockd.daemon.workers import Workers
 from blockd.resolver import Resolver
 from blockd.ruleset import Versions

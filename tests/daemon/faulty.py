@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from blockd.cli import main
-from blockd.daemon import worker
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
+from blockd.daemon.worker import process as worker
 from blockd.resolver import Resolver
 from blockd.ruleset import Enforced
 from blockd.selftest import client as asking

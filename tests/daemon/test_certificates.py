@@ -112,6 +112,8 @@ def test_certificates_are_chosen_by_name_and_read_again_and_no_connection_is_los
     files: Certificates, tmp_path: Path
 ) -> None:
     with files.daemon(tmp_path / "node", "one", "two") as daemon:
+        is_told = "TLS is done by Python's own module" in daemon.log
+        assert is_told != is_native(EXTENSION)
         assert chain_of(daemon) == files.made["one"][0]
         assert chain_of(daemon, "other.example") == files.made["two"][0]
         with Visit(daemon) as kept:
@@ -226,7 +228,7 @@ def test_a_start_without_a_usable_pair_is_refused_with_what_to_do(
     assert not daemon.has_begun()
     assert sentence in daemon.log
     assert "certificates[1]: " in daemon.log
-    assert "name a chain and its key, both in PEM, that this process may read" in daemon.log
+    assert "name a chain and its key, both in PEM" in daemon.log
     assert "Traceback" not in daemon.log
 
 

@@ -422,10 +422,10 @@ def test_what_clients_get_that_read_structured_errors(tmp_path: Path) -> None:
     more = {"structured_errors": {"answer": "nodata", "database": "sample"}, "operator": {"name": "Sample Net"}}
     encrypted = settings_of(tmp_path, listen={"dot": ["127.0.0.1:8853"]}, **more)
 
-    def told(settings: Settings, name: str, worker: Worker) -> dict[str, object]:
+    def told(settings: Settings, name: str, worker: Worker, **query: Any) -> dict[str, object]:
         held = HeldBack(Versions(tmp_path / "none"))
         lookups = Lookups(World(settings, lambda: subject, worker, lambda: NOW, held))
-        return asyncio.run(lookups.look_up(LookupQuery(name, resolve=True))).to_json()
+        return asyncio.run(lookups.look_up(LookupQuery(name, resolve=True, **query))).to_json()
 
     text = {
         "c": ["mailto:objections@example.net"],
@@ -442,3 +442,5 @@ def test_what_clients_get_that_read_structured_errors(tmp_path: Path) -> None:
     assert "structured_error" not in told(encrypted, FREE, Worker())
     assert "structured_error" not in told(encrypted, "drop.example", Worker())
     assert "structured_error" not in told(settings_of(tmp_path, **more), "listed.example", Worker())
+    assert "structured_error" in told(encrypted, "listed.example", Worker(), client="127.0.0.1")
+    assert "structured_error" not in told(encrypted, "listed.example", Worker(), client="203.0.113.1"), "not served"

@@ -6,6 +6,9 @@ NOT_RUN = {
     "git clone REPOSITORY blockd && cd blockd": "installs from the network; the daemon is started as `make run` does",
     "make test": "is what runs this test",
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
+    "curl -s -H 'Accept: application/json' https://blocked.example.net/orders/sample-2026-01-telegram": (
+        "needs a page that faces everybody; tests/daemon/test_public_page.py asks one"
+    ),
     "blockd accept casino --show": "needs a feed that the gate refuses; tests/daemon/test_accept.py runs both",
     "blockd held --feed casino": "needs held entries; tests/daemon/test_held_released.py runs it",
     'blockd held release co.id --reason "Decision 7 of the board" --as "Ms Officer"': (
@@ -15,6 +18,7 @@ NOT_RUN = {
     "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
     "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
     "docker build -t blockd .": "needs Docker",
+    "sudo install -d -m 750 -o root -g blockd /etc/blockd/tls": "needs root and Certbot",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
     "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (
         "test_moving_over.py runs it, beside an unbound.conf"
@@ -41,6 +45,8 @@ NOT_RUN = {
     "curl -i --unix-socket /run/blockd/decide.sock 'http://blockd/decide/url?host=web.telegram.org'": (
         "needs listen.decide; tests/daemon/test_decisions.py asks so"
     ),
+    "dig @127.0.0.1 -p 8053 _dns.resolver.arpa SVCB +short": "test_encrypted_dns.py runs them, with ports of its own",
+    "dig @127.0.0.1 -p 8053 id.server CH TXT +short": "test_encrypted_dns.py runs both, with ports of its own",
     "kdig -d @192.0.2.53 +tls +tls-hostname=dns.example.net +ednsopt=15:0000 web.telegram.org": (
         "needs a certificate; tests/daemon/test_structured_errors.py runs it"
     ),

@@ -27,6 +27,7 @@ TESTS = (
     "tests/resolver/test_native.py",
     "tests/resolver/test_native_turns.py",
     "tests/resolver/test_twin.py",
+    "tests/resolver/test_twin_options.py",
     "tests/resolver/test_twin_sockets.py",
     "tests/ruleset/building/test_buckets.py",
     "tests/ruleset/versions/test_diff.py",
@@ -34,6 +35,9 @@ TESTS = (
     "tests/ruleset/test_hashed_names.py",
     "tests/ruleset/test_table.py",
     "tests/settings/test_load.py",
+    "tests/tls/test_hostile_streams.py",
+    "tests/tls/test_session.py",
+    "tests/tls/test_tickets.py",
 )
 
 

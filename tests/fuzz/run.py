@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.fuzz import files, messages, traffic
+from tests.fuzz import files, messages, sessions, traffic
 
 Stage = Callable[[Path, int, int, float], str]
 """Takes a folder, how much, the seed and the monotonic moment to stop at; gives what was done in a line."""
@@ -18,6 +18,7 @@ STAGES: dict[str, tuple[Stage, int, str]] = {
     "packets": (messages.packets, 10_000_000, "questions of clients"),
     "responses": (messages.responses, 5_000_000, "answers of upstreams"),
     "files": (files.files, 100_000, "ruleset files"),
+    "sessions": (sessions.sessions, 200_000, "streams of TLS"),
     "traffic": (traffic.traffic, 1_000_000, "questions by sockets, with an upstream that misbehaves"),
 }
 

@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.building import build_driver, compiler
 
 PATIENCE = 900.0  # seconds; a busy machine may take long, another one needs 20
-SHORT = ("--packets=40000", "--responses=40000", "--files=200", "--traffic=21000", "--seconds=300")
+SHORT = ("--packets=40000", "--responses=40000", "--files=200", "--sessions=1000", "--traffic=21000", "--seconds=300")
 
 
 @pytest.mark.skipif(compiler() is None, reason="fuzzing needs a C compiler and Cython")

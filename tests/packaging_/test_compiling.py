@@ -92,3 +92,38 @@ def test_without_a_compiler_old_extensions_go_and_python_works(
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("Nothing is compiled, and blockd will use its Python engine: ")
     assert told(tree, "print(plain.double('ab'))") == "abab"
+
+
+OPTIONAL = '''# distutils: libraries = {library}
+"""An optional one."""
+
+cdef extern from "<{header}>":
+    pass
+
+
+def told():
+    return 3
+'''
+
+
+@pytest.mark.skipif(compiling.why_not() is not None, reason="nothing can be compiled on this machine")
+def test_an_optional_module_is_compiled_where_its_library_is_and_left_out_with_a_line_where_it_is_not(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = tree / "blockd/a/_optional.pyx"
+    module.write_text(OPTIONAL.format(library="m", header="math.h"), encoding="utf-8")
+    names, failed = compiling.build(tree)
+    assert "blockd.a._optional" in names
+    assert failed == []
+    assert told(tree, "from blockd.a import _optional; print(_optional.told())") == "3"
+    capsys.readouterr()
+    for library, header in (("m", "no_such_header.h"), ("no_such_library", "math.h")):
+        module.write_text(OPTIONAL.format(library=library, header=header), encoding="utf-8")
+        names, failed = compiling.build(tree)
+        assert "blockd.a._optional" not in names
+        assert failed == []
+        assert extensions(tree) == ["_cython", "_uses", "plain"]
+        [line] = capsys.readouterr().out.splitlines()
+        assert line.startswith(
+            f"blockd/a/_optional.pyx is left out, and its twin in Python is used: lib{library} with headers is not here"
+        )

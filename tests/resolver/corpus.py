@@ -501,6 +501,9 @@ def _odd_responses() -> Iterator[bytes]:
     yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-1] + b"\6\0\x0f\0\2\0\x0f"])
     yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-1] + b"\5\0\x0f\0\2\0"])
     yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-1] + b"\6\0\x0f\0\3\0\x0f"])
+    for text in (b'{"j":"x"}', b'  {"c":[]}', b'\t{"c":[]}', b"{", b" ", b"x{", b'{"j":"' + b"y" * 300 + b'"}', b"{\0"):
+        option = b"\0\x0f" + (2 + len(text)).to_bytes(2) + b"\0\x0f" + text
+        yield raw_response(odd, "A", [ADDRESS], [], [OPT[:-2] + len(option).to_bytes(2) + option])
     yield raw_response(odd, "A", [record(1, b"\1\2\3")])
     yield raw_response(odd, "MINFO", [record(14, b"\xc0\x0c\1a\xc0\x0c")])
     yield raw_response(odd, "A", [record(1, b"\1\2\3\4", ttl=0x80000000)])

@@ -66,6 +66,24 @@ def test_what_is_answered_here_is_told() -> None:
     ]
 
 
+def test_what_clients_are_told_of_encrypted_transports_is_told() -> None:
+    listen = {"dot": ["192.0.2.53:853"], "doh": ["192.0.2.53:8443", "0.0.0.0:443"]}
+    ways, addresses = lines(
+        listen=listen, discovery={"name": "dns.isp.example"}, certificates=[{"chain": "/c", "key": "/k"}]
+    )[-2:]
+    assert ways == (
+        "discovery: clients that ask are told of dns.isp.example: DNS over TLS at port 853, "
+        "DNS over HTTPS at port 8443 (/dns-query), DNS over HTTPS at port 443 (/dns-query)"
+    )
+    assert addresses == "  its addresses: 192.0.2.53"
+    found = made(discovery={"name": "dns.isp.example", "dot_port": 853}, listen={"dns": ["0.0.0.0:53"]})
+    assert list(resolution_lines(found.to_json()))[-1] == (
+        "  its addresses: none; dns.isp.example is resolved like every other name"
+    )
+    assert found.route(key_of("_dns.resolver.arpa")) == Route("local", "resolver.arpa", "discovery")
+    assert made().to_json()["discovery"] is None
+
+
 def test_what_is_off_is_told_with_the_reason() -> None:
     found = lines(
         upstreams=["192.168.1.1"], forward=[{"zone": "x.test", "upstreams": ["192.0.2.1"]}], local={}, canaries=False

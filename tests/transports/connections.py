@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import dns.message
 import dns.rcode
@@ -17,7 +17,7 @@ from blockd.transports.accepting import BACKLOG
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import PaceBounds
-from blockd.transports.stream_server import PACE
+from blockd.transports.stream_server import PACE, StreamServer
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until
@@ -52,7 +52,7 @@ class Client:
 class Serving:
     """A server, and the clients that a test connects to it."""
 
-    def __init__(self, server: TcpServer, address: tuple[str, int]) -> None:
+    def __init__(self, server: StreamServer, address: tuple[str, int]) -> None:
         self.server = server
         self.address = address
         self._clients: list[Client] = []
@@ -79,7 +79,7 @@ async def serving(
     bounds: Bounds = BOUNDS,
     host: str = "127.0.0.1",
     pace: PaceBounds = PACE,
-    kind: type[TcpServer] = TcpServer,
+    kind: Callable[..., StreamServer] = TcpServer,
     tls: ServerTls | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve on loopback; at the end nothing of any connection may be left."""

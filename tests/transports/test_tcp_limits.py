@@ -14,9 +14,10 @@ import pytest
 from blockd.metrics import Transport
 from blockd.orders import Action
 from blockd.transports import TcpServer, client_stream, line, stream_server
-from blockd.transports.client_stream import MAX_GATHERED, READ
+from blockd.transports.client_stream import MAX_GATHERED
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import PaceBounds
+from blockd.transports.stream_server import READ
 from blockd.transports.tcp_connection import MAX_QUESTION
 from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, NEVER, Serving, connections, framed, serving

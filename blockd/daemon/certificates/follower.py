@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Sequence
 
-from blockd.daemon.certificates.handed import take_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.errors import BadCertificate
 from blockd.tls import CertificatePair, ServerTls, TicketKeys, server_tls
@@ -18,8 +17,9 @@ log = logging.getLogger(__name__)
 class CertificateFollower:
     """Certificates of this process, for all that it serves by TLS; `tickets` are the keys of this machine."""
 
-    def __init__(self, pairs: Sequence[CertificatePair], tickets: TicketKeys) -> None:
-        self._pairs = tuple(pairs)
+    def __init__(self, certificates: HandedCertificates, tickets: TicketKeys) -> None:
+        self._pairs = certificates.pairs()
+        certificates.close()
         self._tickets = tickets
         self._servers: list[ServerTls] = []
         self._news: asyncio.Queue[tuple[CertificatePair, ...]] = asyncio.Queue()
@@ -44,15 +44,14 @@ class CertificateFollower:
 
     def take(self, message: Message) -> None:
         """Take the certificates that come with a message; if they are those in use, nothing is done."""
-        descriptor = message.pop(DESCRIPTOR, None)
-        if descriptor is None:
-            return
+        handed = HandedCertificates(message.pop(DESCRIPTOR, None))
         try:
-            self._news.put_nowait(take_over(descriptor))
+            if pairs := handed.pairs():
+                self._news.put_nowait(pairs)
         except BadCertificate as error:
             log.error("The certificates before stay in use: %s.", error)
         finally:
-            os.close(descriptor)
+            handed.close()
 
     async def _follow(self) -> None:
         while True:

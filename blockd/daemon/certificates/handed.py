@@ -1,50 +1,138 @@
 """Certificates as they are handed from process to process: a sealed file in memory, since keys belong in no message.
 
-The supervisor keeps the newest for the workers that it starts. Nothing of this is ever on a disk.
+The supervisor keeps the newest for those that it starts, and never has a key in its own memory, which the children that
+compile share: even at a start a child of its own reads the files. Nothing of this is ever on a disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 from blockd.daemon.interchange import sealed
-from blockd.errors import BadCertificate
+from blockd.daemon.update.child_process import end_with_parent
+from blockd.errors import BadCertificate, BlockdError, ConfigError
+from blockd.native import is_native
+from blockd.settings.encrypted import Certificate
 from blockd.tls import CertificatePair
+from blockd.tls.choice import EXTENSION, why_not_native
+from blockd.tls.files import read_files
 
 MAX_SIZE = 64 << 20  # octets: as many certificates as there may be, with the longest chains and keys
 
-
-def hand_over(pairs: Sequence[CertificatePair]) -> int:
-    """Return the descriptor of a sealed file with these certificates and their keys; raises OSError."""
-    descriptor = sealed.made("blockd-certificates")
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(json.dumps([_values(pair) for pair in pairs]).encode())
-        sealed.seal(descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+log = logging.getLogger(__name__)
 
 
-def take_over(descriptor: int) -> tuple[CertificatePair, ...]:
-    """Return the certificates of such a file, at least one; raises BadCertificate if it is none."""
-    try:
-        size = os.fstat(descriptor).st_size
-        if not sealed.is_sealed(descriptor) or size > MAX_SIZE:
+class HandedCertificates:
+    """A file with certificates and their keys, or with what is wrong with their files; none without a descriptor."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self.descriptor = descriptor
+
+    @classmethod
+    def of(cls, pairs: Sequence[CertificatePair]) -> Self:
+        """Return a new one; raises OSError."""
+        made = cls(sealed.made("blockd-certificates"))
+        made._fill({"pairs": [_values(pair) for pair in pairs]})
+        return made
+
+    @classmethod
+    def read(cls, certificates: Sequence[Certificate]) -> Self:
+        """Return what a child reads of these files; `problems` says what is wrong with them. Raises OSError."""
+        if not certificates:
+            return cls()
+        made, own = cls(sealed.made("blockd-certificates")), os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            made._read_and_exit(certificates, own)
+        os.waitpid(pid, 0)
+        return made
+
+    @classmethod
+    def checked(cls, certificates: Sequence[Certificate], config: str) -> Self:
+        """Return what is read of these files; raises ConfigError about `config` if some cannot be used."""
+        made = cls.read(certificates)
+        if problems := made.problems():
+            raise ConfigError(config, problems)
+        if certificates and not is_native(EXTENSION):
+            log.warning(
+                "TLS is done by Python's own module: %s. Clients resume a session only at the worker that began it.",
+                why_not_native(),
+            )
+        return made
+
+    def _read_and_exit(self, certificates: Sequence[Certificate], parent: int) -> None:
+        """Run as the child; never return into the caller's code, whatever happens."""
+        try:
+            end_with_parent(parent)
+            pairs, problems = [], []
+            for number, certificate in enumerate(certificates):
+                try:
+                    pairs.append(_values(read_files(certificate)))
+                except BlockdError as error:
+                    problems.append(f"certificates[{number}]: {error}; name a chain and its key, both in PEM")
+            self._fill({"problems": problems} if problems else {"pairs": pairs})
+        except BaseException as error:
+            print(f"blockd: certificates: {error!r}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(0)
+
+    def _fill(self, content: dict[str, object]) -> None:
+        assert self.descriptor is not None  # noqa: S101 - only what was made a moment ago is filled
+        with open(self.descriptor, "wb", closefd=False) as file:
+            file.write(json.dumps(content).encode())
+        sealed.seal(self.descriptor)
+
+    def pairs(self) -> tuple[CertificatePair, ...]:
+        """Return the certificates, none if there is no file; raises BadCertificate if it is not one of these."""
+        if self.descriptor is None:
+            return ()
+        try:
+            return tuple(map(_pair, self._content()["pairs"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise BadCertificate("", f"certificates that a process handed over cannot be read ({error!r})") from error
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each certificate whose files cannot be used."""
+        if self.descriptor is None:
+            return []
+        try:
+            return [str(problem) for problem in self._content().get("problems", ())]
+        except (OSError, ValueError) as error:
+            return [f"certificates: the process that reads them has failed ({error}); please report it"]
+
+    def _content(self) -> dict[str, Any]:
+        assert self.descriptor is not None  # noqa: S101 - asked by those who have looked
+        size = os.fstat(self.descriptor).st_size
+        if not sealed.is_sealed(self.descriptor) or size > MAX_SIZE:
             raise ValueError("it is not sealed, or too large")
-        found = json.loads(os.pread(descriptor, size, 0))
-        pairs = tuple(map(_pair, found))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BadCertificate("", f"certificates that another process handed over cannot be read ({error})") from error
-    if not pairs:
-        raise BadCertificate("", "another process handed over no certificates")
-    return pairs
+        found = json.loads(os.pread(self.descriptor, size, 0))
+        if not isinstance(found, dict):
+            raise TypeError("it has another structure than expected")
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(self.descriptor)
+            self.descriptor = None
+
+
+def problems_of(certificates: Sequence[Certificate]) -> list[str]:
+    """Return a sentence for each certificate that cannot be used, with its place in the config."""
+    found = HandedCertificates.read(certificates)
+    try:
+        return found.problems()
+    finally:
+        found.close()
 
 
 def _values(pair: CertificatePair) -> dict[str, object]:

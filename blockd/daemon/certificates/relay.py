@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
-
-from blockd.daemon.certificates.handed import take_over
 from blockd.daemon.channel import DESCRIPTOR, Message
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import Jobs
-from blockd.errors import BadCertificate
 
-KINDS = ("worker", "page")  # of processes that serve by TLS
-
-log = logging.getLogger(__name__)
+SERVERS = ("worker", "page")  # kinds of processes that serve by TLS
+HOLDERS = (*SERVERS, "control")  # those that have the keys; the last one reads them
 
 
 def pass_on(message: Message, jobs: Jobs, family: Family) -> None:
@@ -21,12 +15,8 @@ def pass_on(message: Message, jobs: Jobs, family: Family) -> None:
     descriptor = message.pop(DESCRIPTOR, None)
     if descriptor is None:
         return
-    try:
-        jobs.certificates = take_over(descriptor)
-        for child in family:
-            if child.kind in KINDS:
-                child.channel.send(message, descriptor)
-    except BadCertificate as error:
-        log.error("The certificates before stay in use: %s.", error)
-    finally:
-        os.close(descriptor)
+    jobs.certificates.close()
+    jobs.certificates.descriptor = descriptor  # in place: who forgets it in a child knows this object
+    for child in family:
+        if child.kind in SERVERS:
+            child.channel.send(message, descriptor)

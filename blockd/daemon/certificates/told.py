@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from blockd.daemon.report.alarms import Alarm
 from blockd.times import time_text
 from blockd.tls import CertificatePair
+from blockd.tls.pair import is_soon
 
-EXPIRES_SOON = 14 * 86400.0  # seconds; of one that is made for less than six weeks, a third of that
-SOON_SHARE = 3
 TOLD_NAMES = 3  # in a sentence
 
 
@@ -49,7 +48,7 @@ class CertificateStatus:
     @property
     def expires_soon(self) -> bool:
         """Whether it is time to renew it."""
-        return self.expires_in_seconds < min(EXPIRES_SOON, self.lifetime_seconds / SOON_SHARE)
+        return is_soon(self.expires_in_seconds, self.lifetime_seconds)
 
     def alarms(self) -> Iterator[Alarm]:
         """Yield the alarms about it."""

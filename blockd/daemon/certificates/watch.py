@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
-from blockd.daemon.certificates.handed import hand_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import Sender
 from blockd.daemon.timing import Timing
 from blockd.errors import BadCertificate, cause_of
 from blockd.metrics.certificates import CertificateSample
-from blockd.settings.encrypted import Certificate
+from blockd.settings import Certificate, Settings
 from blockd.tls import CertificatePair
+from blockd.tls.announced import gap_sentences
 from blockd.tls.files import Stamp, read_files, stamp_of
 
 LOOK = 1.0  # seconds between two looks at the files: a change is in use within 5
@@ -36,7 +37,9 @@ class CertificateWatch:
         pairs: Sequence[CertificatePair],
         sender: Sender,
         timing: Timing,
+        gaps: Callable[[Sequence[CertificatePair]], Iterable[str]] = lambda _: (),
     ) -> None:
+        """`gaps` says in sentences what certificates lack for what is announced."""
         self._certificates = tuple(certificates)
         self.pairs = list(pairs)
         self._sender = sender
@@ -44,9 +47,19 @@ class CertificateWatch:
         self._stamps: list[Stamp | None] = [None] * len(self._certificates)  # never those of files: all are read first
         self._refusals = [""] * len(self._certificates)
         self._looked = timing.monotonic()
+        self._gaps = gaps
+        self._known_gaps: set[str] = set()
+
+    @classmethod
+    def of(
+        cls, settings: Settings, pairs: Sequence[CertificatePair], sender: Sender, timing: Timing
+    ) -> CertificateWatch:
+        """Return that of a config, which says what is announced."""
+        return cls(settings.certificates, pairs, sender, timing, partial(gap_sentences, settings))
 
     async def run(self) -> None:
         """Look for ever."""
+        self._tell_gaps()
         while True:
             is_due = self._timing.monotonic() - self._looked >= AGAIN
             await self.look(is_due=is_due)
@@ -65,6 +78,8 @@ class CertificateWatch:
                 self._refuse(index, outcome)
         if is_due:
             self._looked = self._timing.monotonic()
+        if is_new:
+            self._tell_gaps()
         if is_new or is_due:
             self._hand_on()
 
@@ -98,14 +113,22 @@ class CertificateWatch:
             self._refusals[index] = why
             log.error("The files of a certificate cannot be used: %s. Those read before stay in use.", why)
 
+    def _tell_gaps(self) -> None:
+        """Log what the certificates lack now and did not lack before."""
+        found = list(self._gaps(self.pairs))
+        for sentence in found:
+            if sentence not in self._known_gaps:
+                log.warning("%s", sentence)
+        self._known_gaps = set(found)
+
     def _hand_on(self) -> None:
         try:
-            descriptor = hand_over(self.pairs)
+            handed = HandedCertificates.of(self.pairs)
         except OSError as error:  # memory or files are short: again in a minute
             log.error("Certificates cannot be handed to the workers yet: %s; they use those before.", cause_of(error))
             return
-        self._sender.send({"certificates": len(self.pairs)}, descriptor)
-        os.close(descriptor)
+        self._sender.send({"certificates": len(self.pairs)}, handed.descriptor)
+        handed.close()
 
     def status(self, now: float) -> tuple[CertificateStatus, ...]:
         """Return what is told of each at `now`."""

@@ -92,5 +92,6 @@ def result(settings: Settings, explanation: Explanation, query: LookupQuery, ali
         notes.append(NOT_SERVED)
     if explanation.verdict == "servfail":
         notes.append(REFUSING)
-    signalled = SignalledReplies.of(settings)
+    is_answered = query.at is None and is_served(settings, query)  # by the config as it is now
+    signalled = SignalledReplies.of(settings) if is_answered else None
     return LookupResult(explanation, None, aliases, query.at, query.client, tuple(notes), signalled=signalled)

@@ -47,7 +47,8 @@ class LookupResult:
 
     `aliases` is None if nobody asked for them. `at` is the time that it is about, None for now. `held` has what is held
     back if nothing was traced. `route` says who answers for the name if it is not blocked, None if that is not known.
-    `signalled` knows what clients get that read structured errors, None if nothing listens for such clients.
+    `signalled` knows what clients get that read structured errors, None if nothing listens for such clients,
+    or it is about another time or a client that is not served.
     """
 
     explanation: Explanation

@@ -1,4 +1,4 @@
-"""The page process: the block page and the refusal of TLS, beside the workers and nicer than all other processes.
+"""The page process: the block page, the refusal of TLS and the page about orders, nicer than all other processes.
 
 It follows the workers (`blockd.daemon.followers.process`), and has no feeds, no audit log and no admin port.
 """
@@ -18,23 +18,26 @@ from blockd.daemon.contexts import PageContext
 from blockd.daemon.followers.process import FollowingProcess
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.following import Visitors
+from blockd.daemon.page.public import PublicService
 from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.daemon.process_name import name_process
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import be_nicer
-from blockd.metrics import Transport
+from blockd.metrics import StreamEvent, Transport
 from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced, Ruleset
 from blockd.transports.descriptors import Shares
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web.block_page import serve_block_page
-from blockd.web.serving import MAX_LIFETIME, ServingLimits, bounds_of
+from blockd.web.public.serving import ALPN, PUBLIC_PACE, serve_public
+from blockd.web.serving import MAX_LIFETIME, Serving, ServingLimits, bounds_of
 from blockd.web.tls import MAX_HANDSHAKE, serve_tls
 
 if TYPE_CHECKING:  # it stands among what the control process needs
     from blockd.daemon.switching import ControlChannel
 
 NICENESS = 15  # beyond a worker's: five more than a compiling child, so that no flood of visits delays an order
+PAGE_PACE = PaceBounds()
 
 
 def run(context: PageContext, channel: Channel) -> None:
@@ -42,7 +45,7 @@ def run(context: PageContext, channel: Channel) -> None:
     name_process("page")
     be_nicer(NICENESS)
     sockets = context.shared.sockets
-    sockets.keep(sockets.block_page_http, sockets.block_page_https)
+    sockets.keep(sockets.block_page_http, sockets.block_page_https, sockets.public_http, sockets.public_https)
     Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 
@@ -56,9 +59,12 @@ class PageProcess(FollowingProcess):
         shared = context.shared
         super().__init__(shared, context.version, channel)
         self.certificates = CertificateFollower(context.certificates, shared.tickets)
-        visitors = Visitors(lambda: self.enforced, WorkerAsker(shared.settings.listen.dns, shared.selftest_key))
+        settings, asker = shared.settings, WorkerAsker(shared.settings.listen.dns, shared.selftest_key)
         self._row = shared.counters.row_of("page")
-        self.sinkhole = SinkholeService(shared.settings, self._row, lambda: self.enforced, visitors.where_it_leads)
+        # Each page has its own places, so that visitors of one take none of the other's.
+        leads, led = (Visitors(lambda: self.enforced, asker).where_it_leads for _ in range(2))
+        self.sinkhole = SinkholeService(settings, self._row, lambda: self.enforced, leads)
+        self.public = PublicService(settings, shared.state.incidents, self._row, lambda: self.enforced, led)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -67,6 +73,7 @@ class PageProcess(FollowingProcess):
         serving = [
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
+            *self._serve_public(),
         ]
         self.certificates.start()
         yield
@@ -80,14 +87,24 @@ class PageProcess(FollowingProcess):
         enforced.ruleset.catalogue.find("-")
         return enforced
 
-    def _limits(self, transport: Transport, lifetime: float) -> ServingLimits:
+    def _serve_public(self) -> list[Serving]:
+        """Serve the page about orders; what happens on its connections is counted."""
+        sockets, tls = self._shared.sockets, self.certificates.server(ALPN)
+        limits = self._limits(Transport.PUBLIC, MAX_LIFETIME, PUBLIC_PACE)
+
+        def happened(event: StreamEvent) -> None:
+            self._row.happened(Transport.PUBLIC, event)
+
+        return serve_public(self.public.site(), sockets.public_http, sockets.public_https, tls, limits, happened)
+
+    def _limits(self, transport: Transport, lifetime: float, pace: PaceBounds = PAGE_PACE) -> ServingLimits:
         """Return the limits of one port; a client has its pace at each."""
         settings = self._shared.settings
         is_front_end = Clients((), settings.clients.front_ends).is_front_end
         return ServingLimits(
             bounds_of(Shares.of(settings).web),
             lifetime,
-            Pace(PaceBounds(), time.monotonic, is_front_end),
+            Pace(pace, time.monotonic, is_front_end),
             lambda why: self._row.connection_closed(transport, why),
             is_front_end,
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from blockd.metrics import Transport
 from blockd.metrics.counters import Row
-from blockd.orders import Action, Reason, State, Verdict
+from blockd.orders import Reason, Verdict
+from blockd.orders.incident import has_page
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
-from blockd.settings.feeds import OVERRIDES
 from blockd.web.site import Protocol, Site
+
+_TRANSPORTS: Mapping[Protocol, Transport] = {
+    "http": Transport.HTTP, "tls": Transport.TLS, "public": Transport.PUBLIC,
+}  # fmt: skip
 
 
 class SinkholeService:
@@ -47,6 +51,7 @@ class SinkholeService:
             hosts=frozenset(host for host in own if host),
             where_it_leads=self._where_it_leads,
             orders_named=self._orders_named,
+            incidents=self._settings.public.url,
         )
 
     def _verdict_of(self, key: bytes, client: bytes) -> Verdict:
@@ -60,7 +65,7 @@ class SinkholeService:
         if enforced is None:
             return None
         found = [enforced.standing(index) for index in enforced.ruleset.catalogue.find(asked)]
-        return [verdict for verdict in found if _may_be_told(verdict)]
+        return [verdict for verdict in found if has_page(verdict)]
 
     async def _where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
         """Ask for those only who may ask by DNS too: else strangers could have any name resolved."""
@@ -76,15 +81,4 @@ class SinkholeService:
 
     def _arrived(self, protocol: Protocol) -> None:
         """Count one request or handshake, whatever it asks for."""
-        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
-
-
-def _may_be_told(verdict: Verdict) -> bool:
-    """Return whether an order is told of: not the operator's own exceptions, and not one that only counts questions.
-
-    A confidential order is told of while it is in force: whoever is blocked by it learns as much.
-    """
-    order = verdict.order
-    if order is None or verdict.feed == OVERRIDES or order.action is Action.MONITOR:
-        return False
-    return not order.is_confidential or verdict.state is State.IN_FORCE
+        self._row.query(_TRANSPORTS[protocol])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blockd.daemon import worker
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.channel import Channel
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import (
@@ -24,9 +24,9 @@ from blockd.daemon.processes.children import DECIDE, PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
+from blockd.daemon.worker import process as worker
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
-from blockd.tls import CertificatePair
 
 PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
 DECIDE_CODE = "blockd.daemon.decide.process"
@@ -44,7 +44,7 @@ class Jobs:
     gate: GateSource
     engine: str
     resolution: Resolution
-    certificates: tuple[CertificatePair, ...] = ()
+    certificates: HandedCertificates
     version: int | None = None
     passed_on: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PASSED_ON))  # the versions, the newest last
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process

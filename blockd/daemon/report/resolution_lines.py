@@ -40,6 +40,23 @@ def resolution_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield "canaries: browsers and devices that ask are told that names are filtered here"
     else:
         yield "canaries: off; browsers and devices that ask are not told that names are filtered here"
+    if told["discovery"]:
+        yield from _discovery(told["discovery"])
+
+
+def _discovery(told: Mapping[str, Any]) -> Iterator[str]:
+    """Say which encrypted transports clients are told of."""
+    ways = ", ".join(
+        f"DNS over HTTPS at port {one['port']} ({one['path']})"
+        if one["path"]
+        else f"DNS over TLS at port {one['port']}"
+        for one in told["transports"]
+    )
+    yield f"discovery: clients that ask are told of {told['name']}: {ways}"
+    if told["addresses"]:
+        yield f"  its addresses: {', '.join(told['addresses'])}"
+    else:
+        yield f"  its addresses: none; {told['name']} is resolved like every other name"
 
 
 def _system(told: Mapping[str, Any] | None) -> Iterator[str]:

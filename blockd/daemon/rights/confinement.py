@@ -57,8 +57,12 @@ class Confinement:
 
     @classmethod
     def of_page(cls, settings: Settings, state: Path) -> Confinement:
-        """Return that of the page process: it reads rulesets, and asks the workers where names lead."""
-        return cls((state / "rulesets",), ports=frozenset(address.port for address in settings.listen.dns))
+        """Return that of the page process: it reads rulesets, and asks the workers where names lead.
+
+        For the page about orders it reads what everybody may know of these.
+        """
+        reads = (state / "rulesets", *([state / "incidents"] if settings.listen.public.is_used else []))
+        return cls(reads, ports=frozenset(address.port for address in settings.listen.dns))
 
     @classmethod
     def of_decide(cls, state: Path) -> Confinement:

@@ -270,6 +270,7 @@ cdef class Answering(Edge):
         if not q.explains:
             size[0] = self.error_places[option + 1] - place
             return self.errors + place
+        size[0] = 0
         with gil:  # they are kept where they are made
             made = self._answers.option_of(order, self._orders[order], stale=is_stale, explains=True)
             size[0] = len(made)

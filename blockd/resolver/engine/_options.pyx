@@ -36,21 +36,22 @@ cdef void _keep_error(const uint8_t *option, uint32_t length, Errors *errors) no
     """Keep an Extended DNS Error, its text made printable and cut."""
     cdef uint8_t *out = errors.octets + errors.size
     cdef uint32_t text = length - 2, i
-    cdef bint is_sane
+    cdef bint is_sane, is_blank = True
     if text and option[6 + text - 1] == 0:
         text -= 1
     is_sane = text <= MAX_ERROR_TEXT
     if is_sane:
         for i in range(text):
-            if not 32 <= option[6 + i] < 127:
+            if not 32 <= option[6 + i] < 127 or (is_blank and option[6 + i] == c"{"):
                 is_sane = False
                 break
+            is_blank = is_blank and option[6 + i] == c" "
     if is_sane:
         memcpy(out, option, 6 + text)
         write_u16(out + 2, 2 + text)
         errors.size += 6 + text
         return
-    with gil:  # rare, and what is printable only Python knows
+    with gil:  # rare: what looks like a structured error, or is printable as only Python knows
         _keep_insane(option, length, errors)
 
 

@@ -101,14 +101,20 @@ def default_states(settings: Settings, upstreams: Sequence[Upstream]) -> tuple[D
     """Return which default zones are answered here; `upstreams` are those for all names, `system` replaced."""
     configured = [(key_of(zone.zone), f"{zone.zone} is a local zone") for zone in settings.local.zones]
     configured += [(key_of(zone.zone), f"{zone.zone} is forwarded") for zone in settings.forward]
-    is_private = are_private(upstreams)
-    return tuple(DefaultState(zone, _why_off(zone, settings, configured, is_private)) for zone in DEFAULT_ZONES)
+    behind_routers = are_private(upstreams)
+    return tuple(DefaultState(zone, _why_off(zone, settings, configured, behind_routers)) for zone in DEFAULT_ZONES)
 
 
 def are_private(upstreams: Sequence[Upstream]) -> bool:
     """Return whether there are upstreams, all at private, loopback or link-local addresses."""
     known = [upstream for upstream in upstreams if upstream != SYSTEM_UPSTREAM]
-    return bool(known) and all(_is_private(upstream.host) for upstream in known)
+    return bool(known) and all(is_private(upstream.host) for upstream in known)
+
+
+def is_private(host: str) -> bool:
+    """Return whether an address is a private, loopback or link-local one."""
+    address = ip_address(host.partition("%")[0])
+    return any(address in network for network in _PRIVATE)
 
 
 def key_of(name: str) -> bytes:
@@ -122,7 +128,9 @@ def text_of(key: bytes) -> str:
     return DomainName(key).text
 
 
-def _why_off(zone: DefaultZone, settings: Settings, configured: Iterable[tuple[bytes, str]], is_private: bool) -> str:
+def _why_off(
+    zone: DefaultZone, settings: Settings, configured: Iterable[tuple[bytes, str]], behind_routers: bool
+) -> str:
     own = zone.key
     if zone.name == RESOLVER_ARPA:  # always answered here, whatever is configured
         return next((why for key, why in configured if key == own), "")
@@ -130,9 +138,4 @@ def _why_off(zone: DefaultZone, settings: Settings, configured: Iterable[tuple[b
         return inside
     if not settings.local.defaults:
         return _OFF
-    return _ROUTERS if zone.routers and is_private else ""
-
-
-def _is_private(host: str) -> bool:
-    address = ip_address(host.partition("%")[0])
-    return any(address in network for network in _PRIVATE)
+    return _ROUTERS if zone.routers and behind_routers else ""

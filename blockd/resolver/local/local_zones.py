@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from blockd.dns import types
 from blockd.names import DomainName, label_ends
 from blockd.resolver.local import canaries
-from blockd.resolver.local.defaults import DefaultState, default_states, key_of
+from blockd.resolver.local.defaults import RESOLVER_ARPA, DefaultState, default_states, key_of
+from blockd.resolver.local.discovery import Designation
 from blockd.resolver.local.zone import (
     DEFAULT_ZONE_TTL,
     OWN_NEGATIVE_TTL,
@@ -34,6 +36,12 @@ _DATA: dict[str, list[ZoneRecord]] = {
     f"1.{'0.' * 31}ip6.arpa": [
         ZoneRecord(key_of(f"1.{'0.' * 31}ip6.arpa"), types.PTR, DEFAULT_TTL, b"\x09localhost\0"),
     ],
+}
+_NEGATIVE_TTLS = {
+    ZoneKind.OWN: OWN_NEGATIVE_TTL,
+    ZoneKind.DEFAULT: DEFAULT_ZONE_TTL,
+    ZoneKind.CANARY: canaries.TTL,
+    ZoneKind.DISCOVERY: OWN_NEGATIVE_TTL,
 }
 
 
@@ -117,6 +125,7 @@ class LocalZones:
 def _zones(settings: Settings, defaults: Iterable[DefaultState], forwarded: Sequence[bytes]) -> list[LocalZoneData]:
     """Return every zone, with the names of `local.names` in the zones that they are in."""
     bare: dict[bytes, tuple[LocalZoneData, list[ZoneRecord]]] = {}
+    designation = Designation.of(settings)
     for zone in settings.local.zones:
         key = key_of(zone.zone)
         bare[key] = LocalZoneData(key, ZoneKind.OWN, "local.zones", b""), list(zone.records)
@@ -127,7 +136,12 @@ def _zones(settings: Settings, defaults: Iterable[DefaultState], forwarded: Sequ
                 exists=state.zone.exists, is_delegated=state.zone.is_delegated,
             )  # fmt: skip
             bare[default.key] = default, list(_DATA.get(state.zone.name, ()))
+            if designation is not None and state.zone.name == RESOLVER_ARPA:
+                default = replace(default, kind=ZoneKind.DISCOVERY, source="discovery")
+                bare[default.key] = default, designation.at_resolver()
     _add_names(settings, bare, forwarded)
+    if designation is not None:
+        _add_designation(designation, bare)
     if settings.canaries:
         errors = canaries.errors()
         for name in canaries.CANARIES:
@@ -171,8 +185,31 @@ def _add_names(
             add(owner, [ZoneRecord(owner, types.PTR, DEFAULT_TTL, DomainName(target).wire)])
 
 
+def _add_designation(designation: Designation, bare: dict[bytes, tuple[LocalZoneData, list[ZoneRecord]]]) -> None:
+    """Add what is announced at the resolver's own name, beside the records that the config has for that name."""
+    name = designation.name.key
+    places = {record.owner: zone for zone, (_, records) in bare.items() for record in records}
+    place = name if name in bare else places.get(name)
+    own = [designation.about(name)]
+    if place is not None:
+        given = {record.type for record in bare[place][1] if record.owner == name}
+        if not given & {types.CNAME, types.RESINFO}:
+            bare[place][1].extend(own)
+    elif designation.addresses:
+        own += address_records(name, [ip_address(address).packed for address in designation.addresses])
+        _add_single(name, own, bare)
+    _add_single(designation.name_key, designation.services(designation.name_key), bare)
+
+
+def _add_single(
+    owner: bytes, records: list[ZoneRecord], bare: dict[bytes, tuple[LocalZoneData, list[ZoneRecord]]]
+) -> None:
+    single = LocalZoneData(owner, ZoneKind.DISCOVERY, "discovery", b"", is_single=True)
+    bare.setdefault(owner, (single, records))
+
+
 def _finished(zone: LocalZoneData, records: Iterable[ZoneRecord], inside: Iterable[bytes]) -> LocalZoneData:
-    ttl = {ZoneKind.OWN: OWN_NEGATIVE_TTL, ZoneKind.DEFAULT: DEFAULT_ZONE_TTL, ZoneKind.CANARY: canaries.TTL}[zone.kind]
+    ttl = _NEGATIVE_TTLS[zone.kind]
     nodes = nodes_of(zone.key, records, inside, ttl, is_single=zone.is_single)
     return replace(zone, nodes=nodes, soa=negative_soa(zone.key, nodes, ttl))
 

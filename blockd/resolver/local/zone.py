@@ -25,6 +25,7 @@ class ZoneKind(Enum):
     OWN = 0  # `local.zones` and `local.names`
     DEFAULT = 1
     CANARY = 2
+    DISCOVERY = 3  # of this resolver's own transports
 
 
 @dataclass(frozen=True, slots=True)

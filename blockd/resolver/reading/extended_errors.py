@@ -8,6 +8,7 @@ from blockd.printable import unproved
 from blockd.resolver.forwarding.edns import COOKIE_SIZES
 from blockd.resolver.records import MAX_ERROR_TEXT, error_option
 
+RELAYED = "upstream: "
 MAX_ERRORS = 3  # of one message; resolvers send one, or one for each of the keys that they tried
 
 
@@ -36,11 +37,16 @@ def kept_errors(message: bytes, position: int, end: int) -> bytes:
 
 
 def sane_error(option: bytes) -> bytes:
-    """Return an Extended DNS Error option with its text made printable and cut, for nobody vouches for it."""
+    """Return an Extended DNS Error option with its text made printable and cut, for nobody vouches for it.
+
+    One that looks like a structured error gets RELAYED in front. blockd does not ask for these, and a client that
+    trusts its own (`blockd.orders.structured`) must not take an upstream's for one, which may have come in the clear.
+    """
     text = option[6:].removesuffix(b"\0")  # RFC 8914 section 2: it may end with a null
-    if len(text) <= MAX_ERROR_TEXT and text.isascii() and text.decode("ascii").isprintable():
+    relayed = RELAYED if text.lstrip().startswith(b"{") else ""
+    if not relayed and len(text) <= MAX_ERROR_TEXT and text.isascii() and text.decode("ascii").isprintable():
         return option[:2] + (2 + len(text)).to_bytes(2) + option[4:6] + text
-    return error_option(int.from_bytes(option[4:6]), unproved(text, MAX_ERROR_TEXT))
+    return error_option(int.from_bytes(option[4:6]), relayed + unproved(text, MAX_ERROR_TEXT - len(relayed)))
 
 
 def errors_text(options: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from blockd.dns import types
 from blockd.names.prefix_table import PrefixTable
+from blockd.settings.checks.discovery import discovery_problems
 from blockd.settings.model import Settings
 
 # Codes of EDNS options that have a meaning in questions, also those of blockd's own.
@@ -25,7 +26,7 @@ MEANT = frozenset(
 def encrypted_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence for each contradiction."""
     yield from _certificates(settings)
-    yield from _discovery(settings)
+    yield from discovery_problems(settings)
     yield from _front_ends(settings)
     yield from _structured_errors(settings)
 
@@ -42,21 +43,6 @@ def _certificates(settings: Settings) -> Iterator[str]:
             "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or the front ends that terminate "
             "TLS in `doh.plain_from`"
         )
-
-
-def _discovery(settings: Settings) -> Iterator[str]:
-    found = settings.discovery
-    if not found.name:
-        for key in sorted(found.model_fields_set - {"name"}):
-            yield f"discovery.{key}: nothing is announced without a name; set `discovery.name`, or remove the key"
-    elif not settings.listen.dot and not settings.listen.doh:
-        yield "discovery.name: there is no encrypted transport to announce; set `listen.dot` or `listen.doh`"
-    for key, transport, addresses in (
-        ("dot_port", "dot", settings.listen.dot),
-        ("doh_port", "doh", settings.listen.doh),
-    ):
-        if found.name and getattr(found, key) is not None and not addresses:
-            yield f"discovery.{key}: nothing listens for it; set `listen.{transport}`, or remove the key"
 
 
 def _structured_errors(settings: Settings) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from blockd.orders.incident import OVERRIDES
 from blockd.settings.feeds.base import Feed
 from blockd.settings.section import Whole
 
-OVERRIDES = "overrides"  # a reserved name
+__all__ = ["OVERRIDES", "OverridesFeed"]
 
 
 class OverridesFeed(Feed):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 
 from blockd.daemon.certificates.follower import CertificateFollower
-from blockd.daemon.certificates.handed import hand_over, take_over
+from blockd.daemon.certificates.handed import HandedCertificates, problems_of
 from blockd.daemon.channel import DESCRIPTOR
 from blockd.daemon.interchange import sealed
 from blockd.errors import BadCertificate
+from blockd.settings.encrypted import Certificate
 from blockd.tls import CertificatePair, ForgetfulKeys, ServerTls
-from tests.tls.certificates import Client, pair
+from blockd.tls.files import read_files
+from tests.tls.certificates import Client, certificate, pair
 
 PAIR = pair("dns.example", "*.dns.example", "192.0.2.1", "2001:db8::1")
 OTHER = pair("other.example", "dns.example")
@@ -27,11 +30,13 @@ def memory(octets: bytes) -> int:
 
 
 def test_what_is_handed_over_is_what_is_taken_over() -> None:
-    descriptor = hand_over([PAIR, OTHER])
-    assert sealed.is_sealed(descriptor)
-    assert take_over(descriptor) == (PAIR, OTHER)
-    assert take_over(descriptor) == (PAIR, OTHER)
-    os.close(descriptor)
+    handed = HandedCertificates.of([PAIR, OTHER])
+    assert handed.descriptor is not None
+    assert sealed.is_sealed(handed.descriptor)
+    assert handed.pairs() == (PAIR, OTHER)
+    assert handed.pairs() == (PAIR, OTHER)
+    handed.close()
+    assert handed.pairs() == ()
 
 
 def test_a_key_is_shown_in_no_text() -> None:
@@ -41,21 +46,46 @@ def test_a_key_is_shown_in_no_text() -> None:
 
 @pytest.mark.parametrize("octets", [b"", b"[]", b"{}", b"[1]", b'[{"source": "x"}]', b"\xff", b"[" * 1000])
 def test_what_is_none_is_refused(octets: bytes) -> None:
-    descriptor = memory(octets)
+    handed = HandedCertificates(memory(octets))
     with pytest.raises(BadCertificate):
-        take_over(descriptor)
-    os.close(descriptor)
+        handed.pairs()
+    handed.close()
 
 
 def test_what_could_still_be_changed_is_refused() -> None:
-    descriptor = sealed.made("test")
+    handed = HandedCertificates(sealed.made("test"))
     with pytest.raises(BadCertificate, match="not sealed"):
-        take_over(descriptor)
-    os.close(descriptor)
+        handed.pairs()
+    assert handed.problems() == [
+        "certificates: the process that reads them has failed (it is not sealed, or too large); please report it"
+    ]
+    handed.close()
+
+
+def test_files_are_read_in_a_child_with_every_problem_of_theirs(tmp_path: Path) -> None:
+    files = []
+    for name in ("one", "two", "three"):
+        paths = [tmp_path / f"{name}.{suffix}" for suffix in ("pem", "key")]
+        for path, content in zip(paths, certificate(f"{name}.example"), strict=True):
+            path.write_bytes(content)
+        files.append(Certificate.model_construct(chain=paths[0], key=paths[1]))
+    handed = HandedCertificates.read(files)
+    assert handed.problems() == []
+    assert handed.pairs() == tuple(map(read_files, files))
+    handed.close()
+    files[0].key.unlink()
+    files[2].chain.write_bytes(b"none")
+    todo = "name a chain and its key, both in PEM"
+    assert problems_of(files) == [
+        f"certificates[0]: {files[0].key} cannot be read: no such file or directory; {todo}",
+        f"certificates[2]: {files[2].chain} has no certificate chain in PEM; {todo}",
+    ]
+    assert HandedCertificates.read([]).pairs() == ()
 
 
 def follower(*pairs: CertificatePair) -> CertificateFollower:
-    return CertificateFollower(pairs, ForgetfulKeys(bytes(32)))
+    handed = HandedCertificates.of(pairs) if pairs else HandedCertificates()
+    return CertificateFollower(handed, ForgetfulKeys(bytes(32)))
 
 
 def shown(server: ServerTls) -> bytes:
@@ -68,7 +98,7 @@ def test_all_that_a_process_serves_changes_to_what_it_is_handed() -> None:
     async def check() -> None:
         following = follower(PAIR)
         servers = [following.server(("dot",)), following.server(("h2", "dot"))]
-        following.take({"certificates": 1, DESCRIPTOR: hand_over([OTHER])})
+        following.take({"certificates": 1, DESCRIPTOR: HandedCertificates.of([OTHER]).descriptor})
         await following.use(following._news.get_nowait())
         one, two = (shown(server) for server in servers if server is not None)
         assert one == two == shown(server_of(OTHER))

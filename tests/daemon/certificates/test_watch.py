@@ -6,12 +6,13 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from blockd.daemon.certificates.handed import take_over
+from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.watch import AGAIN, LOOK, CertificateWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.timing import Timing
@@ -45,7 +46,7 @@ class Watched:
     def send(self, message: Message, descriptor: int | None = None, /) -> None:
         assert message == {"certificates": 2}
         assert descriptor is not None
-        self.sent.append(take_over(descriptor))
+        self.sent.append(HandedCertificates(descriptor).pairs())
 
     def write(self, name: str, chain: bytes, key: bytes) -> None:
         """Replace both files, each whole."""
@@ -62,6 +63,24 @@ class Watched:
 
     def alarms(self, after: float = 0.0) -> list[str]:
         return [alarm.name for alarm in self.watch.alarms(time.time() + after)]
+
+
+def test_what_a_renewed_certificate_lacks_is_told_once(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    def gaps(pairs: Sequence[CertificatePair]) -> list[str]:
+        return [f"{pair.source} lacks it." for pair in pairs if "one.example" not in pair.names]
+
+    async def once(_: float) -> None:
+        raise asyncio.CancelledError
+
+    timing = Timing(clock=time.time, monotonic=lambda: watched.now, sleep=once)
+    watched.watch = CertificateWatch(watched.files, watched.begun, watched, timing, gaps)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watched.watch.run())
+    for name in ("new.example", "newer.example"):
+        watched.write("one", *certificate(name))
+        watched.look()
+    told = [line.message for line in caplog.records if "lacks" in line.message]
+    assert told == [f"{watched.folder / f'{name}.pem'} lacks it." for name in ("two", "one")]
 
 
 @pytest.fixture

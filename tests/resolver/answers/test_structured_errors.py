@@ -194,6 +194,22 @@ def test_records_of_a_policy_zone_come_with_it(rig: Rig) -> None:
     assert (given.records, structured(given)) == (["60 192.0.2.7"], (16, STRUCTURED))
 
 
+@pytest.mark.parametrize("text", ['{"c":["tel:+15550123"],"j":"call us"}', ' {"s":1}'])
+def test_an_upstreams_structured_error_is_no_structured_error_of_ours(
+    rig: Rig, upstream: UpstreamSimulator, text: str
+) -> None:
+    option = b"\0\x0f" + (2 + len(text)).to_bytes(2) + b"\0\x0f" + text.encode()
+
+    def make(query: bytes) -> bytes:
+        opt = b"\0\0\x29\x04\xd0\0\0\0\0" + len(option).to_bytes(2) + option
+        return query[:2] + b"\x81\x83\0\1\0\0\0\0\0\1" + query[12:-11] + opt
+
+    upstream.make = make
+    generic = [dns.edns.GenericOption(dns.edns.OptionType(CLIENT_OPTION), b"")]
+    given = rig.answer("filtered.example", transport=Transport.DOT, use_edns=0, options=generic)
+    assert given.error == (15, f"upstream: {text}")
+
+
 def test_a_client_that_is_not_served_is_told_nothing(rig: Rig) -> None:
     wire = rig.begin(asking("listed.example", ASKING).to_wire(), Transport.DOT, host=STRANGER)
     assert wire is not None

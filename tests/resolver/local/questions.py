@@ -48,6 +48,10 @@ CONFIG = {
     },
     "forward": [{"zone": "fwd.example", "upstreams": ["192.0.2.53"]}, {"zone": "f.corp.example", "upstreams": ["::1"]}],
     "canaries": True,
+    "listen": {"dns": ["192.0.2.53:53"], "dot": ["192.0.2.53:8853", "[2001:db8::53]:853"], "doh": ["192.0.2.53:443"]},
+    "certificates": [{"chain": "/chain", "key": "/key"}],
+    "discovery": {"name": "dns.isp.example"},
+    "public": {"url": "https://blocked.isp.example/"},
 }
 ADDRESSES = ("10.0.0.7", "10.1.2.3", "192.168.1.9", "127.0.0.1", "127.0.0.2", "::1", "fd00::7", "fd00::8", "9.9.9.9")
 LISTED = ("listed.invalid", "www.corp.example", "soon.test")
@@ -64,10 +68,11 @@ NAMES = sorted(
         *("nas.lan", "lan", "x.nas.lan", "a.b.home.arpa", "b.home.arpa", "c.b.home.arpa", "x.a.b.home.arpa"),
         *(dns.reversename.from_address(address).to_text() for address in ADDRESSES),
         *LISTED,
+        *("dns.isp.example", "_dns.dns.isp.example", "x._dns.dns.isp.example", "www.dns.isp.example", "isp.example"),
         *("www.example.net", "example", ".", "xtest", "test.example", f"{'a.' * 120}invalid", f"{'x' * 63}.onion"),
     }
 )
-KINDS = ("A", "AAAA", "PTR", "HTTPS", "DS", "SOA", "NS", "ANY", "TXT", "CNAME")
+KINDS = ("A", "AAAA", "PTR", "HTTPS", "DS", "SOA", "NS", "ANY", "TXT", "CNAME", "SVCB", "RESINFO")
 EDNS: tuple[dict[str, Any], ...] = ({}, {"use_edns": 0}, {"want_dnssec": True})
 
 

@@ -18,8 +18,8 @@ from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
-from blockd.daemon.streams import WorkerStreams
 from blockd.daemon.upstreams.follower import ResolutionFollower
+from blockd.daemon.worker.streams import WorkerStreams
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
 from blockd.feeds.transfer.notify import Notified

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from blockd.daemon.contexts import WorkerContext
 from blockd.resolver import Resolver
 from blockd.tls import ServerTls
-from blockd.transports import DotServer, TcpServer, dot
+from blockd.transports import DohServer, DotServer, TcpServer, dot
 from blockd.transports.descriptors import Shares
+from blockd.transports.http import server as doh
 from blockd.transports.stream_server import StreamServer
 
 
 class WorkerStreams:
-    """The servers of TCP and DoT, in the running event loop."""
+    """The servers of TCP, DoT and DoH, in the running event loop."""
 
     def __init__(
         self, context: WorkerContext, resolver: Resolver, secured: Callable[[Sequence[str]], ServerTls | None]
@@ -31,6 +32,9 @@ class WorkerStreams:
         self._serve(tcp, sockets.tcp[index])
         if sockets.dot[index] and (tls := secured(dot.ALPN)):
             self._serve(DotServer(resolver, bounds=bounds, row=row, tls=tls), sockets.dot[index])
+        https = shared.settings.doh
+        if sockets.doh[index] and ((tls := secured(doh.ALPN)) or https.plain_from):
+            self._serve(DohServer(resolver, https, bounds=bounds, row=row, tls=tls), sockets.doh[index])
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from blockd.daemon.log_lines import LineFormatter
+from blockd.daemon.report.log_lines import LineFormatter
 
 
 @pytest.fixture

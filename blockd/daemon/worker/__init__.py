@@ -1,0 +1,1 @@
+"""A resolver worker: its process, and the connections that it serves."""

@@ -1,0 +1,166 @@
+"""Checks of certificates, of the listeners that show them, and of what discovery announces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.errors import BadCertificate
+from blockd.resolver.local.discovery import Designation
+from blockd.settings import SocketAddress
+from blockd.times import time_text
+from blockd.tls import CertificatePair
+from blockd.tls.announced import coverage_gaps
+from blockd.tls.pair import choose
+
+DISCOVERY_NAME = "_dns.resolver.arpa"
+MOST_NAMED = 4  # names of one certificate
+
+Listener: TypeAlias = "tuple[str, SocketAddress, tuple[str, ...]]"
+
+
+def certificates(case: Context) -> Iterator[Finding]:
+    """Check that each certificate can be read, is valid, and leads to an authority that this machine knows."""
+    if not case.settings.certificates:
+        yield ok("no certificate is configured")
+    for given in case.settings.certificates:
+        try:
+            pair = case.machine.pair(given)
+        except BadCertificate as error:
+            if isinstance(error.__cause__, PermissionError) and case.running.is_alive:
+                yield warning(str(error), "Run `blockd doctor` as the user that blockd runs as.")
+                continue
+            yield bad(str(error), "Put chain and key there as a pair, readable by the user that blockd runs as.")
+            continue
+        yield from _certificate(case, pair)
+
+
+def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
+    now, renew = case.machine.now(), "Renew it; blockd reads the files again within seconds."
+    if pair.ends <= now:
+        yield bad(f"{pair.source} expired on {time_text(pair.ends)}: clients refuse it", renew)
+        return
+    if pair.begins > now:
+        yield bad(f"{pair.source} is valid from {time_text(pair.begins)} only", "Check this machine's clock.")
+        return
+    hosts = [*pair.names, *map(str, pair.addresses)]
+    if not hosts:
+        yield bad(
+            f"{pair.source} has no name (subjectAltName): clients refuse it",
+            "Get one with the names and addresses of this resolver.",
+        )
+        return
+    if pair.expires_soon(now):
+        yield warning(f"{pair.source} expires on {time_text(pair.ends)}", renew)
+    if why := case.machine.why_not_trusted(pair, hosts[0].replace("*", "any")):
+        yield warning(
+            f"a client with the authorities of this machine refuses {pair.source}: {why}",
+            "Append the certificates of the authorities between to the chain; a private authority must be made known "
+            "to each client.",
+        )
+    elif not pair.expires_soon(now):
+        more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
+        yield ok(f"{pair.source} is for {', '.join(hosts[:MOST_NAMED])}{more}, valid until {time_text(pair.ends)}")
+
+
+def handshakes(case: Context) -> Iterator[Finding]:
+    """Check that the running blockd agrees on TLS on the right protocol, with the certificate of the file."""
+    listeners = list(_listeners(case))
+    if not listeners or not case.settings.certificates:
+        yield ok("no DNS over TLS or HTTPS is listened for" if not listeners else "front ends terminate TLS")
+        return
+    if not case.running.is_alive:
+        yield ok("no blockd is running, so there is no listener to try")
+        return
+    expected, name = _first_shown(case), case.settings.discovery.name
+    well: list[str] = []
+    for setting, address, alpn in listeners:
+        place = f"{setting} {address.text}"
+        made = case.machine.shake_hands(address, alpn, name, case.settings.proxy_protocol.networks)
+        if made.failure:
+            yield bad(
+                f"{place} does not agree on TLS: {made.failure}", "Read blockd's log; see the check of certificates."
+            )
+        elif made.alpn != alpn[0]:
+            yield bad(
+                f"{place} agrees on {made.alpn or 'no protocol'} instead of {alpn[0]}",
+                "Look for another program at that address, such as a proxy that terminates TLS.",
+            )
+        elif expected and made.certificate != expected:
+            yield warning(
+                f"{place} shows another certificate than the file has",
+                "Wait some seconds, and read blockd's log if it stays so.",
+            )
+        else:
+            well.append(place)
+    if well:
+        yield ok(f"TLS is agreed on as it should be at {', '.join(well)}")
+
+
+def discovery(case: Context) -> Iterator[Finding]:
+    """Check that clients that verify what discovery announces find it in the certificates."""
+    settings = case.settings
+    designation = Designation.of(settings)
+    if designation is None:
+        is_offered = bool(settings.listen.dot or settings.listen.doh)
+        yield ok(
+            "DNS over TLS and HTTPS are offered to who knows of them; `discovery.name` would announce them"
+            if is_offered
+            else "nothing is announced"
+        )
+        return
+    yield from _announced(case, designation)
+    if not settings.certificates:
+        yield ok(f"{designation.name.text} is announced; the front ends that terminate TLS have its certificate")
+        return
+    try:
+        pairs = [case.machine.pair(given) for given in settings.certificates]
+    except BadCertificate:
+        yield warning(
+            f"whether a certificate covers {designation.name.text} is not known: not all of them can be read",
+            "See the check of certificates.",
+        )
+        return
+    found = [warning(one.found, one.advice) for one in coverage_gaps(settings, pairs)]
+    yield from found
+    if not found:
+        yield ok(f"{designation.name.text} is announced, and the certificates have its name and addresses")
+
+
+def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
+    """Check that the running blockd announces what the config says, which a list may keep it from."""
+    if not case.running.is_alive:
+        return
+    expected = frozenset(record.data for record in designation.services(b""))
+    for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
+        try:
+            told = case.machine.services_at(case.settings.listen.dns[0], owner)
+        except (OSError, ValueError) as error:
+            yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
+            return
+        if told != expected:
+            yield warning(
+                f"the running blockd does not announce at {owner} what the config says",
+                f"`blockd lookup {owner}` tells whether a list blocks it; if the config was changed, restart blockd.",
+            )
+
+
+def _listeners(case: Context) -> Iterator[Listener]:
+    for address in case.settings.listen.dot:
+        yield "listen.dot", address, ("dot",)
+    for address in case.settings.listen.doh:
+        yield "listen.doh", address, ("h2", "http/1.1")
+
+
+def _first_shown(case: Context) -> bytes:
+    """Return the certificate in DER that is shown for the announced name; empty if the files cannot be read."""
+    try:
+        pairs = [case.machine.pair(given) for given in case.settings.certificates]
+    except BadCertificate:
+        return b""
+    shown = pairs[choose(pairs, case.settings.discovery.name)]
+    return x509.load_pem_x509_certificates(shown.chain)[0].public_bytes(Encoding.DER)

@@ -1,0 +1,460 @@
+# distutils: libraries = nghttp2
+# cython: boundscheck=False, wraparound=False
+"""HTTP/2 (RFC 9113) by libnghttp2: `Http2Session` in C, frame by frame the same for what clients may send."""
+
+from collections import deque
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from blockd.transports.http._nghttp2 cimport (
+    NGHTTP2_DATA_FLAG_EOF,
+    NGHTTP2_ERR_CALLBACK_FAILURE,
+    NGHTTP2_ERR_FLOODED,
+    NGHTTP2_ERR_NOMEM,
+    NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE,
+    NGHTTP2_NV_FLAG_NO_INDEX,
+    NGHTTP2_NV_FLAG_NONE,
+    nghttp2_data_provider,
+    nghttp2_data_source,
+    nghttp2_frame,
+    nghttp2_nv,
+    nghttp2_option,
+    nghttp2_option_new,
+    nghttp2_option_set_no_auto_window_update,
+    nghttp2_option_set_no_closed_streams,
+    nghttp2_session,
+    nghttp2_session_callbacks,
+    nghttp2_session_callbacks_new,
+    nghttp2_session_callbacks_set_on_begin_headers_callback,
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback,
+    nghttp2_session_callbacks_set_on_frame_recv_callback,
+    nghttp2_session_callbacks_set_on_header_callback,
+    nghttp2_session_callbacks_set_on_stream_close_callback,
+    nghttp2_session_consume_connection,
+    nghttp2_session_del,
+    nghttp2_session_get_last_proc_stream_id,
+    nghttp2_session_mem_recv,
+    nghttp2_session_mem_send,
+    nghttp2_session_server_new2,
+    nghttp2_session_terminate_session,
+    nghttp2_settings_entry,
+    nghttp2_submit_goaway,
+    nghttp2_submit_response,
+    nghttp2_submit_rst_stream,
+    nghttp2_submit_settings,
+    ssize_t,
+)
+from blockd.transports.http.frames cimport ClientFrames
+from blockd.transports.http.request cimport HttpRequest
+
+from blockd.transports.http import frames as frame_bounds
+from blockd.transports.http import limits
+
+cdef int MAX_FIELDS = limits.MAX_FIELDS
+cdef int MAX_HEADERS = limits.MAX_HEADERS
+cdef Py_ssize_t MAX_MESSAGE = limits.MAX_MESSAGE
+cdef int ENHANCE_YOUR_CALM = frame_bounds.ENHANCE_YOUR_CALM
+cdef bytes PREFACE = frame_bounds.PREFACE
+
+cdef enum:
+    DATA = 0  # types of frames, RFC 9113 section 6
+    HEADERS = 1
+    RST_STREAM = 3
+    GOAWAY = 7
+    GOAWAY_CODE = 13  # where the error code of a GOAWAY frame begins
+    END_STREAM = 1
+    OF_REQUEST = 0  # the category of HEADERS that begin a request
+    FIELD_OVERHEAD = 32  # octets for each field, RFC 9113 section 6.5.2
+    MAX_RESPONSE_FIELDS = 8
+    STATUS_SIZE = 3
+    SETTINGS_MAX_CONCURRENT_STREAMS = 3
+    SETTINGS_MAX_HEADER_LIST_SIZE = 6
+    SETTINGS_NO_RFC7540_PRIORITIES = 9  # RFC 9218 section 2.1: the tree of streams is not kept
+
+cdef nghttp2_session_callbacks *callbacks
+cdef nghttp2_option *options
+
+
+cdef class NativeHttp2Session:
+    """See `HttpSession` and `Http2Session`."""
+
+    cdef nghttp2_session *session
+    cdef bytes front_header
+    cdef object clock
+    cdef ClientFrames frames
+    cdef dict begun  # requests that have not come whole, by stream, each with when it began
+    cdef dict requests  # handed out or about to be, and not answered whole
+    cdef object ready
+    cdef dict bodies  # what is to be sent of responses, by stream
+    cdef HttpRequest current  # whose header list is coming
+    cdef object error  # what a callback has raised
+    cdef bint is_fed
+    cdef bint is_leaving
+    cdef bint has_failed
+    cdef int expected_resets  # RST_STREAM frames of ours that the client has not provoked
+    cdef readonly bint is_flooded
+    cdef readonly Py_ssize_t held
+
+    def __cinit__(self):
+        self.session = NULL
+
+    def __init__(self, bytes front_header, clock):
+        cdef nghttp2_settings_entry settings[3]
+        self.front_header = front_header
+        self.clock = clock
+        self.frames = ClientFrames(clock)
+        self.begun = {}
+        self.requests = {}
+        self.ready = deque()
+        self.bodies = {}
+        if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
+            raise MemoryError
+        settings[0].settings_id = SETTINGS_MAX_CONCURRENT_STREAMS
+        settings[0].value = limits.MAX_STREAMS
+        settings[1].settings_id = SETTINGS_MAX_HEADER_LIST_SIZE
+        settings[1].value = MAX_HEADERS
+        settings[2].settings_id = SETTINGS_NO_RFC7540_PRIORITIES
+        settings[2].value = 1
+        self._check(nghttp2_submit_settings(self.session, 0, settings, 3))
+
+    def __dealloc__(self):
+        if self.session != NULL:
+            nghttp2_session_del(self.session)
+
+    @property
+    def is_over(self):
+        """Whether no request is taken any more; the connection can be closed once all is sent."""
+        return self.has_failed or (self.is_leaving and not self.requests)
+
+    @property
+    def open_requests(self):
+        """How many requests have begun to come and are not answered whole."""
+        return len(self.requests) + len(self.begun)
+
+    @property
+    def oldest(self):
+        """When the oldest request that has not come whole began, None if there is none."""
+        for _, since in self.begun.values():
+            return since
+        return None
+
+    @property
+    def resets(self):
+        """How many requests the client has taken back."""
+        return self.frames.resets
+
+    @property
+    def has_more(self):
+        """Whether `next_request` is to be called again without further octets."""
+        return self.is_fed and not self.has_failed
+
+    cpdef feed(self, octets):
+        """Take what has come."""
+        if not self.has_failed:
+            self.frames.feed(octets)
+            self.is_fed = True
+
+    cpdef HttpRequest next_request(self):
+        """Return the next request, None if it has not come whole."""
+        cdef HttpRequest request
+        cdef bytes frame
+        while not self.has_failed:
+            while self.ready:
+                request = self.ready.popleft()
+                if request.is_open:
+                    return request
+            frame = self.frames.next()
+            if frame is None:
+                if self.frames.error:
+                    self._fail(self.frames.error)
+                break
+            self._receive(frame)
+        self.is_fed = False
+        return None
+
+    cpdef respond(self, HttpRequest request, int status, fields, bytes body):
+        """Answer a request; one that the client has taken back is passed over."""
+        cdef nghttp2_nv headers[MAX_RESPONSE_FIELDS + 2]
+        cdef nghttp2_data_provider provider
+        cdef bytes name, value, code, length
+        cdef int count = 1
+        if not request.is_open or self.has_failed:
+            return
+        request.is_open = False
+        self.frames.answered()
+        code = b"%d" % status
+        length = b"%d" % len(body)
+        _put(&headers[0], b":status", code)
+        for name, value in fields:
+            if count > MAX_RESPONSE_FIELDS:
+                raise ValueError("too many header fields")
+            _put(&headers[count], name, value)
+            if name == b"cache-control":  # it changes with each answer and would displace what does not
+                headers[count].flags |= NGHTTP2_NV_FLAG_NO_INDEX
+            count += 1
+        _put(&headers[count], b"content-length", length)
+        provider.source.ptr = NULL
+        provider.read_callback = _read_body
+        if body:
+            self.bodies[request.stream] = [body, 0]
+            self.held += len(body)
+        # The library copies name and value of each field.
+        self._check(
+            nghttp2_submit_response(self.session, request.stream, headers, count + 1, &provider if body else NULL)
+        )
+        if not body:
+            self.requests.pop(request.stream, None)
+
+    cpdef drop(self, HttpRequest request):
+        """Reset the stream of a request that is not answered."""
+        if request.is_open and not self.has_failed:
+            self._leave(request.stream)
+            self._reset(request.stream, frame_bounds.CANCEL)
+
+    cpdef finish(self, int code=0):
+        """Take no more requests, and tell the client so."""
+        if not self.is_leaving and not self.has_failed:
+            self.is_leaving = True
+            self._check(nghttp2_submit_goaway(
+                self.session, 0, nghttp2_session_get_last_proc_stream_id(self.session), code, NULL, 0
+            ))
+
+    cpdef bytes take(self, Py_ssize_t most):
+        """Return octets to send, about `most` of them."""
+        cdef const uint8_t *octets = NULL
+        cdef ssize_t size
+        cdef bytearray out = bytearray()
+        while len(out) < most:
+            size = nghttp2_session_mem_send(self.session, &octets)
+            self._raise()
+            if size <= 0:
+                break
+            if octets[3] == RST_STREAM and not self._may_reset():
+                continue
+            if octets[3] == GOAWAY and (octets[GOAWAY_CODE] | octets[GOAWAY_CODE + 1] | octets[GOAWAY_CODE + 2] |
+                                        octets[GOAWAY_CODE + 3]) != 0:
+                self._end(octets[GOAWAY_CODE + 3] == ENHANCE_YOUR_CALM)
+            out += octets[:size]
+        return bytes(out)
+
+    cdef int _receive(self, bytes frame) except -1:
+        cdef ssize_t taken
+        cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(frame)
+        if frame is not PREFACE and octets[3] == GOAWAY:
+            self.is_leaving = True
+            return 0
+        taken = nghttp2_session_mem_recv(self.session, octets, len(frame))
+        self._raise()
+        if taken != len(frame):
+            self._end(taken == NGHTTP2_ERR_FLOODED)
+        return 0
+
+    cdef int _begin(self, int32_t stream) except -1:
+        if self.is_leaving:
+            return self._reset(stream, frame_bounds.REFUSED_STREAM)
+        self.current = HttpRequest(stream)
+        self.begun[stream] = self.current, self.clock()
+        return 0
+
+    cdef int _take_field(
+        self, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size
+    ) except -1:
+        """Take a field of the header list that is coming; return whether the list is within its bounds."""
+        cdef HttpRequest request = self.current
+        request.fields += 1
+        request.cost += <int>(name_size + value_size) + FIELD_OVERHEAD
+        if request.fields > MAX_FIELDS or request.cost > MAX_HEADERS:
+            return 0
+        if name[0] != c":":
+            request.take_field(name[:name_size], value[:value_size], self.front_header)
+        elif name_size == 5:
+            request.target = value[:value_size]
+        elif name_size == 7 and name[1] == c"m":
+            request.method = value[:value_size]
+        return 1
+
+    cdef int _take_body(self, int32_t stream, const uint8_t *octets, size_t size) except -1:
+        """Collect a body. The connection's window opens again once it is whole, which bounds those that are not."""
+        cdef HttpRequest request
+        found = self.begun.get(stream)
+        if found is None:  # what is left of a body that is refused: no more of it than the stream's window
+            return self._check(nghttp2_session_consume_connection(self.session, size))
+        request = found[0]
+        request.flow += <int>size
+        request.body = request.body + octets[:size]
+        if len(request.body) > MAX_MESSAGE:
+            request.refusal = 413
+            request.body = b""
+            self._whole(stream)
+        return 0
+
+    cdef int _whole(self, int32_t stream) except -1:
+        cdef HttpRequest request = self.begun.pop(stream)[0]
+        self.requests[stream] = request
+        self.ready.append(request)
+        self.frames.asked()
+        return self._check(nghttp2_session_consume_connection(self.session, request.flow)) if request.flow else 0
+
+    cdef int _leave(self, int32_t stream) except -1:
+        """Forget a stream that has ended."""
+        cdef HttpRequest request
+        begun = self.begun.pop(stream, None)
+        if begun is not None:
+            request = begun[0]
+            self._check(nghttp2_session_consume_connection(self.session, request.flow))
+        request = self.requests.pop(stream, None)
+        if request is not None:
+            request.is_open = False
+        body = self.bodies.pop(stream, None)
+        if body is not None:
+            self.held -= len(body[0]) - body[1]
+        return 0
+
+    cdef ssize_t _read(self, int32_t stream, uint8_t *out, size_t most, uint32_t *flags) except -1:
+        cdef list entry = self.bodies[stream]
+        cdef bytes body = entry[0]
+        cdef Py_ssize_t at = entry[1], size = min(<Py_ssize_t>most, len(body) - at)
+        memcpy(out, PyBytes_AS_STRING(body) + at, size)
+        self.held -= size
+        entry[1] = at + size
+        if at + size == len(body):
+            flags[0] |= NGHTTP2_DATA_FLAG_EOF
+            self.requests.pop(stream, None)
+        return size
+
+    cdef int _reset(self, int32_t stream, uint32_t code) except -1:
+        self.expected_resets += 1
+        return self._check(nghttp2_submit_rst_stream(self.session, 0, stream, code))
+
+    cdef bint _may_reset(self) except -1:
+        if self.expected_resets:
+            self.expected_resets -= 1
+        elif not self.frames.reset():
+            self._fail(ENHANCE_YOUR_CALM)
+            return False
+        return True
+
+    cdef int _fail(self, uint32_t code) except -1:
+        self._check(nghttp2_session_terminate_session(self.session, code))
+        return self._end(code == <uint32_t>ENHANCE_YOUR_CALM)
+
+    cdef int _end(self, bint is_flooded) except -1:
+        cdef HttpRequest request
+        self.has_failed = True
+        self.is_flooded = is_flooded
+        for request in self.requests.values():
+            request.is_open = False
+        self.current = None
+        self.ready.clear()
+        return 0
+
+    cdef int _check(self, int code) except -1:
+        self._raise()
+        if code == NGHTTP2_ERR_NOMEM:
+            raise MemoryError
+        return 0
+
+    cdef int _raise(self) except -1:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return 0
+
+
+cdef inline void _put(nghttp2_nv *header, bytes name, bytes value):
+    header.name = <uint8_t *>PyBytes_AS_STRING(name)
+    header.namelen = len(name)
+    header.value = <uint8_t *>PyBytes_AS_STRING(value)
+    header.valuelen = len(value)
+    header.flags = NGHTTP2_NV_FLAG_NONE
+
+
+# What the library calls. An exception is kept until the library has returned.
+
+cdef int _on_begin_headers(nghttp2_session *_, const nghttp2_frame *frame, void *data) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        session.current = None
+        if frame.hd.type == HEADERS and frame.headers.cat == OF_REQUEST:
+            session._begin(frame.hd.stream_id)
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
+cdef int _on_header(
+    nghttp2_session *_, const nghttp2_frame *frame, const uint8_t *name, size_t name_size, const uint8_t *value,
+    size_t value_size, uint8_t flags, void *data
+) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        if session.current is not None and not session._take_field(name, name_size, value, value_size):
+            session._fail(ENHANCE_YOUR_CALM)
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
+cdef int _on_data(
+    nghttp2_session *_, uint8_t flags, int32_t stream, const uint8_t *octets, size_t size, void *data
+) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        session._take_body(stream, octets, size)
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
+cdef int _on_frame(nghttp2_session *_, const nghttp2_frame *frame, void *data) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        if (
+            (frame.hd.type == DATA or frame.hd.type == HEADERS)
+            and frame.hd.flags & END_STREAM
+            and frame.hd.stream_id in session.begun
+        ):
+            session._whole(frame.hd.stream_id)
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
+cdef int _on_close(nghttp2_session *_, int32_t stream, uint32_t code, void *data) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        session._leave(stream)
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    return 0
+
+
+cdef ssize_t _read_body(
+    nghttp2_session *_, int32_t stream, uint8_t *out, size_t most, uint32_t *flags, nghttp2_data_source *source,
+    void *data
+) noexcept:
+    cdef NativeHttp2Session session = <NativeHttp2Session>data
+    try:
+        return session._read(stream, out, most, flags)
+    except BaseException as error:
+        session.error = error
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+
+
+if nghttp2_session_callbacks_new(&callbacks) or nghttp2_option_new(&options):
+    raise MemoryError
+nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, _on_begin_headers)
+nghttp2_session_callbacks_set_on_header_callback(callbacks, _on_header)
+nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, _on_data)
+nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, _on_frame)
+nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, _on_close)
+nghttp2_option_set_no_auto_window_update(options, 1)
+nghttp2_option_set_no_closed_streams(options, 1)

@@ -1,0 +1,32 @@
+# The types with which connection.py is compiled.
+
+cimport cython
+
+from blockd.transports.client_stream cimport ClientStream
+from blockd.transports.http.request cimport HttpRequest
+
+
+cdef class HttpConnection(ClientStream):
+    cdef object _doh
+    cdef readonly object _session
+    cdef bytes _first
+    cdef int _resets
+    cdef bint _has_answered
+
+    @cython.locals(first=bytes)
+    cpdef bint arrived(self, octets) except -1
+
+    cpdef bint has_work(self) except -1
+
+    @cython.locals(request=HttpRequest)
+    cpdef bytes handle(self, has_time)
+
+    cpdef end(self)
+    cpdef tire(self)
+    cpdef forget(self)
+    cdef _take(self, session, HttpRequest request)
+    cdef _answer(self, session, HttpRequest request, bytes answer)
+    cpdef _deliver(self, HttpRequest request, bytes answer)
+    cdef _push(self)
+    cdef _end_flood(self)
+    cdef _say_goodbye(self, int code)
