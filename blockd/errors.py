@@ -14,6 +14,7 @@ BlockdError
 ├── BadCertificate       a certificate chain and its key cannot be used; those before them stay in force
 ├── TlsFailure           a TLS connection cannot go on: its peer did what it may not, or broke it off
 ├── BadClientHello       octets are not a ClientHello whose server name can be read
+├── BadProxyHeader       octets do not begin with a PROXY protocol header that can be taken
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
 ├── FileTooLarge         a file has more octets than its kind may have; an OSError too
@@ -219,6 +220,12 @@ class BadClientHello(BlockdError):
     def __init__(self, sentence: str, *, is_tls: bool = True) -> None:
         self.is_tls = is_tls
         super().__init__(sentence)
+
+
+class BadProxyHeader(BlockdError):
+    """Octets do not begin with a PROXY protocol header that can be taken."""
+
+    effect = Effect.COUNTED
 
 
 class PublishError(BlockdError):

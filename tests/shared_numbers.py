@@ -17,7 +17,7 @@ from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.composing import moving, padding, sections
-from blockd.resolver.edge import cookie_sizes, rates, reply_options
+from blockd.resolver.edge import cookie_sizes, proxy_header, rates, reply_options
 from blockd.resolver.forwarding import edns, limits, source_ports
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
@@ -50,6 +50,7 @@ def members(kind: type[Enum]) -> Numbers:
 FILES: dict[str, tuple[Numbers, ...]] = {
     "metrics/_numbers.pxd": (
         members(counters.Transport),
+        members(counters.StreamEvent),
         of(traffic, "DEPTH", "WIDTH", "MAX_SUFFIXES", "GAP_BITS", "NOTED"),
     ),
     "names/_numbers.pxd": (
@@ -93,6 +94,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(reply_options, "MAX_SERVER_ID"),
         of(rates, "PASSED", "DROPPED", "TRUNCATED", "BADCOOKIE", "RESPONSES", "ERRORS", "STRANGERS"),
         of(cookie_sizes, "WHOLE", "OPTION", "UNKNOWN", "KNOWN", "FRESH"),
+        of(proxy_header, "FIXED_HEADER", "MAX_HEADER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
     ),
     "ruleset/_numbers.pxd": (

@@ -17,7 +17,15 @@ MAX_INLINED = 500  # of an extension whose parts are inlined into each other
 REASON = "longer than others may be"
 DIRECTIVES = re.compile(r"(?:# cython: .*\n)*")  # of a module that is compiled as it is
 NO_NOUNS = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
-OTHER_TESTS = {"bench", "docs", "fuzz", "packaging_", "soak", "worlds"}  # folders of tests that are no room's
+OTHER_TESTS = {
+    "bench",
+    "docs",
+    "fuzz",
+    "neighbours",
+    "packaging_",
+    "soak",
+    "worlds",
+}  # folders of tests that are no room's
 
 MODULES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))

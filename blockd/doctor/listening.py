@@ -22,9 +22,13 @@ def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.So
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         yield from (("listen.dns", address, kind) for address in listen.dns)
     for setting, addresses in (
+        ("listen.dot", listen.dot),
+        ("listen.doh", listen.doh),
         ("listen.block_page.http", listen.block_page.http),
         ("listen.block_page.https", listen.block_page.https),
-        ("listen.decide", [one for one in listen.decide if isinstance(one, SocketAddress)]),
+        ("listen.public.http", listen.public.http),
+        ("listen.public.https", listen.public.https),
+        ("listen.decide", tuple(one for one in listen.decide if isinstance(one, SocketAddress))),
         ("listen.admin", (listen.admin,)),
     ):
         yield from ((setting, address, socket.SOCK_STREAM) for address in addresses)

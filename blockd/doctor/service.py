@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.names import Network
 from blockd.settings import SocketAddress
 from blockd.settings.model import LOOPBACK_AND_PRIVATE
 
@@ -32,12 +33,17 @@ def clients(case: Context) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{len(case.settings.clients.allow)} networks are served")
-    limits, front_ends = case.settings.clients.rate_limit, case.settings.clients.front_ends
-    wide_ones = [network.text for network in front_ends if network.prefix_length < WIDEST_FRONT_END[network.version]]
-    if wide_ones:
+    limits = case.settings.clients.rate_limit
+    if wide_ones := _wide(case.settings.clients.front_ends):
         yield warning(
             f"clients.front_ends includes {', '.join(wide_ones)}: nobody there is limited, subscribers neither",
             "Name the addresses of the load balancers alone.",
+        )
+    if wide_ones := _wide(case.settings.proxy_protocol.networks):
+        yield warning(
+            f"proxy_protocol.from includes {', '.join(wide_ones)}: whoever is there can ask as any client, and nobody "
+            "there is answered without a header",
+            "Name the addresses of the front ends alone.",
         )
     if limits.strangers_per_second == 0:
         yield warning(
@@ -49,6 +55,11 @@ def clients(case: Context) -> Iterator[Finding]:
             "clients.rate_limit.slip is 0: whoever forges a network's address keeps it from every answer",
             "Set it to 2, so that clients with addresses of their own come back over TCP.",
         )
+
+
+def _wide(front_ends: Iterable[Network]) -> list[str]:
+    """Return those of the networks of front ends that are too large to have nothing but these."""
+    return [network.text for network in front_ends if network.prefix_length < WIDEST_FRONT_END[network.version]]
 
 
 def admin_port(case: Context) -> Iterator[Finding]:

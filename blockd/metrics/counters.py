@@ -136,9 +136,9 @@ class Row:
         """Count a connection that was closed for the sake of others."""
         self._numbers[_CLOSED + transport * len(Closing) + why] += 1
 
-    def happened(self, transport: Transport, event: StreamEvent) -> None:
+    def happened(self, transport: Transport, event: StreamEvent, times: int = 1) -> None:
         """Count what happened on a connection, or to a datagram for PROXY_REFUSED."""
-        self._numbers[_EVENTS + transport * len(StreamEvent) + event] += 1
+        self._numbers[_EVENTS + transport * len(StreamEvent) + event] += times
 
     def upstream(self, seconds: float) -> None:
         """Count an exchange with an upstream and how long it took."""

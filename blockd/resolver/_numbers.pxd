@@ -49,5 +49,7 @@ cdef enum:
     UNKNOWN = 0
     KNOWN = 1
     FRESH = 2
+    FIXED_HEADER = 16
+    MAX_HEADER = 512
     SECRET = 16
     UNJUDGED_OPTION = 65002

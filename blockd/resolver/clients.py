@@ -38,12 +38,19 @@ class NetworkSet:
 class Clients:
     """The networks that are served, and the front ends among them. Nothing about a client is kept."""
 
-    def __init__(self, networks: Iterable[Network], front_ends: Iterable[Network] = ()) -> None:
-        """One address of `front_ends` asks for many clients: it is not counted as one."""
+    def __init__(
+        self, networks: Iterable[Network], front_ends: Iterable[Network] = (), proxies: Iterable[Network] = ()
+    ) -> None:
+        """One address of `front_ends` asks for many clients: it is not counted as one.
+
+        Those among them that are in `proxies` say for whom they ask, by the PROXY protocol.
+        """
         self._served = NetworkSet(networks)
         self._front_ends = NetworkSet(front_ends := tuple(front_ends))
         self._has_front_ends = bool(front_ends)
         self._unlimited = NetworkSet((*front_ends, *LOOPBACK))
+        self._proxies = NetworkSet(proxies := tuple(proxies))
+        self.has_proxies = bool(proxies)
 
     def serves(self, host: str) -> bool:
         """Return whether the client at an IP address, as a socket writes it, is served."""
@@ -52,6 +59,10 @@ class Clients:
     def is_front_end(self, host: str) -> bool:
         """Return whether an IP address, as a socket writes it, is that of a front end."""
         return self._has_front_ends and packed_host(host) in self._front_ends
+
+    def is_proxy(self, host: str) -> bool:
+        """Return whether an IP address, as a socket writes it, has to say for whom it asks."""
+        return self.has_proxies and packed_host(host) in self._proxies
 
     def is_limited(self, host: str) -> bool:
         """Return whether answers to an IP address are limited: its questions may have been forged elsewhere."""

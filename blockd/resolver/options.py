@@ -41,9 +41,10 @@ class Service:
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
     `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds. One address
-    of `front_ends`, which lie in `networks`, asks for many clients. Over encrypted transports, clients that send an
-    empty EDNS option with the code `client_option` are told of blocks in structured errors; 0 if no code is known.
-    `server_id` is told to clients that ask which server answers (NSID, id.server), empty to nobody.
+    of `front_ends`, which lie in `networks`, asks for many clients. So does one of `proxies`, which says in a PROXY
+    protocol header for whom, or that it asks for itself. Over encrypted transports, clients that send an empty EDNS
+    option with the code `client_option` are told of blocks in structured errors; 0 if no code is known. `server_id` is
+    told to clients that ask which server answers (NSID, id.server), empty to nobody.
     """
 
     networks: tuple[Network, ...]
@@ -55,10 +56,24 @@ class Service:
     local: LocalZones | None = None
     own: OwnQuestions | None = None  # questions of blockd's own that come back get SERVFAIL
     front_ends: tuple[Network, ...] = ()
+    proxies: tuple[Network, ...] = ()
     limiter: RateLimiter | None = None  # of answers over UDP; None for no limit
     cookies: ServerCookies | None = None  # None if clients get no cookies
     client_option: int = 0
     server_id: bytes = b""
+
+    @property
+    def served(self) -> tuple[Network, ...]:
+        """The networks whose questions are answered: what proxies ask for themselves too, which is about their health.
+
+        They are trusted to name any client, so that this lets nobody in who is not already.
+        """
+        return (*self.networks, *self.proxies)
+
+    @property
+    def asks_for_many(self) -> tuple[Network, ...]:
+        """The networks of which one address is not counted as one client."""
+        return (*self.front_ends, *self.proxies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Pipeline:
         self, service: Service, cache: Cache, options: CacheOptions, forwarder: UpstreamAsker, instruments: Instruments
     ) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
-        self.clients = Clients(service.networks, service.front_ends)
+        self.clients = Clients(service.served, service.asks_for_many, service.proxies)
         self._service = service
         self._cache = cache
         self._caching = CachingForwarder(forwarder, cache, instruments.clock, instruments.row)

@@ -14,6 +14,7 @@ from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients, keys_of
+from blockd.resolver.edge.proxied import ProxiedDatagrams
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
@@ -58,6 +59,7 @@ class Resolver:
         self.cache: Cache | NativeCache
         own_cache: Cache  # the pipeline's
         self.engine: AnyEngine
+        self.proxied: ProxiedDatagrams  # headers of front ends
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
@@ -68,6 +70,7 @@ class Resolver:
             self._forwarder = native = NativeForwarder(groups, options)
             feeding_cache = FeedingCache(native_cache, cache, row)
             self.pipeline = Pipeline(service, feeding_cache, cache, native, not_sampling)
+            self.proxied = ProxiedDatagrams(self.clients, service, row)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
             self.engine.stale_after = cache.stale_after
             native.attach(self.engine)
@@ -76,7 +79,8 @@ class Resolver:
             self._forwarder = forwarder = Forwarder(groups, options, instruments, flight_clock)
             self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
-            self.engine = Engine(self.pipeline)
+            self.proxied = ProxiedDatagrams(self.clients, service, row)
+            self.engine = Engine(self.pipeline, self.proxied)
             self.inspector = CacheInspector((own_cache,), forwarder, row)
             forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 

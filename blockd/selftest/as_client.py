@@ -16,6 +16,8 @@ from blockd.metrics import Transport
 from blockd.names import DomainName, Network
 from blockd.orders import Action, Verdict
 from blockd.resolver.answers import BlockAnswers, Sinkhole, error
+from blockd.resolver.clients import NetworkSet
+from blockd.resolver.edge.proxy_header import LOCAL_HEADER
 from blockd.resolver.query import Query
 from blockd.ruleset import Enforced
 from blockd.selftest.expectations import answer_text
@@ -51,10 +53,17 @@ def everybody_is_touched(enforced: Enforced, clients: Sequence[Network]) -> str:
     )
 
 
-def ask_as_client(enforced: Enforced, sinkhole: Sinkhole, addresses: Sequence[SocketAddress], key: bytes) -> str:
+def ask_as_client(
+    enforced: Enforced,
+    sinkhole: Sinkhole,
+    addresses: Sequence[SocketAddress],
+    key: bytes,
+    proxies: Sequence[Network] = (),
+) -> str:
     """Ask for a name that nobody lists, once, without the secret; return what is wrong with the answer, else empty.
 
-    No answer within the time is no fault of the ruleset, and neither is an address that cannot be asked.
+    Where this machine is one of `proxies`, it asks as such, for itself. No answer within the time is no fault of the
+    ruleset, and neither is an address that cannot be asked.
     """
     for address in addresses:
         host = ipaddress.ip_address(address.host)
@@ -67,7 +76,8 @@ def ask_as_client(enforced: Enforced, sinkhole: Sinkhole, addresses: Sequence[So
             verdict = enforced.seen_from(mine).verdict(key, mine)
             if verdict.action in (Action.DROP, Action.CNAME, Action.LOCAL):
                 return ""
-            return _compared(packet, _received(asking, packet), verdict, sinkhole, enforced.version)
+            sent = LOCAL_HEADER + packet if mine in NetworkSet(proxies) else packet
+            return _compared(packet, _received(asking, sent), verdict, sinkhole, enforced.version)
     return ""
 
 

@@ -63,6 +63,7 @@ class SelfTests:
         )
         self._addresses = settings.listen.dns
         self._clients = settings.clients.allow
+        self._proxies = settings.proxy_protocol.networks
         self._selftest_key = selftest_key
         self._randomness = randomness
         self._local = LocalZones.of(settings, ())
@@ -97,7 +98,11 @@ class SelfTests:
             outcome = ask_workers(asked, self._addresses, workers, self._selftest_key)
             if enforced.asks_client and not outcome.failure:
                 outcome.failure = everybody_is_touched(enforced, self._clients) or next(
-                    (ask_as_client(enforced, self._sinkhole, self._addresses, key) for key in chosen.controls[:1]), ""
+                    (
+                        ask_as_client(enforced, self._sinkhole, self._addresses, key, self._proxies)
+                        for key in chosen.controls[:1]
+                    ),
+                    "",
                 )
             return outcome
 

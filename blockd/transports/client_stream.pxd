@@ -2,14 +2,11 @@
 
 cimport cython
 
+from blockd.transports.fronted_stream cimport FrontedStream
 from blockd.transports.stream_server cimport StreamServer
-from blockd.transports.stream_sockets cimport StreamSocket
 
 
-cdef class ClientStream(StreamSocket):
-    cdef readonly StreamServer server
-    cdef readonly str host
-    cdef readonly bint has_ended
+cdef class ClientStream(FrontedStream):
     cdef set _waiting
     cdef double _idle
     cdef double _touched
@@ -17,9 +14,7 @@ cdef class ClientStream(StreamSocket):
     cdef bint _half_closed
     cdef readonly object _tls
     cdef bint _has_sealed
-    cdef readonly bint _is_half_open
     cdef readonly bint _is_unread
-    cdef str _newcomer_from
     cdef bint _has_turn
 
     cpdef bint is_plain(self, octets) except -1
@@ -36,7 +31,6 @@ cdef class ClientStream(StreamSocket):
     cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
     cpdef ask_for_turn(self)
-    cpdef abort(self)
     cpdef end(self)
 
     cpdef closed(self)
@@ -45,7 +39,6 @@ cdef class ClientStream(StreamSocket):
     cpdef received_all(self)
     cpdef left_unread(self)
     cpdef taken(self)
-    cpdef str newcomer_from(self)
 
     @cython.locals(answers=bytes)
     cpdef bint work(self, has_time) except -1

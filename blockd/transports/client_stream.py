@@ -1,5 +1,5 @@
 # cython: annotation_typing=False, binding=False
-"""What is common to clients' connections, whatever is spoken over them: their place, their time, their turns, and TLS.
+"""What is common to clients' connections, whatever is spoken over them: their time, their turns, and TLS.
 
 What a client can make a connection hold is bounded: READ octets and what its protocol keeps of a message that has not
 come whole, the questions that wait for upstreams, and the answers to these and to BURST others that it leaves unread.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from blockd.errors import TlsFailure
 from blockd.metrics import StreamEvent
 from blockd.resolver import Outcome
-from blockd.transports.stream_sockets import StreamSocket
+from blockd.transports.fronted_stream import FrontedStream
 
 if TYPE_CHECKING:
     from blockd.tls import TlsSession
@@ -32,15 +32,12 @@ MAX_GATHERED = 1 << 16  # octets of answers that are written at once: the longes
 MAX_UNSENT = 1 << 18  # octets of answers that a client may leave unread before its connection is aborted
 
 
-class ClientStream(StreamSocket):
+class ClientStream(FrontedStream):
     """A connection of `host`; see `StreamServer` for what it shares with others. A protocol inherits from it."""
 
     def __init__(self, server: StreamServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
-        StreamSocket.__init__(self, server.streams, sock)
-        self.server = server
-        self.host = host
-        self.has_ended = False
+        FrontedStream.__init__(self, server, host, sock)
         self._waiting: set[asyncio.Task[None]] = set()
         # That it may be, as of its last message; until the first one has been taken it is not for lack of places.
         self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
@@ -48,14 +45,8 @@ class ClientStream(StreamSocket):
         self._half_closed = False
         self._tls: TlsSession | None = None  # made when the first octets come
         self._has_sealed = False  # records that the session has not decrypted yet
-        self._is_half_open = server.tls is not None  # what it sends is to be TLS, and its handshake is not complete
         self._is_unread = False  # the client leaves answers unread
-        # Until the first of its messages has been handled; a front end, which asks for many clients, is none.
-        self._newcomer_from = "" if server.resolver.clients.is_front_end(host) else host
         self._has_turn = False  # it is among those that wait for their turn
-        if self._is_half_open:
-            server.is_half_open(host, self)
-        server.connections.enter(host, self)
         self._touched = 0.0  # when its place was last said to be that of the one who has been idle least
         self._restart_idle_time(self.streams.clock())
 
@@ -99,6 +90,9 @@ class ClientStream(StreamSocket):
         None for silence. `deliver` is called at once if too many wait.
         """
         server = self.server
+        if self._lacks_header and not server.resolver.proxied.needs_no_header(message):
+            self._refuse_header()
+            return Outcome.SILENCE
         self._newcomer_from = ""
         self._idle = server.idle_seconds()
         resolver = server.resolver
@@ -144,11 +138,6 @@ class ClientStream(StreamSocket):
         if not self._has_turn and self.server.turns.ask(self):
             self._has_turn = True
 
-    def abort(self) -> None:
-        """Close it now; unsent data is discarded."""
-        self.has_ended = True
-        self.close()
-
     def end(self) -> None:
         """Close the connection once all output is sent; abort it if the client does not read that in time."""
         if self._tls is not None:
@@ -182,12 +171,17 @@ class ClientStream(StreamSocket):
         """Handle what has come, now or when it is this connection's turn."""
         if self.has_ended:
             return
+        if self._preface is not None and self._tls is None:
+            octets = self._after_header(octets)
+            if not octets:
+                return
         if self._is_half_open and self._tls is None:
             tls = self.server.tls
             if tls is None or self.is_plain(octets):
                 self._end_half_open(None)
             else:
                 self._tls = tls.session()
+                self._begin_tls()
         if self._tls is not None:
             self._tls.feed(octets)
             self.ask_for_turn()
@@ -211,10 +205,6 @@ class ClientStream(StreamSocket):
         if not self.has_ended:
             self._touch()
             self.ask_for_turn()
-
-    def newcomer_from(self) -> str:
-        """Return its address if no message of it has been handled yet, as `TakingTurns` asks."""
-        return self._newcomer_from
 
     def work(self, has_time: Callable[[], bool]) -> bool:
         """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
@@ -270,7 +260,11 @@ class ClientStream(StreamSocket):
                 self.server.happened(StreamEvent.RESUMED)
             self.secured(tls.alpn)
         if octets:
-            self.arrived(memoryview(octets))
+            plain = self._after_header(memoryview(octets))
+            if plain:
+                self.arrived(plain)
+        if self.has_ended:
+            return
         if tls.is_over:
             self._half_closed = True
             self.read(False)

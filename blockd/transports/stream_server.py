@@ -23,6 +23,7 @@ from blockd.transports.turns import TakingTurns
 
 if TYPE_CHECKING:
     from blockd.transports.client_stream import ClientStream
+    from blockd.transports.fronted_stream import FrontedStream
 
 READ = 1 << 14  # octets read at once
 IDLE = 10.0  # seconds without a message or an answer, RFC 7766 section 6.2.3, while half of the places are free
@@ -57,11 +58,11 @@ class StreamServer:
         self.tls = tls
         self.idle = idle
         self._places = bounds.all
-        self.connections: ConnectionTable[ClientStream] = ConnectionTable(
+        self.connections: ConnectionTable[FrontedStream] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
         )
-        self.unread: Holders[ClientStream] = Holders()  # those whose clients leave answers unread, by network
-        self.half_open: Holders[ClientStream] = Holders()  # those whose handshake is not complete, by network
+        self.unread: Holders[FrontedStream] = Holders()  # those whose clients leave answers unread, by network
+        self.half_open: Holders[FrontedStream] = Holders()  # those whose handshake is not complete, by network
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
@@ -97,7 +98,7 @@ class StreamServer:
             return self.idle
         return max(self.idle * 2 * max(free, 0) / places, min(MIN_IDLE, self.idle))
 
-    def leaves_unread(self, host: str, connection: ClientStream) -> None:
+    def leaves_unread(self, host: str, connection: FrontedStream) -> None:
         """Note that a client leaves answers unread; if too many do, one of the network that has the most is aborted.
 
         It is the one that has done so for longest.
@@ -106,11 +107,11 @@ class StreamServer:
         if self.unread.members > MAX_UNREAD:
             self.unread.oldest_of_most().abort()
 
-    def has_read(self, host: str, connection: ClientStream) -> None:
+    def has_read(self, host: str, connection: FrontedStream) -> None:
         """Note that a client leaves answers unread no more, or that its connection is closed."""
         self.unread.leave(keys_of(host)[1], connection)
 
-    def is_half_open(self, host: str, connection: ClientStream) -> None:
+    def is_half_open(self, host: str, connection: FrontedStream) -> None:
         """Note that a client has its handshake before it; if too many have, one of the network with most is aborted.
 
         So those that begin one and do not go on close none that is established, however idle, for want of a place.
@@ -120,14 +121,21 @@ class StreamServer:
             self.half_open.oldest_of_most().abort()
         self.half_open.take(keys_of(host)[1], connection)
 
-    def is_half_open_no_more(self, host: str, connection: ClientStream) -> None:
+    def is_half_open_no_more(self, host: str, connection: FrontedStream) -> None:
         """Note that its handshake is complete, or that it is closed."""
         self.half_open.leave(keys_of(host)[1], connection)
 
-    def happened(self, event: StreamEvent) -> None:
+    def may_open(self, host: str) -> bool:
+        """Return whether the client that a front end's connection is for may open one more, which is counted if not."""
+        if self._pace.allows(host):
+            return True
+        self._count(Closing.PACE)
+        return False
+
+    def happened(self, event: StreamEvent, times: int = 1) -> None:
         """Count what happened on a connection."""
         if self._row is not None:
-            self._row.happened(self.transport, event)
+            self._row.happened(self.transport, event, times)
 
     def _begin_turn(self) -> None:
         self.turns.begin()

@@ -2,14 +2,17 @@
 
 cimport cython
 
+from blockd.transports._stream_calls cimport NativeStreamCalls
 from blockd.transports.deadlines cimport Deadlines
+
+cdef int BROKEN
 
 
 @cython.final
 cdef class StreamSockets:
     cdef readonly object clock
     cdef readonly Deadlines deadlines
-    cdef readonly object incoming
+    cdef readonly NativeStreamCalls calls
     cdef object _begins
     cdef object _loop
     cdef readonly object _epoll
@@ -45,17 +48,19 @@ cdef class StreamSocket:
     cpdef closed(self)
     cpdef tire(self)
 
-    @cython.locals(size=int)
+    @cython.locals(size=int, calls=NativeStreamCalls)
     cpdef receive(self)
 
     cpdef read(self, bint reads)
 
     @cython.locals(sent=int)
-    cpdef send(self, octets)
+    cpdef send(self, bytes octets)
 
     cpdef finish(self)
     cpdef close(self)
     cpdef serve(self, int events)
     cdef _sent_all(self)
-    cdef int _send(self, octets) except -1
+
+    @cython.locals(sent=int)
+    cdef int _send(self, bytes octets) except -1
     cdef _watch(self, int events)

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 
 from blockd.transports.deadlines import Deadlines
+from blockd.transports.stream_calls import BROKEN, stream_calls
 
 AT_ONCE = 32  # sockets that are read or written in one turn of the event loop
 BUDGET = 0.0005  # seconds after which no more of them are in the same turn
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 _BROKEN = select.EPOLLERR | select.EPOLLHUP  # an RST came, or nothing has come for too long
-_NOW = socket.MSG_DONTWAIT  # sockets are accepted as blocking ones: a system call less
 
 
 class StreamSockets:
@@ -32,7 +32,7 @@ class StreamSockets:
         """At most `read` octets are read of one stream at once. `begins` is called before some are served."""
         self.clock = clock
         self.deadlines = Deadlines(clock)
-        self.incoming = memoryview(bytearray(read))  # which all share
+        self.calls = stream_calls(read)
         self._begins = begins
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
@@ -143,19 +143,15 @@ class StreamSocket:
         sock = self._sock
         if sock is None:
             return
-        incoming = self.streams.incoming
-        try:
-            size = sock.recv_into(incoming, 0, _NOW)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.close()
-            return
-        if size:
-            self.received(incoming[:size])
-        else:
+        calls = self.streams.calls
+        size = calls.receive(sock, self._descriptor)
+        if size > 0:
+            self.received(calls.incoming[:size])
+        elif not size:
             self.received_all()
             self.read(False)
+        elif size == BROKEN:
+            self.close()
 
     def read(self, reads: bool) -> None:
         """Read on as octets come, or no more for now."""
@@ -163,7 +159,7 @@ class StreamSocket:
             self.reads = reads
             self._watch(self._events ^ _READ)
 
-    def send(self, octets: bytes | bytearray) -> None:
+    def send(self, octets: bytes) -> None:
         """Send octets; it is closed if that is impossible."""
         if self._sock is None:
             return
@@ -172,7 +168,7 @@ class StreamSocket:
             return
         sent = self._send(octets)
         if self._sock is not None and sent < len(octets):
-            self._unsent = bytes(octets[sent:])
+            self._unsent = octets[sent:]
             self._watch(self._events | _WRITE)
             self.left_unread()
 
@@ -216,17 +212,15 @@ class StreamSocket:
             self._watch(self._events & ~_WRITE)
             self.taken()
 
-    def _send(self, octets: bytes | bytearray) -> int:
+    def _send(self, octets: bytes) -> int:
         """Return how many octets the kernel has taken."""
         if self._sock is None:
             return 0
-        try:
-            return self._sock.send(octets, _NOW)
-        except BlockingIOError:
-            return 0
-        except OSError:
+        sent = self.streams.calls.send(self._sock, self._descriptor, octets)
+        if sent == BROKEN:
             self.close()
             return 0
+        return sent
 
     def _watch(self, events: int) -> None:
         if events != self._events and self._sock is not None:

@@ -358,6 +358,20 @@ def test_port_of_another_program_is_bad_beside_a_running_daemon(examined: Examin
     examined.assert_finds("ports", Grade.BAD, "10.0.0.5:443", "dnsmasq")
 
 
+@pytest.mark.parametrize(
+    ("setting", "port"), [("dot", 853), ("doh", 8443), ("public.http", 8081), ("public.https", 8445), ("decide", 9054)]
+)
+def test_ports_of_every_listener_are_looked_at(examined: Examined, setting: str, port: int) -> None:
+    section, _, key = setting.rpartition(".")
+    listen = examined.settings["listen"]
+    for name in filter(None, [section]):
+        listen = listen.setdefault(name, {})
+    listen[key] = [f"10.0.0.5:{port}"]
+    examined.settings["certificates"] = [{"chain": "chain.pem", "key": "key.pem"}]
+    examined.machine.taken[SocketAddress("10.0.0.5", port)] = THEIRS
+    examined.assert_finds("ports", Grade.BAD, f"listen.{setting} 10.0.0.5:{port} (TCP)", "dnsmasq (process 7)")
+
+
 def test_port_of_an_unseen_program_is_bad(examined: Examined) -> None:
     examined.machine.taken[SocketAddress("10.0.0.5", 80)] = None
     examined.assert_finds("ports", Grade.BAD, "cannot see", "sport = :80")
@@ -531,6 +545,14 @@ def test_clients_of_the_whole_world_are_bad(examined: Examined, networks: list[s
 def test_likely_mistakes_about_limits_are_warned_of(examined: Examined, keys: dict[str, object], sentence: str) -> None:
     examined.settings["clients"] = {"allow": ["10.0.0.0/8"], **keys}
     examined.assert_finds("clients", Grade.WARNING, sentence)
+
+
+def test_front_ends_that_name_clients_and_are_many_are_warned_of(examined: Examined) -> None:
+    examined.settings["proxy_protocol"] = {"from": ["10.0.0.0/8", "10.1.0.0/24", "2001:db8::/48"]}
+    sentence = "proxy_protocol.from includes 10.0.0.0/8, 2001:db8::/48: whoever is there can ask as any client"
+    examined.assert_finds("clients", Grade.WARNING, sentence)
+    examined.settings["proxy_protocol"] = {"from": ["10.1.0.53"]}
+    examined.assert_ok("clients")
 
 
 def test_limits_and_front_ends_are_ok(examined: Examined) -> None:

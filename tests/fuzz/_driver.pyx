@@ -18,6 +18,7 @@ from blockd.dns._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
 from blockd.resolver.engine._engine cimport Looked, NativeEngine
 from blockd.resolver.engine._message cimport Question, read_question
 from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver.engine._peers cimport client_text
 from blockd.resolver.engine._reading cimport Reading, read_response
 from blockd.resolver.engine._sockets cimport (
     AF_INET, AF_INET6, MSG_DONTWAIT, recv, send, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage,
@@ -289,6 +290,40 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
             raise AssertionError(text)
         free(packet)
     free(stream)
+    return tally
+
+
+def headers(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, int keep_each):
+    """Have the engine take headers off `count` datagrams.
+
+    Every `keep_each`-th is kept as (datagram, host, host of the client and message, or None if it is dropped).
+    """
+    cdef Tally tally = Tally()
+    cdef Chance chance = Chance(state=seed | 1)
+    cdef uint8_t message[MOST]
+    cdef uint8_t *packet
+    cdef const uint8_t *rest
+    cdef uint32_t size, left, which
+    cdef uint64_t i
+    cdef bint is_taken
+    cdef Peer peer
+    for i in range(count):
+        size = seeds.next(&chance, message)
+        packet = <uint8_t *>malloc(size)
+        memcpy(packet, message, size)
+        which = below(&chance, 16)
+        which = 0 if which > 2 else which
+        peer_of(&peer, which)
+        rest, left = packet, size
+        is_taken = engine._unwrap(&peer, &rest, &left)
+        if is_taken and (rest < packet or rest > packet + size or left > size - (rest - packet)):
+            raise AssertionError(f"what is left lies outside: {packet[:size].hex()}, seed {seed}, number {i}")
+        tally.done += 1
+        tally.answered += is_taken
+        tally.silent += not is_taken
+        if i % keep_each == 0:
+            tally.samples.append((packet[:size], HOSTS[which], (rest[:left], client_text(&peer)) if is_taken else None))
+        free(packet)
     return tally
 
 

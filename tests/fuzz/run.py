@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.fuzz import files, messages, sessions, traffic
+from tests.fuzz import files, front_ends, messages, sessions, traffic
 
 Stage = Callable[[Path, int, int, float], str]
 """Takes a folder, how much, the seed and the monotonic moment to stop at; gives what was done in a line."""
 
 STAGES: dict[str, tuple[Stage, int, str]] = {
     "packets": (messages.packets, 10_000_000, "questions of clients"),
+    "headers": (front_ends.headers, 10_000_000, "headers of front ends"),
     "responses": (messages.responses, 5_000_000, "answers of upstreams"),
     "files": (files.files, 100_000, "ruleset files"),
     "sessions": (sessions.sessions, 200_000, "streams of TLS"),

@@ -11,7 +11,15 @@ import pytest
 from tests.fuzz.building import build_driver, compiler
 
 PATIENCE = 900.0  # seconds; a busy machine may take long, another one needs 20
-SHORT = ("--packets=40000", "--responses=40000", "--files=200", "--sessions=1000", "--traffic=21000", "--seconds=300")
+SHORT = (
+    "--packets=40000",
+    "--headers=200000",
+    "--responses=40000",
+    "--files=200",
+    "--sessions=1000",
+    "--traffic=21000",
+    "--seconds=300",
+)
 
 
 @pytest.mark.skipif(compiler() is None, reason="fuzzing needs a C compiler and Cython")
@@ -30,4 +38,5 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("questions of clients: 40,000: "), done.stdout
+    assert "headers of front ends: 200,000: " in done.stdout, done.stdout
     assert "octets more in use at the end" in done.stdout, done.stdout

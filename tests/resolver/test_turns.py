@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from blockd.metrics import Counters
-from blockd.resolver import Instruments, UpstreamOptions, waiting
+from blockd.resolver import Instruments, Service, UpstreamOptions, waiting
+from blockd.resolver.edge.proxied import ProxiedDatagrams
 from blockd.resolver.engine import twin
 from blockd.resolver.engine.twin import Engine
 from blockd.resolver.forwarding import agenda
@@ -21,7 +22,7 @@ from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.waiting import AT_ONCE, Turns
 from blockd.settings import Upstream
-from tests.resolver.rig import PATIENT, Clock, Rig, question
+from tests.resolver.rig import PATIENT, SINKHOLE, Clock, Rig, question
 from tests.upstream import UpstreamSimulator
 
 MANY = 40
@@ -91,7 +92,8 @@ def test_who_gives_up_holds_up_nobody() -> None:
 
 def test_messages_are_taken_for_as_long_as_there_is_time(tmp_path: Path, upstream: UpstreamSimulator) -> None:
     rig, clock = Rig(tmp_path, upstream.upstream), SlowClock()
-    engine = Engine(rig.resolver.pipeline, clock)
+    nobodys = ProxiedDatagrams(rig.resolver.clients, Service((), SINKHOLE), rig.row)
+    engine = Engine(rig.resolver.pipeline, nobodys, clock)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as served,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as client,

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from blockd.metrics import counters
-from blockd.resolver.response import parse
 from blockd.transports import UdpServer
 from tests.resolver import corpus
-from tests.resolver.twins import Side, Twins, question_size
+from tests.resolver.twins import Side, Twins, question_size, without_ttls
 from tests.upstream import UpstreamSimulator
 
 pytest.importorskip("blockd.resolver.engine._engine", reason="the native engine was not built")
@@ -94,17 +93,6 @@ class Ports:
             read()
             loop.remove_reader(sock)
         return heard
-
-
-def without_ttls(answer: bytes) -> bytes:
-    """Blank the TTLs: one of the two may have been asked a moment later."""
-    size = question_size(answer)
-    if size is None:
-        return answer
-    octets = bytearray(answer)
-    for place, _ in parse(answer, size, do=True).ttls:
-        octets[12 + size + place : 12 + size + place + 4] = b"TTL!"
-    return bytes(octets)
 
 
 def bound(family: socket.AddressFamily, host: str) -> socket.socket:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.metrics import Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Action
 from blockd.ruleset import Enforced
@@ -21,9 +22,9 @@ CLIENTS = [Network.from_text(text) for text in ("127.0.0.0/8", "::1", "36.80.0.0
 KEY = key_from_text("control.example")
 
 
-def rig_with(folder: Path, action: Action, *clients: str) -> tuple[Rig, Enforced]:
+def rig_with(folder: Path, action: Action, *clients: str, **serving: object) -> tuple[Rig, Enforced]:
     folder.mkdir()
-    rig = Rig(folder)
+    rig = Rig(folder, serving=serving)
     rules = (order("rule", action), ["a.example", *(f"client {text}" for text in clients)])
     rig.enforce_feeds([zone("z", 1, rules)])
     policy = rig.resolver.pipeline._policy
@@ -71,6 +72,26 @@ def test_what_an_ordinary_client_is_answered_is_compared_with_the_policy(tmp_pat
         assert asyncio.run(asked(dropped)) == ""
         told = asyncio.run(asked(spared))
     assert told == "an ordinary client was answered NXDOMAIN, 0 records, where REFUSED, 0 records was expected"
+
+
+def test_on_the_machine_of_a_front_end_it_asks_as_that(tmp_path: Path) -> None:
+    proxies = (Network.from_text("127.0.0.1"),)
+    _, spared = rig_with(tmp_path / "spared", Action.NXDOMAIN, "36.80.0.0/16")
+    rig, _ = rig_with(tmp_path / "hit", Action.NXDOMAIN, "127.0.0.1", networks=(), proxies=proxies)
+
+    async def main() -> str:
+        listening, datagrams = bound("127.0.0.1")
+        with listening, datagrams:
+            server = UdpServer([datagrams], rig.resolver)
+            address = SocketAddress("127.0.0.1", listening.getsockname()[1])
+            told = await asyncio.to_thread(ask_as_client, spared, SINKHOLE, [address], KEY, proxies)
+            await server.close()
+            return told
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("blockd.selftest.as_client.PATIENCE", 5.0)
+        assert "answered NXDOMAIN, 0 records, where REFUSED" in asyncio.run(main())
+    assert sum(rig.counters.stream_events(Transport.UDP)) == 0
 
 
 def test_nobody_who_answers_is_no_fault_of_the_ruleset(tmp_path: Path) -> None:

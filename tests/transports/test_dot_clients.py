@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import socket
 from pathlib import Path
 
 import dns.message
@@ -163,6 +165,49 @@ def test_unbound_forwards_over_tls(
                 with running(tmp_path, command, lambda: bool(ask(LISTED, 0.1))):
                     assert ask(LISTED).answer[0][0].to_text() == SINKHOLE
                     assert ask("www.example").answer[0][0].to_text() == "198.51.100.1"
+
+            await asyncio.to_thread(work)
+            await until(lambda: not served.server.connections)
+
+    run(main())
+    assert events(rig)["handshake"] >= 1
+
+
+# Not of tests/install-debian.sh: where its package is installed, the machine asks it from then on.
+RESOLVED = Path("/lib/systemd/systemd-resolved")
+# In a mount namespace of its own, so that this machine's own settings and files are neither read nor written.
+OF_ITS_OWN = """
+mount -t tmpfs none /run/systemd && mkdir -p /run/systemd/resolve /run/systemd/resolved.conf.d
+chown systemd-resolve:systemd-resolve /run/systemd/resolve
+cp "$1" /run/systemd/resolved.conf.d/
+cp "$2" /run/systemd/authority.pem && chmod a+r /run/systemd/authority.pem
+SSL_CERT_FILE=/run/systemd/authority.pem SYSTEMD_LOG_TARGET=console exec "$3"
+"""
+
+
+@pytest.mark.skipif(not RESOLVED.exists(), reason="systemd-resolved is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a mount namespace")
+@pytest.mark.skipif(len(socket.if_nameindex()) < 2, reason="systemd-resolved asks nobody without a network")
+def test_systemd_resolved_forwards_over_tls(rig: Rig, run: Run, authority: Path, tmp_path: Path) -> None:
+    port = free_port()
+
+    def ask(name: str, seconds: float = PATIENCE) -> dns.message.Message:
+        return dns.query.udp(question(name), "127.0.0.1", port=port, timeout=seconds)
+
+    async def main() -> None:
+        async with over_tls(rig) as served:
+            (tmp_path / "test.conf").write_text(
+                f"[Resolve]\nDNS=127.0.0.1:{served.address[1]}#{NAME}\nDomains=~.\nFallbackDNS=\nDNSOverTLS=yes\n"
+                f"DNSSEC=no\nCache=no\nLLMNR=no\nMulticastDNS=no\nDNSStubListener=no\n"
+                f"DNSStubListenerExtra=udp:127.0.0.1:{port}\n",
+                encoding="ascii",
+            )
+            command = [program("unshare", "util-linux"), "-m", "sh", "-ec", OF_ITS_OWN, "sh"]
+            command += ["test.conf", str(authority), str(RESOLVED)]
+
+            def work() -> None:
+                with running(tmp_path, command, lambda: bool(ask(LISTED, 0.1).answer)):
+                    assert ask(LISTED).answer[0][0].to_text() == SINKHOLE
 
             await asyncio.to_thread(work)
             await until(lambda: not served.server.connections)

@@ -25,7 +25,7 @@ from blockd.daemon.rights.places import make_in_place
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
 from blockd.errors import AuditError
-from blockd.files import read_kept, remove, replace_file
+from blockd.files import read_kept, remove, replacing
 from blockd.orders import Order, OrderKey, Reason, State, Verdict
 from blockd.orders.dossier import Dossier
 from blockd.orders.incident import has_page
@@ -69,6 +69,7 @@ class DossierService:
         self._enforced = enforced
         self._written: dict[OrderKey, ShownOrder] = {}
         self._proofs: dict[str, tuple[str, FeedProof | None, str]] = {}  # by feed: of which manifest, and what failed
+        self._made: set[Path] = set()  # folders that are there, in this pass
         self._is_new = True  # what is in the folder is not known yet
         self._told = ""  # the trouble that was logged last
 
@@ -109,6 +110,7 @@ class DossierService:
         shown = list(self._shown(catalogue, states))
         changed = [one for one in shown if not _is_same(self._written.get(one.key), one)]
         self._proofs = {feed: known for feed, known in self._proofs.items() if not known[2]}  # others are tried again
+        self._made.clear()
         troubles = []
         try:
             database = Database.read(self._log)
@@ -144,7 +146,9 @@ class DossierService:
     def _put(self, one: ShownOrder, dossier: Dossier, document: bytes) -> None:
         path, signed = dossier_path(self._folder, one.key), document_path(self._folder, one.key)
         for folder in (self._folder, path.parents[1], path.parent, *([signed.parent] if document else [])):
-            make_in_place(folder)
+            if folder not in self._made:
+                make_in_place(folder)
+                self._made.add(folder)
         if document:
             _replace(signed, document)
         _replace(path, json.dumps(dossier.to_json()).encode())
@@ -174,11 +178,12 @@ def _is_same(before: ShownOrder | None, now: ShownOrder) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Make a file hold `content`, unless it does."""
+    """Make a file hold `content`, unless it does. A loss of power may leave a part, which the next start finds."""
     with suppress(OSError):
         if read_kept(path, len(content)) == content:
             return
-    replace_file(path, content)
+    with replacing(path, durable=False) as file:
+        file.write(content)
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -20,7 +20,7 @@ from blockd.daemon.contexts import (
     SharedContext,
     WorkerContext,
 )
-from blockd.daemon.processes.children import DECIDE, PAGE, Role
+from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
@@ -28,9 +28,12 @@ from blockd.daemon.worker import process as worker
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
-PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
-DECIDE_CODE = "blockd.daemon.decide.process"
-CONTROL_CODE = "blockd.daemon.control"
+# What each process but the workers needs, loaded once these have started, in this order.
+CODE = {
+    PAGE: "blockd.daemon.page.process",
+    DECIDE: "blockd.daemon.decide.process",
+    CONTROL: "blockd.daemon.control",
+}
 MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
 

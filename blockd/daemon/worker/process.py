@@ -155,6 +155,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         local=shared.loop_token.with_zone(context.resolution.local),
         own=OwnQuestions(shared.loop_token, context.resolution.upstreams),
         front_ends=tuple(settings.clients.front_ends),
+        proxies=tuple(settings.proxy_protocol.networks),
         limiter=RateLimiter(_rate_limits(settings.clients.rate_limit), secrets.token_bytes(SEED)),
         cookies=ServerCookies(shared.cookie_secrets) if shared.cookie_secrets else None,
         client_option=settings.structured_errors.client_option,

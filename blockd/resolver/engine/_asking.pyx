@@ -21,7 +21,7 @@ from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._clients cimport asker_of
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_REFRESHES
-from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver.engine._outbox cimport Peer, client_of
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
 from blockd.resolver.forwarding.native._failures cimport Failure
 from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Asker, Flight, Flights, Waiter
@@ -260,7 +260,7 @@ cdef class Asking(Telling):
 
         If it is known already that they fail, or take long, answer so, or with what has expired, into the outbox's room.
         """
-        cdef const sockaddr *client = <const sockaddr *>&peer.address
+        cdef const sockaddr *client = client_of(peer)
         cdef Forwarding forwarding = self.forwarding
         cdef bint is_unusual = forwarding is None or not forwarding.is_started or size > MAX_PACKET
         cdef bint cd = (q.flags & types.CD) != 0

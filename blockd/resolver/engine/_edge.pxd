@@ -5,6 +5,7 @@ from blockd.resolver.edge.rate_limit cimport RateLimiter
 from blockd.resolver.edge.server_cookies cimport ServerCookies
 from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
+from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport sockaddr
 
 cdef enum Result:
@@ -24,6 +25,9 @@ cdef class Edge:
     cdef Networks networks
     cdef tuple _unlimited
     cdef Networks unlimited  # whose answers are not limited
+    cdef tuple _proxies
+    cdef Networks proxies  # who say for whom they ask
+    cdef bint has_proxies
     cdef RateLimiter limiter  # None for no limit
     cdef ServerCookies cookies  # None if clients get none
     cdef bint gives_cookies
@@ -43,6 +47,7 @@ cdef class Edge:
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
+    cdef bint _unwrap(self, Peer *peer, const uint8_t **packet, uint32_t *size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _refuse(self, const uint8_t *packet, uint32_t size, int transport, uint8_t *out, uint32_t *written) noexcept nogil
     cdef void _prepare(self, Question *q, const sockaddr *client) noexcept nogil

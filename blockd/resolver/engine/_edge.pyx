@@ -10,11 +10,13 @@ from blockd.resolver.clients import LOOPBACK, packed_networks
 from blockd.dns cimport _types as types
 from blockd.dns._cursor cimport write_u16
 from blockd.resolver._numbers cimport (
-    CLIENT_COOKIE, DROPPED, FRESH, KNOWN, MAX_SERVER_ID, OPTION, PASSED, SECRET, STRANGERS, TRUNCATED, WHOLE,
+    CLIENT_COOKIE, DROPPED, FRESH, KNOWN, MAX_DATAGRAM, MAX_SERVER_ID, OPTION, PASSED, SECRET, STRANGERS, TRUNCATED, WHOLE,
 )
+from blockd.resolver.edge._proxy_header cimport is_proxied, read_header
 from blockd.resolver.edge._strangers cimport is_notify, write_refusal
 from blockd.resolver.engine._clients cimport is_within, networks_of
 from blockd.resolver.engine._message cimport Question, write_answer
+from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 
 cdef int _ANSWERS_AT = layout._ANSWERS
@@ -38,12 +40,16 @@ cdef class Edge:
         self.row = row
         if self.row.shape[0] < layout._ROW:
             raise ValueError("the row of counters is too short")
-        self._networks = four, six = packed_networks(service.networks)
+        self._networks = four, six = packed_networks(service.served)
         self.networks = networks_of(<const uint8_t *><const char *>four, len(four),
                                     <const uint8_t *><const char *>six, len(six))
-        self._unlimited = four, six = packed_networks((*service.front_ends, *LOOPBACK))
+        self._unlimited = four, six = packed_networks((*service.asks_for_many, *LOOPBACK))
         self.unlimited = networks_of(<const uint8_t *><const char *>four, len(four),
                                      <const uint8_t *><const char *>six, len(six))
+        self._proxies = four, six = packed_networks(service.proxies)
+        self.proxies = networks_of(<const uint8_t *><const char *>four, len(four),
+                                   <const uint8_t *><const char *>six, len(six))
+        self.has_proxies = len(service.proxies) > 0
         self.limiter = service.limiter
         self.limits_clients = self.limiter is not None and self.limiter.limits_clients
         self.limits_strangers = self.limiter is not None and self.limiter.limits_strangers
@@ -74,6 +80,31 @@ cdef class Edge:
 
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
+
+    cdef bint _unwrap(self, Peer *peer, const uint8_t **packet, uint32_t *size) noexcept nogil:
+        """Take a front end's header off a datagram, and note its client; False if it is to be dropped.
+
+        It is `ProxiedDatagrams.unwrap` in C.
+        """
+        cdef const sockaddr *sender = <const sockaddr *>&peer.address
+        cdef uint32_t taken
+        cdef bint is_local
+        peer.is_relayed = False
+        if is_proxied(packet[0], size[0]):
+            if not self.has_proxies or not is_within(&self.proxies, sender):
+                return False
+            taken = read_header(packet[0], size[0], &peer.client, &is_local)
+            if taken == 0:
+                return False
+            peer.is_relayed = not is_local
+            packet[0] += taken
+            size[0] -= taken
+        elif self.has_proxies and is_within(&self.proxies, sender) and not self._is_selftest(packet[0], size[0]):
+            if not self.takes_notify or not is_notify(packet[0], size[0]):
+                return False
+        if size[0] > MAX_DATAGRAM:
+            size[0] = MAX_DATAGRAM
+        return True
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         return is_within(&self.networks, address)

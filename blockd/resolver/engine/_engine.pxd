@@ -4,15 +4,19 @@ from blockd.names._numbers cimport MAX_LABELS
 from blockd.resolver.engine._answering cimport Result
 from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._message cimport Question
-from blockd.resolver._numbers cimport MAX_DATAGRAM
+from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_HEADER
 from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._sockets cimport iovec, mmsghdr
 
 cdef enum:
     IN_BATCH = 64
+    RECEIVED = MAX_DATAGRAM + MAX_HEADER  # octets of a datagram that are kept: a question, and a front end's header
     AHEAD = 16  # messages handled together: enough to hide memory latency, few enough for the first-level cache
 
 cdef struct Looked:
+    const uint8_t *packet  # of a datagram: the message without a front end's header
+    uint32_t size
+    bint is_dropped  # for such a header, or the want of one
     bint is_selftest
     bint served  # if not, nothing below is set
     bint ordinary  # if not, nothing below is set, and the message is declined
@@ -26,6 +30,7 @@ cdef struct Looked:
 
 cdef class NativeEngine(Asking):
     cdef object _wall_clock
+    cdef bytearray _stream_out  # the answer over a stream that is being made
     cdef uint32_t[::1] cells  # of the sketch of traffic
     cdef uint64_t sketch_k0
     cdef uint64_t sketch_k1
@@ -33,7 +38,7 @@ cdef class NativeEngine(Asking):
     cdef mmsghdr in_headers[IN_BATCH]
     cdef iovec in_vectors[IN_BATCH]
     cdef Peer in_peers[IN_BATCH]
-    cdef uint8_t in_buffers[IN_BATCH][MAX_DATAGRAM]
+    cdef uint8_t in_buffers[IN_BATCH][RECEIVED]
     cdef Looked ahead[AHEAD]
 
     cdef int batch  # how many messages were read last

@@ -11,24 +11,29 @@ import math
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from blockd.metrics import counters as layout
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
 from blockd.resolver.edge.reply_options import keepalive_units
 from blockd.resolver.query_context import Outcome
 
 from blockd.orders._numbers cimport ACTION_CNAME
-from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
+from blockd.metrics._numbers cimport (
+    DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, STREAMEVENT_PROXY_REFUSED, TRANSPORT_UDP, WIDTH,
+)
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FROM_CACHE, MISSED, SILENT, Passed, Result
 from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._message cimport Question, has_cookie_of, is_asked, read_question
-from blockd.resolver._numbers cimport MAX_DATAGRAM, SECRET, UNJUDGED_OPTION
-from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Peer
+from blockd.resolver._numbers cimport SECRET, UNJUDGED_OPTION
+from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Peer, client_of
 from blockd.resolver.engine._peers cimport address_into
-from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg, sockaddr
+from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
+
+cdef int _EVENTS_AT = layout._EVENTS
 
 cdef enum:
     NO_ALIAS = 255  # no action's number
@@ -55,9 +60,10 @@ cdef class NativeEngine(Asking):
             self.sketch_k1 = int.from_bytes(traffic.key[8:], "little")
         cdef int i
         memset(self.in_headers, 0, sizeof(self.in_headers))
+        self._stream_out = bytearray(types.MAX_TCP)
         for i in range(IN_BATCH):
             self.in_vectors[i].iov_base = self.in_buffers[i]
-            self.in_vectors[i].iov_len = MAX_DATAGRAM
+            self.in_vectors[i].iov_len = RECEIVED
             self.in_headers[i].msg_hdr.msg_iov = &self.in_vectors[i]
             self.in_headers[i].msg_hdr.msg_iovlen = 1
             self.in_headers[i].msg_hdr.msg_name = &self.in_peers[i].address
@@ -78,7 +84,7 @@ cdef class NativeEngine(Asking):
         cdef Result result = DECLINED
         cdef const uint8_t *octets = <const uint8_t *><const char *>packet
         cdef uint32_t size = len(packet)
-        cdef bytearray out
+        cdef uint8_t *out
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
@@ -87,16 +93,16 @@ cdef class NativeEngine(Asking):
             if transport == Transport.UDP:
                 result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
                 if result == ANSWERED:
-                    self._leave(&looked.question, <const sockaddr *>&peer.address, True, small, &written, self._clock())
+                    self._leave(&looked.question, client_of(&peer), True, small, &written, self._clock())
                     return small[:written] if written else Outcome.SILENCE
             else:
-                out = bytearray(types.MAX_TCP)
+                out = <uint8_t *><char *>self._stream_out
                 result = self._handle(
-                    &looked, octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock()
+                    &looked, octets, size, &peer, -2 - <int>transport, out, &written, self._clock()
                 )
                 if result == ANSWERED:
-                    self._leave(&looked.question, <const sockaddr *>&peer.address, False, NULL, &written, 0)
-                    return bytes(out[:written])
+                    self._leave(&looked.question, client_of(&peer), False, NULL, &written, 0)
+                    return out[:written]
             if result == SILENT:
                 return Outcome.SILENCE
         return self._pipeline.begin(packet, host, transport, idle)
@@ -132,6 +138,7 @@ cdef class NativeEngine(Asking):
         cdef double now
         cdef uint8_t *out
         cdef Result result
+        cdef Looked *looked
         if self.unread == 0:
             return 0
         now = monotonic()
@@ -144,26 +151,27 @@ cdef class NativeEngine(Asking):
             for i in range(first, last):
                 self.unread -= 1
                 self.is_costly = False
+                looked = &self.ahead[i - first]
+                if looked.is_dropped:
+                    self.row[_EVENTS_AT + STREAMEVENT_PROXY_REFUSED] += 1  # UDP's are the first
+                    continue
                 self.in_peers[i].address_size = self.in_headers[i].msg_hdr.msg_namelen
                 self.in_peers[i].control_size = <uint32_t>self.in_headers[i].msg_hdr.msg_controllen
                 out = self.outbox.room(descriptor)
                 result = self._handle(
-                    &self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i],
-                    descriptor, out, &written, now,
+                    looked, looked.packet, looked.size, &self.in_peers[i], descriptor, out, &written, now
                 )
                 if result == MISSED:
                     result = self._ask(
-                        &self.ahead[i - first].question, self.ahead[i - first].hashed, self.in_buffers[i],
-                        self.in_headers[i].msg_len, &self.in_peers[i], descriptor, &written, now,
+                        &looked.question, looked.hashed, looked.packet, looked.size, &self.in_peers[i], descriptor,
+                        &written, now,
                     )
                     self.is_costly = True
                 if result == DECLINED:
-                    self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
+                    self._give_back(&self.in_peers[i], descriptor, looked.packet, looked.size)
                     self.is_costly = True
                 elif written:
-                    self._leave(
-                        &self.ahead[i - first].question, <const sockaddr *>&self.in_peers[i].address, True, out, &written, now
-                    )
+                    self._leave(&looked.question, client_of(&self.in_peers[i]), True, out, &written, now)
                     if written:
                         self.outbox.put(&self.in_peers[i], written)
                 if self.is_costly and self.forwarding.is_over():
@@ -180,7 +188,13 @@ cdef class NativeEngine(Asking):
         cdef Looked *looked
         cdef int i
         for i in range(first, last):
-            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i], TRANSPORT_UDP)
+            looked = &self.ahead[i - first]
+            looked.packet, looked.size = self.in_buffers[i], self.in_headers[i].msg_len
+            looked.is_dropped = not self._unwrap(&self.in_peers[i], &looked.packet, &looked.size)
+            if looked.is_dropped:
+                looked.ordinary = looked.has_hash = False
+            else:
+                self._look(looked, looked.packet, looked.size, &self.in_peers[i], TRANSPORT_UDP)
         if self.table is not None:
             for i in range(first, last):
                 looked = &self.ahead[i - first]
@@ -203,7 +217,7 @@ cdef class NativeEngine(Asking):
         cdef Question *q = &looked.question
         looked.ordinary = False
         looked.is_selftest = self._is_selftest(packet, size)
-        looked.served = looked.is_selftest or self._serves(<const sockaddr *>&peer.address)
+        looked.served = looked.is_selftest or self._serves(client_of(peer))
         if not looked.served:
             return False
         looked.likely_listed = looked.has_hash = False
@@ -257,19 +271,19 @@ cdef class NativeEngine(Asking):
         if q.options_size:
             if has_cookie_of(q, self.own, self.own_count):
                 return DECLINED
-            self._prepare(q, <const sockaddr *>&peer.address)
+            self._prepare(q, client_of(peer))
         if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:
             self.until_noted -= 1
             if self.until_noted == 0:
                 self._note(q)
-        self._turn_to(<const sockaddr *>&peer.address, &passed)
+        self._turn_to(client_of(peer), &passed)
         if self.table is not None:
             name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
         self.alias.action = NO_ALIAS
         if self._is_decided(
-            q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
+            q, client_of(peer), name, transport, out, written, &result, &passed
         ):
             if self.alias.action == ACTION_CNAME:
                 result = self._alias(self.cache, q, transport, out, written, now)

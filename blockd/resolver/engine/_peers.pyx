@@ -6,21 +6,31 @@ import socket as sockets
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
-from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver.engine._outbox cimport Peer, client_of
 from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, cmsghdr, sockaddr, sockaddr_in, sockaddr_in6
 
 
 cdef address_of(const Peer *peer):
-    """Return host and address of a peer as Python's sockets write them."""
+    """Return the address of a peer as Python's sockets write it."""
     cdef const sockaddr_in *four
     cdef const sockaddr_in6 *six
     if (<const sockaddr *>&peer.address).sa_family == AF_INET:
         four = <const sockaddr_in *>&peer.address
-        host = sockets.inet_ntop(sockets.AF_INET, (<const uint8_t *>&four.sin_addr)[:4])
-        return host, (host, sockets.ntohs(four.sin_port))
+        return _host(<const sockaddr *>four), sockets.ntohs(four.sin_port)
     six = <const sockaddr_in6 *>&peer.address
-    host = sockets.inet_ntop(sockets.AF_INET6, six.sin6_addr.s6_addr[:16])
-    return host, (host, sockets.ntohs(six.sin6_port), sockets.ntohl(six.sin6_flowinfo), six.sin6_scope_id)
+    host = _host(<const sockaddr *>six)
+    return host, sockets.ntohs(six.sin6_port), sockets.ntohl(six.sin6_flowinfo), six.sin6_scope_id
+
+
+cdef client_text(const Peer *peer):
+    """Return the host of who asks as Python's sockets write it."""
+    return _host(client_of(peer))
+
+
+cdef _host(const sockaddr *address):
+    if address.sa_family == AF_INET:
+        return sockets.inet_ntop(sockets.AF_INET, (<const uint8_t *>&(<const sockaddr_in *>address).sin_addr)[:4])
+    return sockets.inet_ntop(sockets.AF_INET6, (<const sockaddr_in6 *>address).sin6_addr.s6_addr[:16])
 
 
 cdef address_into(Peer *peer, str host):

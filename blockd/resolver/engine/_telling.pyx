@@ -15,8 +15,8 @@ from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, copy_of
 from blockd.resolver.engine._message cimport Question, read_question, write_answer
-from blockd.resolver.engine._outbox cimport Outbox, Peer
-from blockd.resolver.engine._peers cimport address_of, ancillary_of
+from blockd.resolver.engine._outbox cimport Outbox, Peer, client_of
+from blockd.resolver.engine._peers cimport address_of, ancillary_of, client_text
 from blockd.resolver.engine._sockets cimport sockaddr
 from blockd.resolver.forwarding.native._flights cimport NUMBERED, Flight, Flights, Waiter
 from blockd.resolver.forwarding.native._forwarding cimport Forwarding
@@ -158,7 +158,7 @@ cdef class Telling(Answering):
         """Answer one who waits with an entry, or by its failure if that is NULL, by the ruleset in force now."""
         cdef Question q
         cdef Forwarding forwarding = self.forwarding
-        cdef const sockaddr *client = <const sockaddr *>&waiter.peer.address
+        cdef const sockaddr *client = client_of(&waiter.peer)
         cdef uint8_t *out = self.outbox.room(waiter.descriptor)
         cdef uint32_t written = 0
         cdef Result result = DECLINED
@@ -219,11 +219,10 @@ cdef class Telling(Answering):
 
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size):
         """Have the pipeline answer a message; note it if that must wait."""
-        host, address = address_of(peer)
-        begun = self._pipeline.begin(<bytes>packet[:size], host, Transport.UDP)
+        begun = self._pipeline.begin(<bytes>packet[:size], client_text(peer), Transport.UDP)
         if begun is Outcome.SILENCE:
             return
-        ancillary = ancillary_of(peer)
+        address, ancillary = address_of(peer), ancillary_of(peer)
         if isinstance(begun, bytes):
             send(self._sockets[descriptor], begun, address, ancillary)
         else:

@@ -13,6 +13,8 @@ from functools import partial
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
+from blockd.resolver.edge.proxied import ProxiedDatagrams
+from blockd.resolver.edge.proxy_header import MAX_HEADER
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query import MAX_DATAGRAM
@@ -20,6 +22,7 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
 from blockd.ruleset.leading import LeadJudge, where_it_leads
 
+RECEIVED = MAX_DATAGRAM + MAX_HEADER  # octets of a datagram that are kept: a question, and a front end's header
 BATCH = 64  # messages taken in one call at most, so that other sockets and timers get their turn
 BUDGET = 0.003  # seconds after which no more of them are taken
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
@@ -41,8 +44,12 @@ class Deferred:
 class Engine:
     """Drains the UDP sockets attached to it."""
 
-    def __init__(self, pipeline: Pipeline, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, pipeline: Pipeline, proxied: ProxiedDatagrams, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`proxied` reads the headers of front ends, whose messages `pipeline` answers."""
         self._pipeline = pipeline
+        self._proxied = proxied
         self._clock = clock
         self._sockets: dict[int, socket.socket] = {}
 
@@ -56,16 +63,17 @@ class Engine:
         """Answer messages of a socket in place, for BUDGET seconds; return those that must wait for an upstream."""
         sock = self._sockets[descriptor]
         end = self._clock() + BUDGET
-        begin = self._pipeline.begin
+        begin, unwrap = self._pipeline.begin, self._proxied.unwrap
         deferred = []
         for _ in range(BATCH):
             try:
-                packet, ancillary, _, address = sock.recvmsg(MAX_DATAGRAM, _ANCILLARY)
+                packet, ancillary, _, address = sock.recvmsg(RECEIVED, _ANCILLARY)
             except BlockingIOError:
                 break
             except OSError:
                 continue  # an ICMP error about an earlier answer: its client has gone
-            begun = begin(packet, address[0], Transport.UDP)
+            message = unwrap(packet, address[0])
+            begun = begin(*message, Transport.UDP) if message is not None else Outcome.SILENCE
             if isinstance(begun, bytes):
                 send(sock, begun, address, ancillary)
             elif begun is not Outcome.SILENCE:

@@ -4,8 +4,10 @@
 
 from collections import deque
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from blockd.transports.http._nghttp2 cimport (
@@ -56,7 +58,6 @@ cdef int MAX_FIELDS = limits.MAX_FIELDS
 cdef int MAX_HEADERS = limits.MAX_HEADERS
 cdef Py_ssize_t MAX_MESSAGE = limits.MAX_MESSAGE
 cdef int ENHANCE_YOUR_CALM = frame_bounds.ENHANCE_YOUR_CALM
-cdef bytes PREFACE = frame_bounds.PREFACE
 
 cdef enum:
     DATA = 0  # types of frames, RFC 9113 section 6
@@ -68,7 +69,7 @@ cdef enum:
     OF_REQUEST = 0  # the category of HEADERS that begin a request
     FIELD_OVERHEAD = 32  # octets for each field, RFC 9113 section 6.5.2
     MAX_RESPONSE_FIELDS = 8
-    STATUS_SIZE = 3
+    NUMBER_SIZE = 24  # octets of a number in digits
     SETTINGS_MAX_CONCURRENT_STREAMS = 3
     SETTINGS_MAX_HEADER_LIST_SIZE = 6
     SETTINGS_NO_RFC7540_PRIORITIES = 9  # RFC 9218 section 2.1: the tree of streams is not kept
@@ -84,10 +85,9 @@ cdef class NativeHttp2Session:
     cdef bytes front_header
     cdef object clock
     cdef ClientFrames frames
-    cdef dict begun  # requests that have not come whole, by stream, each with when it began
-    cdef dict requests  # handed out or about to be, and not answered whole
+    cdef dict requests  # that are not answered whole, by stream
+    cdef Py_ssize_t unfinished  # of these, how many have not come whole
     cdef object ready
-    cdef dict bodies  # what is to be sent of responses, by stream
     cdef HttpRequest current  # whose header list is coming
     cdef object error  # what a callback has raised
     cdef bint is_fed
@@ -105,10 +105,8 @@ cdef class NativeHttp2Session:
         self.front_header = front_header
         self.clock = clock
         self.frames = ClientFrames(clock)
-        self.begun = {}
         self.requests = {}
         self.ready = deque()
-        self.bodies = {}
         if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
             raise MemoryError
         settings[0].settings_id = SETTINGS_MAX_CONCURRENT_STREAMS
@@ -126,18 +124,21 @@ cdef class NativeHttp2Session:
     @property
     def is_over(self):
         """Whether no request is taken any more; the connection can be closed once all is sent."""
-        return self.has_failed or (self.is_leaving and not self.requests)
+        return self.has_failed or (self.is_leaving and len(self.requests) == self.unfinished)
 
     @property
     def open_requests(self):
         """How many requests have begun to come and are not answered whole."""
-        return len(self.requests) + len(self.begun)
+        return len(self.requests)
 
     @property
     def oldest(self):
         """When the oldest request that has not come whole began, None if there is none."""
-        for _, since in self.begun.values():
-            return since
+        cdef HttpRequest request
+        if self.unfinished:
+            for request in self.requests.values():
+                if request.since is not None:
+                    return request.since
         return None
 
     @property
@@ -159,18 +160,18 @@ cdef class NativeHttp2Session:
     cpdef HttpRequest next_request(self):
         """Return the next request, None if it has not come whole."""
         cdef HttpRequest request
-        cdef bytes frame
+        cdef Py_ssize_t size
         while not self.has_failed:
             while self.ready:
                 request = self.ready.popleft()
                 if request.is_open:
                     return request
-            frame = self.frames.next()
-            if frame is None:
+            size = self.frames.advance()
+            if not size:
                 if self.frames.error:
                     self._fail(self.frames.error)
                 break
-            self._receive(frame)
+            self._receive(<uint8_t *>PyByteArray_AS_STRING(self.frames.octets) + self.frames.at - size, size)
         self.is_fed = False
         return None
 
@@ -178,34 +179,34 @@ cdef class NativeHttp2Session:
         """Answer a request; one that the client has taken back is passed over."""
         cdef nghttp2_nv headers[MAX_RESPONSE_FIELDS + 2]
         cdef nghttp2_data_provider provider
-        cdef bytes name, value, code, length
+        cdef bytes name, value
+        cdef char code[NUMBER_SIZE]
+        cdef char length[NUMBER_SIZE]
         cdef int count = 1
         if not request.is_open or self.has_failed:
             return
         request.is_open = False
         self.frames.answered()
-        code = b"%d" % status
-        length = b"%d" % len(body)
-        _put(&headers[0], b":status", code)
+        # The library copies name and value of each field.
+        _put(&headers[0], b":status", code, snprintf(code, NUMBER_SIZE, "%d", status))
         for name, value in fields:
             if count > MAX_RESPONSE_FIELDS:
                 raise ValueError("too many header fields")
-            _put(&headers[count], name, value)
+            _put(&headers[count], name, PyBytes_AS_STRING(value), len(value))
             if name == b"cache-control":  # it changes with each answer and would displace what does not
                 headers[count].flags |= NGHTTP2_NV_FLAG_NO_INDEX
             count += 1
-        _put(&headers[count], b"content-length", length)
-        provider.source.ptr = NULL
+        _put(&headers[count], b"content-length", length, snprintf(length, NUMBER_SIZE, "%zd", <Py_ssize_t>len(body)))
+        provider.source.ptr = <void *>request  # which `requests` keeps as long as the library has it
         provider.read_callback = _read_body
         if body:
-            self.bodies[request.stream] = [body, 0]
+            request.answer = body
             self.held += len(body)
-        # The library copies name and value of each field.
+        else:
+            self.requests.pop(request.stream, None)
         self._check(
             nghttp2_submit_response(self.session, request.stream, headers, count + 1, &provider if body else NULL)
         )
-        if not body:
-            self.requests.pop(request.stream, None)
 
     cpdef drop(self, HttpRequest request):
         """Reset the stream of a request that is not answered."""
@@ -239,15 +240,14 @@ cdef class NativeHttp2Session:
             out += octets[:size]
         return bytes(out)
 
-    cdef int _receive(self, bytes frame) except -1:
+    cdef int _receive(self, const uint8_t *octets, Py_ssize_t size) except -1:
         cdef ssize_t taken
-        cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(frame)
-        if frame is not PREFACE and octets[3] == GOAWAY:
+        if octets[3] == GOAWAY:  # in the preface this is a space
             self.is_leaving = True
             return 0
-        taken = nghttp2_session_mem_recv(self.session, octets, len(frame))
+        taken = nghttp2_session_mem_recv(self.session, octets, size)
         self._raise()
-        if taken != len(frame):
+        if taken != size:
             self._end(taken == NGHTTP2_ERR_FLOODED)
         return 0
 
@@ -255,7 +255,9 @@ cdef class NativeHttp2Session:
         if self.is_leaving:
             return self._reset(stream, frame_bounds.REFUSED_STREAM)
         self.current = HttpRequest(stream)
-        self.begun[stream] = self.current, self.clock()
+        self.current.since = self.clock()
+        self.requests[stream] = self.current
+        self.unfinished += 1
         return 0
 
     cdef int _take_field(
@@ -278,50 +280,50 @@ cdef class NativeHttp2Session:
     cdef int _take_body(self, int32_t stream, const uint8_t *octets, size_t size) except -1:
         """Collect a body. The connection's window opens again once it is whole, which bounds those that are not."""
         cdef HttpRequest request
-        found = self.begun.get(stream)
-        if found is None:  # what is left of a body that is refused: no more of it than the stream's window
+        request = self.requests.get(stream)
+        if request is None or request.since is None:  # what is left of a body that is refused: no more of it than the stream's window
             return self._check(nghttp2_session_consume_connection(self.session, size))
-        request = found[0]
         request.flow += <int>size
         request.body = request.body + octets[:size]
         if len(request.body) > MAX_MESSAGE:
             request.refusal = 413
             request.body = b""
-            self._whole(stream)
+            self._whole(request)
         return 0
 
-    cdef int _whole(self, int32_t stream) except -1:
-        cdef HttpRequest request = self.begun.pop(stream)[0]
-        self.requests[stream] = request
+    cdef int _end_stream(self, int32_t stream) except -1:
+        """Hand out a request if it has not been before."""
+        cdef HttpRequest request = self.requests.get(stream)
+        return 0 if request is None or request.since is None else self._whole(request)
+
+    cdef int _whole(self, HttpRequest request) except -1:
+        request.since = None
+        self.unfinished -= 1
         self.ready.append(request)
         self.frames.asked()
         return self._check(nghttp2_session_consume_connection(self.session, request.flow)) if request.flow else 0
 
     cdef int _leave(self, int32_t stream) except -1:
         """Forget a stream that has ended."""
-        cdef HttpRequest request
-        begun = self.begun.pop(stream, None)
-        if begun is not None:
-            request = begun[0]
-            self._check(nghttp2_session_consume_connection(self.session, request.flow))
-        request = self.requests.pop(stream, None)
-        if request is not None:
-            request.is_open = False
-        body = self.bodies.pop(stream, None)
-        if body is not None:
-            self.held -= len(body[0]) - body[1]
-        return 0
+        cdef HttpRequest request = self.requests.pop(stream, None)
+        if request is None:
+            return 0
+        request.is_open = False
+        self.held -= len(request.answer) - request.sent
+        if request.since is None:
+            return 0
+        self.unfinished -= 1
+        return self._check(nghttp2_session_consume_connection(self.session, request.flow))
 
-    cdef ssize_t _read(self, int32_t stream, uint8_t *out, size_t most, uint32_t *flags) except -1:
-        cdef list entry = self.bodies[stream]
-        cdef bytes body = entry[0]
-        cdef Py_ssize_t at = entry[1], size = min(<Py_ssize_t>most, len(body) - at)
-        memcpy(out, PyBytes_AS_STRING(body) + at, size)
+    cdef ssize_t _read(self, HttpRequest request, uint8_t *out, size_t most, uint32_t *flags) except -1:
+        cdef bytes body = request.answer
+        cdef Py_ssize_t size = min(<Py_ssize_t>most, len(body) - request.sent)
+        memcpy(out, PyBytes_AS_STRING(body) + request.sent, size)
         self.held -= size
-        entry[1] = at + size
-        if at + size == len(body):
+        request.sent += size
+        if request.sent == len(body):
             flags[0] |= NGHTTP2_DATA_FLAG_EOF
-            self.requests.pop(stream, None)
+            self.requests.pop(request.stream, None)
         return size
 
     cdef int _reset(self, int32_t stream, uint32_t code) except -1:
@@ -363,11 +365,11 @@ cdef class NativeHttp2Session:
         return 0
 
 
-cdef inline void _put(nghttp2_nv *header, bytes name, bytes value):
+cdef inline void _put(nghttp2_nv *header, bytes name, const char *value, size_t size):
     header.name = <uint8_t *>PyBytes_AS_STRING(name)
     header.namelen = len(name)
-    header.value = <uint8_t *>PyBytes_AS_STRING(value)
-    header.valuelen = len(value)
+    header.value = <uint8_t *>value
+    header.valuelen = size
     header.flags = NGHTTP2_NV_FLAG_NONE
 
 
@@ -418,9 +420,8 @@ cdef int _on_frame(nghttp2_session *_, const nghttp2_frame *frame, void *data) n
         if (
             (frame.hd.type == DATA or frame.hd.type == HEADERS)
             and frame.hd.flags & END_STREAM
-            and frame.hd.stream_id in session.begun
         ):
-            session._whole(frame.hd.stream_id)
+            session._end_stream(frame.hd.stream_id)
     except BaseException as error:
         session.error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE
@@ -443,7 +444,7 @@ cdef ssize_t _read_body(
 ) noexcept:
     cdef NativeHttp2Session session = <NativeHttp2Session>data
     try:
-        return session._read(stream, out, most, flags)
+        return session._read(<HttpRequest>source.ptr, out, most, flags)
     except BaseException as error:
         session.error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE

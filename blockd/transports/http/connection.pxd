@@ -10,6 +10,8 @@ cdef class HttpConnection(ClientStream):
     cdef object _doh
     cdef readonly object _session
     cdef bytes _first
+    cdef bytes _path
+    cdef int _asked
     cdef int _resets
     cdef bint _has_answered
 
@@ -24,9 +26,14 @@ cdef class HttpConnection(ClientStream):
     cpdef end(self)
     cpdef tire(self)
     cpdef forget(self)
+    @cython.locals(status=int)
     cdef _take(self, session, HttpRequest request)
+
     cdef _answer(self, session, HttpRequest request, bytes answer)
     cpdef _deliver(self, HttpRequest request, bytes answer)
+
+    @cython.locals(resets=int)
     cdef _push(self)
+
     cdef _end_flood(self)
     cdef _say_goodbye(self, int code)

@@ -32,18 +32,20 @@ class HttpConnection(ClientStream):
         self._doh = server
         self._session: HttpSession | None = None
         self._first = b""  # what came before it was known which HTTP it is
+        self._path = server.path
+        self._asked = 0  # requests that are not counted yet
         self._resets = 0  # of those that the session knows of, how many are counted
         self._has_answered = False  # since octets were sent last
         ClientStream.__init__(self, server, host, sock)
 
     def is_plain(self, octets: memoryview) -> bool:
         """Return whether a front end speaks without TLS."""
-        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.host)
+        return octets[0] != _TLS_HANDSHAKE and self._doh.may_be_plain(self.peer)
 
     def secured(self, alpn: str) -> None:
         """Speak what was agreed on; the first octets tell if nothing was."""
         if alpn:
-            self._session = self._doh.session(alpn == HTTP2, self.host)
+            self._session = self._doh.session(alpn == HTTP2, self.peer)
 
     def forget(self) -> None:
         """Let go what is kept of requests."""
@@ -60,7 +62,7 @@ class HttpConnection(ClientStream):
         first = self._first[: len(PREFACE)]
         if first != PREFACE and PREFACE.startswith(first):
             return False  # it may be either
-        session = self._session = self._doh.session(first == PREFACE, self.host)
+        session = self._session = self._doh.session(first == PREFACE, self.peer)
         session.feed(self._first)
         self._first = b""
         return True
@@ -103,22 +105,27 @@ class HttpConnection(ClientStream):
 
     def _take(self, session: HttpSession, request: HttpRequest) -> None:
         """Answer a request, now or later."""
-        server = self._doh
-        server.happened(StreamEvent.STREAM)
+        self._asked += 1
         self._newcomer_from = ""
-        question = question_of(request, server.path)
-        host = self.host
-        if isinstance(question, bytes):
-            asker = server.client_of(host, request)
-            if asker is not None:
-                answer = self.ask(question, asker, partial(self._deliver, request))
-                if isinstance(answer, bytes):
-                    self._answer(session, request, answer)
-                elif answer is not None:
-                    session.drop(request)
-                return
-            question = 400
-        session.respond(request, *page_of(question, server.path.decode()))
+        question = question_of(request, self._path)
+        if self._lacks_header and isinstance(question, int):
+            self._refuse_header()
+            return
+        host: str | None = self.host
+        if request.front:
+            host = self._doh.client_of(request)
+        if isinstance(question, int):
+            status = question
+        elif host is None:
+            status = 400
+        else:
+            answer = self.ask(question, host, partial(self._deliver, request))
+            if isinstance(answer, bytes):
+                self._answer(session, request, answer)
+            elif answer is not None:
+                session.drop(request)
+            return
+        session.respond(request, *page_of(status, self._path.decode()))
         self._has_answered = True
 
     def _answer(self, session: HttpSession, request: HttpRequest, answer: bytes) -> None:
@@ -147,11 +154,17 @@ class HttpConnection(ClientStream):
                 self.reply(octets)
             else:
                 self.transmit(octets)
-        if session is None or self.has_ended:
+        if session is None:
             return
-        while self._resets < session.resets:
-            self._resets += 1
-            self.server.happened(StreamEvent.RESET)
+        if self._asked:
+            self.server.happened(StreamEvent.STREAM, self._asked)
+            self._asked = 0
+        resets = session.resets
+        if resets != self._resets:
+            self.server.happened(StreamEvent.RESET, resets - self._resets)
+            self._resets = resets
+        if self.has_ended:
+            return
         if session.is_flooded or session.held + self.unsent > MAX_UNSENT:
             self._end_flood()
         elif session.is_over:

@@ -6,9 +6,9 @@ cimport cython
 @cython.final
 cdef class ClientFrames:
     cdef object _clock
-    cdef bytearray _octets
-    cdef Py_ssize_t _at
-    cdef bint _is_greeted
+    cdef bytearray octets
+    cdef Py_ssize_t at
+    cdef bint is_greeted
     cdef int _block
     cdef int _continuations
     cdef double _left
@@ -19,8 +19,14 @@ cdef class ClientFrames:
 
     cpdef feed(self, octets)
 
-    @cython.locals(octets=bytearray, at=Py_ssize_t, have=Py_ssize_t, size=int)
+    @cython.locals(size=Py_ssize_t)
     cpdef bytes next(self)
+
+    @cython.locals(octets=bytearray, at=Py_ssize_t, have=Py_ssize_t, size=Py_ssize_t)
+    cdef Py_ssize_t advance(self) except -1
+
+    @cython.locals(size=Py_ssize_t)
+    cdef Py_ssize_t _take_preface(self) except -1
 
     cpdef asked(self)
     cpdef answered(self)

@@ -38,9 +38,9 @@ class ClientFrames:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._octets = bytearray()
-        self._at = 0  # the first octet that has not been returned
-        self._is_greeted = False
+        self.octets = bytearray()
+        self.at = 0  # the first octet that has not been returned
+        self.is_greeted = False  # the preface has come
         self._block = 0  # octets of the header block that has begun
         self._continuations = 0
         self._left = BUDGET
@@ -51,39 +51,49 @@ class ClientFrames:
 
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""
-        if self._at:
-            del self._octets[: self._at]
-            self._at = 0
-        self._octets += octets
+        if self.at:
+            del self.octets[: self.at]
+            self.at = 0
+        self.octets += octets
 
     def next(self) -> bytes | None:
         """Return the next frame with its head, the preface at first; None if it has not come whole, or at an error."""
-        octets = self._octets
-        at = self._at
+        size = self.advance()
+        return bytes(self.octets[self.at - size : self.at]) if size else None
+
+    def advance(self) -> int:
+        """Return how many octets the next frame has, which end at `at` in `octets` then; 0 if `next` returns None."""
+        octets = self.octets
+        at = self.at
         have = len(octets) - at
         if self.error:
-            return None
-        if not self._is_greeted:
-            if not PREFACE.startswith(octets[: len(PREFACE)]):
-                self.error = PROTOCOL_ERROR
-            elif have >= len(PREFACE):
-                self._is_greeted = True
-                self._at = len(PREFACE)
-                return PREFACE
-            return None
+            return 0
+        if not self.is_greeted:
+            return self._take_preface()
         if have < HEAD:
-            return None
+            return 0
         size = octets[at] << 16 | octets[at + 1] << 8 | octets[at + 2]
         if size > MAX_PAYLOAD:
             self.error = FRAME_SIZE_ERROR
-            return None
-        if have < HEAD + size:
-            return None
-        self._at = at + HEAD + size
-        if not self._may_come(octets[at + 3], size):
+            return 0
+        size += HEAD
+        if have < size:
+            return 0
+        if not self._may_come(octets[at + 3], size - HEAD):
             self.error = ENHANCE_YOUR_CALM
-            return None
-        return bytes(octets[at : self._at])
+            return 0
+        self.at = at + size
+        return size
+
+    def _take_preface(self) -> int:
+        size = len(PREFACE)
+        if not PREFACE.startswith(self.octets[:size]):
+            self.error = PROTOCOL_ERROR
+        elif len(self.octets) >= size:
+            self.is_greeted = True
+            self.at = size
+            return size
+        return 0
 
     def asked(self) -> None:
         """Add to the frames that it may send: a request has come whole."""

@@ -25,7 +25,7 @@ cdef class Http1Session:
 
     cpdef feed(self, octets)
 
-    @cython.locals(request=HttpRequest)
+    @cython.locals(request=HttpRequest, is_passed_over=bint)
     cpdef HttpRequest next_request(self)
 
     @cython.locals(lines=bytes, name=bytes, value=bytes)
@@ -38,6 +38,9 @@ cdef class Http1Session:
 
     @cython.locals(octets=bytearray, end=Py_ssize_t)
     cdef _next_head(self)
+
+    @cython.locals(size=Py_ssize_t)
+    cdef bint _pass_over(self, head) except -1
 
     @cython.locals(octets=bytearray, request=HttpRequest)
     cdef bint _take_body(self, head) except -1

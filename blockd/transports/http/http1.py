@@ -9,7 +9,7 @@ from http import HTTPStatus
 from blockd.transports.http.chunks import Chunks
 from blockd.transports.http.frames import NO_ERROR
 from blockd.transports.http.head import Http1Head, read_head
-from blockd.transports.http.limits import MAX_HEADERS
+from blockd.transports.http.limits import MAX_BODIES, MAX_HEADERS
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import Fields
 
@@ -80,10 +80,15 @@ class Http1Session:
                 return None
         head = self._head
         request = head.request
-        if not request.refusal and not self._take_body(head):
+        is_passed_over = request.refusal == 413 and head.length <= MAX_BODIES and not head.is_chunked
+        if is_passed_over:
+            if not self._pass_over(head):
+                self._is_fed = False
+                return None
+        elif not request.refusal and not self._take_body(head):
             self._is_fed = False
             return None
-        self._keeps = head.keeps and not request.refusal
+        self._keeps = head.keeps and (is_passed_over or not request.refusal)
         self._head = self._chunks = self._since = None
         self._pending = request
         return request
@@ -148,6 +153,13 @@ class Http1Session:
         if head.expects and not head.request.refusal and not has_all:
             self._out += _CONTINUE
         return head
+
+    def _pass_over(self, head: Http1Head) -> bool:
+        """Drop what is here of a body that is refused; return whether that was all: then its sender reads why."""
+        size = min(head.length, len(self._octets))
+        del self._octets[:size]
+        head.length -= size
+        return not head.length
 
     def _take_body(self, head: Http1Head) -> bool:
         """Return whether the body has come whole, or is refused."""

@@ -16,5 +16,8 @@ cdef class HttpRequest:
     cdef public int cost
     cdef public int fields
     cdef public int flow
+    cdef public object since
+    cdef public bytes answer
+    cdef public Py_ssize_t sent
 
     cpdef take_field(self, bytes name, bytes value, bytes front_header)

@@ -23,6 +23,9 @@ class HttpRequest:
         self.cost = 0  # octets of its header list so far, with 32 for each field
         self.fields = 0
         self.flow = 0  # octets of its body that the connection's window is still short of
+        self.since: float | None = None  # when it began, as long as it has not come whole
+        self.answer = b""  # the body of the response, of which `sent` octets are sent
+        self.sent = 0
 
     def take_field(self, name: bytes, value: bytes, front_header: bytes) -> None:
         """Take a header field other than those of HTTP/2 alone; `name` is in lower case."""

@@ -57,16 +57,17 @@ class DohServer(StreamServer):
         return self._has_fronts and packed_host(host) in self._plain_from
 
     def session(self, is_http2: bool, host: str) -> HttpSession:
-        """Return a session for a connection from a host."""
-        header = self._header if self.may_be_plain(host) else b""
+        """Return a session for a connection from a host; one that sends PROXY protocol headers says there who asks."""
+        says = self.may_be_plain(host) and not self.resolver.clients.is_proxy(host)
+        header = self._header if says else b""
         return (http2_session if is_http2 else Http1Session)(header, self.streams.clock)
 
-    def client_of(self, host: str, request: HttpRequest) -> str | None:
-        """Return the IP address for which a host asks; None if it says so in a way that cannot be read.
+    def client_of(self, request: HttpRequest) -> str | None:
+        """Return the IP address for which a front end asks; None if it says so in a way that cannot be read.
 
-        A front end that says nothing asks for itself, as it does to see whether this server is well.
+        One that says nothing asks for itself, as it does to see whether this server is well.
         """
-        return client_of(self._header, request.front) if request.front else host
+        return client_of(self._header, request.front)
 
     def _refusal(self, host: str) -> Closing | None:
         if self.may_be_plain(host):

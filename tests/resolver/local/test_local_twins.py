@@ -29,6 +29,7 @@ def feed() -> list[FeedInput]:
         (order("seen", Action.MONITOR), ["test", "corp.example"]),
         (order("soon", in_force_from=40), [LISTED[2], "10.in-addr.arpa", "home.arpa"]),
         (order("block"), LISTED[:2]),
+        (order("own", Action.NXDOMAIN), ["dns.isp.example"]),
         (order("alias", Action.CNAME, cname="www.corp.example"), ["alias.invalid"]),
     )
     listings = [Listing(one, Scope.BOTH, [key_of(name) for name in names]) for one, names in made]

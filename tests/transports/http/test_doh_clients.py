@@ -105,11 +105,11 @@ def test_curl_posts_a_message(rig: Rig, run: Run, authority: Path, tmp_path: Pat
 
 def test_curl_sends_what_is_too_long_in_vain(rig: Rig, run: Run, authority: Path, tmp_path: Path) -> None:
     message = tmp_path / "message"
-    message.write_bytes(bytes(1 << 20))
 
     async def main() -> None:
         async with over_https(rig) as served:
-            for version in HTTP_VERSIONS:
+            for version, size in zip(HTTP_VERSIONS, (1 << 15, 1 << 20), strict=True):
+                message.write_bytes(bytes(size))
                 command = curl(authority, version, "-H", f"Content-Type: {CONTENT_TYPE.decode()}", "-o", "/dev/null")
                 command += ["--data-binary", f"@{message}", "-w", "%{http_code}", url(served)]
                 assert "413" in await output(*command)

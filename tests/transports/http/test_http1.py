@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from blockd.transports.http.chunks import MAX_CHUNKS, MAX_TRAILERS
 from blockd.transports.http.http1 import MAX_HEAD, Http1Session
-from blockd.transports.http.limits import MAX_FIELDS, MAX_MESSAGE
+from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_MESSAGE
 from blockd.transports.http.request import HttpRequest
 from tests.transports.http.raw import MESSAGE, SESSION_FIELDS
 
@@ -148,7 +148,7 @@ REFUSED = {
     "chunks in HTTP/1.0": (chunked(MESSAGE).replace(b"1.1", b"1.0"), 400),
     "another transfer coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
     "chunked twice": (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501),
-    "a length that is too great": (POST + b"Content-Length: %d\r\n\r\n" % (MAX_MESSAGE + 1), 413),
+    "a length that is too great": (POST + b"Content-Length: %d\r\n\r\n" % (MAX_BODIES + 1), 413),
     "a length of many digits": (POST + b"Content-Length: " + b"9" * 4000 + b"\r\n\r\n", 400),
     "chunks that are too long": (chunked(bytes(MAX_MESSAGE), b"x"), 413),
     "a chunk without a size": (chunked(end=b"x\r\n"), 400),
@@ -178,6 +178,21 @@ def test_what_may_be_read_in_two_ways_is_refused_and_the_connection_ends(octets:
     made.feed(GET)
     assert made.next_request() is None
     assert not made.has_more
+
+
+def test_a_body_that_is_a_little_too_long_is_passed_over_so_that_its_sender_reads_why() -> None:
+    made = session()
+    octets = post(bytes(MAX_BODIES))
+    for at in range(0, len(octets), 1000):
+        assert made.next_request() is None
+        made.feed(octets[at : at + 1000])
+    request = made.next_request()
+    assert request is not None
+    assert (request.refusal, request.body) == (413, b"")
+    made.respond(request, 413, (), b"why")
+    assert b"connection: close" not in made.take(100)
+    made.feed(GET)
+    assert made.next_request() is not None
 
 
 def test_a_request_that_is_dropped_ends_the_connection() -> None:
