@@ -24,6 +24,8 @@ from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 from blockd.tls import session as tls_session
 from blockd.tls import tickets
+from blockd.transports.http import frames
+from blockd.transports.http import limits as http_limits
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -109,6 +111,10 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(tls_session, "MAX_CLIENT_HELLO", "MAX_RECORD", "MAX_CIPHERTEXT", "RECORDS_AT_ONCE", "MAX_EMPTY_RECORDS"),
         of(tls_session, "TICKETS"),
         of(tickets, "LIFETIME"),
+    ),
+    "transports/http/_numbers.pxd": (
+        of(http_limits, "MAX_STREAMS", "MAX_MESSAGE", "MAX_HEADERS", "FIELD_OVERHEAD", "MAX_FIELDS"),
+        of(frames, "NO_ERROR", "REFUSED_STREAM", "CANCEL", "ENHANCE_YOUR_CALM"),
     ),
 }
 

@@ -21,6 +21,7 @@ cdef class ClientStream(FrontedStream):
     cpdef secured(self, str alpn)
     cpdef bint arrived(self, octets) except -1
     cpdef bint has_work(self) except -1
+    cpdef bint owes(self) except -1
     cpdef bytes handle(self, has_time)
     cpdef forget(self)
 

@@ -70,6 +70,10 @@ class ClientStream(FrontedStream):
         """Return whether something that came is there whole, for `handle`."""
         raise NotImplementedError
 
+    def owes(self) -> bool:
+        """Return whether something is still to be done or sent for what came, beside what is waited for."""
+        return self._has_sealed or self.has_work()
+
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle what came: at least one message, BURST at most, while there is time and `is_held` does not hold it.
 
@@ -289,7 +293,7 @@ class ClientStream(FrontedStream):
             self.ask_for_turn()
 
     def _end_if_owed_nothing(self) -> None:
-        if self._half_closed and not self.has_ended and not self._waiting and not (self._has_sealed or self.has_work()):
+        if self._half_closed and not self.has_ended and not self._waiting and not self.owes():
             self.end()
 
     def _touch(self) -> None:

@@ -50,7 +50,7 @@ class FrontedStream(StreamSocket):
         """Be counted as a connection of `host` from now on."""
         self.host = host
         # Until the first of its messages has been handled; a front end, which asks for many clients, is none.
-        self._newcomer_from = "" if self.server.resolver.clients.is_front_end(host) else host
+        self._newcomer_from = "" if self.server.is_front_end(host) else host
         if self._is_half_open:
             self.server.is_half_open(host, self)
         self.server.connections.enter(host, self)

@@ -28,6 +28,7 @@ cdef class StreamServer:
     cpdef has_read(self, str host, connection)
     cpdef is_half_open(self, str host, connection)
     cpdef is_half_open_no_more(self, str host, connection)
+    cpdef bint is_front_end(self, str host) except -1
     cpdef bint may_open(self, str host) except -1
     cpdef happened(self, event, int times=?)
     cpdef _begin_turn(self)

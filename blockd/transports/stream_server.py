@@ -59,14 +59,14 @@ class StreamServer:
         self.idle = idle
         self._places = bounds.all
         self.connections: ConnectionTable[FrontedStream] = ConnectionTable(
-            bounds, lambda level: self._count(Closing[level.upper()]), resolver.clients.is_front_end
+            bounds, lambda level: self._count(Closing[level.upper()]), self.is_front_end
         )
         self.unread: Holders[FrontedStream] = Holders()  # those whose clients leave answers unread, by network
         self.half_open: Holders[FrontedStream] = Holders()  # those whose handshake is not complete, by network
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self._begin_turn)
         self._row = row
-        self._pace = Pace(pace, time.monotonic, resolver.clients.is_front_end)
+        self._pace = Pace(pace, time.monotonic, self.is_front_end)
         self._line: ServedLine[socket.SocketType] = ServedLine(bounds.all, self._serve, self._give_up, self._begin_turn)
         self._acceptors: list[StreamAcceptor] = []
 
@@ -125,6 +125,10 @@ class StreamServer:
         """Note that its handshake is complete, or that it is closed."""
         self.half_open.leave(keys_of(host)[1], connection)
 
+    def is_front_end(self, host: str) -> bool:
+        """Return whether a host asks for many clients, and is not counted as one."""
+        return self.resolver.clients.is_front_end(host)
+
     def may_open(self, host: str) -> bool:
         """Return whether the client that a front end's connection is for may open one more, which is counted if not."""
         if self._pace.allows(host):
@@ -146,7 +150,7 @@ class StreamServer:
         if why is not None and not _is_this_machine(host, sock):
             self._count(why)
             return False
-        if self.resolver.clients.is_front_end(host):
+        if self.is_front_end(host):
             self._serve(host, sock)
         else:
             self._line.put(host, sock)

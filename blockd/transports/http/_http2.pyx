@@ -1,6 +1,9 @@
 # distutils: libraries = nghttp2
 # cython: boundscheck=False, wraparound=False
-"""HTTP/2 (RFC 9113) by libnghttp2: `Http2Session` in C, frame by frame the same for what clients may send."""
+"""HTTP/2 (RFC 9113) by libnghttp2: `Http2Session` in C, frame by frame the same for what clients may send.
+
+This module is longer than others may be: what the library calls back reaches into the sessions that call the library.
+"""
 
 from collections import deque
 
@@ -10,54 +13,20 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
-from blockd.transports.http._nghttp2 cimport (
-    NGHTTP2_DATA_FLAG_EOF,
-    NGHTTP2_ERR_CALLBACK_FAILURE,
-    NGHTTP2_ERR_FLOODED,
-    NGHTTP2_ERR_NOMEM,
-    NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE,
-    NGHTTP2_NV_FLAG_NO_INDEX,
-    NGHTTP2_NV_FLAG_NONE,
-    nghttp2_data_provider,
-    nghttp2_data_source,
-    nghttp2_frame,
-    nghttp2_nv,
-    nghttp2_option,
-    nghttp2_option_new,
-    nghttp2_option_set_no_auto_window_update,
-    nghttp2_option_set_no_closed_streams,
-    nghttp2_session,
-    nghttp2_session_callbacks,
-    nghttp2_session_callbacks_new,
-    nghttp2_session_callbacks_set_on_begin_headers_callback,
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback,
-    nghttp2_session_callbacks_set_on_frame_recv_callback,
-    nghttp2_session_callbacks_set_on_header_callback,
-    nghttp2_session_callbacks_set_on_stream_close_callback,
-    nghttp2_session_consume_connection,
-    nghttp2_session_del,
-    nghttp2_session_get_last_proc_stream_id,
-    nghttp2_session_mem_recv,
-    nghttp2_session_mem_send,
-    nghttp2_session_server_new2,
-    nghttp2_session_terminate_session,
-    nghttp2_settings_entry,
-    nghttp2_submit_goaway,
-    nghttp2_submit_response,
-    nghttp2_submit_rst_stream,
-    nghttp2_submit_settings,
-    ssize_t,
+from blockd.transports.http._nghttp2 cimport *
+from blockd.transports.http._numbers cimport (
+    CANCEL,
+    ENHANCE_YOUR_CALM,
+    FIELD_OVERHEAD,
+    MAX_FIELDS,
+    MAX_HEADERS,
+    MAX_MESSAGE,
+    MAX_STREAMS,
+    NO_ERROR,
+    REFUSED_STREAM,
 )
 from blockd.transports.http.frames cimport ClientFrames
 from blockd.transports.http.request cimport HttpRequest
-
-from blockd.transports.http import frames as frame_bounds
-from blockd.transports.http import limits
-
-cdef int MAX_FIELDS = limits.MAX_FIELDS
-cdef int MAX_HEADERS = limits.MAX_HEADERS
-cdef Py_ssize_t MAX_MESSAGE = limits.MAX_MESSAGE
-cdef int ENHANCE_YOUR_CALM = frame_bounds.ENHANCE_YOUR_CALM
 
 cdef enum:
     DATA = 0  # types of frames, RFC 9113 section 6
@@ -67,7 +36,6 @@ cdef enum:
     GOAWAY_CODE = 13  # where the error code of a GOAWAY frame begins
     END_STREAM = 1
     OF_REQUEST = 0  # the category of HEADERS that begin a request
-    FIELD_OVERHEAD = 32  # octets for each field, RFC 9113 section 6.5.2
     MAX_RESPONSE_FIELDS = 8
     NUMBER_SIZE = 24  # octets of a number in digits
     SETTINGS_MAX_CONCURRENT_STREAMS = 3
@@ -110,7 +78,7 @@ cdef class NativeHttp2Session:
         if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
             raise MemoryError
         settings[0].settings_id = SETTINGS_MAX_CONCURRENT_STREAMS
-        settings[0].value = limits.MAX_STREAMS
+        settings[0].value = MAX_STREAMS
         settings[1].settings_id = SETTINGS_MAX_HEADER_LIST_SIZE
         settings[1].value = MAX_HEADERS
         settings[2].settings_id = SETTINGS_NO_RFC7540_PRIORITIES
@@ -212,9 +180,9 @@ cdef class NativeHttp2Session:
         """Reset the stream of a request that is not answered."""
         if request.is_open and not self.has_failed:
             self._leave(request.stream)
-            self._reset(request.stream, frame_bounds.CANCEL)
+            self._reset(request.stream, CANCEL)
 
-    cpdef finish(self, int code=0):
+    cpdef finish(self, int code=NO_ERROR):
         """Take no more requests, and tell the client so."""
         if not self.is_leaving and not self.has_failed:
             self.is_leaving = True
@@ -253,7 +221,7 @@ cdef class NativeHttp2Session:
 
     cdef int _begin(self, int32_t stream) except -1:
         if self.is_leaving:
-            return self._reset(stream, frame_bounds.REFUSED_STREAM)
+            return self._reset(stream, REFUSED_STREAM)
         self.current = HttpRequest(stream)
         self.current.since = self.clock()
         self.requests[stream] = self.current

@@ -6,7 +6,7 @@ from blockd.transports.client_stream cimport ClientStream
 from blockd.transports.http.request cimport HttpRequest
 
 
-cdef class HttpConnection(ClientStream):
+cdef class DohConnection(ClientStream):
     cdef object _doh
     cdef readonly object _session
     cdef bytes _first
@@ -19,6 +19,7 @@ cdef class HttpConnection(ClientStream):
     cpdef bint arrived(self, octets) except -1
 
     cpdef bint has_work(self) except -1
+    cpdef bint owes(self) except -1
 
     @cython.locals(request=HttpRequest)
     cpdef bytes handle(self, has_time)
@@ -26,6 +27,7 @@ cdef class HttpConnection(ClientStream):
     cpdef end(self)
     cpdef tire(self)
     cpdef forget(self)
+
     @cython.locals(status=int)
     cdef _take(self, session, HttpRequest request)
 

@@ -24,7 +24,7 @@ HTTP2 = "h2"  # RFC 9113 section 3.1
 _TLS_HANDSHAKE = 22  # the first octet of TLS (RFC 8446 section 5.1), which no request begins with
 
 
-class HttpConnection(ClientStream):
+class DohConnection(ClientStream):
     """A client's connection; which HTTP it speaks is known by ALPN, or by its first octets."""
 
     def __init__(self, server: DohServer, host: str, sock: socket.SocketType) -> None:
@@ -71,6 +71,11 @@ class HttpConnection(ClientStream):
         """Return whether something that came may be a request."""
         session = self._session
         return session is not None and session.has_more
+
+    def owes(self) -> bool:
+        """Return whether something is still to be done or sent for what came: also what the client has yet to read."""
+        session = self._session
+        return ClientStream.owes(self) or (session is not None and session.held > 0 and self.unsent > 0)
 
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle requests, and send what there is."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
-from blockd.transports.http.limits import MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE
+from blockd.transports.http.limits import FIELD_OVERHEAD, MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE
 from blockd.transports.http.request import HttpRequest
 
-FIELD_OVERHEAD = 32  # octets for each field, as HTTP/2 counts them
 MAX_LENGTH = 18  # digits of a content length
 
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)")

@@ -12,7 +12,7 @@ from blockd.tls import ServerTls
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.http.choice import http2_session
-from blockd.transports.http.connection import HttpConnection
+from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.forwarded import client_of
 from blockd.transports.http.http1 import Http1Session
 from blockd.transports.http.request import HttpRequest
@@ -42,15 +42,15 @@ class DohServer(StreamServer):
         tls: ServerTls | None = None,
     ) -> None:
         """See `StreamServer`; without `tls` front ends are answered alone."""
-        super().__init__(resolver, idle, bounds, row, pace, tls)
-        self.path = settings.path.encode()
         self._plain_from = NetworkSet(settings.plain_from)
         self._has_fronts = bool(settings.plain_from)
+        super().__init__(resolver, idle, bounds, row, pace, tls)
+        self.path = settings.path.encode()
         self._header = settings.client_header.encode()
 
-    def connect(self, host: str, sock: socket.SocketType) -> HttpConnection:
+    def connect(self, host: str, sock: socket.SocketType) -> DohConnection:
         """Return a client's connection."""
-        return HttpConnection(self, host, sock)
+        return DohConnection(self, host, sock)
 
     def may_be_plain(self, host: str) -> bool:
         """Return whether a host is a front end that may speak without TLS, and says for whom it asks."""
@@ -68,6 +68,10 @@ class DohServer(StreamServer):
         One that says nothing asks for itself, as it does to see whether this server is well.
         """
         return client_of(self._header, request.front)
+
+    def is_front_end(self, host: str) -> bool:
+        """Return whether a host asks for many clients: also one that terminates TLS for them."""
+        return self.may_be_plain(host) or super().is_front_end(host)
 
     def _refusal(self, host: str) -> Closing | None:
         if self.may_be_plain(host):

@@ -16,8 +16,9 @@ from blockd.names import Network, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
 from blockd.transports import client_stream
+from blockd.transports.connections import Bounds
 from blockd.transports.http import connection as http_connection
-from blockd.transports.http.connection import HttpConnection
+from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
 from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.transports.connections import LISTED, Serving
@@ -41,11 +42,11 @@ KEEPALIVE = dns.edns.OptionType.make(11)  # RFC 7828
 SILENT = 0.2  # seconds of idle time where it has to end
 
 
-async def connection_of(served: Serving) -> HttpConnection:
+async def connection_of(served: Serving) -> DohConnection:
     """Wait for the one connection of a server, and return it."""
     await until(lambda: len(served.server.connections) == 1)
     (one,) = served.server.connections
-    assert isinstance(one, HttpConnection)
+    assert isinstance(one, DohConnection)
     return one
 
 
@@ -173,6 +174,19 @@ def test_a_front_end_asks_for_the_client_in_its_header(rig: Rig, run: Run) -> No
     run(main())
 
 
+def test_a_front_end_may_have_more_connections_than_a_client(rig: Rig, run: Run) -> None:
+    bounds = Bounds(address=2, prefix=2, all=100)
+
+    async def main() -> None:
+        async with over_https(rig, bounds=bounds, plain_from=LOOPBACK, client_header="x-forwarded-for") as served:
+            clients = [await served.connect() for _ in range(5)]
+            for client in clients:
+                assert (await http1(client, posted(question(LISTED).to_wire())))[0] == 200
+            assert len(served.server.connections) == len(clients)
+
+    run(main())
+
+
 def test_who_is_no_front_end_cannot_ask_for_another(rig: Rig, run: Run) -> None:
     elsewhere = (Network.from_text("192.0.2.0/24"),)
 
@@ -240,6 +254,7 @@ def test_resets_are_counted_and_do_not_make_room_for_more_questions(
             stream = client.post(question(LISTED).to_wire())
             while (await client.body())[0] != stream:
                 pass
+            await until(lambda: not served.server.connections._all.waits)
 
     monkeypatch.setattr(client_stream, "MAX_PIPELINED", most)
     run(main())
