@@ -14,6 +14,7 @@ BlockdError
 ├── BadCertificate       a certificate chain and its key cannot be used; those before them stay in force
 ├── TlsFailure           a TLS connection cannot go on: its peer did what it may not, or broke it off
 ├── BadClientHello       octets are not a ClientHello whose server name can be read
+│   └── BadHostName      it is one, and asks for what cannot be a name
 ├── BadProxyHeader       octets do not begin with a PROXY protocol header that can be taken
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
@@ -220,6 +221,10 @@ class BadClientHello(BlockdError):
     def __init__(self, sentence: str, *, is_tls: bool = True) -> None:
         self.is_tls = is_tls
         super().__init__(sentence)
+
+
+class BadHostName(BadClientHello):
+    """A ClientHello asks for a host by what cannot be a name."""
 
 
 class BadProxyHeader(BlockdError):

@@ -6,7 +6,7 @@ is visible; a listed name cannot offer such a configuration, as its HTTPS record
 
 from __future__ import annotations
 
-from blockd.errors import BadClientHello
+from blockd.errors import BadClientHello, BadHostName
 
 MAX_HELLO = 16 * 1024  # octets of the stream, record headers included; with post-quantum shares it has about 2,000
 MAX_RECORDS = 600  # records that it may come in: a usual one in records of a single octet
@@ -26,7 +26,9 @@ _HOST_NAME = 0  # name type, RFC 6066 section 3
 class ClientHelloReader:
     """Assembles a ClientHello from records that arrive in pieces of any size."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: int = MAX_RECORDS) -> None:
+        """It may come in so many records."""
+        self._most = records
         self._pending = bytearray()  # octets of a record that is not complete yet
         self._message = bytearray()
         self._taken = 0
@@ -61,7 +63,7 @@ class ClientHelloReader:
             if len(self._pending) < start + length:
                 break
             self._records += 1
-            if self._records > MAX_RECORDS:
+            if self._records > self._most:
                 raise BadClientHello("too many records")
             self._message += self._pending[start : start + length]
             position = start + length
@@ -87,7 +89,7 @@ def server_name(body: bytes) -> str | None:
     """Return the host name that a ClientHello asks for; None if it has none.
 
     `body` is the message without its four-octet header (RFC 8446 section 4.1.2, RFC 6066 section 3). The name is
-    ASCII and not checked further. Raises BadClientHello if the bytes violate the format.
+    ASCII and not checked further. Raises BadClientHello if the bytes violate the format, BadHostName if only the name does.
     """
     found = _extension(body, _SERVER_NAME)
     return None if found is None else _host_name(found)
@@ -161,7 +163,7 @@ def _host_name(extension: bytes) -> str | None:
     try:
         return None if found is None else found.decode("ascii")
     except UnicodeDecodeError as error:
-        raise BadClientHello("a host name that is not ASCII") from error
+        raise BadHostName("a host name that is not ASCII") from error
 
 
 class _Cursor:

@@ -11,13 +11,15 @@ import ssl
 from collections.abc import Sequence
 from typing import cast
 
-from blockd.errors import BadCertificate, BadClientHello, TlsFailure
-from blockd.tls.client_hello import MAX_RECORD, ClientHelloReader, protocols
+from blockd.errors import BadCertificate, BadClientHello, BadHostName, TlsFailure
+from blockd.tls.client_hello import MAX_RECORD, ClientHelloReader, protocols, server_name
 from blockd.tls.pair import CertificatePair, choose
 from blockd.tls.records import RecordBuffer
 from blockd.tls.session import CIPHERS, MAX_CLIENT_HELLO, MAX_EMPTY_RECORDS, RECORDS_AT_ONCE, TICKETS
 
-_NO_APPLICATION_PROTOCOL = bytes((21, 3, 3, 0, 2, 2, 120))  # the alert, as a whole record (RFC 7301 section 3.2)
+_ALERT = bytes((21, 3, 3, 0, 2, 2))  # a record with a fatal one, of which the last octet says why (RFC 8446 section 6)
+_DECODE_ERROR, _UNRECOGNIZED_NAME, _NO_APPLICATION_PROTOCOL = b"\x32", b"\x70", b"\x78"
+_NO_CONTENT = 5  # octets of a record that has none
 
 
 class _Tls(ssl.SSLObject):
@@ -94,7 +96,7 @@ class PythonTlsSession:
         self._records = RecordBuffer()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls: _Tls | None = None  # from the first record on
-        self._hello: ClientHelloReader | None = ClientHelloReader()  # until it is there
+        self._hello: ClientHelloReader | None = ClientHelloReader(MAX_CLIENT_HELLO)  # until it is there
         self._of_handshake = 0  # octets
         self._empty = 0  # records without data
         self._failure = ""
@@ -148,16 +150,35 @@ class PythonTlsSession:
         return self._decrypt(self._tls, records)
 
     def _check_hello(self, hello: ClientHelloReader, record: bytes) -> None:
-        """Refuse a client that offers none of our protocols, which `ssl` would take; OpenSSL sees to all else."""
-        with contextlib.suppress(BadClientHello):
+        """Refuse a client that offers none of our protocols, which `ssl` would take.
+
+        Also one that asks for a name that is not ASCII, for `ssl` would write a traceback; OpenSSL sees to all else.
+        """
+        if len(record) == _NO_CONTENT:
+            return
+        if self._of_handshake + len(record) > MAX_CLIENT_HELLO:
+            raise self._failed("its handshake is too long")
+        try:
             body = hello.feed(record)
-            if body is None:
-                return
-            offered = protocols(body)
-            if offered is not None and not {one.encode() for one in self._server.alpn}.intersection(offered):
-                self._outgoing.write(_NO_APPLICATION_PROTOCOL)
-                raise self._failed("no application protocol")
+        except BadClientHello:  # nor is it one to OpenSSL
+            self._hello = None
+            return
+        if body is None:
+            return
         self._hello = None
+        try:
+            offered = protocols(body)
+            server_name(body)
+        except BadHostName as error:
+            raise self._refused(_UNRECOGNIZED_NAME, str(error)) from error
+        except BadClientHello as error:
+            raise self._refused(_DECODE_ERROR, str(error)) from error
+        if offered is not None and not {one.encode() for one in self._server.alpn}.intersection(offered):
+            raise self._refused(_NO_APPLICATION_PROTOCOL, "no application protocol")
+
+    def _refused(self, alert: bytes, why: str) -> TlsFailure:
+        self._outgoing.write(_ALERT + alert)
+        return self._failed(why)
 
     def _shake_hands(self, tls: _Tls, record: bytes) -> None:
         self._incoming.write(record)

@@ -273,3 +273,19 @@ def test_sessions_may_end_at_any_time(make_server: MakeServer) -> None:
     assert begun.server.take() == b""
     for _ in range(100):
         Client(server, PAIR).shake_hands()
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 14])
+def test_a_client_that_asks_for_what_cannot_be_a_name_is_refused_with_an_alert(
+    make_server: MakeServer, size: int
+) -> None:
+    client = Client(make_server([PAIR]), PAIR)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    hello = client.outgoing.read().replace(b"dns.example", b"dns.examp\xff\xfe")[5:]
+    pieces = (hello[at : at + size] for at in range(0, len(hello), size))
+    client.server.feed(b"".join(b"\x16\3\1" + len(piece).to_bytes(2) + piece for piece in (b"", *pieces)))
+    with pytest.raises(TlsFailure):
+        while not client.server.read() and client.server.has_more:
+            pass
+    assert client.server.take() == bytes((ALERT, 3, 3, 0, 2, 2, 112))  # unrecognized_name, RFC 6066 section 3
