@@ -115,6 +115,11 @@ cdef class NativeHttp2Session:
         return self.frames.resets
 
     @property
+    def is_busy(self):
+        """Whether no other request is taken before one is answered: never."""
+        return False
+
+    @property
     def has_more(self):
         """Whether `next_request` is to be called again without further octets."""
         return self.is_fed and not self.has_failed
@@ -165,6 +170,8 @@ cdef class NativeHttp2Session:
                 headers[count].flags |= NGHTTP2_NV_FLAG_NO_INDEX
             count += 1
         _put(&headers[count], b"content-length", length, snprintf(length, NUMBER_SIZE, "%zd", <Py_ssize_t>len(body)))
+        if request.method == b"HEAD":  # RFC 9110 section 9.3.2
+            body = b""
         provider.source.ptr = <void *>request  # which `requests` keeps as long as the library has it
         provider.read_callback = _read_body
         if body:

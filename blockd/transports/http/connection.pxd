@@ -20,6 +20,7 @@ cdef class DohConnection(ClientStream):
     cpdef bint arrived(self, octets) except -1
 
     cpdef bint has_work(self) except -1
+    cpdef bint is_held(self) except -1
     cpdef bint owes(self) except -1
 
     @cython.locals(request=HttpRequest)

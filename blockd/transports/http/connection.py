@@ -76,6 +76,11 @@ class DohConnection(ClientStream):
         session = self._session
         return session is not None and session.has_more
 
+    def is_held(self) -> bool:
+        """Return whether no request may be taken now; of what comes meanwhile nothing is read but what is on its way."""
+        session = self._session
+        return ClientStream.is_held(self) or (session is not None and session.is_busy)
+
     def owes(self) -> bool:
         """Return whether something is still to be done or sent for what came: also what the client has yet to read."""
         session = self._session

@@ -61,6 +61,11 @@ class Http1Session:
         """Whether `next_request` is to be called again without further octets."""
         return self._is_fed and self._pending is None and not self.is_over
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is handed out, after which the next one waits."""
+        return self._pending is not None
+
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""
         if not self.is_over:
@@ -80,7 +85,8 @@ class Http1Session:
                 return None
         head = self._head
         request = head.request
-        is_passed_over = request.refusal == 413 and head.length <= MAX_BODIES and not head.is_chunked
+        # Of who waits for 100 (Continue) no body comes after a refusal, or it is not known whether one does.
+        is_passed_over = request.refusal == 413 and head.length <= MAX_BODIES and not head.is_chunked and not head.expects
         if is_passed_over:
             if not self._pass_over(head):
                 self._is_fed = False
@@ -105,7 +111,9 @@ class Http1Session:
         if not self._keeps:
             lines += b"connection: close\r\n"
             self._end()
-        self._out += lines + b"content-length: %d\r\n\r\n" % len(body) + body
+        self._out += lines + b"content-length: %d\r\n\r\n" % len(body)
+        if request.method != b"HEAD":  # RFC 9110 section 9.3.2: what followed would be taken for the next response
+            self._out += body
 
     def drop(self, request: HttpRequest) -> None:
         """End the connection, as there is no other way to leave a request without an answer."""

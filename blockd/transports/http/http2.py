@@ -20,6 +20,7 @@ from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import Fields
 
 _GOAWAY = 7  # RFC 9113 section 6.8
+MAX_TABLE = 4096  # octets of header fields of ours that are kept, whatever the client would keep (RFC 9113 section 6.5.2)
 _KIND = 3  # where a frame's type is
 
 
@@ -41,6 +42,7 @@ class Http2Session:
         self._is_leaving = False
         self._has_failed = False
         self.is_flooded = False
+        self.is_busy = False  # ever: requests are taken while others wait
         self.held = 0
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self._http.local_settings = Settings(
@@ -108,6 +110,8 @@ class Http2Session:
         request.is_open = False
         self._frames.answered()
         headers = [(b":status", b"%d" % status), *fields, (b"content-length", b"%d" % len(body))]
+        if request.method == b"HEAD":  # RFC 9110 section 9.3.2
+            body = b""
         self._http.send_headers(stream, headers, end_stream=not body)
         if body:
             self._bodies[stream] = body
@@ -145,6 +149,8 @@ class Http2Session:
         try:
             for event in self._http.receive_data(frame):
                 self._happened(event)
+            if self._http.encoder.header_table_size > MAX_TABLE:
+                self._http.encoder.header_table_size = MAX_TABLE
         except H2Error as error:  # the library has made the GOAWAY that says why
             self._end(isinstance(error, DenialOfServiceError))
 

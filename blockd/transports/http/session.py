@@ -41,6 +41,10 @@ class HttpSession(Protocol):
     def resets(self) -> int:
         """How many requests the client has taken back so far."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether no other request is taken before the one that was handed out is answered: what comes is only kept."""
+
     def feed(self, octets: bytes | memoryview) -> None:
         """Take what has come."""
 

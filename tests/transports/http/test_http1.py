@@ -238,3 +238,24 @@ def test_no_octets_raise_anything(pieces: list[bytes]) -> None:
             made.respond(request, request.refusal or 200, (), b"x")
         assert not made.has_more
     made.take(1 << 20)
+
+
+def test_a_response_to_head_has_no_body() -> None:
+    made = session()
+    made.feed(GET.replace(b"GET", b"HEAD", 1) + GET)
+    head = made.next_request()
+    assert head is not None
+    made.respond(head, 405, (), b"why")
+    assert made.take(1 << 16) == b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 3\r\n\r\n"
+    assert made.next_request() is not None, "the connection goes on"
+
+
+def test_a_client_that_waits_for_100_is_refused_before_it_sends_a_body() -> None:
+    made = session()
+    made.feed(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (MAX_MESSAGE + 1))
+    request = made.next_request()
+    assert request is not None
+    assert request.refusal == 413
+    made.respond(request, 413, (), b"why")
+    assert made.take(1 << 16).startswith(b"HTTP/1.1 413 ")
+    assert made.is_over, "whether a body follows is not known"

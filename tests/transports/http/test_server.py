@@ -102,6 +102,27 @@ def test_a_client_without_alpn_may_speak_http2(rig: Rig, run: Run) -> None:
     run(main())
 
 
+def test_what_comes_while_a_request_over_http1_waits_is_not_read(
+    rig: Rig, upstream: UpstreamSimulator, run: Run
+) -> None:
+    async def main() -> None:
+        async with over_https(rig, plain_from=LOOPBACK) as served:
+            client = await served.connect()
+            message = question("slow.example").to_wire()
+            with upstream.held():
+                client.writer.write(posted(message))
+                await asyncio.to_thread(upstream.wait_for, 1)
+                one = await connection_of(served)
+                client.writer.write(posted(message) * 1000)
+                await until(lambda: not one.reads)
+                assert events(rig)["stream"] == 1
+            for _ in range(1001):
+                assert (await http1(client, b""))[0] == 200
+            assert one.reads
+
+    run(main())
+
+
 def test_many_requests_in_one_piece_are_all_answered(rig: Rig, run: Run) -> None:
     async def main() -> None:
         async with over_https(rig) as served:

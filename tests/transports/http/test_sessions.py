@@ -11,12 +11,13 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
+from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.transports.http import frames as codes
 from blockd.transports.http.choice import http2_session
-from blockd.transports.http.http2 import Http2Session
+from blockd.transports.http.http2 import MAX_TABLE, Http2Session
 from blockd.transports.http.limits import MAX_HEADERS, MAX_MESSAGE, MAX_STREAMS
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import HttpSession
@@ -151,6 +152,33 @@ def test_a_body_that_is_too_long_is_refused_before_it_ends(make: MakeSession) ->
     assert not client.session.is_over
     assert client.session.open_requests == 0
     assert len(client.send(client.get())) == 1
+
+
+def test_a_response_to_head_has_no_body(make: MakeSession) -> None:
+    client = RawClient(make)
+    client.greet()
+    (request,) = client.send(client.headers([(":method", "HEAD"), *get_fields()[1:]]))
+    client.session.respond(request, 404, SESSION_FIELDS, b"not here")
+    said = client.taken()
+    assert [one.kind for one in said if one.stream] == [HEADERS]
+    assert [one.flags & END_STREAM for one in said if one.stream] == [END_STREAM]
+    assert client.session.held == 0
+    assert client.session.open_requests == 0
+
+
+def test_what_a_client_would_keep_of_our_fields_does_not_make_them_dearer(make: MakeSession) -> None:
+    client = RawClient(make)
+    client.greet(s1=1 << 31)
+    blocks = []
+    for number in range(1000):
+        (request,) = client.send(client.get())
+        client.session.respond(request, 404, ((b"x-%d" % number, b"y" * 100),), b"")
+        blocks += [one.payload for one in client.taken() if one.kind == HEADERS]
+    decoder = Decoder()
+    decoder.max_allowed_table_size = 1 << 31
+    fields = [decoder.decode(block) for block in blocks]
+    assert ("x-999", "y" * 100) in fields[-1]
+    assert decoder.header_table._current_size <= MAX_TABLE
 
 
 def test_a_request_that_is_dropped_is_reset(make: MakeSession) -> None:
