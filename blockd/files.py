@@ -23,6 +23,8 @@ Observer = Callable[[Path, os.stat_result | None], None]
 """Takes a path, and the status of the file that is about to stand there; None if the path is about to be removed."""
 
 _PIECE = 64 << 10  # octets read at a time of what has no known size
+_NOT_REGULAR = "it is not a regular file"
+_NO_NUMBER = 0  # of an error that the system has no words for
 SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is pending in one commit
 
 
@@ -79,6 +81,19 @@ def read_file(path: Path, limit: int) -> bytes:
         return read_rest(file, limit)
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file, as `read_file` does; links are followed.
+
+    Raises OSError for anything else, at once: to open a pipe takes until somebody writes to it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(_NO_NUMBER, _NOT_REGULAR, str(path))
+    with os.fdopen(descriptor, "rb") as file:
+        return read_rest(file, limit)
+
+
 def read_kept(path: Path, limit: int) -> bytes:
     """Return the content of a file that blockd keeps itself, as `read_file` does; raises as `open_kept` does."""
     with open_kept(path) as file:
@@ -130,7 +145,7 @@ def descriptor_of_kept(path: Path, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        raise OSError(errno.EINVAL, _NOT_REGULAR, str(path))
     return descriptor
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.errors import FileTooLarge
-from blockd.files import read_file, read_rest, replace_file, replace_files, replacing
+from blockd.errors import FileTooLarge, cause_of
+from blockd.files import read_file, read_regular, read_rest, replace_file, replace_files, replacing
 
 
 def test_a_read_takes_no_more_memory_than_there_is_to_read(tmp_path: Path) -> None:
@@ -57,6 +57,21 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     assert error.strerror == "it is larger than 4 octets"
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "none", 4)
+
+
+def test_a_pipe_and_a_device_are_no_regular_files_and_hold_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "list").write_bytes(b"1234")
+    (tmp_path / "link").symlink_to("list")
+    assert read_regular(tmp_path / "link", 4) == b"1234"
+    with pytest.raises(FileTooLarge):
+        read_regular(tmp_path / "link", 3)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OSError, match="it is not a regular file") as caught:
+            read_regular(path, 4)
+        assert cause_of(caught.value) == "it is not a regular file"
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_only_what_is_left_of_an_open_file_counts(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def server_name(body: bytes) -> str | None:
     """Return the host name that a ClientHello asks for; None if it has none.
 
     `body` is the message without its four-octet header (RFC 8446 section 4.1.2, RFC 6066 section 3). The name is
-    ASCII and not checked further. Raises BadClientHello if the bytes violate the format, BadHostName if only the name does.
+    ASCII and not checked further. Raises BadClientHello if the bytes violate the format; BadHostName if the name alone
+    does.
     """
     found = _extension(body, _SERVER_NAME)
     return None if found is None else _host_name(found)

@@ -161,9 +161,10 @@ def _file(url: str) -> Generator[bytes, None, None]:
             raise DownloadError(f"{url} is on another machine; a file: URL has no host")
         path = unquote(parts.path)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # do not block on a named pipe
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)  # a folder's, for one, is not closed by `fdopen`, which refuses it
+            raise DownloadError(f"{path} is not a regular file")
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise DownloadError(f"{path} is not a regular file")
             while chunk := file.read(CHUNK):
                 yield chunk
     except (FileNotFoundError, NotADirectoryError) as error:

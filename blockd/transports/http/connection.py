@@ -77,7 +77,7 @@ class DohConnection(ClientStream):
         return session is not None and session.has_more
 
     def is_held(self) -> bool:
-        """Return whether no request may be taken now; of what comes meanwhile nothing is read but what is on its way."""
+        """Return whether no request may be taken now: what a client sends meanwhile stays with the kernel."""
         session = self._session
         return ClientStream.is_held(self) or (session is not None and session.is_busy)
 

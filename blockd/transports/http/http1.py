@@ -86,7 +86,8 @@ class Http1Session:
         head = self._head
         request = head.request
         # Of who waits for 100 (Continue) no body comes after a refusal, or it is not known whether one does.
-        is_passed_over = request.refusal == 413 and head.length <= MAX_BODIES and not head.is_chunked and not head.expects
+        is_bounded = head.length <= MAX_BODIES and not head.is_chunked and not head.expects
+        is_passed_over = request.refusal == 413 and is_bounded
         if is_passed_over:
             if not self._pass_over(head):
                 self._is_fed = False

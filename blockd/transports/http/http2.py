@@ -20,7 +20,7 @@ from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import Fields
 
 _GOAWAY = 7  # RFC 9113 section 6.8
-MAX_TABLE = 4096  # octets of header fields of ours that are kept, whatever the client would keep (RFC 9113 section 6.5.2)
+MAX_TABLE = 4096  # octets of our header fields that are kept, if the client would keep more (RFC 9113 section 6.5.2)
 _KIND = 3  # where a frame's type is
 
 

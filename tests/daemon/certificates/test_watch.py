@@ -156,6 +156,19 @@ def test_files_that_are_gone_keep_the_old_one_and_are_used_once_they_are_back(
     assert watched.alarms() == []
 
 
+def test_a_pipe_in_the_place_of_a_file_holds_nothing_up(watched: Watched) -> None:
+    key = watched.folder / "one.key"
+    kept = key.read_bytes()
+    key.unlink()
+    os.mkfifo(key)
+    watched.look()
+    assert "one.key cannot be read: it is not a regular file" in watched.watch.status(time.time())[0].refusal
+    key.unlink()
+    key.write_bytes(kept)
+    watched.look()
+    assert watched.alarms() == []
+
+
 def test_a_link_that_leads_to_another_file_is_a_change(watched: Watched) -> None:
     chain, key = certificate("linked.example")
     for suffix, content in (("pem", chain), ("key", key)):
