@@ -115,7 +115,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "transports/_numbers.pxd": (of(stream_calls, "NOT_NOW", "UNUSABLE"),),
     "transports/http/_numbers.pxd": (
-        of(http_limits, "MAX_STREAMS", "MAX_MESSAGE", "MAX_HEADERS", "FIELD_OVERHEAD", "MAX_FIELDS"),
+        of(http_limits, "MAX_STREAMS", "MAX_MESSAGE", "MAX_HEADERS", "FIELD_OVERHEAD", "MAX_FIELDS", "MAX_KEPT"),
         of(frames, "NO_ERROR", "REFUSED_STREAM", "CANCEL", "ENHANCE_YOUR_CALM"),
     ),
 }

@@ -20,6 +20,7 @@ from blockd.transports.http._numbers cimport (
     FIELD_OVERHEAD,
     MAX_FIELDS,
     MAX_HEADERS,
+    MAX_KEPT,
     MAX_MESSAGE,
     MAX_STREAMS,
     NO_ERROR,
@@ -54,6 +55,7 @@ cdef class NativeHttp2Session:
     cdef object clock
     cdef ClientFrames frames
     cdef dict requests  # that are not answered whole, by stream
+    cdef Py_ssize_t kept  # octets of the header lists of those that have not come whole
     cdef Py_ssize_t unfinished  # of these, how many have not come whole
     cdef object ready
     cdef HttpRequest current  # whose header list is coming
@@ -252,6 +254,12 @@ cdef class NativeHttp2Session:
             request.method = value[:value_size]
         return 1
 
+    cdef int _keep(self, HttpRequest request) except -1:
+        """Count what a request that goes on keeps of its header list."""
+        request.kept = request.size()
+        self.kept += request.kept
+        return self._fail(ENHANCE_YOUR_CALM) if self.kept > MAX_KEPT else 0
+
     cdef int _take_body(self, int32_t stream, const uint8_t *octets, size_t size) except -1:
         """Collect a body. The connection's window opens again once it is whole, which bounds those that are not."""
         cdef HttpRequest request
@@ -274,6 +282,7 @@ cdef class NativeHttp2Session:
     cdef int _whole(self, HttpRequest request) except -1:
         request.since = None
         self.unfinished -= 1
+        self.kept -= request.kept
         self.ready.append(request)
         self.frames.asked()
         return self._check(nghttp2_session_consume_connection(self.session, request.flow)) if request.flow else 0
@@ -288,6 +297,7 @@ cdef class NativeHttp2Session:
         if request.since is None:
             return 0
         self.unfinished -= 1
+        self.kept -= request.kept
         return self._check(nghttp2_session_consume_connection(self.session, request.flow))
 
     cdef ssize_t _read(self, HttpRequest request, uint8_t *out, size_t most, uint32_t *flags) except -1:
@@ -397,6 +407,8 @@ cdef int _on_frame(nghttp2_session *_, const nghttp2_frame *frame, void *data) n
             and frame.hd.flags & END_STREAM
         ):
             session._end_stream(frame.hd.stream_id)
+        elif frame.hd.type == HEADERS and session.current is not None:
+            session._keep(session.current)
     except BaseException as error:
         session.error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE

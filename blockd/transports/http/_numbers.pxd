@@ -6,6 +6,7 @@ cdef enum:
     MAX_HEADERS = 16384
     FIELD_OVERHEAD = 32
     MAX_FIELDS = 100
+    MAX_KEPT = 65536
     NO_ERROR = 0
     REFUSED_STREAM = 7
     CANCEL = 8

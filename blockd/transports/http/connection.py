@@ -136,6 +136,7 @@ class DohConnection(ClientStream):
         host: str | None = self.host
         if request.front:
             host = self._doh.client_of(request)
+        request.let_go()
         if isinstance(question, int):
             status = question
         elif host is None:

@@ -15,7 +15,7 @@ from h2.settings import SettingCodes, Settings
 
 from blockd.transports.http import frames
 from blockd.transports.http.frames import ClientFrames
-from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE, MAX_STREAMS
+from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_HEADERS, MAX_KEPT, MAX_MESSAGE, MAX_STREAMS
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import Fields
 
@@ -36,6 +36,7 @@ class Http2Session:
         self._requests: dict[int, HttpRequest] = {}  # handed out or about to be, and not answered whole
         self._ready: deque[HttpRequest] = deque()
         self._bodies: dict[int, bytes] = {}  # what is to be sent of responses
+        self._kept = 0  # octets of the header lists of those that have not come whole
         self._goodbye = b""  # a GOAWAY that the library, which would send nothing after it, does not know of
         self._consumed = 0  # octets of bodies by which the connection's window is not open again yet
         self._is_fed = False
@@ -184,6 +185,11 @@ class Http2Session:
             else:
                 request.take_field(name, value, self._front_header)
         self._begun[stream] = request, self._clock()
+        if event.stream_ended is None:
+            request.kept = request.size()
+            self._kept += request.kept
+            if self._kept > MAX_KEPT:
+                self._fail(frames.ENHANCE_YOUR_CALM)
 
     def _take_body(self, event: DataReceived) -> None:
         """Collect a body. The connection's window opens again once it is whole, which bounds those that are not."""
@@ -201,6 +207,7 @@ class Http2Session:
 
     def _whole(self, stream: int) -> None:
         request, _ = self._begun.pop(stream)
+        self._kept -= request.kept
         self._requests[stream] = request
         self._ready.append(request)
         self._frames.asked()
@@ -217,6 +224,7 @@ class Http2Session:
         """Forget a stream that has been reset."""
         begun = self._begun.pop(stream, None)
         if begun is not None:
+            self._kept -= begun[0].kept
             self._consume(begun[0].flow)
         request = self._requests.pop(stream, None)
         if request is not None:

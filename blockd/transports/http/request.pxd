@@ -15,9 +15,12 @@ cdef class HttpRequest:
     cdef public bint is_open
     cdef public int cost
     cdef public int fields
+    cdef public int kept
     cdef public int flow
     cdef public object since
     cdef public bytes answer
     cdef public Py_ssize_t sent
 
+    cpdef int size(self) except -1
+    cpdef let_go(self)
     cpdef take_field(self, bytes name, bytes value, bytes front_header)

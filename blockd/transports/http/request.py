@@ -22,10 +22,21 @@ class HttpRequest:
         self.is_open = True  # an answer is still wanted
         self.cost = 0  # octets of its header list so far, with 32 for each field
         self.fields = 0
+        self.kept = 0  # octets of its header list that count among those of requests that have not come whole
         self.flow = 0  # octets of its body that the connection's window is still short of
         self.since: float | None = None  # when it began, as long as it has not come whole
         self.answer = b""  # the body of the response, of which `sent` octets are sent
         self.sent = 0
+
+    def size(self) -> int:
+        """Return how many octets of its header list are kept."""
+        return len(self.method) + len(self.target) + len(self.content_type) + len(self.front)
+
+    def let_go(self) -> None:
+        """Keep no longer what is needed until the question is known."""
+        self.target = self.content_type = self.front = self.body = b""
+        if self.method != b"HEAD":  # which the response depends on
+            self.method = b""
 
     def take_field(self, name: bytes, value: bytes, front_header: bytes) -> None:
         """Take a header field other than those of HTTP/2 alone; `name` is in lower case."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from blockd.transports.http import frames as bounds
-from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_HEADERS, MAX_MESSAGE, MAX_STREAMS
+from blockd.transports.http.limits import MAX_BODIES, MAX_FIELDS, MAX_HEADERS, MAX_KEPT, MAX_MESSAGE, MAX_STREAMS
 from tests.transports.http import raw
 from tests.transports.http.raw import (
     ACK,
@@ -269,6 +269,26 @@ def test_a_stream_that_is_reset_holds_nothing_any_more(make: MakeSession) -> Non
     client.taken()
     client.send(frame(RST_STREAM, request.stream, (8).to_bytes(4)))
     assert (client.session.held, client.session.open_requests) == (0, 0)
+
+
+def test_header_lists_of_requests_that_do_not_end_are_bounded(make: MakeSession) -> None:
+    client = RawClient(make)
+    client.greet()
+    fields = [*get_fields("/" + "y" * 1000), ("content-type", "x" * 2000)]
+    size = 3 + 1001 + 2000
+    streams = []
+    for _ in range(MAX_KEPT // size):
+        streams.append(client.next_stream)
+        client.send(client.headers(fields, False))
+    assert not client.session.is_over
+    for stream in streams[:3]:
+        client.send(frame(DATA, stream, b"", END_STREAM))
+    client.send(frame(RST_STREAM, streams[3], bytes(4)))
+    for _ in range(4):
+        client.send(client.headers(fields, False))
+    assert not client.session.is_over, "those that have come whole, and those that were taken back, do not count"
+    client.send(client.headers(fields, False))
+    assert client.session.is_flooded
 
 
 def test_bodies_that_do_not_end_are_bounded_by_the_connections_window(make: MakeSession) -> None:
