@@ -98,6 +98,7 @@ cdef extern from "<openssl/ssl.h>":
     int SSL_CTX_set_num_tickets(SSL_CTX *, size_t)
     int SSL_CTX_set_cipher_list(SSL_CTX *, const char *)
     int SSL_CTX_set_ciphersuites(SSL_CTX *, const char *)
+    int SSL_CTX_set1_groups_list(SSL_CTX *, char *)
     int SSL_CTX_use_certificate(SSL_CTX *, X509 *) nogil
     long SSL_CTX_add0_chain_cert(SSL_CTX *, X509 *) nogil
     int SSL_CTX_use_PrivateKey(SSL_CTX *, EVP_PKEY *) nogil

@@ -26,7 +26,7 @@ from blockd.tls._numbers cimport (
 
 from blockd.errors import BadCertificate, TlsFailure
 from blockd.tls.pair import choose
-from blockd.tls.session import CIPHERS, SUITES
+from blockd.tls.session import CIPHERS, GROUPS, SUITES
 
 cdef enum:
     HEADER = 5  # octets of a record before its content
@@ -203,6 +203,11 @@ cdef SSL_CTX *_new_context() except NULL:
     SSL_CTX_set_num_tickets(context, TICKETS)
     SSL_CTX_set_cipher_list(context, CIPHERS.encode())
     SSL_CTX_set_ciphersuites(context, SUITES.encode())
+    # The last sequence that it takes stays.
+    if not any([SSL_CTX_set1_groups_list(context, groups.encode()) == 1 for groups in reversed(GROUPS)]):
+        SSL_CTX_free(context)
+        raise MemoryError
+    ERR_clear_error()  # of those that it does not know
     SSL_CTX_set_tlsext_servername_callback(context, _choose_certificate)
     SSL_CTX_set_alpn_select_cb(context, _choose_protocol, NULL)
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, _ticket_key)

@@ -19,6 +19,8 @@ from blockd.tls.session import CIPHERS, MAX_CLIENT_HELLO, MAX_EMPTY_RECORDS, REC
 
 _ALERT = bytes((21, 3, 3, 0, 2, 2))  # a record with a fatal one, of which the last octet says why (RFC 8446 section 6)
 _DECODE_ERROR, _UNRECOGNIZED_NAME, _NO_APPLICATION_PROTOCOL = b"\x32", b"\x70", b"\x78"
+_CURVE = "prime256v1"  # P-256, the one of GROUPS that `ssl` can be given; who shows another is asked for this one
+_HANDSHAKE = 22  # the type of a record (RFC 8446 section 5.1)
 _NO_CONTENT = 5  # octets of a record that has none
 
 
@@ -65,6 +67,7 @@ def _context(pair: CertificatePair, alpn: Sequence[str]) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = TICKETS
     context.set_ciphers(CIPHERS)
+    context.set_ecdh_curve(_CURVE)
     context.set_alpn_protocols(list(alpn))
     context.sslobject_class = _Tls
     _load(context, pair)
@@ -96,7 +99,7 @@ class PythonTlsSession:
         self._records = RecordBuffer()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls: _Tls | None = None  # from the first record on
-        self._hello: ClientHelloReader | None = ClientHelloReader(MAX_CLIENT_HELLO)  # until it is there
+        self._hello: ClientHelloReader | None = ClientHelloReader(MAX_CLIENT_HELLO)  # until no other comes
         self._of_handshake = 0  # octets
         self._empty = 0  # records without data
         self._failure = ""
@@ -154,7 +157,7 @@ class PythonTlsSession:
 
         Also one that asks for a name that is not ASCII, for `ssl` would write a traceback; OpenSSL sees to all else.
         """
-        if len(record) == _NO_CONTENT:
+        if record[0] != _HANDSHAKE or len(record) == _NO_CONTENT:
             return
         if self._of_handshake + len(record) > MAX_CLIENT_HELLO:
             raise self._failed("its handshake is too long")
@@ -165,7 +168,7 @@ class PythonTlsSession:
             return
         if body is None:
             return
-        self._hello = None
+        self._hello = ClientHelloReader(MAX_CLIENT_HELLO)  # for the second one, if OpenSSL asks for another group
         try:
             offered = protocols(body)
             server_name(body)

@@ -10,7 +10,7 @@ from blockd.tls import TlsSession
 KEY_UPDATE_NOT_REQUESTED, KEY_UPDATE_REQUESTED = 0, 1  # RFC 8446 section 4.6.3
 TLS1_2 = 0x0303
 
-_SET_MAX_PROTO_VERSION, _PENDING = 124, 10  # commands of SSL_CTX_ctrl and BIO_ctrl
+_SET_MAX_PROTO_VERSION, _SET_GROUPS, _PENDING = 124, 92, 10  # commands of SSL_CTX_ctrl and BIO_ctrl
 _NAMES = (
     "TLS_client_method", "SSL_CTX_new", "SSL_CTX_ctrl", "SSL_CTX_free", "SSL_new", "SSL_free", "BIO_s_mem", "BIO_new",
     "SSL_set_bio", "SSL_set_connect_state", "BIO_read", "BIO_write", "BIO_ctrl", "SSL_do_handshake", "SSL_key_update",
@@ -27,7 +27,7 @@ def is_there() -> bool:
 class LibsslClient:
     """One connection to a session; certificates are not checked."""
 
-    def __init__(self, server: TlsSession, newest: int = 0) -> None:
+    def __init__(self, server: TlsSession, newest: int = 0, groups: bytes = b"") -> None:
         library = ctypes.CDLL(ctypes.util.find_library("ssl"))
         self._calls = {name: getattr(library, name) for name in _NAMES}
         for name, call in self._calls.items():
@@ -35,6 +35,9 @@ class LibsslClient:
         self.server = server
         self._context = self._pointer("SSL_CTX_new", self._pointer("TLS_client_method"))
         self.call("SSL_CTX_ctrl", self._context, ctypes.c_int(_SET_MAX_PROTO_VERSION), ctypes.c_long(newest), None)
+        if groups:
+            command = ctypes.c_int(_SET_GROUPS)
+            assert self.call("SSL_CTX_ctrl", self._context, command, ctypes.c_long(0), groups) == 1
         self._tls = self._pointer("SSL_new", self._context)
         self._in, self._out = (self._pointer("BIO_new", self._pointer("BIO_s_mem")) for _ in range(2))
         self.call("SSL_set_bio", self._tls, self._in, self._out)

@@ -203,6 +203,26 @@ def test_ciphers_without_forward_secrecy_are_refused(make_server: MakeServer) ->
     assert "no shared cipher" in failure_of(Client(make_server([PAIR]), PAIR, context=context))
 
 
+@pytest.mark.parametrize("version", [0, TLS1_2])
+@pytest.mark.parametrize("groups", [b"P-256", b"X448:P-521:P-384:ffdhe8192:P-256"])
+def test_keys_are_exchanged_by_a_group_that_costs_little(make_server: MakeServer, version: int, groups: bytes) -> None:
+    client = LibsslClient(make_server([PAIR]).session(), version, groups)
+    client.shake_hands()
+    assert client.do("SSL_write", b"question", 8) == 8
+    assert client.exchange() == b"question"
+    client.close()
+
+
+@pytest.mark.parametrize("group", [b"ffdhe2048", b"ffdhe8192", b"P-384", b"P-521", b"X448"])
+def test_a_client_that_offers_a_costly_group_alone_is_refused(make_server: MakeServer, group: bytes) -> None:
+    client = LibsslClient(make_server([PAIR]).session(), groups=group)
+    client.do("SSL_do_handshake")
+    with pytest.raises(TlsFailure):
+        client.exchange()
+    assert client.server.take()[0] == ALERT
+    client.close()
+
+
 def test_a_handshake_is_bounded_in_octets(make_server: MakeServer) -> None:
     session = make_server([PAIR]).session()
     hello = b"\x01\x00\x80\x00" + bytes(MAX_CLIENT_HELLO)  # one that says that it is 32,768 octets long
