@@ -68,7 +68,8 @@ class Server:
             self.address = bound.getsockname()
             self.path = self.folder / "decide.sock"
             local = unix_socket.listen(self.path, 10)
-            server.start([bound, local])
+            for sock in (bound, local):
+                server.start(sock)
             self.server = server
             try:
                 async with asyncio.timeout(PATIENCE):
