@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.errors import BadCertificate
+from blockd.printable import some_of
 from blockd.resolver.local.discovery import Designation
 from blockd.settings import SocketAddress
 from blockd.times import time_text
@@ -63,8 +64,7 @@ def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
             "to each client.",
         )
     elif not pair.expires_soon(now):
-        more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
-        yield ok(f"{pair.source} is for {', '.join(hosts[:MOST_NAMED])}{more}, valid until {time_text(pair.ends)}")
+        yield ok(f"{pair.source} is for {some_of(hosts, MOST_NAMED)}, valid until {time_text(pair.ends)}")
 
 
 def handshakes(case: Context) -> Iterator[Finding]:
