@@ -14,6 +14,7 @@ from blockd.web.decide.request_stream import RequestStream
 if TYPE_CHECKING:
     from blockd.web.decide.server import DecideServer
 
+LOCAL = "0.0.0.0"  # noqa: S104 - whoever is at a Unix socket: no packet comes from this address (RFC 1122, 3.2.1.3)
 BURST = 16  # requests of one connection that are answered in a row, so that others get their turn
 LINGER = 2.0  # seconds in which what follows a request that is wrong is discarded
 MAX_GATHERED = 1 << 16  # octets of answers that are written at once; a page has some ten thousand
@@ -30,7 +31,7 @@ class DecideConnection(TurnedStream):
         """Take a place in the table; another connection may lose its own."""
         TurnedStream.__init__(self, server.streams, server.turns, sock)
         self._server = server
-        self._host = host
+        self._host = "" if host == LOCAL else host
         self._requests = RequestStream()
         self._is_front = server.is_front_end(host)
         self._newcomer_from = "" if self._is_front else host

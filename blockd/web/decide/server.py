@@ -10,11 +10,10 @@ from blockd.transports.admitting_server import PACE, AdmittingServer
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import PaceBounds
 from blockd.web.decide.answering import Answering
-from blockd.web.decide.connection import DecideConnection
+from blockd.web.decide.connection import LOCAL, DecideConnection
 
 # Seconds without a request: longer than the proxies of the recipes keep one, so that none sends on a closed one.
 IDLE = 75.0
-LOCAL = "0.0.0.0"  # noqa: S104 - whoever is at a Unix socket: no packet comes from this address (RFC 1122, 3.2.1.3)
 
 
 class DecideServer(AdmittingServer):
