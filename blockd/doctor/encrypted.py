@@ -10,14 +10,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.errors import BadCertificate
+from blockd.names import DomainName
+from blockd.printable import some_of
 from blockd.resolver.local.discovery import Designation
 from blockd.settings import SocketAddress
+from blockd.settings.checks.discovery import DNS_LABEL
+from blockd.settings.checks.zones import RESOLVER_ARPA
 from blockd.times import time_text
 from blockd.tls import CertificatePair
 from blockd.tls.announced import coverage_gaps
 from blockd.tls.pair import choose
+from blockd.transports import dot
+from blockd.transports.http import server as doh
 
-DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
 
 Listener: TypeAlias = "tuple[str, SocketAddress, tuple[str, ...]]"
@@ -63,8 +68,7 @@ def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
             "to each client.",
         )
     elif not pair.expires_soon(now):
-        more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
-        yield ok(f"{pair.source} is for {', '.join(hosts[:MOST_NAMED])}{more}, valid until {time_text(pair.ends)}")
+        yield ok(f"{pair.source} is for {some_of(hosts, MOST_NAMED)}, valid until {time_text(pair.ends)}")
 
 
 def handshakes(case: Context) -> Iterator[Finding]:
@@ -137,7 +141,7 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
         return
     fronts = case.settings.proxy_protocol.networks
     expected = frozenset(record.data for record in designation.services(b""))
-    for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
+    for owner in (DomainName(key).text for key in (RESOLVER_ARPA + DNS_LABEL, designation.name_key)):
         try:
             told = case.machine.services_at(case.settings.listen.dns[0], owner, fronts)
         except (OSError, ValueError) as error:
@@ -152,9 +156,9 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
 
 def _listeners(case: Context) -> Iterator[Listener]:
     for address in case.settings.listen.dot:
-        yield "listen.dot", address, ("dot",)
+        yield "listen.dot", address, dot.ALPN
     for address in case.settings.listen.doh:
-        yield "listen.doh", address, ("h2", "http/1.1")
+        yield "listen.doh", address, doh.ALPN
 
 
 def _first_shown(case: Context) -> bytes:

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from blockd.doctor import CHECKS, Context, Finding, Grade, Machine, Running
-from blockd.doctor.handshake import LOCAL_HEADER, Handshake, shake_hands, why_not_trusted
+from blockd.doctor.handshake import Handshake, shake_hands, why_not_trusted
 from blockd.errors import BadCertificate
 from blockd.names import Network
+from blockd.resolver.edge.proxy_header import LOCAL_HEADER
 from blockd.resolver.local.discovery import Designation
 from blockd.settings import Certificate, Settings, SocketAddress
 from blockd.tls import CertificatePair, read_pair

@@ -12,7 +12,7 @@ from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
-from blockd.printable import printable
+from blockd.printable import printable, some_of
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.catalogue import FeedRecord
@@ -56,8 +56,7 @@ def progress(feeds: Mapping[str, ManagedFeed], seconds: float) -> str:
     read = f"{len(feeds) - len(reading)} of {len(feeds)} feeds are read"
     if not reading:
         return f"{read}; compiling, {seconds:.0f} s"
-    more = f" and {len(reading) - MOST_NAMED} more" if len(reading) > MOST_NAMED else ""
-    return f"{read}; reading {', '.join(reading[:MOST_NAMED])}{more}, {seconds:.0f} s"
+    return f"{read}; reading {some_of(reading, MOST_NAMED)}, {seconds:.0f} s"
 
 
 def _listening(bound: Bound) -> list[str]:
