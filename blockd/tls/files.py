@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blockd.errors import BadCertificate, FileTooLarge, cause_of
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.settings.encrypted import Certificate
 from blockd.tls.choice import server_tls
 from blockd.tls.pair import CertificatePair, read_pair
@@ -39,7 +39,7 @@ def _stamp(path: Path) -> Stamp:
 
 def _read(path: Path, certificate: Certificate) -> bytes:
     try:
-        return read_file(path, MAX_FILE)
+        return read_configured(path, MAX_FILE)
     except FileTooLarge as error:
         raise BadCertificate(str(certificate.chain), f"{path} is larger than {MAX_FILE} octets") from error
     except OSError as error:
