@@ -890,3 +890,15 @@ def test_every_check_is_exported_with_its_parts() -> None:
 
 def _binds_anything() -> bool:
     return Path("/proc/sys/net/ipv4/ip_nonlocal_bind").read_text("ascii").strip() != "0"
+
+
+def test_a_contact_that_browsers_cannot_lead_to_is_a_warning(examined: Examined) -> None:
+    examined.settings["operator"]["contact"] = "https://www.provider.id/objections"
+    (found,) = examined.find("operator")
+    assert found.grade is Grade.OK, "plain DNS has it as text"
+    examined.settings["listen"] |= {"doh": ["127.0.0.1:8443"]}
+    examined.settings["doh"] = {"plain_from": ["127.0.0.1"]}
+    examined.assert_finds("operator", Grade.WARNING, "operator.contact has no mail address")
+    examined.settings["operator"]["contact"] = "+62 21 555 0123"
+    (found,) = examined.find("operator")
+    assert found.grade is Grade.OK
