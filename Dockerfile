@@ -2,7 +2,8 @@
 
 FROM python:3.12-slim AS build
 # What builds the engine; without it blockd would run in plain Python.
-RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev libssl-dev libnghttp2-dev \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml requirements.lock README.md LICENSE CHANGELOG.md ./
 COPY packaging packaging
@@ -17,13 +18,15 @@ RUN python -m venv /opt/blockd \
     && /opt/blockd/bin/pip install --quiet --no-index --no-deps /opt/wheels/*.whl
 
 FROM python:3.12-slim
+# What the engine speaks HTTP/2 with; OpenSSL is there already.
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends libnghttp2-14 && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that files of a mounted volume keep their owner over rebuilds.
 RUN useradd --system --uid 953 --home-dir /var/lib/blockd --create-home --shell /usr/sbin/nologin blockd
 COPY --from=build /opt/blockd /opt/blockd
 COPY config/service.yaml /etc/blockd/blockd.yaml
 ENV PATH=/opt/blockd/bin:$PATH
 VOLUME ["/etc/blockd", "/var/lib/blockd"]
-EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 9053/tcp
+EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 853/tcp 9053/tcp
 # Docker lets every user bind low ports in the container's own network; for --network host see docs/operator/install.md.
 USER blockd
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9053, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
