@@ -14,8 +14,9 @@ from blockd.resolver.local.discovery import Designation
 from blockd.settings import SocketAddress
 from blockd.times import time_text
 from blockd.tls import CertificatePair
-from blockd.tls.announced import coverage_gaps
+from blockd.tls.announced import coverage_gaps, page_gap
 from blockd.tls.pair import choose
+from blockd.tls.validity import RENEW, validity_gap
 
 DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
@@ -27,7 +28,19 @@ def certificates(case: Context) -> Iterator[Finding]:
     """Check that each certificate can be read, is valid, and leads to an authority that this machine knows."""
     if not case.settings.certificates:
         yield ok("no certificate is configured")
+    elif not next(_listeners(case), None) and not case.settings.listen.public.https:
+        yield warning(
+            "nothing is served over TLS, so that nobody is shown the certificates",
+            "Set listen.dot, listen.doh or listen.public.https, or remove `certificates`.",
+        )
+        return
+    refusals = _refusals(case)
     for given in case.settings.certificates:
+        if why := refusals.get(str(given.chain)):
+            yield warning(
+                f"the running blockd cannot use the files of {given.chain}, and shows the certificate before: {why}",
+                "Replace chain and key by a pair that belongs together, which blockd's user may read.",
+            )
         try:
             pair = case.machine.pair(given)
         except BadCertificate as error:
@@ -39,23 +52,20 @@ def certificates(case: Context) -> Iterator[Finding]:
         yield from _certificate(case, pair)
 
 
+def _refusals(case: Context) -> dict[str, str]:
+    """Return why the running blockd cannot use files, by the paths of the chains."""
+    told = (case.running.status or {}).get("certificates", ())
+    return {one["certificate"]: one["refusal"] for one in told if one["refusal"]}
+
+
 def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
-    now, renew = case.machine.now(), "Renew it; blockd reads the files again within seconds."
-    if pair.ends <= now:
-        yield bad(f"{pair.source} expired on {time_text(pair.ends)}: clients refuse it", renew)
-        return
-    if pair.begins > now:
-        yield bad(f"{pair.source} is valid from {time_text(pair.begins)} only", "Check this machine's clock.")
+    now = case.machine.now()
+    if gap := validity_gap(pair, now):
+        yield bad(gap.found, gap.advice)
         return
     hosts = [*pair.names, *map(str, pair.addresses)]
-    if not hosts:
-        yield bad(
-            f"{pair.source} has no name (subjectAltName): clients refuse it",
-            "Get one with the names and addresses of this resolver.",
-        )
-        return
     if pair.expires_soon(now):
-        yield warning(f"{pair.source} expires on {time_text(pair.ends)}", renew)
+        yield warning(f"{pair.source} expires on {time_text(pair.ends)}", RENEW)
     if why := case.machine.why_not_trusted(pair, hosts[0].replace("*", "any")):
         yield warning(
             f"a client with the authorities of this machine refuses {pair.source}: {why}",
@@ -129,6 +139,25 @@ def discovery(case: Context) -> Iterator[Finding]:
     yield from found
     if not found:
         yield ok(f"{designation.name.text} is announced, and the certificates have its name and addresses")
+
+
+def page_about_orders(case: Context) -> Iterator[Finding]:
+    """Check that something leads to the page about orders, and that its name is in a certificate."""
+    settings = case.settings
+    if not settings.listen.public.is_used:
+        yield ok("the page about orders is not listened for here")
+        return
+    if not settings.public.url:
+        yield warning(
+            "nothing leads to the page about orders: `public.url` is not set",
+            "Set it to the address at which others reach the page.",
+        )
+        return
+    try:
+        gap = page_gap(settings, [case.machine.pair(given) for given in settings.certificates])
+    except BadCertificate:
+        return  # told by the check of certificates
+    yield warning(gap.found, gap.advice) if gap else ok(f"block pages lead to {settings.public.url}")
 
 
 def _announced(case: Context, designation: Designation) -> Iterator[Finding]:

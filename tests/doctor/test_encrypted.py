@@ -75,6 +75,7 @@ class Case:
             "certificates": [],
         }
         self.runs = False
+        self.status: dict[str, Any] | None = None
 
     def add(self, *names: str, days: float = 90) -> CertificatePair:
         """Add a certificate with these names."""
@@ -89,7 +90,7 @@ class Case:
     def find(self, check: str) -> list[Finding]:
         """Run one check."""
         settings = Settings.model_validate(self.settings, context={"folder": self.folder})
-        running = Running(1) if self.runs else Running()
+        running = Running(1) if self.runs else Running(status=self.status)
         return list(CHECKS[check](Context(self.folder / "blockd.yaml", settings, self.machine, running)))
 
     def one(self, check: str) -> tuple[Grade, str]:
@@ -293,3 +294,48 @@ def test_a_wildcard_is_tried_at_the_loopback_address(case: Case) -> None:
     case.add(NAME)
     with listener(case, ["dot"]) as address:
         assert shake_hands(SocketAddress("0.0.0.0", address.port), ["dot"], "").alpn == "dot"  # noqa: S104
+
+
+def test_certificates_that_nobody_is_shown_are_told(case: Case) -> None:
+    case.add(NAME)
+    case.settings["listen"] = {"dns": ["192.0.2.53:53"]}
+    case.settings["discovery"] = {}
+    grade, found = case.one("certificates")
+    assert (grade, found) == (Grade.WARNING, "nothing is served over TLS, so that nobody is shown the certificates")
+
+
+def test_files_that_the_running_daemon_cannot_use_are_told(case: Case) -> None:
+    source = case.add(NAME).source
+    case.status = {"certificates": [{"certificate": source, "refusal": "key.pem cannot be read: permission denied"}]}
+    refused, good = case.find("certificates")
+    assert refused.found == (
+        f"the running blockd cannot use the files of {source}, and shows the certificate before: "
+        "key.pem cannot be read: permission denied"
+    )
+    assert (refused.grade, good.grade) == (Grade.WARNING, Grade.OK)
+    case.status = {"certificates": [{"certificate": source, "refusal": None}]}
+    assert case.one("certificates")[0] is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("url", "grade", "words"),
+    [
+        ("", Grade.WARNING, "nothing leads to the page about orders: `public.url` is not set"),
+        ("https://page.isp.example/", Grade.OK, "block pages lead to https://page.isp.example/"),
+        ("https://any.wild.example:8543/x", Grade.OK, "block pages lead to https://any.wild.example:8543/x"),
+        ("https://192.0.2.53/", Grade.OK, "block pages lead to https://192.0.2.53/"),
+        ("http://other.example/", Grade.OK, "block pages lead to http://other.example/"),
+        ("https://other.example/", Grade.WARNING, "no certificate is for other.example, which `public.url` names"),
+        ("https://192.0.2.54/", Grade.WARNING, "no certificate is for 192.0.2.54, which `public.url` names"),
+    ],
+)
+def test_the_address_of_the_page_about_orders_is_compared_with_the_certificates(
+    case: Case, url: str, grade: Grade, words: str
+) -> None:
+    case.add(NAME, "192.0.2.53")
+    case.add("page.isp.example", "*.wild.example")
+    case.settings |= {"public": {"url": url}}
+    assert case.one("page about orders") == (Grade.OK, "the page about orders is not listened for here")
+    case.settings["listen"] |= {"public": {"https": ["192.0.2.53:8543"]}}
+    found_grade, found = case.one("page about orders")
+    assert (found_grade, found[: len(words)]) == (grade, words)

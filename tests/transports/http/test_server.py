@@ -15,8 +15,8 @@ from blockd.metrics import Closing, Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
-from blockd.transports.connections import Bounds
 from blockd.transports import client_stream
+from blockd.transports.connections import Bounds
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
