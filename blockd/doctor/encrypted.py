@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.doctor.handshake import WILDCARDS
 from blockd.errors import BadCertificate
 from blockd.resolver.local.discovery import Designation
-from blockd.settings import SocketAddress
+from blockd.settings import Settings, SocketAddress
 from blockd.times import time_text
 from blockd.tls import CertificatePair
 from blockd.tls.announced import coverage_gaps, page_gap
@@ -162,12 +164,13 @@ def page_about_orders(case: Context) -> Iterator[Finding]:
 
 def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
     """Check that the running blockd announces what the config says, which a list may keep it from."""
-    if not case.running.is_alive:
+    address = _answering(case.settings)
+    if not case.running.is_alive or address is None:
         return
     expected = frozenset(record.data for record in designation.services(b""))
     for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
         try:
-            told = case.machine.services_at(case.settings.listen.dns[0], owner)
+            told = case.machine.services_at(address, owner)
         except (OSError, ValueError) as error:
             yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
             return
@@ -176,6 +179,19 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
                 f"the running blockd does not announce at {owner} what the config says",
                 f"`blockd lookup {owner}` tells whether a list blocks it; if the config was changed, restart blockd.",
             )
+
+
+def _answering(settings: Settings) -> SocketAddress | None:
+    """Return an address of plain DNS that answers this machine; None if it is no client, or is to send headers.
+
+    Who asks an address of the own machine asks from that address.
+    """
+    for address in settings.listen.dns:
+        own = ip_address(WILDCARDS.get(address.host, address.host).partition("%")[0]).packed
+        is_front = any(own in network for network in settings.proxy_protocol.networks)
+        if not is_front and any(own in network for network in settings.clients.allow):
+            return address
+    return None
 
 
 def _listeners(case: Context) -> Iterator[Listener]:

@@ -187,6 +187,7 @@ def test_what_discovery_announces_is_compared_with_the_certificates(
 def test_what_the_running_blockd_announces_is_compared_with_the_config(case: Case) -> None:
     case.add(NAME, "192.0.2.53")
     case.runs = True
+    case.settings["clients"] = {"allow": ["192.0.2.0/24"]}
     settings = Settings.model_validate(case.settings, context={"folder": case.folder})
     designation = Designation.of(settings)
     assert designation is not None
@@ -195,6 +196,12 @@ def test_what_the_running_blockd_announces_is_compared_with_the_config(case: Cas
     case.machine.announced = frozenset()
     assert [one.grade for one in case.find("discovery")] == [Grade.WARNING, Grade.WARNING, Grade.OK]
     case.machine.announced = OSError(errno.ECONNREFUSED, "Connection refused")
+    assert "Connection refused" in case.find("discovery")[0].found
+    case.settings["proxy_protocol"] = {"from": ["192.0.2.53"]}
+    assert case.one("discovery")[0] is Grade.OK, "it would be asked for a header"
+    case.settings["listen"]["dns"].append("0.0.0.0:5353")
+    assert case.one("discovery")[0] is Grade.OK, "this machine is refused"
+    case.settings["clients"]["allow"].append("127.0.0.1")
     assert "Connection refused" in case.find("discovery")[0].found
 
 
