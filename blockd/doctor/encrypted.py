@@ -167,10 +167,15 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
     address = _answering(case.settings)
     if not case.running.is_alive or address is None:
         return
+    fronts = case.settings.proxy_protocol.networks
     expected = frozenset(record.data for record in designation.services(b""))
     for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
         try:
+<<<<<<< HEAD
             told = case.machine.services_at(address, owner)
+=======
+            told = case.machine.services_at(case.settings.listen.dns[0], owner, fronts)
+>>>>>>> integ
         except (OSError, ValueError) as error:
             yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
             return
