@@ -171,11 +171,7 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
     expected = frozenset(record.data for record in designation.services(b""))
     for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
         try:
-<<<<<<< HEAD
-            told = case.machine.services_at(address, owner)
-=======
-            told = case.machine.services_at(case.settings.listen.dns[0], owner, fronts)
->>>>>>> integ
+            told = case.machine.services_at(address, owner, fronts)
         except (OSError, ValueError) as error:
             yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
             return
@@ -187,14 +183,14 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
 
 
 def _answering(settings: Settings) -> SocketAddress | None:
-    """Return an address of plain DNS that answers this machine; None if it is no client, or is to send headers.
+    """Return an address of plain DNS that answers this machine; None if it is neither a client nor a front end there.
 
     Who asks an address of the own machine asks from that address.
     """
+    served = (*settings.clients.allow, *settings.proxy_protocol.networks)
     for address in settings.listen.dns:
         own = ip_address(WILDCARDS.get(address.host, address.host).partition("%")[0]).packed
-        is_front = any(own in network for network in settings.proxy_protocol.networks)
-        if not is_front and any(own in network for network in settings.clients.allow):
+        if any(own in network for network in served):
             return address
     return None
 
