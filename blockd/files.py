@@ -143,8 +143,11 @@ def descriptor_of_kept(path: Path, flags: int) -> int:
 def _regular(path: Path, flags: int, number: int | None) -> int:
     """Open a regular file at once, and return its descriptor; raises OSError, with `number` if it is none."""
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        if number is None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         raise OSError(number, "it is not a regular file", str(path))
     return descriptor
 

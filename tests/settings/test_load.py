@@ -233,6 +233,10 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("listen: {decide: ['unix:']}", "listen.decide[0]: expected a path such as"),
         ("listen: {decide: [9054]}", "listen.decide[0]: expected ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054"),
         (f"listen: {{decide: ['unix:/{'a' * 107}']}}", "listen.decide[0]: expected a path of at most 107 octets"),
+        (
+            "listen: {decide: ['unix:/a', '127.0.0.1:9054', 'unix:/a']}",
+            "listen.decide[2]: unix:/a is already used by listen.decide[0]; use each path once",
+        ),
         ("listen: {dot: ['[::1]:8053']}", "listen.dot[0]: [::1]:8053 is already used by listen.dns[1]"),
         ("certificates: [{chain: a.pem}]", "certificates[0].key: is missing. The file with its private key."),
         ("doh: {path: dns-query}", "doh.path: expected a path such as /dns-query, of letters, digits and the"),

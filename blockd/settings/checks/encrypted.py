@@ -8,6 +8,7 @@ from pathlib import Path
 from blockd.dns import types
 from blockd.names.prefix_table import PrefixTable
 from blockd.settings.checks.discovery import discovery_problems
+from blockd.settings.listening import UnixSocket
 from blockd.settings.model import Settings
 
 # Codes of EDNS options that have a meaning in questions, also those of blockd's own.
@@ -27,6 +28,7 @@ MEANT = frozenset(
 def encrypted_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence for each contradiction."""
     yield from _certificates(settings)
+    yield from _sockets(settings)
     yield from discovery_problems(settings)
     yield from _front_ends(settings)
     yield from _structured_errors(settings)
@@ -51,6 +53,13 @@ def _certificates(settings: Settings) -> Iterator[str]:
             "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or the front ends that terminate "
             "TLS in `doh.plain_from`"
         )
+
+
+def _sockets(settings: Settings) -> Iterator[str]:
+    first: dict[Path, int] = {}
+    for number, place in enumerate(settings.listen.decide):
+        if isinstance(place, UnixSocket) and (known := first.setdefault(place.path, number)) != number:
+            yield f"listen.decide[{number}]: {place.text} is already used by listen.decide[{known}]; use each path once"
 
 
 def _repeated(settings: Settings) -> Iterator[str]:
