@@ -33,7 +33,7 @@ from blockd.settings import Settings, load
 from blockd.settings.groups import GroupSummary, summaries
 from blockd.tls.announced import gap_sentences
 from blockd.tls.files import read_files
-from blockd.tls.validity import validity_sentences
+from blockd.tls.validity import open_key_gap, validity_sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,9 @@ def _asked(settings: Settings, resolution: Resolution) -> list[Finding]:
 
 def _of_certificates(settings: Settings) -> Iterator[str]:
     """Say what the certificates lack for clients, if they can be read here."""
+    for certificate in settings.certificates:
+        if gap := open_key_gap(certificate.key):
+            yield gap.text
     try:
         pairs = [read_files(certificate) for certificate in settings.certificates]
     except BadCertificate:

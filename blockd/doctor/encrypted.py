@@ -18,7 +18,7 @@ from blockd.times import time_text
 from blockd.tls import CertificatePair
 from blockd.tls.announced import coverage_gaps, page_gap
 from blockd.tls.pair import choose
-from blockd.tls.validity import RENEW, validity_gap
+from blockd.tls.validity import RENEW, open_key_gap, validity_gap
 
 DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
@@ -43,6 +43,8 @@ def certificates(case: Context) -> Iterator[Finding]:
                 f"the running blockd cannot use the files of {given.chain}, and shows the certificate before: {why}",
                 "Replace chain and key by a pair that belongs together, which blockd's user may read.",
             )
+        if gap := open_key_gap(given.key):
+            yield warning(gap.found, gap.advice)
         try:
             pair = case.machine.pair(given)
         except BadCertificate as error:

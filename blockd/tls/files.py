@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from blockd.errors import BadCertificate, FileTooLarge, cause_of
@@ -22,6 +23,14 @@ def read_files(certificate: Certificate) -> CertificatePair:
     pair = read_pair(str(certificate.chain), chain, key)
     server_tls([pair], ("dot",))
     return pair
+
+
+def is_open_to_all(key: Path) -> bool:
+    """Return whether every user of this machine may read a key, if it can be found and its folder is entered."""
+    try:
+        return bool(key.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def stamp_of(certificate: Certificate) -> Stamp:

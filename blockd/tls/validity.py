@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from blockd.times import time_text
 from blockd.tls.announced import CoverageGap
+from blockd.tls.files import is_open_to_all
 from blockd.tls.pair import CertificatePair
 
 RENEW = "Renew it; blockd reads the files again within seconds."
@@ -26,6 +28,15 @@ def validity_gap(pair: CertificatePair, now: float) -> CoverageGap | None:
             "Get one with the names and addresses of this resolver.",
         )
     return None
+
+
+def open_key_gap(key: Path) -> CoverageGap | None:
+    """Return that every user of this machine may read a key, who could be this server; None if not all may."""
+    if not is_open_to_all(key):
+        return None
+    return CoverageGap(
+        f"{key} can be read by every user of this machine, who could act as this server", f"`chmod o-rwx {key}`."
+    )
 
 
 def validity_sentences(pairs: Sequence[CertificatePair], now: float) -> Iterator[str]:

@@ -190,10 +190,21 @@ def checked_with(folder: Path, capsys: pytest.CaptureFixture[str], days: float =
 
 
 def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "expired" not in checked_with(tmp_path, capsys)
+    told = checked_with(tmp_path, capsys)
+    assert "expired" not in told
+    assert "every user" not in told
     told = checked_with(tmp_path, capsys, days=-1)
     assert f"a warning: {tmp_path / 'chain.pem'} expired on " in told
     assert "clients refuse it. Renew it; blockd reads the files again within seconds." in told
+
+
+def test_a_key_that_everybody_may_read_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked_with(tmp_path, capsys)
+    (tmp_path / "key.pem").chmod(0o644)
+    main(["check", "--elsewhere", "--config", str(tmp_path / "blockd.yaml")])
+    assert (
+        f"a warning: {tmp_path / 'key.pem'} can be read by every user of this machine, who" in capsys.readouterr().out
+    )
 
 
 def test_a_certificate_that_is_a_pipe_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

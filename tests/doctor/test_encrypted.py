@@ -84,6 +84,7 @@ class Case:
         octets = certificate(*names, days=days)
         chain.write_bytes(octets[0])
         key.write_bytes(octets[1])
+        key.chmod(0o600)
         self.settings["certificates"].append({"chain": str(chain), "key": str(key)})
         return read_pair(str(chain), *octets)
 
@@ -300,6 +301,19 @@ def test_a_wildcard_is_tried_at_the_loopback_address(case: Case) -> None:
     case.add(NAME)
     with listener(case, ["dot"]) as address:
         assert shake_hands(SocketAddress("0.0.0.0", address.port), ["dot"], "").alpn == "dot"  # noqa: S104
+
+
+def test_a_key_that_everybody_may_read_is_told(case: Case) -> None:
+    case.add(NAME)
+    (case.folder / "key0.pem").chmod(0o644)
+    opened, good = case.find("certificates")
+    assert (opened.grade, good.grade) == (Grade.WARNING, Grade.OK)
+    assert (
+        opened.found
+        == f"{case.folder / 'key0.pem'} can be read by every user of this machine, who could act as this server"
+    )
+    (case.folder / "key0.pem").chmod(0o640)
+    assert case.one("certificates")[0] is Grade.OK
 
 
 def test_certificates_that_nobody_is_shown_are_told(case: Case) -> None:
