@@ -73,8 +73,8 @@ def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
     if why := case.machine.why_not_trusted(pair, hosts[0].replace("*", "any")):
         yield warning(
             f"a client with the authorities of this machine refuses {pair.source}: {why}",
-            "Append the certificates of the authorities between to the chain; a private authority must be made known "
-            "to each client.",
+            "Append the certificates of the authorities between to the chain; one that you signed yourself, or by an "
+            "authority of your own, must be made known to each client.",
         )
     elif not pair.expires_soon(now):
         more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
