@@ -372,6 +372,22 @@ def test_ports_of_every_listener_are_looked_at(examined: Examined, setting: str,
     examined.assert_finds("ports", Grade.BAD, f"listen.{setting} 10.0.0.5:{port} (TCP)", "dnsmasq (process 7)")
 
 
+def test_a_unix_socket_that_cannot_be_listened_on_is_bad(examined: Examined, tmp_path: Path) -> None:
+    path = tmp_path / "decide.sock"
+    examined.settings["listen"]["decide"] = [f"unix:{path}"]
+    assert [one.grade for one in examined.find("ports")] == [Grade.OK]
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        assert [one.grade for one in examined.find("ports")] == [Grade.OK], "nobody listens there any more"
+        other.listen()
+        examined.assert_finds("ports", Grade.BAD, f"listen.decide unix:{path} cannot be listened on", "another program")
+    path.unlink()
+    path.mkdir()
+    examined.assert_finds("ports", Grade.BAD, f"listen.decide unix:{path} cannot be listened on", "something else")
+    examined.settings["listen"]["decide"] = [f"unix:{tmp_path}/none/decide.sock"]
+    examined.assert_finds("ports", Grade.BAD, "decide.sock cannot be listened on", "there is no folder")
+
+
 def test_port_of_an_unseen_program_is_bad(examined: Examined) -> None:
     examined.machine.taken[SocketAddress("10.0.0.5", 80)] = None
     examined.assert_finds("ports", Grade.BAD, "cannot see", "sport = :80")
