@@ -93,8 +93,13 @@ class TidyResolver(Resolver):
             answer = await super().finish(context)
         finally:
             self._finishing -= 1
-        for _ in range(3):  # turns of the loop, in which who has asked by now joins the flight
-            await asyncio.sleep(0)
+        try:
+            for _ in range(3):  # turns of the loop, in which who has asked by now joins the flight
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:  # the end of the loop, which may have cancelled `_close_when_idle` before
+            if not self._finishing:
+                self.close()
+            raise
         if not self._finishing:  # who gives up leaves the flight to others
             self._closing = asyncio.ensure_future(self._close_when_idle())
             await asyncio.sleep(0)
