@@ -24,6 +24,8 @@ cdef class Asking(Telling):
 
     cdef int _begin_turn(self, bint is_first) except -1
     cdef int _end_turn(self) except -1
+    cdef int _begin_others(self) except -1
+    cdef int _end_others(self) except -1
     cdef int _work_off(self) except -1
     cdef int _carry_one(self, Flights flights, Flight *flight, double now) except -1
     cdef int _go_on(self, double now) except -1

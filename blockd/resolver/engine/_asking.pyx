@@ -121,6 +121,19 @@ cdef class Asking(Telling):
             self.forwarding.go_on_soon()
         return 0
 
+    cdef int _begin_others(self) except -1:
+        """Begin to ask for one who is not answered here: flights of others may end for it."""
+        self._deferred = []
+        self._begin_turn(False)
+        return 0
+
+    cdef int _end_others(self) except -1:
+        """Send what others were answered, and give back to the pipeline what it is to answer of them."""
+        self._end_turn()
+        if self._deferred:
+            self._forwarder.take_back(self._deferred)
+        return 0
+
     cdef int _work_off(self) except -1:
         """Go on with the messages of clients that were read; a subclass reads them."""
         return 0
@@ -202,9 +215,12 @@ cdef class Asking(Telling):
         cdef Asker by
         by.size = min(<uint8_t>len(asker), <uint8_t>sizeof(by.octets))
         memcpy(by.octets, <const char *>asker, by.size)
+        self.second = begun_second()
+        self._begin_others()
         asked = forwarding.ask(
             self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd, &by, now
         )
+        self._end_others()
         if asked == ASKED_FAILED:
             return forwarding.said[:forwarding.said_size], forwarding.is_said
         if asked != ASKED_FLYING or not forwarding.flights.join(forwarding.found, NULL, NUMBERED, NULL, 0, number, 0):

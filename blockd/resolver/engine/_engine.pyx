@@ -127,8 +127,7 @@ cdef class NativeEngine(Asking):
         cdef Result result
         cdef uint32_t written = 0
         cdef double now = monotonic()
-        self._deferred = []
-        self._begin_turn(False)
+        self._begin_others()
         waiting = self._questions.enter(packet, host, transport, idle, deliver, done, self._keys_of(q, client_of(peer)))
         result = self._ask(
             q, looked.hashed, <const uint8_t *><const char *>packet, <uint32_t>len(packet), peer, -2 - <int>transport,
@@ -145,9 +144,7 @@ cdef class NativeEngine(Asking):
                 said = self._pipeline.begin(packet, host, transport, idle)
         if self.forwarding.ports.refused_count:
             self.forwarding.give_up_refused(now)
-        self._end_turn()
-        if self._deferred:  # of others, whose flights have ended for this one
-            self._forwarder.take_back(self._deferred)
+        self._end_others()
         return said
 
     cdef tuple _keys_of(self, const Question *q, const sockaddr *client):
