@@ -245,6 +245,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=int(sample.page_ready),
     )
     yield GaugeMetricFamily(
+        "blockd_decide_ready",
+        "1 if the process that decides for HTTP proxies runs and follows the workers, or none is configured; else 0.",
+        value=int(sample.decide_ready),
+    )
+    yield GaugeMetricFamily(
         "blockd_rulesets_damaged",
         "Versions found damaged since the start, or set aside as damaged and not removed.",
         value=sample.damaged,
@@ -267,7 +272,7 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     restarts = CounterMetricFamily(
         "blockd_process_restarts", "Processes that ended and were started again.", labels=["process"]
     )
-    for kind in ("worker", "page", "control"):
+    for kind in ("worker", "page", "decide", "control"):
         restarts.add_metric([kind], sample.restarts.get(kind, 0))
     yield restarts
     yield GaugeMetricFamily(

@@ -68,6 +68,14 @@ def operator_url_from_text(value: object) -> str:
     return str(value)
 
 
+def page_url_from_text(value: object) -> str:
+    """Return an absolute http or https URL to whose end paths are appended, or an empty text."""
+    url = operator_url_from_text(value)
+    if "?" in url or "#" in url:
+        raise ValueError(f"expected a URL such as https://blocked.example.net/, without ? and #, got {shown(value)}")
+    return url
+
+
 def protected_from_text(value: object, info: ValidationInfo) -> Path:
     """Return the path of a list of protected names; `shipped` is the one that comes with blockd."""
     return SHIPPED if value == "shipped" else path_from_text(value, info)
@@ -103,6 +111,7 @@ def _refuse_shorthand(value: str) -> None:
 ConfigPath = Annotated[Path, PlainValidator(path_from_text)]
 RepositoryUrl = Annotated[str, PlainValidator(repository_url_from_text)]
 OperatorUrl = Annotated[str, PlainValidator(operator_url_from_text)]
+PageUrl = Annotated[str, PlainValidator(page_url_from_text)]
 
 
 def _placed(text: str, info: ValidationInfo) -> Path:

@@ -24,6 +24,8 @@ NOT_RUN = {
         "test_moving_over.py runs it, beside an unbound.conf"
     ),
     "cdb -l blocked.cdb | python3 -c '": "test_moving_over.py runs it, beside a CDB file",
+    "sudo setpriv --reuid=blockd --regid=blockd --init-groups --inh-caps=+net_bind_service "
+    "--ambient-caps=+net_bind_service \\": "needs an installed service",
     "sudo systemctl restart named          # moved to 127.0.0.1 port 5300; or: sudo systemctl stop named": (
         "needs root, systemd and BIND"
     ),
@@ -39,6 +41,12 @@ NOT_RUN = {
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
     "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares digests",
+    "sudo install -D -m 644 config/systemd/decide.conf /etc/systemd/system/blockd.service.d/decide.conf": (
+        "needs root, systemd and an installed service"
+    ),
+    "curl -i --unix-socket /run/blockd/decide.sock 'http://blockd/decide/url?host=web.telegram.org'": (
+        "needs listen.decide; tests/daemon/test_decisions.py asks so"
+    ),
     "dig @127.0.0.1 -p 8053 _dns.resolver.arpa SVCB +short": "test_encrypted_dns.py runs them, with ports of its own",
     "dig @127.0.0.1 -p 8053 id.server CH TXT +short": "test_encrypted_dns.py runs both, with ports of its own",
     "kdig -d @192.0.2.53 +tls +tls-hostname=dns.example.net +ednsopt=15:0000 web.telegram.org": (

@@ -36,6 +36,7 @@ class DohConnection(ClientStream):
         self._asked = 0  # requests that are not counted yet
         self._resets = 0  # of those that the session knows of, how many are counted
         self._has_answered = False  # since octets were sent last
+        self._is_withheld = False  # the client's windows hold answers back, and it is counted as if it left them unread
         ClientStream.__init__(self, server, host, sock)
 
     def is_plain(self, octets: memoryview) -> bool:
@@ -49,6 +50,9 @@ class DohConnection(ClientStream):
 
     def forget(self) -> None:
         """Let go what is kept of requests."""
+        if self._is_withheld:
+            self._is_withheld = False
+            self.server.has_read(self.host, self)
         self._session = None
         self._first = b""
 
@@ -77,6 +81,14 @@ class DohConnection(ClientStream):
         session = self._session
         return ClientStream.owes(self) or (session is not None and session.held > 0 and self.unsent > 0)
 
+    def left_unread(self) -> None:
+        """Take no more requests: the client leaves answers unread, for which it may be counted already."""
+        if self._is_withheld:
+            self._is_withheld = False
+            self._is_unread = True
+        else:
+            ClientStream.left_unread(self)
+
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle requests, and send what there is."""
         session = self._session
@@ -91,7 +103,8 @@ class DohConnection(ClientStream):
             self._take(session, request)
             if session.held >= MAX_GATHERED or not has_time():
                 break
-        self._push()
+        if not self._push():
+            self.acknowledge()
         return b""
 
     def end(self) -> None:
@@ -147,13 +160,18 @@ class DohConnection(ClientStream):
             self._answer(session, request, answer)
         self._push()
 
-    def _push(self) -> None:
-        """Send what the session has; what the client's windows hold back is bounded as what it leaves unread is."""
+    def _push(self) -> bool:
+        """Send what the session has; return whether there was something.
+
+        What the client's windows hold back is bounded as what it leaves unread is.
+        """
         session = self._session
+        has_sent = False
         while session is not None and not self.has_ended and not self.unsent:
             octets = session.take(MAX_GATHERED)
             if not octets:
                 break
+            has_sent = True
             if self._has_answered:
                 self._has_answered = False
                 self.reply(octets)
@@ -162,7 +180,7 @@ class DohConnection(ClientStream):
             if len(octets) < MAX_GATHERED:
                 break
         if session is None:
-            return
+            return has_sent
         if self._asked:
             self.server.happened(StreamEvent.STREAM, self._asked)
             self._asked = 0
@@ -171,11 +189,22 @@ class DohConnection(ClientStream):
             self.server.happened(StreamEvent.RESET, resets - self._resets)
             self._resets = resets
         if self.has_ended:
-            return
+            return has_sent
         if session.is_flooded or session.held + self.unsent > MAX_UNSENT:
             self._end_flood()
         elif session.is_over:
             self.end()
+        else:
+            self._note_withheld(session.held > 0 and not self.unsent)
+        return has_sent
+
+    def _note_withheld(self, is_withheld: bool) -> None:
+        if is_withheld != self._is_withheld and not self._is_unread:
+            self._is_withheld = is_withheld
+            if is_withheld:
+                self.server.leaves_unread(self.host, self)
+            else:
+                self.server.has_read(self.host, self)
 
     def _end_flood(self) -> None:
         """End the connection for what no client that means well does."""

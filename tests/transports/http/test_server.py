@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from functools import partial
 
 import dns.edns
 import dns.message
@@ -15,11 +16,12 @@ from blockd.metrics import Closing, Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
-from blockd.transports import client_stream
+from blockd.transports import client_stream, stream_server
 from blockd.transports.connections import Bounds
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
+from blockd.transports.http.server import DohServer
 from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.transports.connections import LISTED, Serving
 from tests.transports.http import raw
@@ -69,6 +71,33 @@ def test_questions_over_http2_are_answered_as_they_are_ready(
     run(main())
     assert rig.counters.queries()[Transport.DOH] == 3
     assert events(rig) == {"connection": 1, "stream": 3, **({} if plain else {"handshake": 1})}
+
+
+def test_what_leads_to_no_answer_yet_is_acknowledged_at_once(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that sends a request in parts may wait for that before it sends the rest."""
+    acknowledged: list[int] = []
+
+    class Noted(DohConnection):
+        def acknowledge(self) -> None:
+            acknowledged.append(len(acknowledged) + 1)
+            super().acknowledge()
+
+    monkeypatch.setattr(DohServer, "connect", lambda server, host, sock: Noted(server, host, sock))
+
+    async def main() -> None:
+        async with over_https(rig, plain_from=LOOPBACK) as served:
+            client = await served.connect()
+            octets = posted(question(LISTED).to_wire())
+            for count, part in enumerate((octets[:20], octets[20:-5]), 1):
+                client.writer.write(part)
+                await until(partial(acknowledged.__contains__, count))
+            client.writer.write(octets[-5:])
+            await client.reader.readuntil(b"\r\n\r\n")
+            assert acknowledged == [1, 2], "the answer acknowledges the rest"
+
+    run(main())
 
 
 @pytest.mark.parametrize("alpn", [("http/1.1",), ()])
@@ -276,6 +305,28 @@ def test_windows_that_are_never_opened_bound_what_is_held(
 
     run(main())
     assert events(rig)["flood"] == 1
+
+
+def test_connections_whose_windows_stay_closed_are_bounded_as_those_that_leave_answers_unread(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_server, "MAX_UNREAD", 2)
+
+    async def main() -> None:
+        async with over_https(rig) as served:
+            clients = []
+            for count in range(1, 4):
+                client = await Http2Client.connect(served, s4=0)
+                clients.append((client, client.post(question(LISTED).to_wire())))
+                await until(lambda count=count: served.server.unread.members == min(count, 2))  # type: ignore[misc]
+            await ended(clients[0][0].client)
+            assert len(served.server.connections) == 2, "the one that has held back for longest is gone"
+            for client, stream in clients[1:]:
+                client.send(raw.frame(raw.WINDOW_UPDATE, stream, (1000).to_bytes(4)))
+                assert (await client.body())[0] == stream
+            await until(lambda: not served.server.unread.members)
+
+    run(main())
 
 
 def test_a_client_that_reads_slowly_gets_everything(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:
