@@ -2,7 +2,7 @@
 
 FROM python:3.12-slim AS build
 # What builds the engine; without it blockd would run in plain Python.
-RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev libnghttp2-dev libssl-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml requirements.lock README.md LICENSE CHANGELOG.md ./
 COPY packaging packaging
@@ -17,6 +17,8 @@ RUN python -m venv /opt/blockd \
     && /opt/blockd/bin/pip install --quiet --no-index --no-deps /opt/wheels/*.whl
 
 FROM python:3.12-slim
+# What HTTP/2 in C is linked with.
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends libnghttp2-14 && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that files of a mounted volume keep their owner over rebuilds.
 RUN useradd --system --uid 953 --home-dir /var/lib/blockd --create-home --shell /usr/sbin/nologin blockd
 COPY --from=build /opt/blockd /opt/blockd

@@ -24,6 +24,7 @@ from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 from blockd.tls import session as tls_session
 from blockd.tls import tickets
+from blockd.transports import stream_calls
 from blockd.transports.http import frames
 from blockd.transports.http import limits as http_limits
 
@@ -112,6 +113,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(tls_session, "TICKETS"),
         of(tickets, "LIFETIME"),
     ),
+    "transports/_numbers.pxd": (of(stream_calls, "NOT_NOW", "UNUSABLE"),),
     "transports/http/_numbers.pxd": (
         of(http_limits, "MAX_STREAMS", "MAX_MESSAGE", "MAX_HEADERS", "FIELD_OVERHEAD", "MAX_FIELDS"),
         of(frames, "NO_ERROR", "REFUSED_STREAM", "CANCEL", "ENHANCE_YOUR_CALM"),

@@ -270,6 +270,35 @@ class TestUnit:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+class TestUnitForDecisions:
+    """What is put beside the unit for a Unix socket."""
+
+    addition = UNIT.with_name("decide.conf")
+
+    def test_it_makes_the_folder_of_the_socket_that_recipes_name(self) -> None:
+        lines = self.addition.read_text(encoding="utf-8").splitlines()
+        [folder] = [f"/run/{line.partition('=')[2]}" for line in lines if line.startswith("RuntimeDirectory=")]
+        assert f"server unix:{folder}/decide.sock;" in (ROOT / "config/neighbours/nginx.conf").read_text(
+            encoding="utf-8"
+        )
+        assert [line.split()[-1] for line in lines if line.startswith("ExecStartPre=+")] == [folder, folder]
+
+    def test_it_adds_one_family_of_sockets_and_systemd_understands_it(self, tmp_path: Path) -> None:
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            pytest.skip("systemd-analyze is not on this machine (Debian: systemd)")
+        unit = tmp_path / UNIT.name
+        text = UNIT.read_text(encoding="utf-8").replace("/opt/blockd/bin/blockd", sys.executable)
+        unit.write_text(f"{text}\n{self.addition.read_text(encoding='utf-8')}", encoding="utf-8")
+        done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)  # noqa: S603
+        assert (done.returncode, done.stderr) == (0, "")
+        command = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        opened = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("✗")}
+        families = {one for one in opened if one.startswith("RestrictAddressFamilies")}
+        assert families == {"RestrictAddressFamilies=~AF_UNIX", "RestrictAddressFamilies=~AF_(INET|INET6)"}
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this machine (Debian: make)")
 class TestMake:
     def refusal(self, folder: Path, python: str) -> str:

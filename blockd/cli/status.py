@@ -93,6 +93,9 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     if page := told["page"]:
         state = f"process {page['pid']}" if page["pid"] else "NOT RUNNING"
         yield f"block page: {state}, tells of version {page['enforcing'] or 'none'}"
+    if decide := told["decide"]:
+        state = f"process {decide['pid']}" if decide["pid"] else "NOT RUNNING"
+        yield f"decisions for HTTP: {state}, by version {decide['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
     yield _disk(told["disk"])

@@ -6,11 +6,11 @@ locks the state folder anew; `{"certificates": count}`, with a descriptor of the
 and `{"cache": {…}}` with a request about caches, which each worker answers by a `{"cache": {…}}` of its own
 (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none), `{"failed": version, "why": sentence}`,
 `{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`, with the fields of
-`RefusedNotify`, if what does so is not heeded. From the page process: the first two of these. From the supervisor:
-what control says to workers, of which the page process hears only what to enforce and the certificates; and to
-control the workers' messages with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` with the
-page process' message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. The channel ends when the
-other side ends.
+`RefusedNotify`, if what does so is not heeded. From the page process and the one that decides for HTTP proxies: the
+first two of these. From the supervisor: what control says to workers, of which these two hear only what to enforce, and
+the page process the certificates; and to control the workers' messages with `"worker": index` and `"pid"` added,
+`{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process' message and its `"pid"` or with `"died"`,
+and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
 """
 
 from __future__ import annotations

@@ -63,6 +63,14 @@ class PageContext:
 
 
 @dataclass(frozen=True, slots=True)
+class DecideContext:
+    """The data for the process that decides for HTTP proxies."""
+
+    shared: SharedContext
+    version: int | None  # to enforce from the first answer on
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessState:
     """What the supervisor knows of a process that enforces: its id, and the version that it reports to enforce."""
 
@@ -90,7 +98,7 @@ class ControlContext:
     gate: GateSource
     version: int | None
     workers: dict[int, ProcessState]  # the running ones, by index
-    page: ProcessState | None = field(default=None, kw_only=True)  # None if it does not run
+    followers: Mapping[str, ProcessState] = field(default_factory=dict, kw_only=True)  # those that run, by their kinds
     announce: bool  # whether the start-up is still to be announced
     resolution: Resolution = field(default_factory=Resolution)
     certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use

@@ -21,6 +21,7 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.named import NamedOrders, named_orders
@@ -32,7 +33,6 @@ from blockd.daemon.operator.overrides import OverrideResult, OverrideService
 from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
-from blockd.daemon.page.watch import PageWatch
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.background import end, forget_traffic
@@ -112,7 +112,9 @@ class ControlProcess:
         # From here on each part depends only on those above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
         self._workers = Workers.of(settings.workers, context.workers)
-        self._page = PageWatch(context.page, timing.monotonic, is_wanted=shared.sockets.has_page)
+        self._followers = Followers.of(
+            context.followers, timing.monotonic, has_page=shared.sockets.has_page, decides=bool(shared.sockets.decide)
+        )
         self._upstreams = UpstreamService(shared, context.resolution, channel, timing)
         self._certificates = CertificateWatch.of(settings, context.certificates.pairs(), channel, timing)
         source = resolving(environment.source, self._upstreams.for_all_names)
@@ -150,7 +152,7 @@ class ControlProcess:
         self._bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self._closings = AdminClosings(timing.monotonic)
         self._observed = Observed(
-            self._switcher, self._feeds, self._workers, self._page, self._damage, self._tests, self._overrides,
+            self._switcher, self._feeds, self._workers, self._followers, self._damage, self._tests, self._overrides,
             self._audit, self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
             self._updater.maker, state.room, self._upstreams, self._certificates, settings, timing.clock(),
         )  # fmt: skip
@@ -218,8 +220,8 @@ class ControlProcess:
         return self._switcher.enforced
 
     def health(self) -> Condition:
-        """Return whether all processes are running, and the page process follows the workers."""
-        return conditions.health(self._workers, self._page, self._damage.supervisor, self._switcher.version)
+        """Return whether all processes are running, and all that follow the workers do so."""
+        return conditions.health(self._workers, self._followers, self._damage.supervisor, self._switcher.version)
 
     def readiness(self) -> Condition:
         """Return whether every worker enforces the current version."""
@@ -316,12 +318,10 @@ class ControlProcess:
             self._feeds.hint(str(message["notified"]))
         elif "refused_notify" in message:
             self._feeds.notify.heard(message["refused_notify"])
-        elif "page" in message:
-            self._page.heard(message["page"])
-        else:
+        elif not self._followers.heard(message):
             self._workers.heard(message)
             if "enforcing" in message:
-                self._page.worker_enforces(int(message["enforcing"]))
+                self._followers.worker_enforces(int(message["enforcing"]))
 
     def _begin(self, work: Coroutine[None, None, object]) -> None:
         task = asyncio.create_task(work)
@@ -338,7 +338,7 @@ class ControlProcess:
         return sample(
             self._enforced, self._feeds, self._slots, self._recorder, self._held,
             is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok,
-            page_ready=not self._page.trouble(self._switcher.version), tests=self._tests,
+            followers=self._followers, tests=self._tests,
             releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
             damage=self._damage,

@@ -20,6 +20,7 @@ from blockd.settings import Settings
 from blockd.tls import ticket_secrets
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
+from blockd.transports.http import choice as http2
 
 PROC = Path("/proc/self")
 ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB each
@@ -32,6 +33,8 @@ def lacking(settings: Settings) -> list[str]:
     """
     if lacking := list(_means(settings)):  # without which nothing else can be found out
         return lacking
+    if settings.listen.doh:
+        http2.why_not_native()  # raises if it has to be in C and is not there
     account, found = None, []
     if settings.user:
         try:

@@ -24,10 +24,10 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
+from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.heard import fault_in
-from blockd.daemon.processes.jobs import CONTROL_CODE, PAGE_CODE, Jobs
+from blockd.daemon.processes.jobs import CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
 from blockd.daemon.processes.reaping import Reaper
 from blockd.daemon.processes.restarts import Restarts
@@ -91,7 +91,7 @@ class Supervisor:
         tickets = ticket_keys(settings.tls.ticket_secrets, os.urandom)
         self._certificates = HandedCertificates.checked(settings.certificates, str(config))
         if account is not None:
-            for code in (PAGE_CODE, CONTROL_CODE):
+            for code in CODE.values():
                 importlib.import_module(code)  # now, as that user may not be able to read it
         become(account)
         close_memory()
@@ -139,14 +139,13 @@ class Supervisor:
         for index in range(self._settings.workers):
             self._start(Role("worker", index))
         # By now workers answer. What the others need is loaded once for all that are forked from here on: first what
-        # the page process needs, which is forked without the rest, then what the control process and its children do.
-        if self._sockets.has_page:
-            importlib.import_module(PAGE_CODE)
-            gc.freeze()
-            self._start(PAGE)
-        importlib.import_module(CONTROL_CODE)
-        gc.freeze()
-        self._start(CONTROL)
+        # followers need, which are forked without the rest, then what the control process and its children do.
+        is_wanted = {PAGE: self._sockets.has_page, DECIDE: bool(self._sockets.decide), CONTROL: True}
+        for role, code in CODE.items():
+            if is_wanted[role]:
+                importlib.import_module(code)
+                gc.freeze()
+                self._start(role)
         while not self._stopping:
             self._turn(self._signals)
         self._family.end_all(self._nursery)
@@ -254,7 +253,7 @@ class Supervisor:
             self._state.held.release(but=self._jobs.version)
 
     def _hear(self, child: Child, message: Message) -> None:
-        """Take what a worker or the page process says; one that says what it may not, or too much, is ended."""
+        """Take what a worker or a follower says; one that says what it may not, or too much, is ended."""
         feeds = [feed.name for feed in self._settings.feeds]
         fault = fault_in(message, self._jobs.passed_on, feeds) if child.pace.take() else "it has said too much"
         if fault:
@@ -329,8 +328,8 @@ class Supervisor:
         """Tell the control process of another child; what it has said of the same before need not be told any more."""
         refused = said.get("refused_notify", {})
         about = said.get("notified"), refused.get("feed"), refused.get("cause")
-        if child.role == PAGE:
-            self._family.tell_control({"page": {**said, "pid": child.pid}}, child.role, *sorted(said), *about)
+        if child.role.follows:
+            self._family.tell_control({child.kind: {**said, "pid": child.pid}}, child.role, *sorted(said), *about)
         elif child.kind == "worker":
             told = {**said, "worker": child.role.index, "pid": child.pid}
             self._family.tell_control(told, child.role, *sorted(said), *about)

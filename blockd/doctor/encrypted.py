@@ -135,10 +135,11 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
     """Check that the running blockd announces what the config says, which a list may keep it from."""
     if not case.running.is_alive:
         return
+    fronts = case.settings.proxy_protocol.networks
     expected = frozenset(record.data for record in designation.services(b""))
     for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
         try:
-            told = case.machine.services_at(case.settings.listen.dns[0], owner)
+            told = case.machine.services_at(case.settings.listen.dns[0], owner, fronts)
         except (OSError, ValueError) as error:
             yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
             return

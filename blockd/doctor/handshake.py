@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -29,6 +30,17 @@ class Handshake:
     failure: str = ""
 
 
+@contextlib.contextmanager
+def connected(address: SocketAddress, fronts: Sequence[Network]) -> Iterator[socket.socket]:
+    """Connect to a listener of this machine; one that takes this machine for a front end gets the header it expects."""
+    host = WILDCARDS.get(address.host, address.host)
+    with socket.create_connection((host, address.port), PATIENCE) as plain:
+        own = ip_address(plain.getsockname()[0]).packed
+        if any(own in front for front in fronts):
+            plain.sendall(LOCAL_HEADER)
+        yield plain
+
+
 def shake_hands(address: SocketAddress, alpn: Sequence[str], name: str, fronts: Sequence[Network] = ()) -> Handshake:
     """Connect to a listener of this machine and agree on TLS; the certificate is not verified.
 
@@ -38,15 +50,13 @@ def shake_hands(address: SocketAddress, alpn: Sequence[str], name: str, fronts: 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(list(alpn))
-    host = WILDCARDS.get(address.host, address.host)
     try:
-        with socket.create_connection((host, address.port), PATIENCE) as plain:
-            own = ip_address(plain.getsockname()[0]).packed
-            if any(own in front for front in fronts):
-                plain.sendall(LOCAL_HEADER)
-            with context.wrap_socket(plain, server_hostname=name or None) as tls:
-                certificate = tls.getpeercert(binary_form=True) or b""
-                return Handshake(tls.selected_alpn_protocol() or "", tls.version() or "", certificate)
+        with (
+            connected(address, fronts) as plain,
+            context.wrap_socket(plain, server_hostname=name or None) as tls,
+        ):
+            certificate = tls.getpeercert(binary_form=True) or b""
+            return Handshake(tls.selected_alpn_protocol() or "", tls.version() or "", certificate)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         return Handshake(failure=_why(error))
 

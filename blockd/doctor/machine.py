@@ -191,9 +191,9 @@ class Machine(System):
         """Agree on TLS with a listener of this machine, as `handshake.shake_hands` does."""
         return handshake.shake_hands(address, alpn, name, fronts)
 
-    def services_at(self, address: SocketAddress, owner: str) -> frozenset[bytes]:
+    def services_at(self, address: SocketAddress, owner: str, fronts: Sequence[Network]) -> frozenset[bytes]:
         """Return the SVCB records that a server of this machine has for a name, as `announced_services` does."""
-        return services_at(address, owner)
+        return services_at(address, owner, fronts)
 
     def ask(self, questions: Sequence[UpstreamQuestion], timeout: float) -> list[Asked]:
         """Ask upstreams, all at the same time, and wait a little longer than `timeout` seconds for their answers."""

@@ -45,6 +45,11 @@ def clients(case: Context) -> Iterator[Finding]:
             "there is answered without a header",
             "Name the addresses of the front ends alone.",
         )
+    if case.settings.doh.client_header and (wide_ones := _wide(case.settings.doh.plain_from)):
+        yield warning(
+            f"doh.plain_from includes {', '.join(wide_ones)}: whoever is there can ask as any client",
+            "Name the addresses of the front ends alone.",
+        )
     if limits.strangers_per_second == 0:
         yield warning(
             "clients.rate_limit.strangers_per_second is 0: this server can be made to flood others with refusals",

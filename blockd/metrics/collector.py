@@ -138,10 +138,10 @@ class Collector(PrometheusCollector):
         closed = CounterMetricFamily(
             "blockd_connections_closed",
             "Connections closed for the sake of others: the longest idle one of an address, of a prefix or of all that "
-            "had as many as they may have, or of those in line to be served, when another one came; at once, if it "
-            "came from outside of `clients.allow` (stranger), no descriptor could be had for it (descriptors), or too "
-            "many came within a second (pace). At the admin port a local user counts as an address, and `all` has "
-            "those that waited and were answered 503.",
+            "had as many as they may have, or of those in line to be served, or of those whose TLS handshake is not "
+            "complete (both in `all`), when another one came; at once, if it came from outside of `clients.allow` "
+            "(stranger), no descriptor could be had for it (descriptors), or too many came within a second (pace). At "
+            "the admin port a local user counts as an address, and `all` has those that waited and were answered 503.",
             labels=["transport", "reason"],
         )
         for transport in Transport:
@@ -245,6 +245,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=int(sample.page_ready),
     )
     yield GaugeMetricFamily(
+        "blockd_decide_ready",
+        "1 if the process that decides for HTTP proxies runs and follows the workers, or none is configured; else 0.",
+        value=int(sample.decide_ready),
+    )
+    yield GaugeMetricFamily(
         "blockd_rulesets_damaged",
         "Versions found damaged since the start, or set aside as damaged and not removed.",
         value=sample.damaged,
@@ -267,7 +272,7 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     restarts = CounterMetricFamily(
         "blockd_process_restarts", "Processes that ended and were started again.", labels=["process"]
     )
-    for kind in ("worker", "page", "control"):
+    for kind in ("worker", "page", "decide", "control"):
         restarts.add_metric([kind], sample.restarts.get(kind, 0))
     yield restarts
     yield GaugeMetricFamily(

@@ -16,6 +16,7 @@ RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all o
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
+OTHERS = ("page", "decide")  # the processes beside the workers that have a row
 LOCAL_KINDS = ("own", "default", "canary", "discovery")  # where an answer came from that no upstream was asked for
 LIMITED_KINDS = ("response", "error", "stranger")  # what the rate limit counts
 LIMITED_DONE = ("dropped", "truncated", "badcookie")  # what it does with an answer
@@ -38,7 +39,9 @@ class Closing(IntEnum):
 
     ADDRESS = 0  # it was the longest idle one of an address that has all that it may have
     PREFIX = 1  # the same of a prefix
-    ALL = 2  # the same of all; or the first in line of whoever has the most there, if too many wait to be served
+    # The same of all. Or the first of whoever has the most, if too many wait in line to be served, or have not
+    # completed their TLS handshake.
+    ALL = 2
     STRANGER = 3  # at once, as it came from outside of `clients.allow`
     DESCRIPTORS = 4  # at once, for want of a descriptor
     PACE = 5  # at once, as its address or prefix has opened as many within the second as it may
@@ -150,16 +153,21 @@ class Row:
 
 
 class Counters:
-    """All rows: one for each worker's index, the last for the page process."""
+    """All rows: one for each worker's index, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._memory = mmap.mmap(-1, (workers + 1) * _ROW * 8)
+        self._rows = workers + len(OTHERS)
+        self._memory = mmap.mmap(-1, self._rows * _ROW * 8)
         self._numbers = memoryview(self._memory).cast("Q")
 
     def row(self, index: int) -> Row:
-        """Return the row of worker `index`; index `workers` is the page process's."""
+        """Return the row of worker `index`."""
         return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
+
+    def row_of(self, process: str) -> Row:
+        """Return the row of one of OTHERS."""
+        return self.row(self.workers + OTHERS.index(process))
 
     def queries(self) -> list[int]:
         """Return the questions by transport."""
@@ -221,11 +229,11 @@ class Counters:
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""
-        for row in range(0, (self.workers + 1) * _ROW, _ROW):
+        for row in range(0, self._rows * _ROW, _ROW):
             for kind in range(len(HIT_KINDS)):
                 self._numbers[row + _HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
         numbers = self._numbers
-        rows = range(0, (self.workers + 1) * _ROW, _ROW)
+        rows = range(0, self._rows * _ROW, _ROW)
         return [sum(numbers[row + start + i] for row in rows) for i in range(count)]

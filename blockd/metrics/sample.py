@@ -94,6 +94,7 @@ class Sample:
     build: str = ""
     is_ready: bool = False
     page_ready: bool = True  # whether the page process runs and follows, or there is no block page
+    decide_ready: bool = True  # the same of the process that decides for HTTP proxies
     selftest_failures: int = 0
     selftest_failed: bool = False  # the last one
     releases_failed: bool = False  # whether the file of releases could not be used

@@ -52,6 +52,13 @@ def local_address_from_text(value: object, info: ValidationInfo) -> LocalAddress
     return UnixSocket(path)
 
 
+def local_address_from_path_or_text(text: str) -> LocalAddress:
+    """Parse as `local_address_from_text` does, with a path relative to the current folder; raises ValueError."""
+    if text.startswith(_UNIX):
+        return UnixSocket(Path(text.removeprefix(_UNIX)).absolute())
+    return socket_address_from_text(text)
+
+
 LocalListening = Annotated[LocalAddress, PlainValidator(local_address_from_text)]
 
 

@@ -136,7 +136,8 @@ class AnyAcceptor(Generic[S]):
 class StreamAcceptor(AnyAcceptor[socket.SocketType]):
     """Accepts connections as sockets of C, without the calls that Python's own make; `begins` is called before some.
 
-    Those that are admitted wait in line, which costs next to nothing either: time alone bounds them.
+    Those that are admitted wait in line, which costs next to nothing either: time alone bounds them. Of a Unix socket
+    `admit` gets an empty address.
     """
 
     at_once = BACKLOG
@@ -157,7 +158,7 @@ class StreamAcceptor(AnyAcceptor[socket.SocketType]):
 
     def _accepted(self) -> tuple[socket.SocketType, str]:
         descriptor, address = self._sock._accept()  # type: ignore[attr-defined]
-        return socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor), address[0]
+        return socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor), address[0] if address else ""
 
 
 class Acceptor(AnyAcceptor[socket.socket]):

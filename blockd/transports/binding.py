@@ -10,12 +10,16 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from blockd.errors import ConfigError
 from blockd.settings import Settings, SocketAddress
+from blockd.settings.listening import LocalAddress, UnixSocket
+from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
 
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
@@ -47,7 +51,7 @@ class Trouble:
     """An address that cannot be listened on: the setting that names it, and the kernel's answer."""
 
     path: str
-    address: SocketAddress
+    address: LocalAddress
     error: OSError
 
     @property
@@ -136,6 +140,8 @@ class Sockets:
     def close(self) -> None:
         """Close all of them."""
         for sock in self._all():
+            if sock.family == socket.AF_UNIX:
+                unix_socket.close(sock)
             sock.close()
 
     @property
@@ -201,6 +207,7 @@ def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
     )
     for addresses, setting, bound in web:
         bound += _bound(addresses, setting, socket.SOCK_STREAM, found, sockets.left_out, shared=False)
+    sockets.decide += _bound(listen.decide, "listen.decide", socket.SOCK_STREAM, found, sockets.left_out, shared=False)
     return sockets, found
 
 
@@ -214,7 +221,7 @@ def attempt(address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
 
 
 def _bound(
-    addresses: tuple[SocketAddress, ...],
+    addresses: Sequence[LocalAddress],
     setting: str,
     kind: socket.SocketKind,
     found: list[Trouble],
@@ -226,8 +233,14 @@ def _bound(
     for number, address in enumerate(addresses):
         path = f"{setting}[{number}]" if several else setting
         try:
-            yield _bind(address, kind, shared=shared)
+            if isinstance(address, UnixSocket):
+                yield unix_socket.listen(address.path, BACKLOG)
+            else:
+                yield _bind(address, kind, shared=shared)
         except OSError as error:
+            if isinstance(address, UnixSocket):
+                found.append(Trouble(path, address, error))
+                continue
             no_ipv6 = ":" in address.host and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
             if no_ipv6 and several:
                 left_out.append(address)
@@ -236,11 +249,19 @@ def _bound(
 
 
 def _addresses(sockets: list[socket.socket]) -> tuple[str, ...]:
-    return tuple(SocketAddress(*sock.getsockname()[:2]).text for sock in sockets)
+    return tuple(map(_address, sockets))
 
 
-def why_not(error: OSError, address: SocketAddress) -> str:
+def _address(sock: socket.socket) -> str:
+    if sock.family == socket.AF_UNIX:
+        return UnixSocket(Path(os.fsdecode(sock.getsockname()))).text
+    return SocketAddress(*sock.getsockname()[:2]).text
+
+
+def why_not(error: OSError, address: LocalAddress) -> str:
     """Return why an address cannot be listened on."""
+    if isinstance(address, UnixSocket):
+        return unix_socket.why_not(error, address.path)
     if error.errno == errno.EADDRINUSE:
         return f"another program has this port (`ss -lnp 'sport = :{address.port}'` shows which)"
     if error.errno == errno.EACCES:

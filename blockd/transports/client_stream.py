@@ -195,6 +195,8 @@ class ClientStream(FrontedStream):
     def received_all(self) -> None:
         """Keep our half open while answers are pending."""
         self._half_closed = True
+        if self._is_half_open and self._tls is None:
+            self._end_half_open(None)  # whoever only looks whether the port is open has not failed in a handshake
         self._end_if_owed_nothing()
 
     def left_unread(self) -> None:

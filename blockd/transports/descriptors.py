@@ -17,6 +17,7 @@ OWN = 32  # files of a process itself beside the sockets that it listens on: rul
 LEAST = 12  # beside these in a worker: some sockets to upstreams, some connections
 OF_CHILD = 4  # beside these in the supervisor, for each child: its channel, its pulse, and what tells of its end
 BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker by one transport, if files suffice
+DECIDE = 1000  # connections of HTTP proxies to the process that decides for them
 WEB = 1000  # connections of the block page, and as many to its TLS port
 MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
 
@@ -49,7 +50,8 @@ class Shares:
         listening = each * settings.workers + pages + len(listen.decide) + 1
         has_page, transports = bool(page.http or page.https), 1 + bool(listen.dot) + bool(listen.doh)
         files = allowed() if files is None else files
-        return cls(files, listening, settings.workers + 2, has_page, transports, public.is_used)
+        children = settings.workers + 2 + bool(listen.decide)
+        return cls(files, listening, children, has_page, transports, public.is_used)
 
     @property
     def least(self) -> int:
@@ -87,6 +89,11 @@ class Shares:
     @property
     def _web_ports(self) -> int:
         return 8 if self.has_public else 4
+
+    @property
+    def decide(self) -> int:
+        """The connections of HTTP proxies: half of the files of the process that decides for them."""
+        return min(DECIDE, self.free // 2)
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""

@@ -56,7 +56,7 @@ class FrontedStream(StreamSocket):
         self.server.connections.enter(host, self)
 
     def _leave(self) -> None:
-        """Be counted no more; to be called again does nothing."""
+        """Be counted no more."""
         self.server.connections.leave(self)
         if self._is_half_open:
             self.server.is_half_open_no_more(self.host, self)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from blockd.transports._stream_calls import NativeStreamCalls
 
 NOT_NOW = -1  # nothing can be read now
-BROKEN = -2  # the connection is of no more use
+UNUSABLE = -2  # the connection is of no more use
 
 _NOW = socket.MSG_DONTWAIT  # sockets are accepted as blocking ones: a system call less
 
@@ -26,22 +26,22 @@ class StreamCalls:
         self.incoming = memoryview(bytearray(size))
 
     def receive(self, sock: socket.SocketType, descriptor: int) -> int:
-        """Read what is there; return how many octets of `incoming` it is, 0 at the end, NOT_NOW or BROKEN."""
+        """Read what is there; return how many octets of `incoming` it is, 0 at the end, NOT_NOW or UNUSABLE."""
         try:
             return sock.recv_into(self.incoming, 0, _NOW)
         except BlockingIOError:
             return NOT_NOW
         except OSError:
-            return BROKEN
+            return UNUSABLE
 
     def send(self, sock: socket.SocketType, descriptor: int, octets: bytes) -> int:
-        """Return how many octets the kernel has taken, which may be none; or BROKEN."""
+        """Return how many octets the kernel has taken, which may be none; or UNUSABLE."""
         try:
             return sock.send(octets, _NOW)
         except BlockingIOError:
             return 0
         except OSError:
-            return BROKEN
+            return UNUSABLE
 
 
 def stream_calls(size: int) -> StreamCalls | NativeStreamCalls:

@@ -5,7 +5,7 @@ cimport cython
 from blockd.transports._stream_calls cimport NativeStreamCalls
 from blockd.transports.deadlines cimport Deadlines
 
-cdef int BROKEN
+cdef int UNUSABLE
 
 
 @cython.final

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from blockd.transports.deadlines import Deadlines
-from blockd.transports.stream_calls import BROKEN, stream_calls
+from blockd.transports.stream_calls import UNUSABLE, stream_calls
 
 AT_ONCE = 32  # sockets that are read or written in one turn of the event loop
 BUDGET = 0.0005  # seconds after which no more of them are in the same turn
@@ -150,7 +150,7 @@ class StreamSocket:
         elif not size:
             self.received_all()
             self.read(False)
-        elif size == BROKEN:
+        elif size == UNUSABLE:
             self.close()
 
     def read(self, reads: bool) -> None:
@@ -217,7 +217,7 @@ class StreamSocket:
         if self._sock is None:
             return 0
         sent = self.streams.calls.send(self._sock, self._descriptor, octets)
-        if sent == BROKEN:
+        if sent == UNUSABLE:
             self.close()
             return 0
         return sent

@@ -68,17 +68,17 @@ class Writer:
     def response(self, request: RequestHead, answer: Answer) -> bytes:
         """Return the whole answer to a request, in HTTP/1.1."""
         try:
-            headers, body = self._written(request, answer)
+            headers, body = self.written(request, answer)
         except Exception:
             _log.exception("The block page could not be written; the client was answered with status 500.")
             answer = Answer(500, "fault")
-            headers, body = self._written(request, answer)
-        lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status) or HTTPStatus(answer.status).phrase}"]
+            headers, body = self.written(request, answer)
+        lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join((*lines, "", "")).encode("latin-1")
         return head if request.method == "HEAD" else head + body
 
-    def _written(self, request: RequestHead, answer: Answer) -> tuple[dict[str, str], bytes]:
+    def written(self, request: RequestHead, answer: Answer) -> tuple[dict[str, str], bytes]:
         """Return the headers and the body of an answer."""
         language, form = language_of(request.accept_language), form_of(request.accept)
         body = self._body(answer, language, form)
@@ -98,8 +98,8 @@ class Writer:
     def _links(self, answer: Answer) -> list[str]:
         """Return the links of an answer: to who blocks (RFC 7725 section 4), and to the incident's page."""
         links = []
-        if answer.status == 451 and _LINK_TARGET.fullmatch(self._site.url):
-            links.append(f'<{self._site.url}>; rel="blocked-by"')
+        if answer.status == 451 and (link := link_of(self._site)):
+            links.append(link)
         incident = incident_url(self._site.incidents, answer.verdict) if answer.is_blocked and answer.verdict else ""
         if incident and _LINK_TARGET.fullmatch(incident):
             links.append(f'<{incident}>; rel="describedby"')
@@ -192,6 +192,18 @@ def asked_in(answer: Answer) -> str:
     if answer.what == "order" and answer.orders and (order := answer.orders[0].order):
         return order.name
     return answer.asked
+
+
+def reason_of(status: int) -> str:
+    """Return the reason phrase of a status; empty for one that nobody has registered."""
+    if status in _REASONS:
+        return _REASONS[status]
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+
+
+def link_of(site: Site) -> str:
+    """Return the value of the Link field that says who blocks (RFC 7725 section 4); empty if that is not known."""
+    return f'<{site.url}>; rel="blocked-by"' if _LINK_TARGET.fullmatch(site.url) else ""
 
 
 def _parts(verdict: Verdict) -> tuple[object, ...]:

@@ -29,8 +29,8 @@ def _interrupted_in(monkeypatch: pytest.MonkeyPatch, module: str, do: Callable[[
 def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    __import__(f"blockd.cli.{verb}")
-    _interrupted_in(monkeypatch, f"blockd.cli.{verb}", lambda: None)
+    __import__(f"blockd.cli.{verb.replace('-', '_')}")
+    _interrupted_in(monkeypatch, f"blockd.cli.{verb.replace('-', '_')}", lambda: None)
     words = {"lookup": ["a.example"], "diff": ["1", "2"], "validate": ["list"], "accept": ["f"]}.get(verb, [])
     assert main([verb, *words]) == INTERRUPTED
     assert capsys.readouterr().err == f"\nblockd {verb}: interrupted; nothing was changed.\n"

@@ -340,11 +340,11 @@ class Daemon:
         return found[0]
 
     def children(self, *roles: str) -> list[int]:
-        """Return the process ids of workers, page and control process, without what is forked for that one.
+        """Return the process ids of workers, followers and control process, without what is forked for that one.
 
         Only those of some roles, by the names that `top` shows: `w` for a worker.
         """
-        names = tuple(f"blockd: {role}" for role in roles or ("w", "page", "control"))
+        names = tuple(f"blockd: {role}" for role in roles or ("w", "page", "decide", "control"))
         found = []
         for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split():
             with contextlib.suppress(OSError):

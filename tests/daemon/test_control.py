@@ -47,7 +47,7 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "certificates",
     "ruleset", "pinned", "feeds",
-    "groups", "workers", "page", "self_test", "overrides",
+    "groups", "workers", "page", "decide", "self_test", "overrides",
     "contradictions",
     "audit", "compiling", "disk", "open_files", "confinement", "alarms", "notes",
 ]  # fmt: skip
@@ -128,7 +128,7 @@ class Node:
             workers,
             announce=False,
             resolution=Resolution.of(settings),
-            page=page,
+            followers={"page": page} if page else {},
         )
         (folder / "hit-slots.json").write_text("[]")
         environment = Environment(

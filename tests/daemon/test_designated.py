@@ -181,6 +181,13 @@ def test_the_start_and_the_check_tell_what_the_certificate_lacks(opportunistic: 
     assert f"a warning: D{sentence}" in opportunistic.daemon.run_verb("check").stdout
 
 
+def test_the_doctor_asks_as_a_front_end_where_it_is_taken_for_one(tmp_path: Path, resolver: UpstreamSimulator) -> None:
+    found = setting(tmp_path, resolver, NAME, HOST)
+    found.daemon.settings["proxy_protocol"] = {"from": ["127.0.0.0/8"]}
+    with found.daemon:
+        assert found.check("discovery")["state"] == found.check("handshakes")["state"] == "ok"
+
+
 def test_a_renewed_certificate_without_the_address_is_told(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     found = setting(tmp_path, resolver, NAME, HOST)
     with found.daemon as daemon:

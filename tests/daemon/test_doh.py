@@ -19,6 +19,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from blockd.native import ENGINE
 from tests.daemon.harness import Daemon, Feed, blockd, free_port, put, until, write_list
 from tests.tls.certificates import certificate
 
@@ -86,6 +87,18 @@ def test_it_is_served_told_and_counted(served: Served) -> None:
     until(lambda: served.counted("stream") == 2, "the requests are counted")
     assert (served.counted("connection"), served.counted("handshake"), served.counted("flood")) == (1, 1, 0)
     assert served.daemon.metrics()["blockd_queries_total", (("transport", "doh"),)] == 2
+
+
+def test_a_start_says_where_http2_is_done_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENGINE, "python")
+    served = Served(tmp_path)
+    with served.daemon:
+        connection = served.connect()
+        assert ask(connection, LISTED)[0].status == 200
+        connection.close()
+        said = "HTTP/2 is done in Python, at a fiftieth of the speed: BLOCKD_ENGINE asks for it."
+        until(lambda: said in served.daemon.log, "it is said")
+    assert served.daemon.log.count("HTTP/2 is done in Python") == 1
 
 
 def test_an_answer_is_private_where_groups_get_different_ones(served: Served) -> None:

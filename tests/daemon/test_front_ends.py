@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 
 import dns.message
@@ -25,7 +28,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
         {"name": "national", "type": "domains", "path": "national"},
         upstream=resolver.address,
         proxy_protocol={"from": ["127.0.0.0/8", "::1"]},
-        clients={"allow": ["192.0.2.128/25"]},
+        clients={"allow": ["192.0.2.128/25", "2001:db8:1::/48"]},
     ) as running:
         yield running
 
@@ -57,6 +60,24 @@ def test_clients_are_answered_by_their_headers_and_by_nothing_else(daemon: Daemo
         sock.connect(("127.0.0.1", daemon.dns_port))
         sock.sendall(framed)
         until(lambda: f"{refused} 1.0\n" in daemon.get("/metrics")[1].decode(), "it is counted")
+
+
+@pytest.mark.skipif(not shutil.which("kdig"), reason="kdig is not installed: tests/install-debian.sh")
+@pytest.mark.parametrize("how", ["+notcp", "+tcp"])
+@pytest.mark.parametrize(
+    ("client", "rcode"),
+    [("192.0.2.200", "NOERROR"), ("2001:db8:1::1", "NOERROR"), ("192.0.2.1", "REFUSED"), ("", "")],
+)
+def test_kdig_asks_as_any_client_with_a_header_and_not_without(
+    daemon: Daemon, how: str, client: str, rcode: str
+) -> None:
+    server = "2001:db8::53" if ":" in client else "192.0.2.53"
+    options = [f"+proxy={client}-{server}"] if client else ["+time=1"]
+    command = ["kdig", "@127.0.0.1", "-p", str(daemon.dns_port), how, "+retry=0", *options, "law.example", "A"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)  # noqa: S603
+    found = re.search(r"status: (\w+);", done.stdout)
+    assert (found[1] if found else "") == rcode, done.stdout + done.stderr
+    assert ("127.0.0.1" in re.findall(r"\bA\s+([0-9.]+)$", done.stdout, re.MULTILINE)) == (rcode == "NOERROR")
 
 
 def test_selftests_and_lookups_go_on_without_a_header(daemon: Daemon) -> None:

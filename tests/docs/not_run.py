@@ -39,10 +39,19 @@ NOT_RUN = {
     ),
     "openssl x509 -in certificate.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
     "openssl dgst -sha256 -binary | openssl base64": "needs a certificate; tests/resolver/streams compares digests",
+    "sudo install -D -m 644 config/systemd/decide.conf /etc/systemd/system/blockd.service.d/decide.conf": (
+        "needs root, systemd and an installed service"
+    ),
+    "curl -i --unix-socket /run/blockd/decide.sock 'http://blockd/decide/url?host=web.telegram.org'": (
+        "needs listen.decide; tests/daemon/test_decisions.py asks so"
+    ),
     "dig @127.0.0.1 -p 8053 _dns.resolver.arpa SVCB +short": "test_encrypted_dns.py runs them, with ports of its own",
     "dig @127.0.0.1 -p 8053 id.server CH TXT +short": "test_encrypted_dns.py runs both, with ports of its own",
     "kdig -d @192.0.2.53 +tls +tls-hostname=dns.example.net +ednsopt=15:0000 web.telegram.org": (
         "needs a certificate; tests/daemon/test_structured_errors.py runs it"
+    ),
+    "kdig @127.0.0.1 -p 8053 -b 127.0.53.1 +proxy=10.1.2.3-127.0.0.1 telegram.org": (
+        "needs a front end's address in the config; tests/daemon/test_front_ends.py runs kdig so"
     ),
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

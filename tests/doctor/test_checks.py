@@ -555,6 +555,15 @@ def test_front_ends_that_name_clients_and_are_many_are_warned_of(examined: Exami
     examined.assert_ok("clients")
 
 
+def test_front_ends_whose_header_is_believed_and_are_many_are_warned_of(examined: Examined) -> None:
+    examined.settings["listen"]["doh"] = ["10.0.0.5:8080"]
+    examined.settings["doh"] = {"plain_from": ["10.0.0.0/8", "10.1.0.0/24"], "client_header": "forwarded"}
+    sentence = "doh.plain_from includes 10.0.0.0/8: whoever is there can ask as any client"
+    examined.assert_finds("clients", Grade.WARNING, sentence)
+    del examined.settings["doh"]["client_header"]
+    examined.assert_ok("clients")
+
+
 def test_limits_and_front_ends_are_ok(examined: Examined) -> None:
     limits = {"slip": 2, "responses_per_second": 100}
     examined.settings["clients"] = {"allow": ["10.0.0.0/8"], "front_ends": ["10.0.0.0/24"], "rate_limit": limits}

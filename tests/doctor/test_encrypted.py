@@ -58,10 +58,10 @@ class Fake(Machine):
         self.asked.append((address, name))
         return self.made or super().shake_hands(address, alpn, name, fronts)
 
-    def services_at(self, address: SocketAddress, owner: str) -> frozenset[bytes]:
+    def services_at(self, address: SocketAddress, owner: str, fronts: Sequence[Network]) -> frozenset[bytes]:
         if isinstance(self.announced, OSError):
             raise self.announced
-        return super().services_at(address, owner) if self.announced is None else self.announced
+        return super().services_at(address, owner, fronts) if self.announced is None else self.announced
 
 
 class Case:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.fuzz import files, front_ends, messages, sessions, traffic
+from tests.fuzz import files, front_ends, messages, requests, sessions, traffic
 
 Stage = Callable[[Path, int, int, float], str]
 """Takes a folder, how much, the seed and the monotonic moment to stop at; gives what was done in a line."""
@@ -20,6 +20,7 @@ STAGES: dict[str, tuple[Stage, int, str]] = {
     "responses": (messages.responses, 5_000_000, "answers of upstreams"),
     "files": (files.files, 100_000, "ruleset files"),
     "sessions": (sessions.sessions, 200_000, "streams of TLS"),
+    "requests": (requests.requests, 50_000, "streams of HTTP"),
     "traffic": (traffic.traffic, 1_000_000, "questions by sockets, with an upstream that misbehaves"),
 }
 

@@ -17,6 +17,7 @@ SHORT = (
     "--responses=40000",
     "--files=200",
     "--sessions=1000",
+    "--requests=500",
     "--traffic=21000",
     "--seconds=300",
 )
@@ -39,4 +40,5 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("questions of clients: 40,000: "), done.stdout
     assert "headers of front ends: 200,000: " in done.stdout, done.stdout
+    assert "streams of HTTP: " in done.stdout, done.stdout
     assert "octets more in use at the end" in done.stdout, done.stdout

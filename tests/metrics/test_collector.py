@@ -69,6 +69,7 @@ NAMES = {
     "blockd_ruleset_info": {"version", "digest"},
     "blockd_ready": set(),
     "blockd_page_ready": set(),
+    "blockd_decide_ready": set(),
     "blockd_process_restarts_total": {"process"},
     "blockd_rulesets_damaged": set(),
     "blockd_rulesets_unverified": set(),

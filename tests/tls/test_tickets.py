@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 from blockd.native import is_native
@@ -26,9 +28,11 @@ class Clock:
         return self.now
 
 
-def first_visit(server: ServerTls) -> Client:
+def first_visit(server: ServerTls, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Client:
     """Return a client that has a ticket."""
-    client = Client(server, PAIR)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = context.maximum_version = version
+    client = Client(server, PAIR, context=context)
     client.shake_hands()
     client.send(b"question")
     client.server.write(b"answer")
@@ -104,10 +108,11 @@ def test_keys_differ_in_all_their_parts() -> None:
 
 
 @needs_extension
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("keys", [lambda: ForgetfulKeys(SECRETS[0]), lambda: SharedKeys(SECRETS)])
-def test_a_client_resumes_at_another_worker(keys: type[TicketKeys]) -> None:
+def test_a_client_resumes_at_another_worker(keys: type[TicketKeys], version: ssl.TLSVersion) -> None:
     here, there = (server_tls([PAIR], ("dot",), keys()) for _ in range(2))
-    client = first_visit(here)
+    client = first_visit(here, version)
     assert resumes(client, there)
     assert not resumes(client, server_tls([PAIR], ("dot",)))
 

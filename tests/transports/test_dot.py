@@ -326,6 +326,18 @@ def test_what_is_not_tls_is_refused_at_once(rig: Rig, run: Run, octets: bytes) -
     assert rig.counters.queries()[Transport.DOT] == 0
 
 
+def test_a_look_at_whether_the_port_is_open_is_no_failure(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        async with over_tls(rig) as served:
+            client = await served.connect()
+            await connections(served, 1)
+            client.writer.close()
+            await connections(served, 0)
+
+    run(main())
+    assert events(rig) == {"connection": 1}
+
+
 def test_half_open_connections_close_none_that_is_established(rig: Rig, run: Run) -> None:
     bounds = Bounds(address=40, prefix=40, all=40)
 

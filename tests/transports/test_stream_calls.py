@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from blockd.transports.stream_calls import BROKEN, NOT_NOW, StreamCalls, stream_calls
+from blockd.transports.stream_calls import NOT_NOW, UNUSABLE, StreamCalls, stream_calls
 
 Made = Callable[[int], StreamCalls]
 
@@ -67,8 +67,8 @@ def test_a_connection_that_was_reset_is_broken(made: Made, connected: tuple[sock
     calls = made(16)
     other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     other.close()
-    assert read(calls, one) == BROKEN
-    assert calls.send(one, one.fileno(), b"x") == BROKEN
+    assert read(calls, one) == UNUSABLE
+    assert calls.send(one, one.fileno(), b"x") == UNUSABLE
 
 
 def test_python_does_it_where_there_is_no_c(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,17 @@ def _cache(parser: argparse.ArgumentParser) -> None:
     flush.add_argument("--all", action="store_true", help="everything that is cached")
 
 
+def _squid_helper(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at",
+        metavar="PLACE",
+        help="where the daemon decides, as `listen.decide` has it; without it the first one of the config",
+    )
+    parser.add_argument(
+        "--allow-on-failure", action="store_true", help="let pass what cannot be decided, which Squid denies otherwise"
+    )
+
+
 VERBS = {
     "run": Verb("run the daemon in the foreground", nothing),
     "check": Verb("check the config and its lists; nothing is started or changed", _check),
@@ -155,6 +166,7 @@ VERBS = {
     "override": Verb("never block a name until a date, for a reason: add, list, end", _override),
     "held": Verb("entries that the gate holds back, with line and reason; let one through", _held),
     "cache": Verb("what the running daemon has cached: show a name, flush a name or all", _cache),
+    "squid-helper": Verb("decide for Squid, as the helper of an external_acl_type with concurrency", _squid_helper),
     "compile": Verb("compile lists to a ruleset file", _compile),
     "validate": Verb(
         "read a list and say whether the gate would take it, with what is rejected, grouped by reason", _validate

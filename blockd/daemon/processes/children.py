@@ -18,7 +18,7 @@ from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
 
-Kind = Literal["worker", "page", "control", "verifier"]
+Kind = Literal["worker", "page", "decide", "control", "verifier"]
 
 BAD_RULESET = 3  # exit code of a child that cannot open what it is to enforce
 _MAX_REASON = 500  # letters of a sentence that is passed on
@@ -40,12 +40,18 @@ class Role:
         return f"worker {self.index}" if self.kind == "worker" else self.kind
 
     @property
+    def follows(self) -> bool:
+        """Whether it enforces what workers do, a little later, and nothing waits for it."""
+        return self.kind in ("page", "decide")
+
+    @property
     def enforces(self) -> bool:
         """Whether it opens the ruleset in force, is told which that is, and reports it."""
-        return self.kind in ("worker", "page")
+        return self.kind == "worker" or self.follows
 
 
 PAGE = Role("page")
+DECIDE = Role("decide")
 CONTROL = Role("control")
 
 

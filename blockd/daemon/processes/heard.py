@@ -1,4 +1,4 @@
-"""What the supervisor takes of a message of a worker or the page process, which may have been broken into.
+"""What the supervisor takes of a message of a worker or a follower, which may have been broken into.
 
 Such a child may say few things, about versions and feeds that there are, and not too often. One that says anything
 else is not heard any more: it is ended, and started again.

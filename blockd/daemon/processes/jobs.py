@@ -13,13 +13,14 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import (
     ControlContext,
+    DecideContext,
     GateSource,
     PageContext,
     ProcessState,
     SharedContext,
     WorkerContext,
 )
-from blockd.daemon.processes.children import PAGE, Role
+from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
@@ -27,8 +28,12 @@ from blockd.daemon.worker import process as worker
 from blockd.resolver.machine.observation import Observation
 from blockd.resolver.resolution import Resolution
 
-PAGE_CODE = "blockd.daemon.page.process"  # loaded once the workers have started, as what follows
-CONTROL_CODE = "blockd.daemon.control"
+# What each process but the workers needs, loaded once these have started, in this order.
+CODE = {
+    PAGE: "blockd.daemon.page.process",
+    DECIDE: "blockd.daemon.decide.process",
+    CONTROL: "blockd.daemon.control",
+}
 MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
 
@@ -63,6 +68,9 @@ class Jobs:
         if role == PAGE:
             page = PageContext(self.shared, self.version, self.certificates)
             return lambda channel: _run_page(page, channel)
+        if role == DECIDE:
+            decide = DecideContext(self.shared, self.version)
+            return lambda channel: _run_decide(decide, channel)
         states = {child.role: ProcessState(child.pid, child.enforcing) for child in family}
         control = ControlContext(
             self.shared,
@@ -71,7 +79,7 @@ class Jobs:
             gate=self.gate,
             version=self.version,
             workers={role.index: state for role, state in states.items() if role.kind == "worker"},
-            page=states.get(PAGE),
+            followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
             resolution=self.resolution,
             certificates=self.certificates,
@@ -99,6 +107,13 @@ class Jobs:
 def _run_page(context: PageContext, channel: Channel) -> None:
     """Run the page process; its code, which no worker needs, was imported once the workers had started."""
     from blockd.daemon.page import process
+
+    process.run(context, channel)
+
+
+def _run_decide(context: DecideContext, channel: Channel) -> None:
+    """Run the process that decides for HTTP proxies; its code was imported with the page process's."""
+    from blockd.daemon.decide import process
 
     process.run(context, channel)
 

@@ -53,6 +53,7 @@ def alarms(
     base: int | None = None,
     watch: ClockWatch | None = None,
     page: str = "",
+    decide: str = "",
     audit: str = "",
     releases: str = "",
     contradictions: int = 0,
@@ -69,6 +70,7 @@ def alarms(
     found = [
         *_of_workers(enforced, workers),
         *_of_page(page),
+        *_of_decide(decide),
         *_of_clock(watch),
         *_of_self_test(tests),
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
@@ -106,6 +108,15 @@ def _of_page(trouble: str) -> Iterator[Alarm]:
             "BlockdPageFailed", "warning", "", f"{trouble[0].upper()}{trouble[1:]}.",
             "all of it in DNS: only what visitors are told of it is missing, or of another version",
             "The log says why; `kill PID` of the page process has it started anew.",
+        )  # fmt: skip
+
+
+def _of_decide(trouble: str) -> Iterator[Alarm]:
+    if trouble:
+        yield Alarm(
+            "BlockdDecideFailed", "critical", "", f"{trouble[0].upper()}{trouble[1:]}.",
+            "all of it in DNS: HTTP proxies get no decisions, or those of another version",
+            "The log says why; `kill PID` of the decide process has it started anew.",
         )  # fmt: skip
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from blockd.daemon.page.watch import PageWatch
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.workers import Workers
 from blockd.settings import Settings
 from blockd.web.admin import Condition
 
 
-def health(workers: Workers, page: PageWatch, supervisor: SupervisorWatch, version: int | None) -> Condition:
-    """Return whether all processes run, and the page process follows to `version`; all that is wrong is told."""
-    if troubles := [one for one in (supervisor.trouble(), workers.trouble(), page.trouble(version)) if one]:
+def health(workers: Workers, followers: Followers, supervisor: SupervisorWatch, version: int | None) -> Condition:
+    """Return whether all processes run, and those that follow workers do so to `version`; all that is wrong is told."""
+    found = (supervisor.trouble(), workers.trouble(), *followers.trouble(version))
+    if troubles := [one for one in found if one]:
         return Condition(False, "; ".join(troubles))
     return Condition(True, "every worker is running")
 
 
 def readiness(workers: Workers, version: int | None, settings: Settings) -> Condition:
-    """Return whether every worker enforces `version`, None for nothing yet. The block page does not count."""
+    """Return whether every worker enforces `version`, None for nothing yet. Followers do not count."""
     if version is None:
         done = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
         return Condition(False, f"no list is enforced yet: names are {done}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.damage import Damage
+from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
@@ -34,7 +35,7 @@ def sample(
     *,
     is_pinned: bool,
     is_ready: bool,
-    page_ready: bool,
+    followers: Followers,
     tests: SelfTests,
     releases_failed: bool,
     clock_behind: float,
@@ -50,6 +51,7 @@ def sample(
 ) -> Sample:
     """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
     counts = OrderCounts.of(enforced)
+    version = enforced.version if enforced else None
     return Sample(
         names=enforced.ruleset.header.names if enforced else 0,
         networks=enforced.ruleset.header.networks if enforced else 0,
@@ -59,7 +61,8 @@ def sample(
         engine=engine_name(),
         build=__version__,
         is_ready=is_ready,
-        page_ready=page_ready,
+        page_ready=not followers.page.trouble(version),
+        decide_ready=not followers.decide.trouble(version),
         selftest_failures=tests.failures,
         selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
         releases_failed=releases_failed,

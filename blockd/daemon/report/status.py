@@ -14,9 +14,9 @@ from blockd.daemon.certificates.told import CertificateStatus
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.damage import Damage
+from blockd.daemon.followers.watch import Followers, FollowerStatus
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
-from blockd.daemon.page.watch import PageStatus, PageWatch
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.bounds import compile_status, disk_status
@@ -114,7 +114,8 @@ class Status:
     feeds: tuple[FeedStatus, ...]
     groups: tuple[GroupSummary, ...]
     workers: tuple[WorkerStatus, ...]
-    page: PageStatus | None  # None if there is no block page
+    page: FollowerStatus | None  # None if there is no block page
+    decide: FollowerStatus | None  # None if nothing is decided for HTTP proxies
     self_test: SelfTestReport | None
     overrides: tuple[OverrideStatus, ...]
     contradictions: Contradictions
@@ -144,6 +145,7 @@ class Status:
             "groups": [group.to_json() for group in self.groups],
             "workers": [asdict(worker) for worker in self.workers],
             "page": self.page.to_json() if self.page else None,
+            "decide": self.decide.to_json() if self.decide else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
             "overrides": [override.to_json() for override in self.overrides],
             "contradictions": self.contradictions.to_json(),
@@ -194,7 +196,7 @@ class Observed:
     switcher: RulesetSwitcher
     feeds: FeedSet
     workers: Workers
-    page: PageWatch
+    followers: Followers
     damage: Damage
     tests: SelfTests
     overrides: OverrideService
@@ -216,11 +218,13 @@ class Observed:
         enforced, workers = self.switcher.enforced, self.workers
         resolution = self.upstreams.resolution()
         counts = OrderCounts.of(enforced)
-        page = self.page.status(enforced.version if enforced else None)
+        version = enforced.version if enforced else None
+        page, decide = self.followers.page.status(version), self.followers.decide.status(version)
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            page=page.trouble if page else "", audit=self.audit.trouble, releases=self.releases.trouble,
+            page=page.trouble if page else "", decide=decide.trouble if decide else "",
+            audit=self.audit.trouble, releases=self.releases.trouble,
             contradictions=self.switcher.journal.contradictions.count,
             maker=self.maker, room=self.room,
             others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
@@ -257,6 +261,7 @@ class Observed:
                 for index in range(workers.size)
             ),
             page=page,
+            decide=decide,
             self_test=self.tests.report(),
             overrides=self.overrides.current(),
             contradictions=self.switcher.journal.contradictions,

@@ -1,7 +1,8 @@
 """What each process of blockd that reads what strangers send is left with, once it has been broken into.
 
-A worker, the page process and the children that compile and compare call `confine` first of all, before they have a
-second thread. What stands without Landlock is in docs/auditor/threat-model.md, whose table a test goes through.
+A worker, the processes that follow workers and the children that compile and compare call `confine` first of all,
+before they have a second thread. What stands without Landlock is in docs/auditor/threat-model.md, whose table a test
+goes through.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class Confinement:
         """
         reads = (state / "rulesets", *([state / "incidents"] if settings.listen.public.is_used else []))
         return cls(reads, ports=frozenset(address.port for address in settings.listen.dns))
+
+    @classmethod
+    def of_decide(cls, state: Path) -> Confinement:
+        """Return that of the process that decides for HTTP proxies: it reads rulesets, and connects to nobody."""
+        return cls((state / "rulesets",))
 
     @classmethod
     def of_comparing(cls, paths: Iterable[Path]) -> Confinement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Sequence
 
@@ -10,8 +11,11 @@ from blockd.resolver import Resolver
 from blockd.tls import ServerTls
 from blockd.transports import DohServer, DotServer, TcpServer, dot
 from blockd.transports.descriptors import Shares
+from blockd.transports.http import choice as http2
 from blockd.transports.http import server as doh
 from blockd.transports.stream_server import StreamServer
+
+log = logging.getLogger(__name__)
 
 
 class WorkerStreams:
@@ -34,6 +38,8 @@ class WorkerStreams:
             self._serve(DotServer(resolver, bounds=bounds, row=row, tls=tls), sockets.dot[index])
         https = shared.settings.doh
         if sockets.doh[index] and ((tls := secured(doh.ALPN)) or https.plain_from):
+            if index == 0 and (why := http2.why_not_native()):
+                log.warning("HTTP/2 is done in Python, at a fiftieth of the speed: %s.", why)
             self._serve(DohServer(resolver, https, bounds=bounds, row=row, tls=tls), sockets.doh[index])
 
     def close(self) -> None:

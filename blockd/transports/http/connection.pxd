@@ -14,6 +14,7 @@ cdef class DohConnection(ClientStream):
     cdef int _asked
     cdef int _resets
     cdef bint _has_answered
+    cdef bint _is_withheld
 
     @cython.locals(first=bytes)
     cpdef bint arrived(self, octets) except -1
@@ -24,6 +25,7 @@ cdef class DohConnection(ClientStream):
     @cython.locals(request=HttpRequest)
     cpdef bytes handle(self, has_time)
 
+    cpdef left_unread(self)
     cpdef end(self)
     cpdef tire(self)
     cpdef forget(self)
@@ -34,8 +36,9 @@ cdef class DohConnection(ClientStream):
     cdef _answer(self, session, HttpRequest request, bytes answer)
     cpdef _deliver(self, HttpRequest request, bytes answer)
 
-    @cython.locals(resets=int)
+    @cython.locals(resets=int, octets=bytes)
     cdef _push(self)
 
+    cdef _note_withheld(self, bint is_withheld)
     cdef _end_flood(self)
     cdef _say_goodbye(self, int code)

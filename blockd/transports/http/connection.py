@@ -36,6 +36,7 @@ class DohConnection(ClientStream):
         self._asked = 0  # requests that are not counted yet
         self._resets = 0  # of those that the session knows of, how many are counted
         self._has_answered = False  # since octets were sent last
+        self._is_withheld = False  # the client's windows hold answers back, and it is counted as if it left them unread
         ClientStream.__init__(self, server, host, sock)
 
     def is_plain(self, octets: memoryview) -> bool:
@@ -49,6 +50,9 @@ class DohConnection(ClientStream):
 
     def forget(self) -> None:
         """Let go what is kept of requests."""
+        if self._is_withheld:
+            self._is_withheld = False
+            self.server.has_read(self.host, self)
         self._session = None
         self._first = b""
 
@@ -76,6 +80,14 @@ class DohConnection(ClientStream):
         """Return whether something is still to be done or sent for what came: also what the client has yet to read."""
         session = self._session
         return ClientStream.owes(self) or (session is not None and session.held > 0 and self.unsent > 0)
+
+    def left_unread(self) -> None:
+        """Take no more requests: the client leaves answers unread, for which it may be counted already."""
+        if self._is_withheld:
+            self._is_withheld = False
+            self._is_unread = True
+        else:
+            ClientStream.left_unread(self)
 
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle requests, and send what there is."""
@@ -159,6 +171,8 @@ class DohConnection(ClientStream):
                 self.reply(octets)
             else:
                 self.transmit(octets)
+            if len(octets) < MAX_GATHERED:
+                break
         if session is None:
             return
         if self._asked:
@@ -174,6 +188,16 @@ class DohConnection(ClientStream):
             self._end_flood()
         elif session.is_over:
             self.end()
+        else:
+            self._note_withheld(session.held > 0 and not self.unsent)
+
+    def _note_withheld(self, is_withheld: bool) -> None:
+        if is_withheld != self._is_withheld and not self._is_unread:
+            self._is_withheld = is_withheld
+            if is_withheld:
+                self.server.leaves_unread(self.host, self)
+            else:
+                self.server.has_read(self.host, self)
 
     def _end_flood(self) -> None:
         """End the connection for what no client that means well does."""

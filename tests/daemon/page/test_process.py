@@ -12,7 +12,7 @@ import pytest
 
 from blockd.daemon.channel import Message
 from blockd.daemon.contexts import PageContext, SharedContext
-from blockd.daemon.page import process
+from blockd.daemon.followers import process as following
 from blockd.daemon.page.process import PageProcess
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic, Transport
@@ -143,7 +143,7 @@ def test_of_several_versions_that_are_asked_for_at_once_the_newest_is_enforced(t
 def test_what_cannot_be_opened_leaves_the_page_as_it_is_is_told_once_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "RETRY", 0.0)
+    monkeypatch.setattr(following, "RETRY", 0.0)
     page = Page(tmp_path)
     page.make(1, "a.example")
     tries: list[int] = []
@@ -182,7 +182,7 @@ def test_visits_are_counted_in_a_row_of_its_own(tmp_path: Path) -> None:
         site.count(verdict, protocol)
     queries = page.counters.queries()
     assert (queries[Transport.HTTP], queries[Transport.TLS], page.counters.hits(3)) == (1, 2, [0, 1, 2])
-    assert page.counters.row(2).numbers[Transport.TLS] == 2
+    assert page.counters.row_of("page").numbers[Transport.TLS] == 2
 
 
 def test_workers_are_asked_for_clients_only(tmp_path: Path) -> None:

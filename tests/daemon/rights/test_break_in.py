@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.skipif(landlock.abi() < landlock.SCOPE_ABI, reason="this kernel's Landlock knows no scopes"),
 ]
 USER = Account.of("daemon")  # a user that every machine has; blockd's in this place
-PROCESSES = ("worker", "page", "compiling child", "control")
+PROCESSES = ("worker", "page", "decide", "compiling child", "control")
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,6 +77,7 @@ class Machine:
         confine: dict[str, Callable[[], object]] = {
             "worker": lambda: Confinement.of_worker(self.settings, self.state, upstreams).apply(),
             "page": lambda: Confinement.of_page(self.settings, self.state).apply(),
+            "decide": lambda: Confinement.of_decide(self.state).apply(),
             "compiling child": lambda: Confinement.of_compiling(
                 [self.state / "feeds" / "national", self.state / "rulesets"], self.state / "compiling"
             ).apply(),

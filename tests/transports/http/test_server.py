@@ -15,8 +15,8 @@ from blockd.metrics import Closing, Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing
+from blockd.transports import client_stream, stream_server
 from blockd.transports.connections import Bounds
-from blockd.transports import client_stream
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
@@ -276,6 +276,28 @@ def test_windows_that_are_never_opened_bound_what_is_held(
 
     run(main())
     assert events(rig)["flood"] == 1
+
+
+def test_connections_whose_windows_stay_closed_are_bounded_as_those_that_leave_answers_unread(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_server, "MAX_UNREAD", 2)
+
+    async def main() -> None:
+        async with over_https(rig) as served:
+            clients = []
+            for count in range(1, 4):
+                client = await Http2Client.connect(served, s4=0)
+                clients.append((client, client.post(question(LISTED).to_wire())))
+                await until(lambda count=count: served.server.unread.members == min(count, 2))  # type: ignore[misc]
+            await ended(clients[0][0].client)
+            assert len(served.server.connections) == 2, "the one that has held back for longest is gone"
+            for client, stream in clients[1:]:
+                client.send(raw.frame(raw.WINDOW_UPDATE, stream, (1000).to_bytes(4)))
+                assert (await client.body())[0] == stream
+            await until(lambda: not served.server.unread.members)
+
+    run(main())
 
 
 def test_a_client_that_reads_slowly_gets_everything(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from blockd.daemon.contexts import ProcessState
-from blockd.daemon.page.watch import FOLLOWS, PageWatch
+from blockd.daemon.followers.watch import FOLLOWS, PAGE_WORDS, Followers, FollowerWatch
 from tests.daemon.parts import ManualTime
 
 
-def watch(time: ManualTime, state: ProcessState | None = None, *, is_wanted: bool = True) -> PageWatch:
-    return PageWatch(state, time.monotonic, is_wanted=is_wanted)
+def watch(time: ManualTime, state: ProcessState | None = None, *, is_wanted: bool = True) -> FollowerWatch:
+    return FollowerWatch(PAGE_WORDS, state, time.monotonic, is_wanted=is_wanted)
 
 
 def test_without_a_block_page_nothing_is_missing() -> None:
@@ -53,3 +53,17 @@ def test_one_that_cannot_follow_says_why_at_once() -> None:
     page.heard({"enforcing": 9, "pid": 10})
     assert page.trouble(9) == ""
     assert page.trouble(None) == ""
+
+
+def test_what_is_said_of_one_is_not_held_against_the_other() -> None:
+    time = ManualTime()
+    followers = Followers.of({"page": ProcessState(10, 7)}, time.monotonic, has_page=True, decides=True)
+    assert followers.heard({"decide": {"enforcing": 7, "pid": 20}})
+    assert followers.trouble(7) == []
+    assert followers.heard({"decide": {"died": True, "pid": 20}})
+    assert followers.trouble(7) == ["the decision server's process is not running; it is being started again"]
+    assert followers.heard({"decide": {"enforcing": 6, "pid": 21}})
+    time._passed += FOLLOWS
+    assert followers.trouble(7) == ["the decision server decides by version 6, while workers enforce version 7"]
+    assert followers.page.trouble(7) == ""
+    assert not followers.heard({"enforcing": 7, "worker": 0, "pid": 5})

@@ -1,0 +1,1 @@
+"""The processes that follow workers, and how the control process sees them."""

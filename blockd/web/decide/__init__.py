@@ -1,0 +1,1 @@
+"""Decisions for HTTP proxies: whether a request may pass, by the policy that DNS answers by."""
