@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from blockd.orders import Verdict
 from blockd.resolver.clients import packed_host
+from blockd.transports.http.forwarded import client_of
 from blockd.web.decide.decider import Decider
 from blockd.web.decide.request import ProxyRequest
 from blockd.web.decide.responses import ResponseWriter
 from blockd.web.decide.sources import BadQuestion, asked_by
 
+_FORWARDED = b"x-forwarded-for"
 _METHODS = frozenset((b"GET", b"HEAD"))
 _WHY = {
     400: "the request is malformed",
@@ -67,19 +69,9 @@ class Answering:
 
 def _client(request: ProxyRequest, host: str, *, is_front: bool) -> bytes:
     """Return the address of the client that a request is for, empty if it is not known; raises BadQuestion."""
-    if is_front and (forwarded := request.list(b"x-forwarded-for")):
-        return _address(forwarded)
+    if is_front and (forwarded := request.all(_FORWARDED)):
+        client = client_of(_FORWARDED, b",".join(forwarded))
+        if client is None:
+            raise BadQuestion(400, "the last address in X-Forwarded-For cannot be read")
+        return packed_host(client)
     return packed_host(host) if host else b""
-
-
-def _address(forwarded: Sequence[bytes]) -> bytes:
-    """Return the last address, which the front itself has added; those before it are what clients say."""
-    text = forwarded[-1].decode("ascii", "replace")
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        return packed_host(text)
-    except (OSError, ValueError):
-        raise BadQuestion(400, "the last address in X-Forwarded-For cannot be read") from None

@@ -70,6 +70,8 @@ def host_of_url(octets: bytes) -> Host:
     authority = octets[start : end.start() if end else len(octets)]
     if b"\\" in authority:
         raise BadName("bad octet")
+    if scheme is None and authority.endswith(b":"):  # `http:/HOST/`, whose host some take from behind the slash
+        raise BadName("bad port")
     return host_of(authority.rpartition(b"@")[2] if scheme else authority)  # what stands before it is no part of it
 
 

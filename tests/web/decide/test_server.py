@@ -356,6 +356,7 @@ def test_only_a_front_end_says_for_whom_it_asks_and_only_its_last_word_counts(tm
             assert await decided(front) == blocked
             assert await decided(front, "X-Forwarded-For: 127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: 127.0.1.9:5000") == free
+            assert await decided(front, "X-Forwarded-For: ::ffff:127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: 127.0.1.9, 192.0.2.1") == blocked
             assert await decided(front, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: ::1, 127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: [::1]:80") == blocked
