@@ -20,7 +20,7 @@ class MalformedLine(Exception):
 
     @property
     def answer(self) -> str:
-        """The answer to it, which goes to its own channel: to one without a number Squid would take it for channel 0."""
+        """The answer to it, on its own channel: Squid takes one without a number for that of channel 0."""
         return f"{self._channel} BH message={quoted(str(self))}".lstrip()
 
 
