@@ -11,7 +11,7 @@ from blockd.orders import Action
 from blockd.orders.structured import StructuredReply
 from blockd.settings.addresses import ClientNetwork
 from blockd.settings.hosts import certificate_name, refuse_as_server
-from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
+from blockd.settings.paths_and_urls import ConfigPath, PageUrl
 from blockd.settings.section import Section, Whole, setting
 from blockd.settings.values import shown
 
@@ -104,7 +104,7 @@ class Discovery(Section):
 class Public(Section):
     """The page about orders, which may face everybody."""
 
-    url: OperatorUrl = setting("", "Its address as others reach it, such as https://blocked.example.net/.")
+    url: PageUrl = setting("", "Its address as others reach it, such as https://blocked.example.net/.")
 
 
 class ProxyProtocol(Section):

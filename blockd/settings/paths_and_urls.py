@@ -68,6 +68,17 @@ def operator_url_from_text(value: object) -> str:
     return str(value)
 
 
+def page_url_from_text(value: object) -> str:
+    """Return an absolute http or https URL below which pages have their addresses, or an empty text."""
+    if value == "":
+        return ""
+    _web_url(value, "https://blocked.example.net/")
+    if any(mark in str(value) for mark in "?#{}"):
+        what = "without a query, a fragment or braces: pages have their addresses below it"
+        raise ValueError(f"expected a URL such as https://blocked.example.net/, {what}, got {shown(value)}")
+    return str(value)
+
+
 def protected_from_text(value: object, info: ValidationInfo) -> Path:
     """Return the path of a list of protected names; `shipped` is the one that comes with blockd."""
     return SHIPPED if value == "shipped" else path_from_text(value, info)
@@ -103,6 +114,7 @@ def _refuse_shorthand(value: str) -> None:
 ConfigPath = Annotated[Path, PlainValidator(path_from_text)]
 RepositoryUrl = Annotated[str, PlainValidator(repository_url_from_text)]
 OperatorUrl = Annotated[str, PlainValidator(operator_url_from_text)]
+PageUrl = Annotated[str, PlainValidator(page_url_from_text)]
 
 
 def _placed(text: str, info: ValidationInfo) -> Path:
