@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -226,6 +227,43 @@ def test_signatures_that_change_while_a_dossier_is_read_are_not_shown_with_it(
             assert (bool(dossier.history), dossier.signatures) == (True, ())
 
     serve(node, use)
+
+
+def test_a_full_disk_costs_signatures_until_there_is_room_and_is_told_once(
+    node: Node, repository: Repository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = {name: order(name, [f"{name}.example"]) for name in ("order-1", "order-2", "order-3")}
+    node.enforce(repository.publish(orders))
+    monkeypatch.setattr(dossiers, "AGAIN", 0.01)
+    caplog.set_level(logging.WARNING)
+    tried: list[Path] = []
+
+    def full(path: Path, **_: object) -> NoReturn:
+        tried.append(path)
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    async def use(folder: Path) -> None:
+        signed = signatures_path(folder, FEED, "")
+        await until(signed.exists)
+        with monkeypatch.context() as patch:
+            patch.setattr(dossiers, "replacing", full)
+            changed = {**orders, "order-2": order("order-2", ["other.example"])}
+            node.enforce(repository.publish(changed))
+            await until(lambda: len(tried) > 3)
+            assert not signed.exists(), "none are shown that may be another document's"
+            assert turns(folder) == ["in force"]
+        await until(signed.exists)
+        assert node.before is not None
+        for name in orders:
+            verdict = node.before.standing(node.before.ruleset.catalogue.find(name)[0])
+            dossier = DossierFiles(folder).dossier(verdict)
+            assert dossier is not None
+            assert [one.version for one in dossier.signatures if one.file == "targets.json"] == [2]
+            assert DossierFiles(folder).document(verdict, dossier)
+
+    serve(node, use)
+    warnings = [record.getMessage() for record in caplog.records if "No space left" in record.getMessage()]
+    assert len(warnings) == 1
 
 
 def inodes(folder: Path) -> dict[Path, int]:
