@@ -41,7 +41,8 @@ class DecideConnection(StreamSocket):
         self._is_unread = False
         self._has_turn = False
         self._lingers = False
-        server.connections.enter(host, self)
+        self._table = server.connections_of(is_front=self._is_front)
+        self._table.enter(host, self)
         self._touch()
 
     def abort(self) -> None:
@@ -57,7 +58,7 @@ class DecideConnection(StreamSocket):
     def closed(self) -> None:
         """Leave nothing behind."""
         self._ended = True
-        self._server.connections.leave(self)
+        self._table.leave(self)
 
     def wants_more(self) -> bool:
         """Return whether what has come is answered so far, and read."""
@@ -150,4 +151,4 @@ class DecideConnection(StreamSocket):
             return
         self._deadline = self.streams.clock() + self._server.idle
         self.streams.deadlines.keep(self, self._deadline)
-        self._server.connections.touch(self)
+        self._table.touch(self)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver.clients import Clients
 from blockd.transports.accepting import StreamAcceptor
-from blockd.transports.connections import Bounds, ConnectionTable
+from blockd.transports.connections import Bounds, ConnectionTable, Level
 from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.transports.stream_sockets import StreamSockets
@@ -38,14 +38,17 @@ class DecideServer:
         idle: float = IDLE,
         pace: PaceBounds | None = None,
     ) -> None:
-        """`row` counts the connections that are closed for others, or at once."""
+        """`bounds` are for clients, and as many in all for front ends, so that neither closes what the other keeps.
+
+        `row` counts the connections that are closed for others, or at once.
+        """
         self.answering = answering
         self.idle = idle
         self._clients = clients
         self._row = row
-        self.connections: ConnectionTable[DecideConnection] = ConnectionTable(
-            bounds, lambda level: self._count(Closing[level.upper()]), self.is_front
-        )
+        displaced: Callable[[Level], None] = lambda level: self._count(Closing[level.upper()])  # noqa: E731
+        self._clients_connections: ConnectionTable[DecideConnection] = ConnectionTable(bounds, displaced)
+        self._fronts_connections: ConnectionTable[DecideConnection] = ConnectionTable(bounds, displaced, lambda _: True)
         self.turns = TakingTurns()
         self.streams = StreamSockets(READ, self.turns.begin)
         self._pace = Pace(pace or PaceBounds(), time.monotonic, self.is_front)
@@ -67,13 +70,17 @@ class DecideServer:
             acceptor.close()
         for waiting in self._line.close():
             waiting.close()
-        for connection in self.connections:
+        for connection in (*self._fronts_connections, *self._clients_connections):
             connection.end()
         self.streams.close()
 
     def is_front(self, host: str) -> bool:
         """Return whether a peer asks on behalf of clients, and says for which."""
         return host == LOCAL or self._clients.is_front_end(host)
+
+    def connections_of(self, *, is_front: bool) -> ConnectionTable[DecideConnection]:
+        """Return the table in which a peer's connections have their places."""
+        return self._fronts_connections if is_front else self._clients_connections
 
     def _admit(self, host: str, sock: socket.SocketType) -> bool:
         if not host:
