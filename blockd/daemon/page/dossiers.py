@@ -82,10 +82,13 @@ class DossierService:
         self._news.set()
 
     async def run(self) -> None:
-        """Write what has changed, until cancelled; nothing if there is no page about orders."""
+        """Write what has changed, until cancelled. If there is no page about orders, remove what is left of one."""
+        if not self._is_used:
+            await asyncio.to_thread(self._clear)
+            return
         self._recorder.listen(self.note)
         self.note()
-        while self._is_used:
+        while True:
             await self._news.wait()
             self._news.clear()
             enforced = self._enforced()
@@ -175,6 +178,14 @@ class DossierService:
                 make_in_place(wanted)
                 self._made.add(wanted)
 
+    def _clear(self) -> None:
+        try:
+            self._forget(set())
+        except OSError as error:
+            log.warning(
+                "What is left of the pages about orders cannot be removed: %s. Nothing else is affected.", error
+            )
+
     def _forget(self, kept: set[OrderKey]) -> None:
         """Remove what there is of orders that are not shown any more."""
         gone = self._written.keys() - kept
@@ -186,6 +197,9 @@ class DossierService:
             for path in _files(self._folder):
                 if path not in wanted:
                     remove(path, missing_ok=True)
+            for folder in sorted(_folders(self._folder), reverse=True):  # what is in a folder comes before it
+                with suppress(OSError):  # most are not empty
+                    folder.rmdir()
             self._is_new = False
 
 
@@ -224,3 +238,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _files(folder: Path) -> Iterable[Path]:
     return [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()]
+
+
+def _folders(folder: Path) -> Iterable[Path]:
+    return [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]

@@ -82,7 +82,8 @@ def test_it_follows_orders_and_their_states(node: Node, repository: Repository) 
 
     async def use(folder: Path) -> None:
         await until(lambda: turns(folder) == ["in force"])
-        await until(lambda: signatures_path(folder, FEED, "media").exists())
+        for role in ("", "media"):
+            await until(signatures_path(folder, FEED, role).exists)
         assert node.before is not None
         verdict = node.before.standing(node.before.ruleset.catalogue.find("order-1")[0])
         dossier = DossierFiles(folder).dossier(verdict)
@@ -121,9 +122,15 @@ def test_signatures_that_cannot_be_verified_are_not_shown_and_told_once(
     assert warnings[0].startswith(f"The pages about orders lack histories and signatures: feed {FEED}: ")
 
 
-def test_without_a_page_about_orders_nothing_is_written(node: Node, repository: Repository) -> None:
+def test_without_a_page_about_orders_nothing_is_written_and_what_one_has_left_is_removed(
+    node: Node, repository: Repository
+) -> None:
     node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
 
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+
+    serve(node, use)
     state = StateDir(node.state)
     service = DossierService(
         Settings.model_validate({"feeds": []}), state, node.recorder, lambda: node.before, Timing()
@@ -166,7 +173,8 @@ def test_a_change_of_one_order_leaves_the_files_of_all_others(node: Node, reposi
         before = inodes(folder)
         node.time += 60
         node.enforce(repository.publish({**orders, "order-1": order("order-1", ["other.example"])}, media))
-        await until(lambda: b'"version": 2' in octets_of(signatures_path(folder, FEED, "media")))
+        signed = [signatures_path(folder, FEED, role) for role in ("", "media")]
+        await until(lambda: all(b'"version": 2' in octets_of(path) for path in signed))
         assert {path for path, inode in inodes(folder).items() if before[path] != inode} == {dossier_path(folder, OWN)}
         assert node.before is not None
         catalogue = node.before.ruleset.catalogue
