@@ -85,7 +85,7 @@ def _synopsis(command: Command) -> Iterator[str]:
     words = [f"\\fB{_text(command.name)}\\fR"]
     words += map(_usage, command.arguments)
     if command.parts:
-        words.append("|".join(f"\\fB{_text(part.word)}\\fR" for part in command.parts))
+        words.append("|\\:".join(f"\\fB{_text(part.word)}\\fR" for part in command.parts))  # a line may end there
     yield " ".join(words)
 
 

@@ -99,7 +99,7 @@ def test_an_entry_is_let_through_at_once_and_over_a_restart_and_held_again(daemo
     write_list(daemon.folder / "list", [*NAMES, *SUFFIXES, "google.com", "new.example", "vercel.app"])
     until(lambda: daemon.feed("national")["held"]["held"] == 9, "an amended version has its record")
     line = {"number": 62, "text": "vercel.app"}
-    until(lambda: held(daemon)["vercel.app"]["line"] == line, "the list that its line is in is kept")
+    until(lambda: held(daemon).get("vercel.app", {}).get("line") == line, "the list that its line is in is kept")
     daemon.stop()
     daemon.start()
     assert daemon.first_answer("shop.co.uk").addresses == ["127.0.0.1"]

@@ -82,8 +82,7 @@ def test_blocks_hold_while_the_state_is_out_of_reach_and_it_heals(daemon: Daemon
     write_list(daemon.folder / "list", ["listed.example", f"{fault.__name__.replace('_', '-')}.example"])
     news = f"{fault.__name__.replace('_', '-')}.example"
     everywhere(lambda: daemon.ask(news).addresses == SINKHOLE, "the next list is enforced")
-    until(lambda: daemon.is_ready() and not alarms(daemon), "all is well")
-    assert daemon.get("/healthz")[0] == 200
+    until(lambda: daemon.is_ready() and not alarms(daemon) and daemon.get("/healthz")[0] == 200, "all is well")
     assert daemon.refresh()["feeds"], "changes are allowed as before"
     daemon.assert_no_fault()
 
