@@ -106,12 +106,10 @@ def dossier_of(
     history = tuple(OrderTurn(one.time, str(one.body["state"])) for one in database.turns_of(key, MAX_TURNS))
     if place is None:
         return Dossier(fingerprint(order), history), b""
-    document = b"" if order.is_confidential else database.evidence(place.digest) or b""
-    is_kept = 0 < len(document) <= limit
-    dossier = Dossier(
-        fingerprint(order), history, place.listed_by, place.digest if document else "", len(document), is_kept
-    )
-    return dossier, document if is_kept else b""
+    size = 0 if order.is_confidential else database.size_of_evidence(place.digest)
+    document = (database.evidence(place.digest) or b"") if 0 < size <= limit else b""  # one has 64 MiB at most
+    digest = place.digest if size else ""
+    return Dossier(fingerprint(order), history, place.listed_by, digest, size, bool(document)), document
 
 
 def _metadata(role: str) -> str:

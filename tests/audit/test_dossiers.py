@@ -106,11 +106,19 @@ def test_an_order_that_was_changed_has_another_fingerprint() -> None:
         assert fingerprint(replace(first, **changed)) != fingerprint(first)
 
 
-def test_a_large_document_is_told_of_and_not_kept(story: Node) -> None:
+def test_a_large_document_is_told_of_and_neither_kept_nor_read(story: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, read = Database.evidence, set[str]()
+
+    def evidence(database: Database, digest: str) -> bytes | None:
+        read.add(digest)
+        return reading(database, digest)
+
+    monkeypatch.setattr(Database, "evidence", evidence)
     dossier, document = of(story, OWN, order("order-1", ["listed.example"]), limit=20)
     assert (dossier.is_kept, document) == (False, b"")
     assert dossier.size > 20
     assert dossier.sha256
+    assert dossier.sha256 not in read
 
 
 def test_the_document_of_a_confidential_order_is_never_part_of_it(node: Node, repository: Repository) -> None:
