@@ -25,7 +25,7 @@ COPY --from=build /opt/blockd /opt/blockd
 COPY config/service.yaml /etc/blockd/blockd.yaml
 ENV PATH=/opt/blockd/bin:$PATH
 VOLUME ["/etc/blockd", "/var/lib/blockd"]
-EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 9053/tcp
+EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 853/tcp 9053/tcp
 # Docker lets every user bind low ports in the container's own network; for --network host see docs/operator/install.md.
 USER blockd
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9053, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]

@@ -79,6 +79,16 @@ def read_file(path: Path, limit: int) -> bytes:
         return read_rest(file, limit)
 
 
+def read_configured(path: Path, limit: int) -> bytes:
+    """Return the content of a file that the config names, as `read_file` does; links are followed.
+
+    Raises OSError also if something else than a regular file lies there: a pipe would be waited for without end.
+    """
+    # Without a number, whose words would be the system's.
+    with os.fdopen(_regular(path, os.O_RDONLY, None), "rb") as file:
+        return read_rest(file, limit)
+
+
 def read_kept(path: Path, limit: int) -> bytes:
     """Return the content of a file that blockd keeps itself, as `read_file` does; raises as `open_kept` does."""
     with open_kept(path) as file:
@@ -127,10 +137,18 @@ def descriptor_of_kept(path: Path, flags: int) -> int:
     Raises OSError, also if a link or anything else than a regular file lies there: whoever could put it there must
     not choose which file is opened, and a pipe must not hold up a start.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    return _regular(path, flags | os.O_NOFOLLOW, errno.EINVAL)
+
+
+def _regular(path: Path, flags: int, number: int | None) -> int:
+    """Open a regular file at once, and return its descriptor; raises OSError, with `number` if it is none."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o640)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if number is None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(number, "it is not a regular file", str(path))
     return descriptor
 
 

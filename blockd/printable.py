@@ -9,6 +9,7 @@ texts are bounded by their own formats, and are never cut.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 MAX_UNPROVED = 200  # characters of a text that nobody vouches for: two lines of a terminal
 MAX_SENTENCE = 1_000  # characters of a refusal: a few lines of a terminal
@@ -43,6 +44,12 @@ def unproved(text: str | bytes, limit: int = MAX_UNPROVED) -> str:
 def one_line(text: str, limit: int = MAX_SENTENCE) -> str:
     """Return a sentence on one line of at most `limit` characters; its line feeds are spaces."""
     return unproved(text[: limit + 1].replace("\n", " "), limit)
+
+
+def some_of(items: Sequence[str], most: int) -> str:
+    """Return the first `most` items with commas between them, and how many more there are; empty if there are none."""
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_safe(char: str) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import stat
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FileTooLarge
-from blockd.files import read_file, read_rest, replace_file, replace_files, replacing
+from blockd.files import read_configured, read_file, read_rest, replace_file, replace_files, replacing
 
 
 def test_a_read_takes_no_more_memory_than_there_is_to_read(tmp_path: Path) -> None:
@@ -23,6 +24,18 @@ def test_a_read_takes_no_more_memory_than_there_is_to_read(tmp_path: Path) -> No
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_configured_file_may_be_a_link_and_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("file")
+    assert read_configured(tmp_path / "link", 5) == b"12345"
+    os.mkfifo(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        read_configured(tmp_path / "pipe", 5)
+    with pytest.raises(IsADirectoryError):
+        read_configured(tmp_path, 5)
 
 
 def _give_and_close(descriptor: int, content: bytes) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.printable import MAX_SENTENCE, MAX_UNPROVED, one_line, printable, unproved
+from blockd.printable import MAX_SENTENCE, MAX_UNPROVED, one_line, printable, some_of, unproved
 
 
 def test_what_steers_a_terminal_is_shown_and_not_obeyed() -> None:
@@ -39,3 +39,9 @@ def test_a_cut_text_says_so() -> None:
 def test_a_sentence_is_one_line() -> None:
     assert one_line("a\nb\x1b") == "a b\\x1b"
     assert len(one_line("x\n" * 60_000)) == MAX_SENTENCE
+
+
+def test_of_many_items_the_first_are_named_and_the_others_counted() -> None:
+    assert some_of(["a", "b", "c"], 3) == "a, b, c"
+    assert some_of(["a"] * 1003, 2) == "a, a and 1,001 more"
+    assert some_of([], 3) == ""

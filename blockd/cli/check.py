@@ -12,6 +12,7 @@ from pathlib import Path
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.daemon.certificates.rereading import never_again
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.report.group_lines import exempt_from_law, group_lines
@@ -32,6 +33,7 @@ from blockd.settings import Settings, load
 from blockd.settings.groups import GroupSummary, summaries
 from blockd.tls.announced import gap_sentences
 from blockd.tls.files import read_files
+from blockd.tls.validity import open_key_gap, validity_sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,11 @@ def run(args: argparse.Namespace) -> int:
         resolution,
         [] if args.elsewhere else _asked(settings, resolution),
         summaries(settings.groups, [feed.name for feed in settings.feeds]),
-        [*exempt_from_law(settings), *_of_certificates(settings)],
+        [
+            *exempt_from_law(settings),
+            *_of_certificates(settings),
+            *([] if args.elsewhere else never_again(settings)),
+        ],
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE
@@ -166,12 +172,16 @@ def _asked(settings: Settings, resolution: Resolution) -> list[Finding]:
 
 
 def _of_certificates(settings: Settings) -> Iterator[str]:
-    """Say what the certificates lack for what is announced, if they can be read here."""
+    """Say what the certificates lack for clients, if they can be read here."""
+    for certificate in settings.certificates:
+        if gap := open_key_gap(certificate.key):
+            yield gap.text
     try:
         pairs = [read_files(certificate) for certificate in settings.certificates]
     except BadCertificate:
         return  # a start is refused for that, which is told
     yield from gap_sentences(settings, pairs)
+    yield from validity_sentences(pairs, time.time())
 
 
 def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:

@@ -91,7 +91,8 @@ class ConfigWatch:
         config = self.status()
         log.log(
             logging.WARNING if config.changed else logging.INFO,
-            "SIGHUP: every feed is polled. The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
+            "SIGHUP: every feed is polled, and certificates are read. "
+            "The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
             config.path, config.since, config.digest[:12], "".join(config.sentences()),
             "A restart takes it over; `blockd check` checks it first." if config.changed else "",
         )  # fmt: skip
@@ -111,13 +112,16 @@ class ConfigWatch:
 
 
 def _read_at_start(settings: Settings) -> Iterator[Path]:
-    """Yield the files of the gate, those of feeds with keys of their own included, and the roots of trust.
+    """Yield the files of the gate, those of feeds with keys of their own included, roots of trust, and shared secrets.
 
-    The keys of detached signatures and the secrets of TSIG keys are read anew each time, and so are no part of it.
+    Certificates are followed. The keys of detached signatures and the secrets of TSIG keys are read anew each time. So
+    these are no part of it.
     """
     gates = [settings.gate, *(settings.gate.overridden_by(feed.gate) for feed in settings.feeds)]
     for _, value in (item for gate in gates for item in gate):
         yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Path))
+    secrets = (settings.clients.cookie_secrets, settings.tls.ticket_secrets)
+    yield from (path for path in secrets if path is not None)
     yield from (root for feed in settings.feeds if (root := feed.root_of_trust) is not None)
 
 

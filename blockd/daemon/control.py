@@ -135,8 +135,10 @@ class ControlProcess:
         self._gate.stand_on(own_networks(settings, context.resolution.observation))
         compiling = Compiling(self._gate, state.compiling / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
-        watched = SupervisorWatch(context.supervisor), self._updater, context.unverified
-        self._damage = Damage(state, self._switcher, channel, timing, context.damaged, *watched)
+        watch = SupervisorWatch(context.supervisor)
+        self._damage = Damage(
+            state, self._switcher, channel, timing, context.damaged, watch, self._updater, context.unverified
+        )
         self._damage.note_restarts(context.restarts)
         self._upstreams.listen(self._stand_on)
         self._overrides = OverrideService(

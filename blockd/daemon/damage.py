@@ -26,6 +26,7 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.updater import Updater
 from blockd.errors import CommandError
 from blockd.files import stamp_of
+from blockd.printable import some_of
 
 LOOK = 2.0  # seconds between two looks
 SHARE = 0.005  # of a processor that looking through the folder takes: with a thousand feeds it takes 50 ms
@@ -96,9 +97,9 @@ class Damage:
         self._pass_on_lock()
         if self._made_again:
             folders, self._made_again = self._made_again, []
-            told = ", ".join(map(str, folders[:MANY])) + (f" and {len(folders) - MANY} more" * (len(folders) > MANY))
             log.error(
-                "Gone, and made again: %s. What was in there is fetched and made anew. Look who removed it.", told
+                "Gone, and made again: %s. What was in there is fetched and made anew. Look who removed it.",
+                some_of(list(map(str, folders)), MANY),
             )
             self._updater.make_anew()
         if enforced is None:

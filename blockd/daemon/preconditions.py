@@ -82,7 +82,14 @@ def _state(folder: Path) -> Iterator[str]:
     if os.geteuid() != 0 and (why := exchangeable(folder, os.geteuid())):  # root is only told
         yield f"state_dir: {why}"
         return
-    place = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
+    try:
+        place = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), folder)
+    except PermissionError:
+        yield (
+            f"state_dir: a folder above {folder} is closed to this user ({os.geteuid()}); open it to the user "
+            "that blockd runs as, or name another folder"
+        )
+        return
     if not place.is_dir():
         yield f"state_dir: {place} is not a folder; name another, or remove it"
         return

@@ -32,6 +32,7 @@ CHECKS: dict[str, Check] = {
     "certificates": encrypted.certificates,
     "handshakes": encrypted.handshakes,
     "discovery": encrypted.discovery,
+    "page about orders": encrypted.page_about_orders,
     "clients": service.clients,
     "admin port": service.admin_port,
     "sinkhole": service.sinkhole,

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.doctor.handshake import WILDCARDS
 from blockd.errors import BadCertificate
+from blockd.names import DomainName
+from blockd.printable import some_of
 from blockd.resolver.local.discovery import Designation
-from blockd.settings import SocketAddress
+from blockd.settings import Settings, SocketAddress
+from blockd.settings.checks.discovery import DNS_LABEL
+from blockd.settings.checks.zones import RESOLVER_ARPA
 from blockd.times import time_text
 from blockd.tls import CertificatePair
-from blockd.tls.announced import coverage_gaps
+from blockd.tls.announced import coverage_gaps, page_gap
 from blockd.tls.pair import choose
+from blockd.tls.validity import RENEW, open_key_gap, validity_gap
+from blockd.transports import dot
+from blockd.transports.http import server as doh
 
-DISCOVERY_NAME = "_dns.resolver.arpa"
 MOST_NAMED = 4  # names of one certificate
 
 Listener: TypeAlias = "tuple[str, SocketAddress, tuple[str, ...]]"
@@ -27,7 +35,21 @@ def certificates(case: Context) -> Iterator[Finding]:
     """Check that each certificate can be read, is valid, and leads to an authority that this machine knows."""
     if not case.settings.certificates:
         yield ok("no certificate is configured")
+    elif not next(_listeners(case), None) and not case.settings.listen.public.https:
+        yield warning(
+            "nothing is served over TLS, so that nobody is shown the certificates",
+            "Set listen.dot, listen.doh or listen.public.https, or remove `certificates`.",
+        )
+        return
+    refusals = _refusals(case)
     for given in case.settings.certificates:
+        if why := refusals.get(str(given.chain)):
+            yield warning(
+                f"the running blockd cannot use the files of {given.chain}, and shows the certificate before: {why}",
+                "Replace chain and key by a pair that belongs together, which blockd's user may read.",
+            )
+        if gap := open_key_gap(given.key):
+            yield warning(gap.found, gap.advice)
         try:
             pair = case.machine.pair(given)
         except BadCertificate as error:
@@ -39,32 +61,28 @@ def certificates(case: Context) -> Iterator[Finding]:
         yield from _certificate(case, pair)
 
 
+def _refusals(case: Context) -> dict[str, str]:
+    """Return why the running blockd cannot use files, by the paths of the chains."""
+    told = (case.running.status or {}).get("certificates", ())
+    return {one["certificate"]: one["refusal"] for one in told if one["refusal"]}
+
+
 def _certificate(case: Context, pair: CertificatePair) -> Iterator[Finding]:
-    now, renew = case.machine.now(), "Renew it; blockd reads the files again within seconds."
-    if pair.ends <= now:
-        yield bad(f"{pair.source} expired on {time_text(pair.ends)}: clients refuse it", renew)
-        return
-    if pair.begins > now:
-        yield bad(f"{pair.source} is valid from {time_text(pair.begins)} only", "Check this machine's clock.")
+    now = case.machine.now()
+    if gap := validity_gap(pair, now):
+        yield bad(gap.found, gap.advice)
         return
     hosts = [*pair.names, *map(str, pair.addresses)]
-    if not hosts:
-        yield bad(
-            f"{pair.source} has no name (subjectAltName): clients refuse it",
-            "Get one with the names and addresses of this resolver.",
-        )
-        return
     if pair.expires_soon(now):
-        yield warning(f"{pair.source} expires on {time_text(pair.ends)}", renew)
+        yield warning(f"{pair.source} expires on {time_text(pair.ends)}", RENEW)
     if why := case.machine.why_not_trusted(pair, hosts[0].replace("*", "any")):
         yield warning(
             f"a client with the authorities of this machine refuses {pair.source}: {why}",
-            "Append the certificates of the authorities between to the chain; a private authority must be made known "
-            "to each client.",
+            "Append the certificates of the authorities between to the chain; one that you signed yourself, or by an "
+            "authority of your own, must be made known to each client.",
         )
     elif not pair.expires_soon(now):
-        more = f" and {len(hosts) - MOST_NAMED} more" if len(hosts) > MOST_NAMED else ""
-        yield ok(f"{pair.source} is for {', '.join(hosts[:MOST_NAMED])}{more}, valid until {time_text(pair.ends)}")
+        yield ok(f"{pair.source} is for {some_of(hosts, MOST_NAMED)}, valid until {time_text(pair.ends)}")
 
 
 def handshakes(case: Context) -> Iterator[Finding]:
@@ -131,15 +149,35 @@ def discovery(case: Context) -> Iterator[Finding]:
         yield ok(f"{designation.name.text} is announced, and the certificates have its name and addresses")
 
 
+def page_about_orders(case: Context) -> Iterator[Finding]:
+    """Check that something leads to the page about orders, and that its name is in a certificate."""
+    settings = case.settings
+    if not settings.listen.public.is_used:
+        yield ok("the page about orders is not listened for here")
+        return
+    if not settings.public.url:
+        yield warning(
+            "nothing leads to the page about orders: `public.url` is not set",
+            "Set it to the address at which others reach the page.",
+        )
+        return
+    try:
+        gap = page_gap(settings, [case.machine.pair(given) for given in settings.certificates])
+    except BadCertificate:
+        return  # told by the check of certificates
+    yield warning(gap.found, gap.advice) if gap else ok(f"block pages lead to {settings.public.url}")
+
+
 def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
     """Check that the running blockd announces what the config says, which a list may keep it from."""
-    if not case.running.is_alive:
+    address = _answering(case.settings)
+    if not case.running.is_alive or address is None:
         return
     fronts = case.settings.proxy_protocol.networks
     expected = frozenset(record.data for record in designation.services(b""))
-    for owner in (DISCOVERY_NAME, f"_dns.{designation.name.text}"):
+    for owner in (DomainName(key).text for key in (RESOLVER_ARPA + DNS_LABEL, designation.name_key)):
         try:
-            told = case.machine.services_at(case.settings.listen.dns[0], owner, fronts)
+            told = case.machine.services_at(address, owner, fronts)
         except (OSError, ValueError) as error:
             yield warning(f"the running blockd does not say what it announces: {error}", "See the checks above.")
             return
@@ -150,11 +188,24 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
             )
 
 
+def _answering(settings: Settings) -> SocketAddress | None:
+    """Return an address of plain DNS that answers this machine; None if it is neither a client nor a front end there.
+
+    Who asks an address of the own machine asks from that address.
+    """
+    served = (*settings.clients.allow, *settings.proxy_protocol.networks)
+    for address in settings.listen.dns:
+        own = ip_address(WILDCARDS.get(address.host, address.host).partition("%")[0]).packed
+        if any(own in network for network in served):
+            return address
+    return None
+
+
 def _listeners(case: Context) -> Iterator[Listener]:
     for address in case.settings.listen.dot:
-        yield "listen.dot", address, ("dot",)
+        yield "listen.dot", address, dot.ALPN
     for address in case.settings.listen.doh:
-        yield "listen.doh", address, ("h2", "http/1.1")
+        yield "listen.doh", address, doh.ALPN
 
 
 def _first_shown(case: Context) -> bytes:

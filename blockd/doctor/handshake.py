@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from blockd.names import Network
+from blockd.resolver.edge.proxy_header import LOCAL_HEADER
 from blockd.settings import SocketAddress
+from blockd.settings.hosts import LOOPBACK_OF
 from blockd.tls import CertificatePair, server_tls
 
 PATIENCE = 2.0  # seconds for a handshake on this machine
 MAX_FLIGHTS = 16  # of octets in one direction; a handshake has at most four, and tickets behind it
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a listener on all addresses is reached from here
-# PROXY protocol, version 2, with the command LOCAL: the front end speaks for itself (section 2.2 of its specification).
-LOCAL_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Handshake:
 @contextlib.contextmanager
 def connected(address: SocketAddress, fronts: Sequence[Network]) -> Iterator[socket.socket]:
     """Connect to a listener of this machine; one that takes this machine for a front end gets the header it expects."""
-    host = WILDCARDS.get(address.host, address.host)
+    host = LOOPBACK_OF.get(address.host, address.host)
     with socket.create_connection((host, address.port), PATIENCE) as plain:
         own = ip_address(plain.getsockname()[0]).packed
         if any(own in front for front in fronts):

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.doctor.kernel_sockets import KernelSocket, Program
 from blockd.settings import Settings, SocketAddress
+from blockd.settings.listening import UnixSocket
 from blockd.transports.binding import served_lines, why_not
+from blockd.transports.unix_socket import trouble_at
 
 PRIVILEGED = 1024  # ports below are reserved for root, unless the system is configured otherwise
 STUB_NAME = "systemd-resolve"  # systemd-resolved's name, cut by the kernel to 15 characters
@@ -75,12 +77,20 @@ def ports(case: Context) -> Iterator[Finding]:
         else:
             advice = f"Set {setting} to addresses of this machine (`ip address` shows them)."
             troubles.append(bad(f"{place} cannot be listened on: {why_not(error, address)}", advice))
+    if not case.running.is_alive:  # else it listens there itself, as the check after this one tells
+        troubles += _unix_sockets(case.settings)
     if troubles:
         yield from troubles
     elif held:
         yield ok(f"the running blockd has {held} sockets as configured")
     else:
         yield ok("no program has an address of the config")
+
+
+def _unix_sockets(settings: Settings) -> Iterator[Finding]:
+    for place in settings.listen.decide:
+        if isinstance(place, UnixSocket) and (why := trouble_at(place.path)):
+            yield bad(f"listen.decide {place.text} cannot be listened on: {why}", "Mend that, or name another path.")
 
 
 def bound(case: Context) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.names import Network
+from blockd.orders.contact import contact_uris
 from blockd.settings import SocketAddress
 from blockd.settings.model import LOOPBACK_AND_PRIVATE
 
@@ -133,6 +134,12 @@ def operator(case: Context) -> Iterator[Finding]:
         yield warning(
             f"left as in the example, so that people do not learn who blocks: {', '.join(left)}",
             "Set your name and how you can be reached.",
+        )
+    elif (case.settings.listen.dot or case.settings.listen.doh) and not contact_uris(named.contact):
+        yield warning(
+            "operator.contact has no mail address, and no telephone number with + and its country's code: browsers "
+            "that explain a block lead nobody there",
+            "Add one of them to operator.contact.",
         )
     else:
         yield ok(f"{named.name} is named on the block page")

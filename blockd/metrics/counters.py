@@ -29,7 +29,7 @@ class Transport(IntEnum):
     TCP = 1
     DOT = 2
     DOH = 3
-    HTTP = 4  # a request at the sinkhole
+    HTTP = 4  # a request at the sinkhole, or of an HTTP proxy for a decision
     TLS = 5  # a handshake at the sinkhole
     PUBLIC = 6  # a request at the page about orders
 

@@ -15,6 +15,7 @@ from blockd.names import DomainName
 from blockd.names.network import KEY_IPV4
 from blockd.names.suffixes import ancestors
 from blockd.orders import Action, Entry, Mandate, Order, Scope
+from blockd.orders.contact import contact_uris
 from blockd.orders.coverage import COVERING
 from blockd.orders.name_list import NameList
 from blockd.orders.repository import LISTS, place_of
@@ -133,6 +134,11 @@ def warnings(raw: Mapping[str, object], entries: list[tuple[int, Entry]], *, hid
     """Return what is allowed but should be reviewed; what takes more than it names is asked back instead."""
     if mandate_of(raw) == Mandate.LAW and not _said(raw, "decided_by"):
         yield "decided_by: is missing; an order by law should state who decided on it"
+    if _said(raw, "contact") and not contact_uris(str(raw["contact"])):
+        yield (
+            "contact: has no mail address, and no telephone number with + and its country's code; browsers that "
+            "explain the block lead nobody there"
+        )
     wide = {entry.key for _, entry in entries if entry.scope & Scope.SUBDOMAINS}
     covered = []
     for number, entry in entries:

@@ -88,6 +88,17 @@ def packed_host(host: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)
 
 
+def host_of_packed(packed: bytes) -> str:
+    """Return an IP address of 4 or 16 octets as a socket writes it, one of IPv4 in IPv6 as IPv4."""
+    packed = unmapped(packed)
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def unmapped(packed: bytes) -> bytes:
+    """Return the IPv4 address that is in an IPv6 one, in 4 octets; every other address as it is."""
+    return packed.removeprefix(_MAPPED)
+
+
 def keys_of(host: str) -> tuple[bytes, bytes]:
     """Return the keys of the two groups of an IP address as a socket writes it, see `keys_of_packed`."""
     return keys_of_packed(packed_host(host))
@@ -98,8 +109,7 @@ def keys_of_packed(packed: bytes) -> tuple[bytes, bytes]:
 
     They are 4, 3, 8 and 6 octets long, so that no key stands for two networks; empty for an address that is empty.
     """
-    if len(packed) == 16 and packed.startswith(_MAPPED):
-        packed = packed[12:]
+    packed = unmapped(packed)
     if len(packed) <= 4:
         return packed, packed[:_IPV4_PREFIX]
     return packed[:_IPV6_ADDRESS], packed[:_IPV6_PREFIX]

@@ -185,11 +185,12 @@ def primaries_from_value(value: object) -> tuple[Primary, ...]:
     return tuple(primaries)
 
 
-def hosts_from_value(value: object) -> tuple[str, ...]:
-    """Parse an IP address, or a list of such, to their usual form; raises ValueError."""
+def hosts_from_value(value: object, least: int = 1, most: int = MAX_HOSTS) -> tuple[str, ...]:
+    """Parse a server's IP address, or a list of `least` to `most` such, to their usual form; raises ValueError."""
     items = value if isinstance(value, list | tuple) else [value]
-    if not 1 <= len(items) <= MAX_HOSTS:
-        raise ValueError(f"expected 1 to {MAX_HOSTS} addresses, got {len(items)}")
+    if not least <= len(items) <= most:
+        expected = f"{least} to" if least else "at most"
+        raise ValueError(f"expected {expected} {most} addresses, got {len(items)}")
     hosts = []
     for item in items:
         try:

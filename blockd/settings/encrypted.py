@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import PlainValidator
 
 from blockd.orders import Action
 from blockd.orders.structured import StructuredReply
-from blockd.settings.addresses import ClientNetwork
-from blockd.settings.hosts import certificate_name, refuse_as_server
+from blockd.settings.addresses import ClientNetwork, hosts_from_value
+from blockd.settings.hosts import certificate_name
 from blockd.settings.paths_and_urls import ConfigPath, PageUrl
 from blockd.settings.section import Section, Whole, setting
 from blockd.settings.values import shown
@@ -62,22 +62,6 @@ class DohSettings(Section):
     )
 
 
-def server_addresses_from_value(value: object) -> tuple[str, ...]:
-    """Parse a list of addresses that clients connect to, in their usual form; raises ValueError."""
-    items = value if isinstance(value, list | tuple) else [value]
-    if len(items) > MAX_DISCOVERED:
-        raise ValueError(f"expected at most {MAX_DISCOVERED} addresses, got {len(items)}")
-    hosts = []
-    for item in items:
-        try:
-            host = str(ip_address(item if isinstance(item, str) and "%" not in item else ""))
-        except ValueError:
-            raise ValueError(f"expected an address such as 192.0.2.53 or 2001:db8::53, got {shown(item)}") from None
-        refuse_as_server(host, item)
-        hosts.append(host)
-    return tuple(hosts)
-
-
 def server_name_from_value(value: object) -> str:
     """Parse the host name of a resolver, or an empty text; raises ValueError."""
     if value == "":
@@ -88,13 +72,16 @@ def server_name_from_value(value: object) -> str:
     return name
 
 
+_DISCOVERED = PlainValidator(partial(hosts_from_value, least=0, most=MAX_DISCOVERED))
+
+
 class Discovery(Section):
     """How clients find this resolver's encrypted transports (RFC 9462)."""
 
     name: Annotated[str, PlainValidator(server_name_from_value)] = setting(
         "", "The resolver's name, which is in its certificate; if empty, clients are told nothing."
     )
-    addresses: Annotated[tuple[str, ...], PlainValidator(server_addresses_from_value)] = setting(
+    addresses: Annotated[tuple[str, ...], _DISCOVERED] = setting(
         (), "Its addresses as clients reach them; by default those that are listened on."
     )
     dot_port: Whole | None = setting(None, "The port of DNS over TLS as clients reach it.", ge=1, le=65535)

@@ -10,6 +10,7 @@ from blockd.names import DomainName
 from blockd.settings.values import shown
 
 MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where this machine reaches what is on all addresses
 
 _BROADCAST = IPv4Address("255.255.255.255")  # RFC 919 section 7
 # An address, or a bracketed one, then perhaps a port. A bare IPv6 address has no port.

@@ -69,14 +69,13 @@ def operator_url_from_text(value: object) -> str:
 
 
 def page_url_from_text(value: object) -> str:
-    """Return an absolute http or https URL below which pages have their addresses, or an empty text."""
-    if value == "":
-        return ""
-    _web_url(value, "https://blocked.example.net/")
-    if any(mark in str(value) for mark in "?#{}"):
-        what = "without a query, a fragment or braces: pages have their addresses below it"
-        raise ValueError(f"expected a URL such as https://blocked.example.net/, {what}, got {shown(value)}")
-    return str(value)
+    """Return an absolute http or https URL to whose end paths are appended, or an empty text."""
+    url = operator_url_from_text(value)
+    if any(mark in url for mark in "?#{}"):
+        raise ValueError(
+            f"expected a URL such as https://blocked.example.net/, without ?, #, {{ and }}, got {shown(value)}"
+        )
+    return url
 
 
 def protected_from_text(value: object, info: ValidationInfo) -> Path:

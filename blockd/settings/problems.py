@@ -123,7 +123,8 @@ def _too_many(_place: KeyPath, _value: object, context: Context) -> str:
 
 
 def _no_choice(_place: KeyPath, value: object, context: Context) -> str:
-    return f"expected {context['expected'].replace(chr(39), '')}, got {shown(value)}"
+    expected = str(context["expected"]).replace("''", '""').replace("'", "")
+    return f"expected {expected}, got {shown(value)}"
 
 
 def _bad_tag(_place: KeyPath, value: object, _context: Context) -> str:

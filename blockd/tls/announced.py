@@ -1,10 +1,11 @@
-"""Whether certificates have what discovery announces, for clients that verify it (RFC 9462 section 4.2)."""
+"""Whether certificates have what clients verify: what discovery announces (RFC 9462 section 4.2), and a page's host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 from blockd.resolver.local.defaults import is_private
 from blockd.resolver.local.discovery import Designation, hosts_of
@@ -58,9 +59,28 @@ def coverage_gaps(settings: Settings, pairs: Sequence[CertificatePair]) -> Itera
     yield from _uncovered(uncovered, designation, shown)
 
 
+def page_gap(settings: Settings, pairs: Sequence[CertificatePair]) -> CoverageGap | None:
+    """Return what certificates lack for the page about orders; None if nothing, or if a front end has them."""
+    url = urlsplit(settings.public.url)
+    host = (url.hostname or "").rstrip(".")
+    if not settings.listen.public.https or url.scheme != "https" or not host or not pairs:
+        return None
+    try:  # browsers name no server if they connect to an address
+        is_covered = ip_address(host) in pairs[0].addresses
+    except ValueError:
+        is_covered = pairs[choose(pairs, host)].covers(host)
+    if is_covered:
+        return None
+    return CoverageGap(
+        f"no certificate is for {host}, which `public.url` names: browsers warn of the page about orders",
+        f"Get a certificate for {host}, and list its files in `certificates`.",
+    )
+
+
 def gap_sentences(settings: Settings, pairs: Sequence[CertificatePair]) -> list[str]:
     """Return them as sentences."""
-    return [gap.text for gap in coverage_gaps(settings, pairs)]
+    page = page_gap(settings, pairs)
+    return [gap.text for gap in (*coverage_gaps(settings, pairs), *((page,) if page else ()))]
 
 
 def _uncovered(

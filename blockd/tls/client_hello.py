@@ -101,10 +101,9 @@ def protocols(body: bytes) -> list[bytes] | None:
     found = _extension(body, _PROTOCOLS)
     if found is None:
         return None
-    outer = _Cursor(found)
-    names = _Cursor(outer.vector(2))
-    if not outer.is_empty or names.is_empty:
-        raise BadClientHello("bytes after the protocols, or none of them")
+    names = _list_of(found, "protocols")
+    if names.is_empty:
+        raise BadClientHello("an empty list of protocols")
     offered = []
     while not names.is_empty:
         name = names.vector(1)
@@ -141,11 +140,17 @@ def _extension(body: bytes, wanted: int) -> bytes | None:
     return found
 
 
-def _host_name(extension: bytes) -> str | None:
+def _list_of(extension: bytes, what: str) -> _Cursor:
+    """Return a cursor at the first item of an extension that has one list and nothing else."""
     outer = _Cursor(extension)
-    names = _Cursor(outer.vector(2))
+    items = _Cursor(outer.vector(2))
     if not outer.is_empty:
-        raise BadClientHello("bytes after the server names")
+        raise BadClientHello(f"bytes after the {what}")
+    return items
+
+
+def _host_name(extension: bytes) -> str | None:
+    names = _list_of(extension, "server names")
     found: bytes | None = None
     count = 0
     while not names.is_empty:

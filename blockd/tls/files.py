@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from blockd.errors import BadCertificate, FileTooLarge, cause_of
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.settings.encrypted import Certificate
 from blockd.tls.choice import server_tls
 from blockd.tls.pair import CertificatePair, read_pair
@@ -24,6 +25,14 @@ def read_files(certificate: Certificate) -> CertificatePair:
     return pair
 
 
+def is_open_to_all(key: Path) -> bool:
+    """Return whether every user of this machine may read a key, if it can be found and its folder is entered."""
+    try:
+        return bool(key.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
 def stamp_of(certificate: Certificate) -> Stamp:
     """Return what differs once one of the two files has changed; links are followed."""
     return tuple(map(_stamp, (certificate.chain, certificate.key)))
@@ -39,7 +48,7 @@ def _stamp(path: Path) -> Stamp:
 
 def _read(path: Path, certificate: Certificate) -> bytes:
     try:
-        return read_file(path, MAX_FILE)
+        return read_configured(path, MAX_FILE)
     except FileTooLarge as error:
         raise BadCertificate(str(certificate.chain), f"{path} is larger than {MAX_FILE} octets") from error
     except OSError as error:

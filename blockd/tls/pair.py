@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # loaded only by whoever reads one
 
 
 EXPIRES_SOON = 14 * 86400.0  # seconds; of one that is made for less than six weeks, a third of that
-SOON_SHARE = 3
+SOON_SHARE = 3  # the part of a short lifetime that is left when it is time to renew: clients of ACME renew at a third
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ class Sockets:
         for sock in self._all():
             if sock.family == socket.AF_UNIX:
                 unix_socket.close(sock)
-            sock.close()
+            else:
+                sock.close()
 
     @property
     def _of_workers(self) -> tuple[list[list[socket.socket]], ...]:
@@ -198,16 +199,16 @@ def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
         if not found:
             for group in groups:
                 group += _bound(addresses, setting, kind, found, sockets.left_out, shared=True)
-    web = (
+    others: tuple[tuple[Sequence[LocalAddress], str, list[socket.socket]], ...] = (
         (listen.block_page.http, "listen.block_page.http", sockets.block_page_http),
         (listen.block_page.https, "listen.block_page.https", sockets.block_page_https),
         (listen.public.http, "listen.public.http", sockets.public_http),
         (listen.public.https, "listen.public.https", sockets.public_https),
+        (listen.decide, "listen.decide", sockets.decide),
         ((listen.admin,), "listen.admin", sockets.admin),
     )
-    for addresses, setting, bound in web:
-        bound += _bound(addresses, setting, socket.SOCK_STREAM, found, sockets.left_out, shared=False)
-    sockets.decide += _bound(listen.decide, "listen.decide", socket.SOCK_STREAM, found, sockets.left_out, shared=False)
+    for listened, setting, bound in others:
+        bound += _bound(listened, setting, socket.SOCK_STREAM, found, sockets.left_out, shared=False)
     return sockets, found
 
 

@@ -11,11 +11,8 @@ cdef class ClientStream(FrontedStream):
     cdef double _idle
     cdef double _touched
     cdef readonly double _deadline
-    cdef bint _half_closed
     cdef readonly object _tls
     cdef bint _has_sealed
-    cdef readonly bint _is_unread
-    cdef bint _has_turn
 
     cpdef bint is_plain(self, octets) except -1
     cpdef secured(self, str alpn)
@@ -31,18 +28,18 @@ cdef class ClientStream(FrontedStream):
     cpdef reply(self, octets)
     cpdef bint transmit(self, octets) except -1
     cpdef bint is_held(self) except -1
-    cpdef ask_for_turn(self)
     cpdef end(self)
 
     cpdef closed(self)
-    cpdef bint wants_more(self) except -1
     cpdef received(self, octets)
     cpdef received_all(self)
     cpdef left_unread(self)
     cpdef taken(self)
 
     @cython.locals(answers=bytes)
-    cpdef bint work(self, has_time) except -1
+    cpdef handle_some(self, has_time)
+
+    cpdef bint has_more(self) except -1
 
     @cython.locals(now=double)
     cpdef tire(self)
@@ -52,7 +49,6 @@ cdef class ClientStream(FrontedStream):
 
     cdef _end_half_open(self, event)
     cdef _send_sealed(self)
-    cdef _end_if_owed_nothing(self)
 
     @cython.locals(now=double)
     cdef _touch(self)

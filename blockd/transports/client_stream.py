@@ -42,11 +42,8 @@ class ClientStream(FrontedStream):
         # That it may be, as of its last message; until the first one has been taken it is not for lack of places.
         self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
         self._deadline = 0.0  # of the streams' clock: when it has been idle for too long
-        self._half_closed = False
         self._tls: TlsSession | None = None  # made when the first octets come
         self._has_sealed = False  # records that the session has not decrypted yet
-        self._is_unread = False  # the client leaves answers unread
-        self._has_turn = False  # it is among those that wait for their turn
         self._touched = 0.0  # when its place was last said to be that of the one who has been idle least
         self._restart_idle_time(self.streams.clock())
 
@@ -71,8 +68,8 @@ class ClientStream(FrontedStream):
         raise NotImplementedError
 
     def owes(self) -> bool:
-        """Return whether something is still to be done or sent for what came, beside what is waited for."""
-        return self._has_sealed or self.has_work()
+        """Return whether something is still to be done or sent for what came."""
+        return bool(self._waiting) or self.has_more()
 
     def handle(self, has_time: Callable[[], bool]) -> bytes:
         """Handle what came: at least one message, BURST at most, while there is time and `is_held` does not hold it.
@@ -137,11 +134,6 @@ class ClientStream(FrontedStream):
         """Return whether no message may be taken before something else has happened."""
         return self.has_ended or self._is_unread or len(self._waiting) >= MAX_PIPELINED
 
-    def ask_for_turn(self) -> None:
-        """Have `handle` called, now or when it is this connection's turn."""
-        if not self._has_turn and self.server.turns.ask(self):
-            self._has_turn = True
-
     def end(self) -> None:
         """Close the connection once all output is sent; abort it if the client does not read that in time."""
         if self._tls is not None:
@@ -167,10 +159,6 @@ class ClientStream(FrontedStream):
             self._end_half_open(StreamEvent.HANDSHAKE_FAILED)
         self._tls = None
 
-    def wants_more(self) -> bool:
-        """Return whether what has come is handled so far."""
-        return not self._has_turn and not self.is_held()
-
     def received(self, octets: memoryview) -> None:
         """Handle what has come, now or when it is this connection's turn."""
         if self.has_ended:
@@ -194,45 +182,35 @@ class ClientStream(FrontedStream):
 
     def received_all(self) -> None:
         """Keep our half open while answers are pending."""
-        self._half_closed = True
         if self._is_half_open and self._tls is None:
             self._end_half_open(None)  # whoever only looks whether the port is open has not failed in a handshake
-        self._end_if_owed_nothing()
+        FrontedStream.received_all(self)
 
     def left_unread(self) -> None:
         """Take no more messages: the client leaves answers unread."""
-        self._is_unread = True
+        FrontedStream.left_unread(self)
         self.server.leaves_unread(self.host, self)
 
     def taken(self) -> None:
         """Go on: the client has read everything."""
-        self._is_unread = False
         self.server.has_read(self.host, self)
-        if not self.has_ended:
-            self._touch()
-            self.ask_for_turn()
+        FrontedStream.taken(self)
 
-    def work(self, has_time: Callable[[], bool]) -> bool:
-        """Handle some messages as `TakingTurns` asks for; return whether others are left that need not wait."""
-        self._has_turn = False
+    def has_more(self) -> bool:
+        """Return whether something that came is there whole, decrypted or not."""
+        return self._has_sealed or self.has_work()
+
+    def handle_some(self, has_time: Callable[[], bool]) -> None:
+        """Have the session take a step if nothing is there to be handled, then handle what is."""
         if self._tls is not None and not self.has_work() and not self.is_held():
             self._decrypt(self._tls)
             if self.has_ended:
-                return False
+                return
         answers = self.handle(has_time)
         if answers:
             self.reply(answers)
         elif self._tls is not None:
             self._send_sealed()
-        if self.has_ended:
-            return False
-        self._has_turn = (self._has_sealed or self.has_work()) and not self.is_held()
-        if not self._has_turn:
-            if self._half_closed:
-                self._end_if_owed_nothing()
-            elif not self.reads and not self.is_held():
-                self.read(True)
-        return self._has_turn
 
     def tire(self) -> None:
         """End the connection if it has been idle for long enough, unless a question is still pending."""
@@ -293,10 +271,6 @@ class ClientStream(FrontedStream):
             self.server.connections.set_waiting(self, False)
         if not self.has_ended:
             self.ask_for_turn()
-
-    def _end_if_owed_nothing(self) -> None:
-        if self._half_closed and not self.has_ended and not self._waiting and not self.owes():
-            self.end()
 
     def _touch(self) -> None:
         """Note that it is not idle; not for a client that leaves answers unread, or it would never be."""

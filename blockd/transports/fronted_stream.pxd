@@ -1,22 +1,16 @@
 # The types with which fronted_stream.py is compiled.
 
 from blockd.transports.stream_server cimport StreamServer
-from blockd.transports.stream_sockets cimport StreamSocket
+from blockd.transports.turned_stream cimport TurnedStream
 
 
-cdef class FrontedStream(StreamSocket):
+cdef class FrontedStream(TurnedStream):
     cdef readonly StreamServer server
     cdef readonly str peer
     cdef readonly str host
-    cdef readonly bint has_ended
     cdef readonly bint _is_half_open
     cdef bint _lacks_header
     cdef object _preface
-    cdef str _newcomer_from
-
-    cpdef abort(self)
-    cpdef end(self)
-    cpdef str newcomer_from(self)
 
     cdef _enter(self, str host)
     cdef _leave(self)

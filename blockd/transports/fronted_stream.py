@@ -13,43 +13,28 @@ from typing import TYPE_CHECKING
 from blockd.errors import BadProxyHeader
 from blockd.metrics import StreamEvent
 from blockd.transports.preface import Preface
-from blockd.transports.stream_sockets import StreamSocket
+from blockd.transports.turned_stream import TurnedStream
 
 if TYPE_CHECKING:
     from blockd.transports.stream_server import StreamServer
 
 
-class FrontedStream(StreamSocket):
+class FrontedStream(TurnedStream):
     """A connection of `host`, which comes from `peer`: another address if that is a front end's."""
 
     def __init__(self, server: StreamServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
-        StreamSocket.__init__(self, server.streams, sock)
+        TurnedStream.__init__(self, server.streams, server.turns, sock)
         self.server = server
         self.peer = host
-        self.has_ended = False
         self._is_half_open = server.tls is not None  # what it sends is to be TLS, and its handshake is not complete
         self._lacks_header = server.resolver.clients.is_proxy(host)  # its first messages must come behind one
         self._preface: Preface | None = Preface(is_expected=self._lacks_header)  # until it has been read
         self._enter(host)
 
-    def abort(self) -> None:
-        """Close it now; unsent data is discarded."""
-        self.has_ended = True
-        self.close()
-
-    def end(self) -> None:
-        """Close it once all output is sent."""
-        raise NotImplementedError
-
-    def newcomer_from(self) -> str:
-        """Return its address if no message of it has been handled yet, as `TakingTurns` asks."""
-        return self._newcomer_from
-
     def _enter(self, host: str) -> None:
         """Be counted as a connection of `host` from now on."""
         self.host = host
-        # Until the first of its messages has been handled; a front end, which asks for many clients, is none.
         self._newcomer_from = "" if self.server.is_front_end(host) else host
         if self._is_half_open:
             self.server.is_half_open(host, self)

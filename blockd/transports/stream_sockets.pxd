@@ -52,6 +52,7 @@ cdef class StreamSocket:
     cpdef receive(self)
 
     cpdef read(self, bint reads)
+    cpdef acknowledge(self)
 
     @cython.locals(sent=int)
     cpdef send(self, bytes octets)

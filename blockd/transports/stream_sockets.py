@@ -8,6 +8,7 @@ calls and as many objects. Here a connection is a socket and what its protocol k
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import socket
 import time
@@ -158,6 +159,15 @@ class StreamSocket:
         if reads != self.reads:
             self.reads = reads
             self._watch(self._events ^ _READ)
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was received now, and not with the next octets that are sent, or 40 ms later.
+
+        It is for what has come in part: a client that sends the rest as a small segment may wait for that (RFC 896).
+        """
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def send(self, octets: bytes) -> None:
         """Send octets; it is closed if that is impossible."""

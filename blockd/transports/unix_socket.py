@@ -54,6 +54,21 @@ def close(sock: socket.socket) -> None:
     sock.close()
 
 
+def trouble_at(path: Path) -> str:
+    """Return why a path cannot be listened on, as far as can be seen without making anything there; empty if it can."""
+    found = 0
+    try:
+        if not _is_left(path):
+            found = errno.EADDRINUSE
+    except FileNotFoundError:
+        found = 0 if path.parent.is_dir() else errno.ENOENT
+    except OSError as error:
+        found = error.errno or errno.EACCES
+    if not found and not os.access(path.parent, os.W_OK | os.X_OK):
+        found = errno.EACCES
+    return why_not(OSError(found, os.strerror(found)), path) if found else ""
+
+
 def why_not(error: OSError, path: Path) -> str:
     """Return why a path cannot be listened on."""
     if error.errno == errno.EADDRINUSE:

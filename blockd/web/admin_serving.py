@@ -17,7 +17,8 @@ from blockd.transports.connections import Bounds
 from blockd.web.admin_door import AdminServing
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.local_users import SocketOwners
-from blockd.web.serving import MAX_LINGER, BoundedConnection, ServingLimits
+from blockd.web.lingering import MAX_LINGER
+from blockd.web.serving import BoundedConnection, ServingLimits
 
 # Connections: a scraper, a browser and a command line. A local user has as many as an address.
 ADMIN_BOUNDS = Bounds(address=20, prefix=30, all=50)

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from blockd.web.answers import Answer, answer_to, followed
+from blockd.web.lingering import Lingering
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_LINGER, BoundedConnection, Serving, ServingLimits, client_of
+from blockd.web.serving import BoundedConnection, Serving, ServingLimits, client_of
 from blockd.web.site import Site
 from blockd.web.writing import Writer
 
@@ -42,7 +43,7 @@ class _Visit(asyncio.Protocol):
         self._reader = RequestReader()
         self._transport: asyncio.Transport | None = None
         self._is_answered = False
-        self._close: asyncio.TimerHandle | None = None
+        self._lingering = Lingering()
         self._following: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,8 +52,7 @@ class _Visit(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timer, and what is done for an answer."""
-        if self._close is not None:
-            self._close.cancel()
+        self._lingering.cancel()
         if self._following is not None:
             self._following.cancel()
         self._transport = None
@@ -96,17 +96,4 @@ class _Visit(asyncio.Protocol):
         self._transport.write(octets)
         self._connection.set_waiting(False)
         self._connection.answered(len(octets))
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._linger()
-
-    def _linger(self) -> None:
-        """End the connection some time after everything was sent; closing with unread octets would reset it."""
-        self._close = asyncio.get_running_loop().call_later(MAX_LINGER, self._end)
-
-    def _end(self) -> None:
-        if self._transport is not None:
-            if self._transport.get_write_buffer_size():
-                self._linger()
-            else:
-                self._transport.abort()
+        self._lingering.begin(self._transport)

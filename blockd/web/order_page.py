@@ -18,6 +18,7 @@ from blockd.orders.incident import PLACE, incident_url, place_of
 from blockd.web.markup import Html, element, filled, isolated, join
 from blockd.web.negotiate import Language
 from blockd.web.page import end_of_order, operator_words, order_sections, section, whole_page
+from blockd.web.problem import operator_json
 from blockd.web.site import Site
 from blockd.web.texts import TEXTS
 
@@ -102,8 +103,7 @@ def orders_json(
 ) -> bytes:
     """Return the same for programs: one order with its state and `more` of it, or a list of those that fit."""
     told: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
-    operator = {"name": site.operator, "url": site.url, "contact": site.contact}
-    told["operator"] = {key: value for key, value in operator.items() if value}
+    told["operator"] = operator_json(site)
     listed = [
         {
             "state": _state(verdict).text,

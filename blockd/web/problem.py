@@ -32,8 +32,7 @@ def problem_json(
     problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if name:
         problem["name"] = name
-    blocked_by = {"name": site.operator, "url": site.url, "contact": site.contact}
-    problem["blocked_by" if is_blocked else "operator"] = {key: value for key, value in blocked_by.items() if value}
+    problem["blocked_by" if is_blocked else "operator"] = operator_json(site)
     if verdict is not None:
         problem["blocked"] = is_blocked
         if not is_blocked:
@@ -52,3 +51,9 @@ def problem_json(
         if verdict.stale and is_blocked:
             problem["stale"] = True
     return json.dumps(problem, ensure_ascii=True, indent=2).encode("ascii") + b"\n"
+
+
+def operator_json(site: Site) -> dict[str, str]:
+    """Return what is known of the operator."""
+    known = {"name": site.operator, "url": site.url, "contact": site.contact}
+    return {key: value for key, value in known.items() if value}

@@ -20,7 +20,6 @@ from blockd.transports.pace import Pace
 
 MAX_CONNECTIONS = 1000  # open at once at one port
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
-MAX_LINGER = 2.0  # seconds in which an unwanted request body is discarded, so that the client can read the answer
 ACCEPTING = 0.02  # seconds of one turn of the event loop, in which the kernel's queue can be emptied into the line
 MAX_UNREAD = 16 << 20  # octets of answers that clients have not read yet; beyond that the first of these are ended
 

@@ -19,11 +19,12 @@ from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.tls.client_hello import ClientHelloReader, server_name
 from blockd.web.host import MAX_HOST
+from blockd.web.lingering import Lingering
 from blockd.web.serving import BoundedConnection, Serving, ServingLimits, client_of
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
-MAX_LINGER = 1.0  # seconds in which the client may read the alert: closing with unread bytes would reset it
+ALERT_LINGER = 1.0  # seconds in which the client may read the alert
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Refusal(asyncio.Protocol):
         self._reader = ClientHelloReader()
         self._transport: asyncio.Transport | None = None
         self._is_answered = False
-        self._close: asyncio.TimerHandle | None = None
+        self._lingering = Lingering(ALERT_LINGER)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the ClientHello."""
@@ -71,8 +72,7 @@ class Refusal(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timer."""
-        if self._close is not None:
-            self._close.cancel()
+        self._lingering.cancel()
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -96,9 +96,7 @@ class Refusal(asyncio.Protocol):
         self._site.arrived("tls")
         transport.write(alert.record)
         self._connection.touch()
-        if transport.can_write_eof():
-            transport.write_eof()
-        self._close = asyncio.get_running_loop().call_later(MAX_LINGER, transport.abort)
+        self._lingering.begin(transport)
 
     def _alert(self, name: str | None, client: bytes) -> Alert:
         try:

@@ -12,6 +12,7 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
@@ -73,10 +74,7 @@ class Writer:
             _log.exception("The block page could not be written; the client was answered with status 500.")
             answer = Answer(500, "fault")
             headers, body = self.written(request, answer)
-        lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "\r\n".join((*lines, "", "")).encode("latin-1")
-        return head if request.method == "HEAD" else head + body
+        return message_of(request, answer.status, headers, body)
 
     def written(self, request: RequestHead, answer: Answer) -> tuple[dict[str, str], bytes]:
         """Return the headers and the body of an answer."""
@@ -185,6 +183,13 @@ class Writer:
             site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked, is_led=answer.is_led,
             is_followed=answer.is_followed,
         ).decode("ascii")  # fmt: skip
+
+
+def message_of(request: RequestHead, status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return an answer's octets in HTTP/1.1; to HEAD there is no body."""
+    lines = [f"HTTP/1.1 {status} {reason_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    head = "\r\n".join((*lines, "", "")).encode("latin-1")
+    return head if request.method == "HEAD" else head + body
 
 
 def asked_in(answer: Answer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def test_an_order_is_shown_as_others_will_see_it(desk: Desk, tmp_path: Path) -> 
         "No node has it yet",
         "bad.example: and every name under it",
         "Extended DNS Error 16 (Censored): order order-1, Authority; objections: aduankonten@mail.example",
+        'over TLS or HTTPS: {"c":["mailto:aduankonten@mail.example"],"l":"en","j":"order order-1, Authority"}',
         "Block page (HTTP 451), as a visitor sees it:",
         "Authority has ordered that Telegram be blocked",
         "Order number: order-1",
@@ -113,6 +115,7 @@ def test_an_order_is_shown_as_others_will_see_it(desk: Desk, tmp_path: Path) -> 
     assert page.read_text().startswith("<!DOCTYPE html>")
     shown = desk.answer("show", "order-1")
     assert (shown["http_status"], shown["reached"]) == (451, "staged")
+    assert json.loads(str(shown["structured_error"]))["c"] == ["mailto:aduankonten@mail.example"]
 
 
 def test_an_order_is_shown_by_what_nodes_call_it(desk: Desk) -> None:
@@ -133,6 +136,7 @@ def test_an_order_without_a_page_says_what_dns_answers(desk: Desk, tmp_path: Pat
     assert "Block page" not in told
     assert "DNS answer: " in told
     assert ("Extended DNS Error" in told) is (action in ("tcp-only", "nxdomain"))
+    assert ("to browsers that ask" in told) is ("Extended DNS Error" in told)
     assert "No visitor sees a page" in desk.told("show", "order-1", "--page", tmp_path / "x", code=2)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.settings import Upstream
 from tests.daemon.harness import Daemon, put, until, write_list
 from tests.places import ROOT
+from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
 SHIPPED = ROOT / "config" / "blockd.yaml"
@@ -168,3 +170,66 @@ def test_an_upstream_that_takes_longer_than_the_timeout_is_a_warning() -> None:
         Grade.WARNING,
         "192.0.2.1:53 took 300 ms to answer; upstream.timeout is 200 ms, so clients get SERVFAIL",
     )
+
+
+def checked_with(folder: Path, capsys: pytest.CaptureFixture[str], days: float = 30, more: str = "") -> str:
+    """Return what is told of a config with a certificate that is good for so many days."""
+    octets = certificate("dns.isp.example", days=days)
+    for name, content in zip(("chain.pem", "key.pem"), octets, strict=True):
+        put(folder / name, content)
+    (folder / "key.pem").chmod(0o600)
+    path = folder / "blockd.yaml"
+    path.write_text(
+        f"{more}listen: {{dot: ['127.0.0.1:8853'], doh: []}}\ncertificates: [{{chain: chain.pem, key: key.pem}}]\n",
+        encoding="utf-8",
+    )
+    code = main(["check", "--config", str(path)])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    return told.out
+
+
+def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = checked_with(tmp_path, capsys)
+    assert "expired" not in told
+    assert "every user" not in told
+    told = checked_with(tmp_path, capsys, days=-1)
+    assert f"a warning: {tmp_path / 'chain.pem'} expired on " in told
+    assert "clients refuse it. Renew it; blockd reads the files again within seconds." in told
+
+
+def test_a_key_that_everybody_may_read_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked_with(tmp_path, capsys)
+    (tmp_path / "key.pem").chmod(0o644)
+    main(["check", "--elsewhere", "--config", str(tmp_path / "blockd.yaml")])
+    assert (
+        f"a warning: {tmp_path / 'key.pem'} can be read by every user of this machine, who" in capsys.readouterr().out
+    )
+
+
+def test_a_certificate_that_is_a_pipe_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "blockd.yaml"
+    path.write_text("listen: {dot: ['127.0.0.1:8853']}\ncertificates: [{chain: pipe, key: pipe}]\n", encoding="utf-8")
+    assert main(["check", "--config", str(path)]) == 1
+    assert f"certificates[0]: {tmp_path / 'pipe'} cannot be read: it is not a regular file" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_state_folder_below_one_that_is_closed_to_blockds_user_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "closed").mkdir(0o700)
+    path = tmp_path / "blockd.yaml"
+    path.write_text("user: nobody\nstate_dir: closed/state\n", encoding="utf-8")
+    assert main(["check", "--config", str(path)]) == 1
+    assert (
+        f"state_dir: a folder above {tmp_path / 'closed' / 'state'} is closed to this user (" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_key_that_blockds_user_may_not_read_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    never = "key.pem is read at the start and never again, since the user nobody may not read it"
+    assert never in checked_with(tmp_path, capsys, more="user: nobody\nstate_dir: /nowhere\n")
+    assert never not in checked_with(tmp_path, capsys)

@@ -72,6 +72,24 @@ def test_every_file_that_a_gate_names_and_each_root_of_trust_is_watched(tmp_path
     assert {Path(one.path).name for one in running.status().changed} == files, "a list is read whenever it changes"
 
 
+def test_secrets_that_several_servers_share_are_watched_and_certificates_are_not(tmp_path: Path) -> None:
+    names = ("cookies", "tickets", "chain", "key", "blockd.yaml")
+    for name in names:
+        write(tmp_path / name, "")
+    settings = Settings.model_validate(
+        {
+            "state_dir": str(tmp_path),
+            "clients": {"cookie_secrets": str(tmp_path / "cookies")},
+            "tls": {"ticket_secrets": str(tmp_path / "tickets")},
+            "certificates": [{"chain": str(tmp_path / "chain"), "key": str(tmp_path / "key")}],
+        }
+    )
+    running = ConfigWatch(settings, tmp_path / "blockd.yaml", READ)
+    for name in names[:-1]:
+        write(tmp_path / name, "another", READ + 3600)
+    assert [Path(one.path).name for one in running.status().changed] == ["cookies", "tickets"]
+
+
 def test_file_that_is_gone_or_a_folder_is_told(tmp_path: Path) -> None:
     running = watch(tmp_path)
     (tmp_path / "blockd.yaml").unlink()

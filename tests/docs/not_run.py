@@ -24,6 +24,8 @@ NOT_RUN = {
         "test_moving_over.py runs it, beside an unbound.conf"
     ),
     "cdb -l blocked.cdb | python3 -c '": "test_moving_over.py runs it, beside a CDB file",
+    "sudo setpriv --reuid=blockd --regid=blockd --init-groups --inh-caps=+net_bind_service "
+    "--ambient-caps=+net_bind_service \\": "needs an installed service",
     "sudo systemctl restart named          # moved to 127.0.0.1 port 5300; or: sudo systemctl stop named": (
         "needs root, systemd and BIND"
     ),

@@ -372,6 +372,22 @@ def test_ports_of_every_listener_are_looked_at(examined: Examined, setting: str,
     examined.assert_finds("ports", Grade.BAD, f"listen.{setting} 10.0.0.5:{port} (TCP)", "dnsmasq (process 7)")
 
 
+def test_a_unix_socket_that_cannot_be_listened_on_is_bad(examined: Examined, tmp_path: Path) -> None:
+    path = tmp_path / "decide.sock"
+    examined.settings["listen"]["decide"] = [f"unix:{path}"]
+    assert [one.grade for one in examined.find("ports")] == [Grade.OK]
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        assert [one.grade for one in examined.find("ports")] == [Grade.OK], "nobody listens there any more"
+        other.listen()
+        examined.assert_finds("ports", Grade.BAD, f"listen.decide unix:{path} cannot be listened on", "another program")
+    path.unlink()
+    path.mkdir()
+    examined.assert_finds("ports", Grade.BAD, f"listen.decide unix:{path} cannot be listened on", "something else")
+    examined.settings["listen"]["decide"] = [f"unix:{tmp_path}/none/decide.sock"]
+    examined.assert_finds("ports", Grade.BAD, "decide.sock cannot be listened on", "there is no folder")
+
+
 def test_port_of_an_unseen_program_is_bad(examined: Examined) -> None:
     examined.machine.taken[SocketAddress("10.0.0.5", 80)] = None
     examined.assert_finds("ports", Grade.BAD, "cannot see", "sport = :80")
@@ -899,3 +915,15 @@ def test_every_check_is_exported_with_its_parts() -> None:
 
 def _binds_anything() -> bool:
     return Path("/proc/sys/net/ipv4/ip_nonlocal_bind").read_text("ascii").strip() != "0"
+
+
+def test_a_contact_that_browsers_cannot_lead_to_is_a_warning(examined: Examined) -> None:
+    examined.settings["operator"]["contact"] = "https://www.provider.id/objections"
+    (found,) = examined.find("operator")
+    assert found.grade is Grade.OK, "plain DNS has it as text"
+    examined.settings["listen"] |= {"doh": ["127.0.0.1:8443"]}
+    examined.settings["doh"] = {"plain_from": ["127.0.0.1"]}
+    examined.assert_finds("operator", Grade.WARNING, "operator.contact has no mail address")
+    examined.settings["operator"]["contact"] = "+62 21 555 0123"
+    (found,) = examined.find("operator")
+    assert found.grade is Grade.OK

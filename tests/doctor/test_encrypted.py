@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from blockd.doctor import CHECKS, Context, Finding, Grade, Machine, Running
-from blockd.doctor.handshake import LOCAL_HEADER, Handshake, shake_hands, why_not_trusted
+from blockd.doctor.handshake import Handshake, shake_hands, why_not_trusted
 from blockd.errors import BadCertificate
 from blockd.names import Network
+from blockd.resolver.edge.proxy_header import LOCAL_HEADER
 from blockd.resolver.local.discovery import Designation
 from blockd.settings import Certificate, Settings, SocketAddress
 from blockd.tls import CertificatePair, read_pair
@@ -75,6 +76,7 @@ class Case:
             "certificates": [],
         }
         self.runs = False
+        self.status: dict[str, Any] | None = None
 
     def add(self, *names: str, days: float = 90) -> CertificatePair:
         """Add a certificate with these names."""
@@ -83,13 +85,14 @@ class Case:
         octets = certificate(*names, days=days)
         chain.write_bytes(octets[0])
         key.write_bytes(octets[1])
+        key.chmod(0o600)
         self.settings["certificates"].append({"chain": str(chain), "key": str(key)})
         return read_pair(str(chain), *octets)
 
     def find(self, check: str) -> list[Finding]:
         """Run one check."""
         settings = Settings.model_validate(self.settings, context={"folder": self.folder})
-        running = Running(1) if self.runs else Running()
+        running = Running(1) if self.runs else Running(status=self.status)
         return list(CHECKS[check](Context(self.folder / "blockd.yaml", settings, self.machine, running)))
 
     def one(self, check: str) -> tuple[Grade, str]:
@@ -186,6 +189,7 @@ def test_what_discovery_announces_is_compared_with_the_certificates(
 def test_what_the_running_blockd_announces_is_compared_with_the_config(case: Case) -> None:
     case.add(NAME, "192.0.2.53")
     case.runs = True
+    case.settings["clients"] = {"allow": ["192.0.2.0/24"]}
     settings = Settings.model_validate(case.settings, context={"folder": case.folder})
     designation = Designation.of(settings)
     assert designation is not None
@@ -194,6 +198,11 @@ def test_what_the_running_blockd_announces_is_compared_with_the_config(case: Cas
     case.machine.announced = frozenset()
     assert [one.grade for one in case.find("discovery")] == [Grade.WARNING, Grade.WARNING, Grade.OK]
     case.machine.announced = OSError(errno.ECONNREFUSED, "Connection refused")
+    assert "Connection refused" in case.find("discovery")[0].found
+    case.settings["clients"] = {"allow": ["198.51.100.0/24"]}
+    assert case.one("discovery")[0] is Grade.OK, "this machine is no client, and is not asked"
+    case.settings["listen"]["dns"].append("0.0.0.0:5353")
+    case.settings["proxy_protocol"] = {"from": ["127.0.0.1"]}
     assert "Connection refused" in case.find("discovery")[0].found
 
 
@@ -293,3 +302,61 @@ def test_a_wildcard_is_tried_at_the_loopback_address(case: Case) -> None:
     case.add(NAME)
     with listener(case, ["dot"]) as address:
         assert shake_hands(SocketAddress("0.0.0.0", address.port), ["dot"], "").alpn == "dot"  # noqa: S104
+
+
+def test_a_key_that_everybody_may_read_is_told(case: Case) -> None:
+    case.add(NAME)
+    (case.folder / "key0.pem").chmod(0o644)
+    opened, good = case.find("certificates")
+    assert (opened.grade, good.grade) == (Grade.WARNING, Grade.OK)
+    assert (
+        opened.found
+        == f"{case.folder / 'key0.pem'} can be read by every user of this machine, who could act as this server"
+    )
+    (case.folder / "key0.pem").chmod(0o640)
+    assert case.one("certificates")[0] is Grade.OK
+
+
+def test_certificates_that_nobody_is_shown_are_told(case: Case) -> None:
+    case.add(NAME)
+    case.settings["listen"] = {"dns": ["192.0.2.53:53"]}
+    case.settings["discovery"] = {}
+    grade, found = case.one("certificates")
+    assert (grade, found) == (Grade.WARNING, "nothing is served over TLS, so that nobody is shown the certificates")
+
+
+def test_files_that_the_running_daemon_cannot_use_are_told(case: Case) -> None:
+    source = case.add(NAME).source
+    case.status = {"certificates": [{"certificate": source, "refusal": "key.pem cannot be read: permission denied"}]}
+    refused, good = case.find("certificates")
+    assert refused.found == (
+        f"the running blockd cannot use the files of {source}, and shows the certificate before: "
+        "key.pem cannot be read: permission denied"
+    )
+    assert (refused.grade, good.grade) == (Grade.WARNING, Grade.OK)
+    case.status = {"certificates": [{"certificate": source, "refusal": None}]}
+    assert case.one("certificates")[0] is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("url", "grade", "words"),
+    [
+        ("", Grade.WARNING, "nothing leads to the page about orders: `public.url` is not set"),
+        ("https://page.isp.example/", Grade.OK, "block pages lead to https://page.isp.example/"),
+        ("https://any.wild.example:8543/x", Grade.OK, "block pages lead to https://any.wild.example:8543/x"),
+        ("https://192.0.2.53/", Grade.OK, "block pages lead to https://192.0.2.53/"),
+        ("http://other.example/", Grade.OK, "block pages lead to http://other.example/"),
+        ("https://other.example/", Grade.WARNING, "no certificate is for other.example, which `public.url` names"),
+        ("https://192.0.2.54/", Grade.WARNING, "no certificate is for 192.0.2.54, which `public.url` names"),
+    ],
+)
+def test_the_address_of_the_page_about_orders_is_compared_with_the_certificates(
+    case: Case, url: str, grade: Grade, words: str
+) -> None:
+    case.add(NAME, "192.0.2.53")
+    case.add("page.isp.example", "*.wild.example")
+    case.settings |= {"public": {"url": url}}
+    assert case.one("page about orders") == (Grade.OK, "the page about orders is not listened for here")
+    case.settings["listen"] |= {"public": {"https": ["192.0.2.53:8543"]}}
+    found_grade, found = case.one("page about orders")
+    assert (found_grade, found[: len(words)]) == (grade, words)

@@ -110,6 +110,17 @@ def test_order_by_law_without_who_decided_is_a_warning(order: Document) -> None:
     assert not taken(order, legal_basis=None, mandate="operator").warnings
 
 
+def test_a_contact_that_browsers_cannot_lead_to_is_a_warning(order: Document) -> None:
+    told = (
+        "order: contact: has no mail address, and no telephone number with + and its country's code; browsers that "
+        "explain the block lead nobody there"
+    )
+    for contact in ("https://court.example/objections", "021 555 0123", "Ministry, Jakarta"):
+        assert list(taken(order, decided_by="The Minister", contact=contact).warnings) == [told]
+    for contact in ("https://court.example/, objections@court.example", "call +62 21 555 0123"):
+        assert not taken(order, decided_by="The Minister", contact=contact).warnings
+
+
 @pytest.mark.parametrize("value", ["51234567", 51234567])
 def test_the_number_of_a_lumen_notice_may_be_written_without_quotes(order: Document, value: object) -> None:
     (content,) = taken(order, lumen_id=value).documents.values()

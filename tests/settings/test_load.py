@@ -224,6 +224,11 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("listen: {dns: []}", "listen.dns: expected a list of at least 1, got 0"),
         ("listen: {dot: ['[::1]:853']}", "listen.dot: TLS needs a certificate; name its files in `certificates`"),
         ("listen: {doh: ['[::1]:443']}", "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or"),
+        ("tls: {ticket_secrets: t}", "tls.ticket_secrets: nothing is served over TLS; set `listen.dot`"),
+        ("doh: {plain_from: [10.0.0.0/8]}", "doh.plain_from: front ends have nowhere to send requests; set"),
+        ("doh: {client_header: x}", 'doh.client_header: expected "", forwarded or x-forwarded-for, got'),
+        ("public: {url: 'https://a.example/?x=y'}", "public.url: expected a URL such as https://blocked.example.net/"),
+        ("public: {url: 'https://a.example/#x'}", "public.url: expected a URL such as https://blocked.example.net/"),
         ("listen: {public: {https: ['[::1]:443']}}", "listen.public.https: TLS needs a certificate; name its files"),
         ("listen: {decide: ['unix:']}", "listen.decide[0]: expected a path such as"),
         ("listen: {decide: [9054]}", "listen.decide[0]: expected ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054"),
@@ -241,6 +246,10 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
             "public.url: expected a URL such as https://blocked.example",
         ),
         (f"listen: {{decide: ['unix:/{'a' * 107}']}}", "listen.decide[0]: expected a path of at most 107 octets"),
+        (
+            "listen: {decide: ['unix:/a', '127.0.0.1:9054', 'unix:/a']}",
+            "listen.decide[2]: unix:/a is already used by listen.decide[0]; use each path once",
+        ),
         ("listen: {dot: ['[::1]:8053']}", "listen.dot[0]: [::1]:8053 is already used by listen.dns[1]"),
         ("certificates: [{chain: a.pem}]", "certificates[0].key: is missing. The file with its private key."),
         ("doh: {path: dns-query}", "doh.path: expected a path such as /dns-query, of letters, digits and the"),
@@ -475,3 +484,9 @@ def test_other_times_of_statements_are_refused(write: Write, text: str) -> None:
 def test_name_of_blockds_own_feed_is_taken(write: Write) -> None:
     (problem,) = problems_in(write("feeds: [{name: overrides, type: domains, path: list}]"))
     assert problem == "feeds[0].name: overrides is the name of blockd's own feed; choose another"
+
+
+def test_a_chain_that_is_listed_twice_is_told_with_both_places(write: Write, tmp_path: Path) -> None:
+    pairs = "[{chain: a, key: k}, {chain: b, key: k}, {chain: ./a, key: l}]"
+    found = problems_in(write(f"listen: {{dot: ['[::1]:853']}}\ncertificates: {pairs}"))
+    assert found == (f"certificates[2]: {tmp_path / 'a'} is already certificates[0]; keep one",)

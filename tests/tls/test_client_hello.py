@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import BadClientHello
-from blockd.tls.client_hello import MAX_HELLO, ClientHelloReader, server_name
+from blockd.tls.client_hello import MAX_HELLO, ClientHelloReader, protocols, server_name
 from tests.web.hellos import hello_stream, in_records
 
 
@@ -116,6 +116,30 @@ def test_a_server_name_that_breaks_the_format_is_refused(extensions: bytes) -> N
 
 def test_a_name_of_another_kind_is_no_host_name() -> None:
     assert server_name(_body(_sni(b"a.example", kind=7))) is None
+
+
+def _alpn(content: bytes) -> bytes:
+    return b"\0\x10" + len(content).to_bytes(2) + content
+
+
+def test_the_protocols_offered_are_found_in_their_order() -> None:
+    assert protocols(_body(_sni(b"a.example") + _alpn(b"\0\x0c\x02h2\x08http/1.1"))) == [b"h2", b"http/1.1"]
+    assert protocols(_body(_sni(b"a.example"))) is None
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        _alpn(b"\0\0"),
+        _alpn(b"\0\x03\x02h2\0"),  # octets after the list
+        _alpn(b"\0\x04\x02h2\0"),  # an empty protocol
+        _alpn(b"\0\x03\x03h2"),
+        _alpn(b"\0\x03\x02h2") * 2,
+    ],
+)
+def test_protocols_that_break_the_format_are_refused(extensions: bytes) -> None:
+    with pytest.raises(BadClientHello):
+        protocols(_body(extensions))
 
 
 def test_a_hello_may_end_before_the_extensions() -> None:

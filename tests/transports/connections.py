@@ -14,10 +14,11 @@ import dns.rcode
 from blockd.tls import ServerTls
 from blockd.transports import TcpServer
 from blockd.transports.accepting import BACKLOG
+from blockd.transports.admitting_server import PACE
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import PaceBounds
-from blockd.transports.stream_server import PACE, StreamServer
+from blockd.transports.stream_server import StreamServer
 from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import until

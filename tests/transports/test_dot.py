@@ -14,12 +14,12 @@ import pytest
 from blockd.metrics import Closing, StreamEvent, Transport
 from blockd.tls import server_tls
 from blockd.transports import DotServer, stream_server
+from blockd.transports.admitting_server import READ
 from blockd.transports.client_stream import MAX_GATHERED
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.dot import ALPN
 from blockd.transports.pace import PaceBounds
-from blockd.transports.stream_server import READ
 from blockd.transports.tcp_connection import MAX_QUESTION
 from tests.resolver.rig import Rig, question
 from tests.tls.certificates import pair

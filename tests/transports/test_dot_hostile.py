@@ -13,8 +13,8 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from blockd.transports.admitting_server import READ
 from blockd.transports.dot import ALPN
-from blockd.transports.stream_server import READ
 from blockd.transports.tcp_connection import MAX_QUESTION
 from tests.resolver.rig import Rig, question
 from tests.transports.connections import LISTED, framed

@@ -21,12 +21,13 @@ from blockd.names import Network
 from blockd.resolver import SelfTestIdentity, SelfTestKey
 from blockd.resolver.clients import keys_of
 from blockd.tls import server_tls
-from blockd.transports import DotServer, TcpServer, stream_server
+from blockd.transports import DotServer, TcpServer, admitting_server
+from blockd.transports.admitting_server import PACE
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.dot import ALPN
+from blockd.transports.fronted_stream import FrontedStream
 from blockd.transports.pace import Pace, PaceBounds
-from blockd.transports.stream_server import PACE
 from tests.resolver.edge.headers import DGRAM, LOCAL, STREAM, UNIQUE_ID, header, local, raw
 from tests.resolver.rig import Clock, Rig, order, question
 from tests.tls.certificates import pair
@@ -110,7 +111,7 @@ class Fronts:
     @property
     def hosts(self) -> list[tuple[str, str]]:
         """Whose the connections are, and where they come from."""
-        return [(one.host, one.peer) for one in self.server.connections]
+        return [(one.host, one.peer) for one in self.server.connections if isinstance(one, FrontedStream)]
 
     def leave(self) -> None:
         """End every client's connection at once."""
@@ -208,7 +209,7 @@ def test_connections_that_one_client_opens_too_fast_are_closed(
     tmp_path: Path, run: Run, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(stream_server, "Pace", lambda bounds, _, is_front_end: Pace(bounds, clock, is_front_end))
+    monkeypatch.setattr(admitting_server, "Pace", lambda bounds, _, is_front_end: Pace(bounds, clock, is_front_end))
 
     async def main() -> None:
         async with fronts(tmp_path, where, pace=PaceBounds(address=2)) as made:

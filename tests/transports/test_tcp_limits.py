@@ -13,11 +13,11 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.orders import Action
-from blockd.transports import TcpServer, client_stream, line, stream_server
+from blockd.transports import TcpServer, admitting_server, client_stream, line, stream_server
+from blockd.transports.admitting_server import READ
 from blockd.transports.client_stream import MAX_GATHERED
 from blockd.transports.connections import Bounds
 from blockd.transports.pace import PaceBounds
-from blockd.transports.stream_server import READ
 from blockd.transports.tcp_connection import MAX_QUESTION
 from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, NEVER, Serving, connections, framed, serving
@@ -277,7 +277,7 @@ def test_a_client_that_opens_one_connection_after_the_other_is_closed_at_accept(
 ) -> None:
     """Otherwise all that a worker accepts is its connections, and everybody else's wait."""
     monkeypatch.setattr(stream_server, "_is_this_machine", lambda _host, _connection: False)
-    monkeypatch.setattr(stream_server, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    monkeypatch.setattr(admitting_server, "time", SimpleNamespace(monotonic=lambda: 7.0))
 
     async def main() -> None:
         async with serving(rig, pace=PaceBounds(address=3, prefix=4, least=1)) as served:

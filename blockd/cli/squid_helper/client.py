@@ -12,7 +12,7 @@ from blockd.settings.listening import LocalAddress, UnixSocket
 SECONDS = 5.0  # for an answer; one takes less than a millisecond
 AT_ONCE = 32  # questions that are sent before their answers are read
 MAX_HEAD = 1 << 14  # octets of an answer's head; one has some hundred
-READ = 1 << 14
+READ = 1 << 14  # octets read at once
 
 _LINK = re.compile(r'<([^<>]*)>; rel="([a-z-]+)"')
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from blockd.daemon.report.alarms import Alarm
+from blockd.printable import some_of
 from blockd.times import time_text
 from blockd.tls import CertificatePair
 from blockd.tls.pair import is_soon
@@ -41,9 +42,7 @@ class CertificateStatus:
     @property
     def text(self) -> str:
         """The path, whom it is for, and until when it is good."""
-        named = ", ".join(self.names[:TOLD_NAMES]) or "no name"
-        more = f" and {len(self.names) - TOLD_NAMES} more" if len(self.names) > TOLD_NAMES else ""
-        return f"{self.certificate} for {named}{more}, until {self.expires}"
+        return f"{self.certificate} for {some_of(self.names, TOLD_NAMES) or 'no name'}, until {self.expires}"
 
     @property
     def expires_soon(self) -> bool:

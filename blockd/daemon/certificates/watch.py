@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 
 from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.told import CertificateStatus
@@ -21,6 +20,7 @@ from blockd.settings import Certificate, Settings
 from blockd.tls import CertificatePair
 from blockd.tls.announced import gap_sentences
 from blockd.tls.files import Stamp, read_files, stamp_of
+from blockd.tls.validity import validity_sentences
 
 LOOK = 1.0  # seconds between two looks at the files: a change is in use within 5
 AGAIN = 60.0  # seconds after which all are read and handed on again, in case a message was lost
@@ -55,7 +55,11 @@ class CertificateWatch:
         cls, settings: Settings, pairs: Sequence[CertificatePair], sender: Sender, timing: Timing
     ) -> CertificateWatch:
         """Return that of a config, which says what is announced."""
-        return cls(settings.certificates, pairs, sender, timing, partial(gap_sentences, settings))
+
+        def gaps(pairs: Sequence[CertificatePair]) -> list[str]:
+            return [*gap_sentences(settings, pairs), *validity_sentences(pairs, timing.clock())]
+
+        return cls(settings.certificates, pairs, sender, timing, gaps)
 
     async def run(self) -> None:
         """Look for ever."""

@@ -70,7 +70,8 @@ class DecideProcess(FollowingProcess):
             Bounds(address=-(-most // 2), prefix=-(-most // 2), all=most),
             self._row,
         )
-        server.start(self._shared.sockets.decide)
+        for sock in self._shared.sockets.decide:
+            server.start(sock)
         yield
         server.close()
 

@@ -11,7 +11,6 @@ from blockd.daemon.page.sinkhole import SinkholeService
 from blockd.metrics.counters import Row
 from blockd.orders import Action, Reason, State, Verdict
 from blockd.orders.incident import has_page
-from blockd.resolver.clients import NetworkSet
 from blockd.ruleset import Catalogue, Enforced
 from blockd.settings import Settings
 from blockd.settings.feeds import SIGNED_TYPES
@@ -31,7 +30,6 @@ class PublicService:
         enforced: Callable[[], Enforced | None],
         where_it_leads: Callable[[bytes, bytes], Awaitable[Verdict | None]],
     ) -> None:
-        self._allowed = NetworkSet(settings.clients.allow)
         self._enforced = enforced
         self._sinkhole = SinkholeService(settings, row, enforced, where_it_leads)
         self._dossiers = DossierFiles(folder)
@@ -39,10 +37,9 @@ class PublicService:
     def site(self) -> PublicSite:
         """Return what the servers of the page need; it has no links to itself at another address."""
         site = replace(self._sinkhole.site(), incidents="")
-        return PublicSite(site, self._is_subscriber, self._published, self._dossiers.dossier, self._dossiers.document)
-
-    def _is_subscriber(self, client: bytes) -> bool:
-        return bool(client) and client in self._allowed
+        return PublicSite(
+            site, self._sinkhole.is_subscriber, self._published, self._dossiers.dossier, self._dossiers.document
+        )
 
     def _published(self, key: bytes) -> Verdict | None:
         """Return the verdict of an order that was published with its names, if the name is blocked for everybody."""

@@ -9,6 +9,7 @@ from blockd.metrics import Transport
 from blockd.metrics.counters import Row
 from blockd.orders import Reason, Verdict
 from blockd.orders.incident import has_page
+from blockd.resolver.clients import NetworkSet
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.web.site import Protocol, Site
@@ -32,6 +33,7 @@ class SinkholeService:
         where_it_leads: Callable[[bytes, bytes], Awaitable[Verdict | None]],
     ) -> None:
         self._settings = settings
+        self._allowed = NetworkSet(settings.clients.allow)
         self._leads = where_it_leads
         self._row = row
         self._enforced = enforced
@@ -54,6 +56,10 @@ class SinkholeService:
             incidents=self._settings.public.url,
         )
 
+    def is_subscriber(self, client: bytes) -> bool:
+        """Return whether an address in network order, which is empty if it is not known, may ask by DNS."""
+        return bool(client) and client in self._allowed
+
     def _verdict_of(self, key: bytes, client: bytes) -> Verdict:
         """Return the verdict that the client's question for the name has."""
         enforced = self._enforced()
@@ -69,9 +75,7 @@ class SinkholeService:
 
     async def _where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
         """Ask for those only who may ask by DNS too: else strangers could have any name resolved."""
-        if not client or not any(client in network for network in self._settings.clients.allow):
-            return None
-        return await self._leads(key, client)
+        return await self._leads(key, client) if self.is_subscriber(client) else None
 
     def _count(self, verdict: Verdict, protocol: Protocol) -> None:
         """Count one visit to a blocked name."""

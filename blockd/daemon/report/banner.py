@@ -12,7 +12,7 @@ from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
-from blockd.printable import printable
+from blockd.printable import printable, some_of
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.catalogue import FeedRecord
@@ -42,7 +42,7 @@ def banner(
     """
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
-        *_listening(bound),
+        *_listening(bound, settings.doh.path),
         *_enforcement(feeds, enforced, pinned, base),
         *_groups(settings),
         *_questions(bound, enforced),
@@ -56,16 +56,15 @@ def progress(feeds: Mapping[str, ManagedFeed], seconds: float) -> str:
     read = f"{len(feeds) - len(reading)} of {len(feeds)} feeds are read"
     if not reading:
         return f"{read}; compiling, {seconds:.0f} s"
-    more = f" and {len(reading) - MOST_NAMED} more" if len(reading) > MOST_NAMED else ""
-    return f"{read}; reading {', '.join(reading[:MOST_NAMED])}{more}, {seconds:.0f} s"
+    return f"{read}; reading {some_of(reading, MOST_NAMED)}, {seconds:.0f} s"
 
 
-def _listening(bound: Bound) -> list[str]:
+def _listening(bound: Bound, doh_path: str) -> list[str]:
     lines = [f"  DNS         {_joined(bound.dns_udp)}  (UDP and TCP)"]
     if bound.dns_udp != bound.dns_tcp:
         lines = [f"  DNS (UDP)   {_joined(bound.dns_udp)}", f"  DNS (TCP)   {_joined(bound.dns_tcp)}"]
-    encrypted = (("DNS (TLS)  ", "", bound.dot), ("DNS (HTTPS)", "https://", bound.doh))
-    lines += [f"  {label} {_joined(_urls(scheme, where))}" for label, scheme, where in encrypted if where]
+    encrypted = (("DNS (TLS)  ", bound.dot), ("DNS (HTTPS)", _urls("https://", bound.doh, doh_path)))
+    lines += [f"  {label} {_joined(where)}" for label, where in encrypted if where]
     pages = ", ".join(_urls("http://", bound.block_page_http))
     lines += [
         f"  block page  {pages or 'nowhere'}",
@@ -80,8 +79,8 @@ def _listening(bound: Bound) -> list[str]:
     return lines
 
 
-def _urls(scheme: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{scheme}{address}" for address in addresses)
+def _urls(scheme: str, addresses: tuple[str, ...], path: str = "") -> tuple[str, ...]:
+    return tuple(f"{scheme}{address}{path}" for address in addresses)
 
 
 def _joined(addresses: tuple[str, ...]) -> str:

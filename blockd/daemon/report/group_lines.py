@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from blockd.orders import Mandate
+from blockd.printable import some_of
 from blockd.settings import Settings
 from blockd.settings.feeds import Feed, OrderingFeed
 
@@ -19,8 +20,8 @@ def group_lines(told: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if not group["feeds"]:
             yield f"group {group['name']}: {networks}, exempt: no feed applies to it"
             continue
-        lacks = f"; not subject to {_named(group['lacks'])}" if group["lacks"] else ""
-        yield f"group {group['name']}: {networks}, subject to {_named(group['feeds'])}{lacks}"
+        lacks = f"; not subject to {some_of(group['lacks'], MAX_NAMED)}" if group["lacks"] else ""
+        yield f"group {group['name']}: {networks}, subject to {some_of(group['feeds'], MAX_NAMED)}{lacks}"
 
 
 def exempt_from_law(settings: Settings) -> Iterator[str]:
@@ -29,7 +30,7 @@ def exempt_from_law(settings: Settings) -> Iterator[str]:
     for group in settings.groups:
         lacks = [name for name, is_lacking in zip(by_law, group.lacks(by_law), strict=True) if is_lacking]
         if lacks:
-            feeds = f"{'feed' if len(lacks) == 1 else 'feeds'} {_named(lacks)}"
+            feeds = f"{'feed' if len(lacks) == 1 else 'feeds'} {some_of(lacks, MAX_NAMED)}"
             yield f"group {group.name} is not subject to {feeds}, whose orders are signed or by law"
 
 
@@ -37,8 +38,3 @@ def _is_by_law(feed: Feed) -> bool:
     if isinstance(feed, OrderingFeed):
         return feed.is_signed or feed.mandate is Mandate.LAW or (feed.mandate is None and bool(feed.legal_basis))
     return feed.is_signed
-
-
-def _named(feeds: list[str]) -> str:
-    more = len(feeds) - MAX_NAMED
-    return ", ".join(feeds[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")

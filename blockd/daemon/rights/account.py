@@ -7,8 +7,10 @@ put links and files there gets nothing by it that the user could not do.
 
 from __future__ import annotations
 
+# Both else are loaded when they are needed, where the user may not read them.
+import _strptime  # type: ignore[import-not-found]  # noqa: F401
 import contextlib
-import encodings.ascii  # noqa: F401 - else loaded when it is needed, where the user may not read it
+import encodings.ascii  # noqa: F401
 import grp
 import os
 import pwd

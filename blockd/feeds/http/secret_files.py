@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from blockd.errors import FeedRefused, FileTooLarge, cause_of
-from blockd.files import read_file
+from blockd.files import read_configured
 
 MAX_FILE = 16 * 1024  # octets: servers take headers of 8 or 16 KiB
 MAX_HEADERS = 32
@@ -85,7 +85,7 @@ def unusable(path: Path, why: str) -> FeedRefused:
 def _text(path: Path) -> str:
     must_be_closed(path)
     try:
-        return read_file(path, MAX_FILE).decode()
+        return read_configured(path, MAX_FILE).decode()
     except FileTooLarge as error:
         raise _unusable(f"{path} is larger than {MAX_FILE:,} bytes", "Write only the secret there.") from error
     except UnicodeDecodeError as error:

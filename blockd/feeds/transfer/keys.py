@@ -10,7 +10,7 @@ import dns.name
 import dns.tsig
 
 from blockd.errors import FeedRefused
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.settings import Tsig
 
 MAX_FILE = 4096  # octets: a secret has at most a few hundred
@@ -23,7 +23,7 @@ def read_key(tsig: Tsig) -> dns.tsig.Key:
     path = tsig.secret_file
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = read_file(path, MAX_FILE)
+        text = read_configured(path, MAX_FILE)
     except OSError as error:
         raise _unusable(f"{path} cannot be read ({error.strerror})", "Let blockd's user read it.") from error
     if mode & _OTHERS:

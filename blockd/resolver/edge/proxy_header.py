@@ -7,10 +7,10 @@ hands on over UDP what a client asked over HTTPS. TLVs are passed over; a checks
 
 from __future__ import annotations
 
-import socket
 from typing import NamedTuple
 
 from blockd.errors import BadProxyHeader
+from blockd.resolver.clients import host_of_packed
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # no question begins so: it would have 13 questions, and the opcode 1
 FIXED_HEADER = 16  # octets of signature, command, family and length
@@ -19,11 +19,10 @@ MAX_HEADER = 512  # octets, with all TLVs: as much as dnsdist and PowerDNS Recur
 
 _VERSION_2 = 2
 _LOCAL, _PROXY = 0, 1  # commands
-_SIZES = {1: (socket.AF_INET, 4), 2: (socket.AF_INET6, 16)}  # octets of an address, by family; AF_UNIX has none
+_SIZES = {1: 4, 2: 16}  # octets of an address, by family; AF_UNIX has none
 _PROTOCOLS = (1, 2)  # STREAM and DGRAM
 _PORTS = 4  # octets of two ports, behind two addresses
 _TLV = 3  # octets of a TLV's type and length
-_MAPPED = bytes(10) + b"\xff\xff"  # an IPv4 address in an IPv6 one, RFC 4291 section 2.5.5.2
 
 
 class ProxyHeader(NamedTuple):
@@ -65,16 +64,14 @@ def read_header(octets: bytes) -> ProxyHeader | None:
         return None
     if command == _LOCAL:  # what else it has is to be passed over
         return ProxyHeader(size, "")
-    kind, octets_of_one = _SIZES[family]
+    octets_of_one = _SIZES[family]
     tlvs = FIXED_HEADER + 2 * octets_of_one + _PORTS
     if tlvs > size:
         raise BadProxyHeader(f"it has {size} octets, too few for its addresses")
     if not _are_tlvs(octets, tlvs, size):
         raise BadProxyHeader("the lengths of its TLVs do not fit")
     packed = octets[FIXED_HEADER : FIXED_HEADER + octets_of_one]
-    if packed.startswith(_MAPPED):
-        kind, packed = socket.AF_INET, packed[len(_MAPPED) :]
-    return ProxyHeader(size, socket.inet_ntop(kind, packed))
+    return ProxyHeader(size, host_of_packed(packed))
 
 
 def _are_tlvs(octets: bytes, start: int, end: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.errors import FileTooLarge
-from blockd.files import read_file
+from blockd.files import read_configured
 
 MAX_SECRETS = 8  # of a file: what was signed by none of them costs a hash for each
 MAX_FILE = 4096  # octets
@@ -53,5 +53,5 @@ class SecretFile:
 
 def _lines(path: Path) -> list[str]:
     """Return the lines of a file but for empty ones and comments; raises OSError, UnicodeDecodeError."""
-    lines = [line.strip() for line in read_file(path, MAX_FILE).decode("ascii").splitlines()]
+    lines = [line.strip() for line in read_configured(path, MAX_FILE).decode("ascii").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]

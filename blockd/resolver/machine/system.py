@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blockd.resolver.machine.own_addresses import is_own_address
 from blockd.settings import Upstream
-from blockd.settings.hosts import refuse_as_server
+from blockd.settings.hosts import LOOPBACK_OF, refuse_as_server
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 STUB_CONF = Path("/run/systemd/resolve/resolv.conf")  # the upstreams of systemd-resolved
@@ -16,7 +16,6 @@ MAX_SIZE = 64 * 1024  # octets of such a file
 MAX_NAME_SERVERS = 16  # of it that are used, as many as `upstreams` may name
 DNS_PORT = 53
 STUB = Upstream("127.0.0.53", DNS_PORT)  # systemd-resolved, as resolv.conf names it
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the C library makes of them
 
 
 class System:
@@ -63,6 +62,6 @@ def name_servers(path: Path = RESOLV_CONF) -> list[Upstream]:
 def _host(text: str) -> str:
     """Return an address in its usual form, a link-local one with its zone; raises ValueError."""
     host = str(ipaddress.ip_address(text))
-    host = _ANY.get(host, host)
+    host = LOOPBACK_OF.get(host, host)  # as the C library does
     refuse_as_server(host, text)
     return host

@@ -13,7 +13,7 @@ from typing import TypeVar
 import publicsuffixlist
 
 from blockd.errors import BadName, ConfigError, FileTooLarge
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.names import Network, key_from_text
 from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate.gate import Gate
@@ -133,7 +133,7 @@ def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | Non
 
 def _text(path: Path, key: str, digest: hashlib._Hash) -> str:
     try:
-        octets = read_file(path, MAX_LIST)
+        octets = read_configured(path, MAX_LIST)
         text = octets.decode("utf-8-sig")
     except FileTooLarge as error:
         raise ConfigError(str(path), [f"{key}: it is larger than {MAX_LIST >> 20} MiB"]) from error

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from blockd.errors import BadName, CommandError, FileTooLarge
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.names import key_from_text
 
 MAX_FILE = 64 << 20  # octets: a million names with their ranks are a third of it
@@ -21,7 +21,7 @@ def read_popular(path: Path) -> list[bytes]:
     Raises CommandError if the file cannot be read or holds no name.
     """
     try:
-        text = read_file(path, MAX_FILE)
+        text = read_configured(path, MAX_FILE)
     except FileTooLarge as error:
         raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB, the limit for such a list") from error
     except OSError as error:

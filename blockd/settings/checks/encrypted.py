@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from blockd.dns import types
 from blockd.names.prefix_table import PrefixTable
 from blockd.settings.checks.discovery import discovery_problems
+from blockd.settings.listening import UnixSocket
 from blockd.settings.model import Settings
 
 # Codes of EDNS options that have a meaning in questions, also those of blockd's own.
@@ -26,6 +28,7 @@ MEANT = frozenset(
 def encrypted_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence for each contradiction."""
     yield from _certificates(settings)
+    yield from _sockets(settings)
     yield from discovery_problems(settings)
     yield from _front_ends(settings)
     yield from _structured_errors(settings)
@@ -33,7 +36,14 @@ def encrypted_problems(settings: Settings) -> Iterator[str]:
 
 def _certificates(settings: Settings) -> Iterator[str]:
     listen = settings.listen
+    is_tls = bool(listen.dot or listen.doh or listen.public.https)
+    if settings.tls.ticket_secrets is not None and not is_tls:
+        yield (
+            "tls.ticket_secrets: nothing is served over TLS; set `listen.dot`, `listen.doh` or `listen.public.https`, "
+            "or remove the key"
+        )
     if settings.certificates:
+        yield from _repeated(settings)
         return
     for path, addresses in (("listen.dot", listen.dot), ("listen.public.https", listen.public.https)):
         if addresses:
@@ -43,6 +53,21 @@ def _certificates(settings: Settings) -> Iterator[str]:
             "listen.doh: HTTPS needs a certificate; name its files in `certificates`, or the front ends that terminate "
             "TLS in `doh.plain_from`"
         )
+
+
+def _sockets(settings: Settings) -> Iterator[str]:
+    first: dict[Path, int] = {}
+    for number, place in enumerate(settings.listen.decide):
+        if isinstance(place, UnixSocket) and (known := first.setdefault(place.path, number)) != number:
+            yield f"listen.decide[{number}]: {place.text} is already used by listen.decide[{known}]; use each path once"
+
+
+def _repeated(settings: Settings) -> Iterator[str]:
+    """Say which chains are listed twice: nobody is shown the second, and their series would have one name."""
+    first: dict[Path, int] = {}
+    for number, certificate in enumerate(settings.certificates):
+        if (known := first.setdefault(certificate.chain, number)) != number:
+            yield f"certificates[{number}]: {certificate.chain} is already certificates[{known}]; keep one"
 
 
 def _structured_errors(settings: Settings) -> Iterator[str]:
@@ -62,6 +87,8 @@ def _structured_errors(settings: Settings) -> Iterator[str]:
 
 def _front_ends(settings: Settings) -> Iterator[str]:
     doh = settings.doh
+    if doh.plain_from and not settings.listen.doh:
+        yield "doh.plain_from: front ends have nowhere to send requests; set `listen.doh`, or remove the key"
     if doh.client_header and not doh.plain_from:
         yield "doh.client_header: no front end is listed whose header is believed; list them in `doh.plain_from`"
     senders = PrefixTable((network, 1) for network in settings.proxy_protocol.networks)

@@ -19,13 +19,13 @@ from blockd.settings.addresses import (
     upstream_from_text,
 )
 from blockd.settings.feeds import FEED_TYPES, OVERRIDES
+from blockd.settings.hosts import LOOPBACK_OF
 from blockd.settings.listening import MAX_LISTENED, UNIX, listened
 from blockd.settings.local import MAX_ZONES
 from blockd.settings.model import LOOPBACK_AND_PRIVATE, MAX_FRONT_ENDS, MAX_NETWORKS
 from blockd.settings.values import shown
 
 # What surely leads back to an address that stands for all addresses of this machine.
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def cross_check(data: Mapping[str, Any]) -> list[str]:
@@ -63,7 +63,7 @@ def _circles(data: Mapping[str, Any]) -> Iterator[str]:
     for path, address in _listened(data):
         if path.startswith("listen.dns"):
             own.add((address.host, address.port))
-            own.add((_LOOPBACK.get(address.host), address.port))
+            own.add((LOOPBACK_OF.get(address.host), address.port))
     for path, value in _upstream_lists(data):
         for number, upstream in _upstreams(value):
             if upstream.transport in ("udp", "tcp") and (upstream.host, upstream.port) in own:

@@ -8,8 +8,8 @@ import re
 from blockd.transports.http.limits import MAX_MESSAGE
 
 MAX_LINE = 64  # octets of a line with a chunk's size, and of a trailer field
-MAX_TRAILERS = 8
-MAX_CHUNKS = 64  # of one body
+MAX_TRAILERS = 8  # fields behind a body; clients send none
+MAX_CHUNKS = 64  # of one body: a question fits into one, and each costs a line to read
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?")
 

@@ -37,7 +37,7 @@ cdef class DohConnection(ClientStream):
     cpdef _deliver(self, HttpRequest request, bytes answer)
 
     @cython.locals(resets=int, octets=bytes)
-    cdef _push(self)
+    cdef bint _push(self) except -1
 
     cdef _note_withheld(self, bint is_withheld)
     cdef _end_flood(self)

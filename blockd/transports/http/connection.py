@@ -103,7 +103,8 @@ class DohConnection(ClientStream):
             self._take(session, request)
             if session.held >= MAX_GATHERED or not has_time():
                 break
-        self._push()
+        if not self._push():
+            self.acknowledge()
         return b""
 
     def end(self) -> None:
@@ -159,13 +160,18 @@ class DohConnection(ClientStream):
             self._answer(session, request, answer)
         self._push()
 
-    def _push(self) -> None:
-        """Send what the session has; what the client's windows hold back is bounded as what it leaves unread is."""
+    def _push(self) -> bool:
+        """Send what the session has; return whether there was something.
+
+        What the client's windows hold back is bounded as what it leaves unread is.
+        """
         session = self._session
+        has_sent = False
         while session is not None and not self.has_ended and not self.unsent:
             octets = session.take(MAX_GATHERED)
             if not octets:
                 break
+            has_sent = True
             if self._has_answered:
                 self._has_answered = False
                 self.reply(octets)
@@ -174,7 +180,7 @@ class DohConnection(ClientStream):
             if len(octets) < MAX_GATHERED:
                 break
         if session is None:
-            return
+            return has_sent
         if self._asked:
             self.server.happened(StreamEvent.STREAM, self._asked)
             self._asked = 0
@@ -183,13 +189,14 @@ class DohConnection(ClientStream):
             self.server.happened(StreamEvent.RESET, resets - self._resets)
             self._resets = resets
         if self.has_ended:
-            return
+            return has_sent
         if session.is_flooded or session.held + self.unsent > MAX_UNSENT:
             self._end_flood()
         elif session.is_over:
             self.end()
         else:
             self._note_withheld(session.held > 0 and not self.unsent)
+        return has_sent
 
     def _note_withheld(self, is_withheld: bool) -> None:
         if is_withheld != self._is_withheld and not self._is_unread:

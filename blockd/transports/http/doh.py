@@ -13,10 +13,10 @@ from blockd.transports.http.request import HttpRequest
 CONTENT_TYPE = b"application/dns-message"
 MAX_PARAMETER = -(-MAX_MESSAGE * 4 // 3)  # octets of a message in base64url
 PARAMETER = b"dns="
-MAX_KNOWN = 3600  # seconds
+MAX_KNOWN = 3600  # seconds; header fields for fewer are kept: most TTLs are shorter
 
 _ANSWER = types.QR >> 8  # in the third octet
-# Header fields by seconds below MAX_KNOWN: most answers have one of few TTLs, or are of the cache's last hour.
+# Header fields by seconds, below MAX_KNOWN.
 _shared: dict[int, tuple[tuple[bytes, bytes], tuple[bytes, bytes]]] = {}
 _private: dict[int, tuple[tuple[bytes, bytes], tuple[bytes, bytes]]] = {}
 _ALPHABET = bytes.maketrans(b"-_+/", b"+/\xff\xff")  # base64url into base64, which it does not take itself

@@ -6,8 +6,10 @@ before it may have been made up by the client.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
+
+from blockd.resolver.clients import host_of_packed
 
 MAX_VALUE = 1 << 10  # octets of the last element that are read
 
@@ -43,12 +45,6 @@ def _address(text: str) -> str | None:
         if not _PORT.fullmatch(f":{port}"):
             return None
     try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
+        return host_of_packed(socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text))
+    except (OSError, ValueError):  # the latter for a null character
         return None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None:
-            return None
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-    return str(address)

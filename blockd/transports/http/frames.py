@@ -21,7 +21,7 @@ BUDGET = 256.0  # what frames may cost that no request pays for: browsers begin 
 BUDGET_PER_SECOND = 32.0  # PING of some fronts comes each second
 BUDGET_PER_REQUEST = 8.0  # HEADERS, DATA, WINDOW_UPDATE of stream and connection, PRIORITY, some PING
 RESETS = 100.0  # requests that may be taken back at once: all that may be open
-RESETS_PER_SECOND = 10.0
+RESETS_PER_SECOND = 10.0  # people who leave a page before it is there
 RESETS_PER_ANSWER = 0.25  # fronts take back what their clients no longer wait for
 
 # RFC 9113 section 7

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 
-from blockd.metrics import Closing, Row, Transport
+from blockd.metrics import Row, Transport
 from blockd.resolver import Resolver
 from blockd.resolver.clients import NetworkSet, packed_host
 from blockd.settings.encrypted import DohSettings
 from blockd.tls import ServerTls
+from blockd.transports.admitting_server import PACE
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.http.choice import http2_session
@@ -18,7 +19,7 @@ from blockd.transports.http.http1 import Http1Session
 from blockd.transports.http.request import HttpRequest
 from blockd.transports.http.session import HttpSession
 from blockd.transports.pace import PaceBounds
-from blockd.transports.stream_server import PACE, StreamServer
+from blockd.transports.stream_server import StreamServer
 
 ALPN = ("h2", "http/1.1")  # RFC 9113 section 3.2, RFC 7301 section 6; the preferred one first
 # Seconds without a request or an answer. A handshake costs as much as a hundred answers, and browsers ask in bursts.
@@ -73,7 +74,6 @@ class DohServer(StreamServer):
         """Return whether a host asks for many clients: also one that terminates TLS for them."""
         return self.may_be_plain(host) or super().is_front_end(host)
 
-    def _refusal(self, host: str) -> Closing | None:
-        if self.may_be_plain(host):
-            return None
-        return Closing.STRANGER if self.tls is None else super()._refusal(host)
+    def serves(self, host: str) -> bool:
+        """Return whether a host may connect: without certificates only who needs none."""
+        return self.may_be_plain(host) or (self.tls is not None and super().serves(host))

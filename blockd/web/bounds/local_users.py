@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from blockd.resolver.clients import unmapped
+
 TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 MAX_TABLE = 4 << 20  # octets read of each: some 27,000 sockets, and about 20 ms
 PAUSE = 4.0  # times as long as a reading took, until the next: a fifth of the time at most
@@ -24,7 +26,6 @@ Endpoint = tuple[bytes, int]
 """The octets of an IP address, 4 if it is one of IPv4 in IPv6, and a port."""
 
 _TIME_WAIT = b"06"
-_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 section 2.5.5.2
 _SEVERAL = 1 << 16  # octets read at once
 
 
@@ -67,7 +68,7 @@ def endpoint(address: tuple[str, int]) -> Endpoint:
     """Return an end of a connection as the tables have it; `address` begins as a socket of TCP writes it."""
     host = address[0].partition("%")[0]
     packed = socket.inet_pton(socket.AF_INET6, host) if ":" in host else socket.inet_aton(host)
-    return _plain(packed), address[1]
+    return unmapped(packed), address[1]
 
 
 def _read(table: Path) -> bytes:
@@ -88,8 +89,4 @@ def _address(written: bytes) -> bytes:
     packed = bytes.fromhex(written.decode("ascii"))
     if sys.byteorder == "little":
         packed = b"".join(packed[place : place + 4][::-1] for place in range(0, len(packed), 4))
-    return _plain(packed)
-
-
-def _plain(packed: bytes) -> bytes:
-    return packed[12:] if packed.startswith(_MAPPED) else packed
+    return unmapped(packed)

@@ -12,7 +12,7 @@ from blockd.transports.http.forwarded import client_of
 from blockd.web.decide.decider import Decider
 from blockd.web.decide.request import ProxyRequest
 from blockd.web.decide.responses import ResponseWriter
-from blockd.web.decide.sources import BadQuestion, asked_by
+from blockd.web.decide.sources import ALLOWED, BadQuestion, asked_by
 
 _FORWARDED = b"x-forwarded-for"
 _METHODS = frozenset((b"GET", b"HEAD"))
@@ -52,7 +52,7 @@ class Answering:
             if request.flaw:
                 raise BadQuestion(request.flaw, _WHY.get(request.flaw) or HTTPStatus(request.flaw).description)
             asked = asked_by(request)
-            if request.method not in _METHODS and asked.allowed == 204:  # ext_authz has the client's own method
+            if request.method not in _METHODS and asked.allowed == ALLOWED:  # ext_authz has the client's own method
                 raise BadQuestion(405, "the method is not GET or HEAD")
             decision = self._decider.decide(asked.hosts, _client(request, host, is_front=is_front))
             if asked.counts and decision.verdict.action is not None:

@@ -70,9 +70,14 @@ def host_of_url(octets: bytes) -> Host:
     authority = octets[start : end.start() if end else len(octets)]
     if b"\\" in authority:
         raise BadName("bad octet")
-    if scheme is None and authority.endswith(b":"):  # `http:/HOST/`, whose host some take from behind the slash
+    if not scheme:
+        if authority.endswith(b":"):  # `http:/HOST/`, whose host some take from behind the slash
+            raise BadName("bad port")
+        return host_of(authority)
+    host = authority.rpartition(b"@")[2]  # what stands before it is no part of it
+    if host.count(b":") > 1 and not host.startswith(b"["):  # of an address without brackets parsers take a part
         raise BadName("bad port")
-    return host_of(authority.rpartition(b"@")[2] if scheme else authority)  # what stands before it is no part of it
+    return host_of(host)
 
 
 def _without_port(text: str) -> str:

@@ -14,7 +14,7 @@ from blockd.web.answers import Answer
 from blockd.web.decide.decider import ProxyDecision
 from blockd.web.decide.hosts import Host
 from blockd.web.decide.request import ProxyRequest
-from blockd.web.decide.sources import BadQuestion, ProxyQuestion
+from blockd.web.decide.sources import ALLOWED, BadQuestion, ProxyQuestion
 from blockd.web.request_head import RequestHead
 from blockd.web.site import Site
 from blockd.web.writing import Writer, link_of, reason_of
@@ -49,7 +49,9 @@ class ResponseWriter:
 
     def allow(self, request: ProxyRequest, asked: ProxyQuestion, decision: ProxyDecision) -> bytes:
         """Return the answer that lets a request pass; an order that only counts it is not named."""
-        head = b"HTTP/1.1 204 No Content\r\n" if asked.allowed == 204 else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+        head = (
+            b"HTTP/1.1 204 No Content\r\n" if asked.allowed == ALLOWED else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+        )
         return b"%bDate: %b\r\nServer: blockd\r\n%b%b\r\n" % (
             head, self._dated(), self._lifetime(decision), _CLOSE if request.is_last else b"",
         )  # fmt: skip

@@ -18,11 +18,12 @@ from blockd.tls import TlsSession
 from blockd.transports.turns import TakingTurns
 from blockd.web.answers import Answer
 from blockd.web.block_page import USE_HTTP1
+from blockd.web.lingering import Lingering
 from blockd.web.public.answering import answer_to_anybody, followed_for_client, is_to_be_followed
 from blockd.web.public.site import PublicSite
 from blockd.web.public.writer import PublicWriter
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_LINGER, BoundedConnection, client_of
+from blockd.web.serving import BoundedConnection, client_of
 
 RECEIVE_BUFFER = 1 << 14  # octets that the kernel may hold of a request; so many at most are here at once
 
@@ -53,7 +54,7 @@ class Visit(asyncio.Protocol):
         self._is_waiting = False  # for its turn
         self._has_ended = False  # the client sends no more
         self._is_answered = False
-        self._close: asyncio.TimerHandle | None = None
+        self._lingering = Lingering()
         self._following: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,8 +69,7 @@ class Visit(asyncio.Protocol):
         """Cancel the timer, and what is done for an answer."""
         if self._session is not None and not self._session.is_established:
             self._visits.happened(StreamEvent.HANDSHAKE_FAILED)
-        if self._close is not None:
-            self._close.cancel()
+        self._lingering.cancel()
         if self._following is not None:
             self._following.cancel()
         self._received.clear()
@@ -183,22 +183,9 @@ class Visit(asyncio.Protocol):
         transport.write(octets)
         self._connection.set_waiting(False)
         self._connection.answered(len(octets))
-        if transport.can_write_eof():
-            transport.write_eof()
-        self._linger()
+        self._lingering.begin(transport)
 
     def _end_at_once(self, transport: asyncio.Transport) -> None:
         """Close a connection on which there is nothing to answer, once an alert of TLS is sent."""
         self._is_answered = True
         transport.close()
-
-    def _linger(self) -> None:
-        """End the connection some time after everything was sent; closing with unread octets would reset it."""
-        self._close = asyncio.get_running_loop().call_later(MAX_LINGER, self._end)
-
-    def _end(self) -> None:
-        if self._transport is not None:
-            if self._transport.get_write_buffer_size():
-                self._linger()
-            else:
-                self._transport.abort()

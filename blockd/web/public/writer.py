@@ -12,13 +12,14 @@ from blockd.web.answers import Answer
 from blockd.web.markup import Html
 from blockd.web.negotiate import Language
 from blockd.web.order_page import orders_json, page_about_orders
+from blockd.web.problem import operator_json
 from blockd.web.public.answering import DOCUMENTS
 from blockd.web.public.pages import dossier_sections, front_page, hidden_page, said_page, unknown_page
 from blockd.web.public.site import PublicSite
 from blockd.web.public.texts import PUBLIC_TEXTS
 from blockd.web.request_head import RequestHead
 from blockd.web.texts import TEXTS
-from blockd.web.writing import HEADERS, Writer, asked_in
+from blockd.web.writing import HEADERS, Writer, asked_in, message_of
 
 NO_ROBOTS = b"User-agent: *\nDisallow: /\n"
 CANNOT_TELL = "this page cannot tell"
@@ -72,8 +73,7 @@ class PublicWriter(Writer):
         if not title:
             return super().json_of(answer, name, language)
         told: dict[str, object] = {"type": "about:blank", "title": title, "status": answer.status}
-        operator = {"name": site.operator, "url": site.url, "contact": site.contact}
-        told["operator"] = {key: value for key, value in operator.items() if value}
+        told["operator"] = operator_json(site)
         if answer.what == "unknown":
             told |= {"name": name, "blocked": None, "detail": CANNOT_TELL}
         if answer.what == "hidden" and verdict is not None and verdict.order is not None:
@@ -105,6 +105,4 @@ def _file(request: RequestHead, body: bytes, content_type: str, disposition: str
     headers["Content-Length"] = str(len(body))
     if disposition:
         headers["Content-Disposition"] = disposition
-    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    head = "\r\n".join(lines).encode("latin-1")
-    return head if request.method == "HEAD" else head + body
+    return message_of(request, 200, headers, body)

@@ -16,9 +16,11 @@ from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.certificates.watch import AGAIN, LOOK, CertificateWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.timing import Timing
+from blockd.settings import Settings
 from blockd.settings.encrypted import Certificate
 from blockd.tls import CertificatePair
 from blockd.tls.files import read_files
+from blockd.tls.validity import RENEW
 from tests.tls.certificates import certificate
 
 DAY = 86400.0
@@ -221,3 +223,25 @@ def test_the_descriptor_that_was_handed_on_is_closed(watched: Watched) -> None:
     for _ in range(5):
         watched.look(is_due=True)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_certificate_that_has_expired_is_told_at_the_start_and_when_it_is_read(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def once(_: float) -> None:
+        raise asyncio.CancelledError
+
+    settings = Settings.model_validate(
+        {
+            "listen": {"dot": ["127.0.0.1:853"]},
+            "certificates": [{"chain": str(one.chain), "key": str(one.key)} for one in watched.files],
+        },
+        context={"folder": watched.folder},
+    )
+    timing = Timing(clock=lambda: time.time() + 1000 * DAY, monotonic=lambda: watched.now, sleep=once)
+    watch = CertificateWatch.of(settings, watched.begun, watched, timing)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run())
+    told = [line.message for line in caplog.records if line.levelno == logging.WARNING]
+    assert [line.partition(" expired on ")[0] for line in told] == [str(one.chain) for one in watched.files]
+    assert all(line.endswith(f": clients refuse it. {RENEW}") for line in told)

@@ -247,3 +247,12 @@ def test_banner_names_client_groups_and_a_question_that_is_blocked_where_it_is_a
         )
 
     checked(tmp_path, check, groups=groups)
+
+
+def test_encrypted_transports_are_told_with_what_clients_enter(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        told = lines(node, replace(BOUND, dot=("127.0.0.1:853",), doh=("127.0.0.1:8443", "[::1]:8443")))
+        assert "  DNS (TLS)   127.0.0.1:853" in told
+        assert "  DNS (HTTPS) https://127.0.0.1:8443/resolve, https://[::1]:8443/resolve" in told
+
+    checked(tmp_path, check, doh={"path": "/resolve"})

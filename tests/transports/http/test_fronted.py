@@ -13,6 +13,7 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.names import Network
+from blockd.transports.fronted_stream import FrontedStream
 from tests.resolver.edge.headers import STREAM, header, local
 from tests.resolver.rig import Rig, order, question
 from tests.transports.connections import LISTED, Client, Serving
@@ -79,7 +80,9 @@ def test_client_in_the_header_is_answered_and_the_connection_is_its_own(tmp_path
             client = await connect(served, where, header(CLIENT, STREAM))
             for _ in range(2):
                 assert (await ask(client)).answer[0][0].to_text() == "192.0.2.80"
-            assert [(one.host, one.peer) for one in served.server.connections] == [(CLIENT, FRONT)]
+            (connection,) = served.server.connections
+            assert isinstance(connection, FrontedStream)
+            assert (connection.host, connection.peer) == (CLIENT, FRONT)
             assert (await ask(await connect(served, where, local()))).answer
             assert rig.counters.queries()[Transport.DOH] == 3
 

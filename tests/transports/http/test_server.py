@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from functools import partial
 
 import dns.edns
 import dns.message
@@ -20,6 +21,7 @@ from blockd.transports.connections import Bounds
 from blockd.transports.http import connection as http_connection
 from blockd.transports.http.connection import DohConnection
 from blockd.transports.http.limits import MAX_STREAMS
+from blockd.transports.http.server import DohServer
 from tests.resolver.rig import STRANGER, Rig, order, question
 from tests.transports.connections import LISTED, Serving
 from tests.transports.http import raw
@@ -69,6 +71,33 @@ def test_questions_over_http2_are_answered_as_they_are_ready(
     run(main())
     assert rig.counters.queries()[Transport.DOH] == 3
     assert events(rig) == {"connection": 1, "stream": 3, **({} if plain else {"handshake": 1})}
+
+
+def test_what_leads_to_no_answer_yet_is_acknowledged_at_once(
+    rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that sends a request in parts may wait for that before it sends the rest."""
+    acknowledged: list[int] = []
+
+    class Noted(DohConnection):
+        def acknowledge(self) -> None:
+            acknowledged.append(len(acknowledged) + 1)
+            super().acknowledge()
+
+    monkeypatch.setattr(DohServer, "connect", lambda server, host, sock: Noted(server, host, sock))
+
+    async def main() -> None:
+        async with over_https(rig, plain_from=LOOPBACK) as served:
+            client = await served.connect()
+            octets = posted(question(LISTED).to_wire())
+            for count, part in enumerate((octets[:20], octets[20:-5]), 1):
+                client.writer.write(part)
+                await until(partial(acknowledged.__contains__, count))
+            client.writer.write(octets[-5:])
+            await client.reader.readuntil(b"\r\n\r\n")
+            assert acknowledged == [1, 2], "the answer acknowledges the rest"
+
+    run(main())
 
 
 @pytest.mark.parametrize("alpn", [("http/1.1",), ()])

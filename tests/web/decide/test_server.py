@@ -16,6 +16,7 @@ from blockd.names import Network
 from blockd.orders import Action, Verdict
 from blockd.resolver.clients import Clients
 from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.settings.groups import ClientGroup, ClientGroups
 from blockd.transports import unix_socket
 from blockd.transports.connections import Bounds
 from blockd.web.decide import connection as connection_module
@@ -68,7 +69,8 @@ class Server:
             self.address = bound.getsockname()
             self.path = self.folder / "decide.sock"
             local = unix_socket.listen(self.path, 10)
-            server.start([bound, local])
+            for sock in (bound, local):
+                server.start(sock)
             self.server = server
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -382,6 +384,18 @@ def test_a_state_that_changes_shows_in_the_very_next_answer(tmp_path: Path) -> N
         server.enforced = other
         assert (await client.ask("/decide/url?host=blocked.example"))[0] == 204
         assert (await client.ask("/decide/url?host=other.example"))[0] == 451
+
+    server.run(check)
+
+
+def test_a_proxy_at_a_unix_socket_that_names_no_client_is_not_counted_among_any_network(tmp_path: Path) -> None:
+    everybody = ClientGroup.model_validate({"name": "all", "networks": ["0.0.0.0/0"], "feeds": ()})
+    lists = feed("adult", listing(order("o"), "adult.example"))
+    server = Server(tmp_path, enforced(tmp_path, lists, groups=ClientGroups([everybody])))
+
+    async def check() -> None:
+        assert (await (await Client.of(server, local=True)).ask("/decide/url?host=adult.example"))[0] == 451
+        assert (await (await Client.of(server)).ask("/decide/url?host=adult.example"))[0] == 204
 
     server.run(check)
 

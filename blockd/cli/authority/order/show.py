@@ -18,6 +18,7 @@ from blockd.errors import CommandError
 from blockd.files import replace_file
 from blockd.orders import Action, Entry, OrderDocument, OrderKey, OrderNames, Reason, Scope, State, Verdict
 from blockd.orders.disclosure import UNNAMED, codes, error_text, public_fields, public_text
+from blockd.orders.structured import structured_text
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import OrderProgress, progress_of
 from blockd.web.negotiate import Language, language_of
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         "entries": [{"name": public_text(entry), "scope": entry.scope.text} for entry in document.entries],
         "dns": _answer(document),
         "extended_error": {"code": shown.extended_error, "text": error_text(order, UNNAMED)} if told else None,
+        "structured_error": (structured_text(order, UNNAMED) or None) if told else None,
         "http_status": shown.status if page else None,
         "page": page_says,
     }
@@ -95,6 +97,8 @@ def _lines(
     error = data["extended_error"]
     if isinstance(error, dict):
         yield f"  Extended DNS Error {error['code']} ({_ERROR_NAMES[error['code']]}): {error['text']}"
+        if data["structured_error"]:
+            yield f"  to browsers that ask for the reason over TLS or HTTPS: {data['structured_error']}"
     if data["http_status"]:
         yield f"Block page (HTTP {data['http_status']}), as a visitor sees it:"
         yield from (f"  {line}" for line in page)

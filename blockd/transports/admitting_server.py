@@ -1,0 +1,121 @@
+# cython: annotation_typing=False, binding=False
+"""Who may connect to a server of streams, and in which order: strangers, pace, line and places."""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from blockd.metrics import Closing, Row, Transport
+from blockd.transports.accepting import StreamAcceptor
+from blockd.transports.connections import Bounds, ConnectionTable
+from blockd.transports.line import ServedLine
+from blockd.transports.pace import Pace, PaceBounds
+from blockd.transports.stream_sockets import StreamSockets
+from blockd.transports.turns import TakingTurns
+
+if TYPE_CHECKING:
+    from blockd.transports.turned_stream import TurnedStream
+
+READ = 1 << 14  # octets read at once
+PACE = PaceBounds()  # of a process: a client that opens a connection for each question asks some within a second
+
+
+class AdmittingServer:
+    """The connections of a process that come by one transport, of all its listening sockets; they share one table.
+
+    Strangers are closed before anything is allocated for them. Who is admitted waits in line, where it stands behind
+    one of each other network at most; only front ends, which ask for many clients, do not. A client's connections are
+    counted while they last; nothing else is kept.
+    """
+
+    transport = Transport.TCP  # by which its questions come
+
+    def __init__(self, idle: float, bounds: Bounds, row: Row | None, pace: PaceBounds) -> None:
+        """`idle` is in seconds; `row` counts connections that are closed for others, or at once."""
+        self.idle = idle
+        self.connections: ConnectionTable[TurnedStream] = ConnectionTable(
+            bounds, lambda level: self._count(Closing[level.upper()]), self.is_front_end
+        )
+        self.turns = TakingTurns()
+        self.streams = StreamSockets(READ, self._begin_turn)
+        self._row = row
+        self._pace = Pace(pace, time.monotonic, self.is_front_end)
+        self._line: ServedLine[socket.SocketType] = ServedLine(bounds.all, self._serve, self._give_up, self._begin_turn)
+        self._acceptors: list[StreamAcceptor] = []
+
+    # What a kind of server does.
+
+    def serves(self, host: str) -> bool:
+        """Return whether an IP address may connect at all."""
+        raise NotImplementedError
+
+    def is_front_end(self, host: str) -> bool:
+        """Return whether a host asks for many clients, and is not counted as one."""
+        raise NotImplementedError
+
+    def connect(self, host: str, sock: socket.SocketType) -> TurnedStream:
+        """Return the connection of a client whose turn to be served it is."""
+        raise NotImplementedError
+
+    def is_exempt(self, host: str, sock: socket.SocketType) -> bool:
+        """Return whether it is admitted although it is a stranger, or opens too many connections."""
+        return False
+
+    # What a process asks for.
+
+    def start(self, sock: socket.socket) -> None:
+        """Accept connections from a bound socket, of TCP or a Unix socket, in the running event loop."""
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
+        lacking = partial(self._count, Closing.DESCRIPTORS)
+        self._acceptors.append(StreamAcceptor(sock, self._admit, lacking, self._begin_turn))
+
+    def close(self) -> None:
+        """Accept no more connections and end those that are open."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for waiting in self._line.close():
+            waiting.close()
+        for connection in self.connections:
+            connection.end()
+        self.streams.close()
+
+    def may_open(self, host: str) -> bool:
+        """Return whether a client may open one more connection now, which is counted if not."""
+        if self._pace.allows(host):
+            return True
+        self._count(Closing.PACE)
+        return False
+
+    def _begin_turn(self) -> None:
+        self.turns.begin()
+
+    def _admit(self, host: str, sock: socket.SocketType) -> bool:
+        why = self._refusal(host)
+        if why is not None and not self.is_exempt(host, sock):
+            self._count(why)
+            return False
+        if self.is_front_end(host):
+            self._serve(host, sock)
+        else:
+            self._line.put(host, sock)
+        return True
+
+    def _refusal(self, host: str) -> Closing | None:
+        if not self.serves(host):
+            return Closing.STRANGER
+        return None if self._pace.allows(host) else Closing.PACE
+
+    def _serve(self, host: str, sock: socket.SocketType) -> None:
+        self.connect(host, sock).receive()  # its question has often come by now
+
+    def _give_up(self, sock: socket.SocketType) -> None:
+        sock.close()
+        self._count(Closing.ALL)
+
+    def _count(self, why: Closing) -> None:
+        if self._row is not None:
+            self._row.connection_closed(self.transport, why)
