@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
-from blockd.doctor.handshake import WILDCARDS
 from blockd.errors import BadCertificate
 from blockd.names import DomainName
 from blockd.printable import some_of
@@ -18,6 +17,7 @@ from blockd.resolver.local.discovery import Designation
 from blockd.settings import Settings, SocketAddress
 from blockd.settings.checks.discovery import DNS_LABEL
 from blockd.settings.checks.zones import RESOLVER_ARPA
+from blockd.settings.hosts import LOOPBACK_OF
 from blockd.times import time_text
 from blockd.tls import CertificatePair
 from blockd.tls.announced import coverage_gaps, page_gap
@@ -195,7 +195,7 @@ def _answering(settings: Settings) -> SocketAddress | None:
     """
     served = (*settings.clients.allow, *settings.proxy_protocol.networks)
     for address in settings.listen.dns:
-        own = ip_address(WILDCARDS.get(address.host, address.host).partition("%")[0]).packed
+        own = ip_address(LOOPBACK_OF.get(address.host, address.host).partition("%")[0]).packed
         if any(own in network for network in served):
             return address
     return None
