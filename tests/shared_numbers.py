@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import cache, query, records, response, selftest_key
+from blockd.resolver import cache, clients, query, records, response, selftest_key
 from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.composing import moving, padding, sections
 from blockd.resolver.edge import cookie_sizes, proxy_header, rates, reply_options
@@ -84,6 +84,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         ),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
+        of(clients, "IPV4_PREFIX", "IPV6_PREFIX"),
         of(query, "MAX_DATAGRAM", "MAX_OPTIONS"),
         of(source_ports, "LOWEST_PORT"),
         of(response, "MAX_RECORDS"),

@@ -255,6 +255,11 @@ class Database:
         ).fetchone()
         return None if row is None else unpacked(digest, *row)
 
+    def size_of_evidence(self, digest: str) -> int:
+        """Return how many octets the file with a SHA-256 has; 0 if it is not kept. They are not read."""
+        row = self._connection.execute("SELECT size FROM evidence WHERE digest = ?", (digest,)).fetchone()
+        return int(row[0]) if row else 0
+
     def digests(self) -> Iterator[str]:
         """Yield the digest of every file of evidence."""
         for (digest,) in self._connection.execute("SELECT digest FROM evidence"):

@@ -35,7 +35,7 @@ from tuf.api.serialization import DeserializationError
 
 from blockd.errors import AuditError, BadOrder
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.repository import AUTHORITY_FIELD, MAY_LIFT_FIELD, ROOT_FILE, parse_may_lift
+from blockd.orders.repository import AUTHORITY_FIELD, EARLIER, MAY_LIFT_FIELD, ROOT_FILE, parse_may_lift
 from blockd.times import time_text
 
 R = TypeVar("R")
@@ -43,7 +43,7 @@ R = TypeVar("R")
 MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 
-_EARLIER = re.compile(r"earlier/([1-9][0-9]{0,15})\.([a-z0-9-]{1,32})\.json", re.ASCII)
+_EARLIER = re.compile(rf"{EARLIER}([1-9][0-9]{{0,15}})\.([a-z0-9-]{{1,32}})\.json", re.ASCII)
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
 # Errors that hostile metadata can cause in TUF's reader and in ours.
 _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, TypeError, KeyError, AttributeError,
@@ -86,12 +86,23 @@ class Proof:
     def behind(self, path: str) -> list[RoleSignature]:
         """Return the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
-        role = match[1] if match else None
-        roots = [one for name, one in self.signatures.items() if ROOT_FILE.fullmatch(name)]
+        listed = self.listed.get(path)
+        behind = self.behind_role((match[1] if match else None) or "")
+        return [one for one in behind if one.file == listed or not one.file.startswith(EARLIER)]
+
+    def behind_role(self, role: str) -> list[RoleSignature]:
+        """Return the signatures that the orders of a role rest on, empty for the repository's own.
+
+        Earlier metadata of the role, which only some of its orders rest on, come last.
+        """
         names = ["timestamp.json", "snapshot.json", "targets.json", *([f"{role}.json"] if role else [])]
-        if path in self.listed:
-            names += [self.listed[path]]
-        return [*roots, *(self.signatures[name] for name in names if name in self.signatures)]
+        roots = [name for name in self.signatures if ROOT_FILE.fullmatch(name)]
+        earlier = [
+            name
+            for name in self.signatures
+            if (match := _EARLIER.fullmatch(name)) and match[2] == (role or Targets.type)
+        ]
+        return [self.signatures[name] for name in (*roots, *names, *earlier) if name in self.signatures]
 
 
 def prove(root: bytes, evidence: Mapping[str, bytes], at: float) -> Proof:

@@ -21,6 +21,7 @@ AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full 
 MAY_LIFT_FIELD = "x-blockd-may-lift"  # of a delegation: the roles whose orders the authority may lift
 PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed, RFC 3339 in UTC with milliseconds
 MAX_ROOT = 1 << 20  # octets of a root of trust
+EARLIER = "earlier/"  # how the names of evidence begin that are metadata of a role before its newest: N.ROLE.json
 ROOT_FILE = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
 MAX_AUTHORITIES = 64  # in one repository: each is a value of a metric's label

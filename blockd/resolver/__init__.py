@@ -6,10 +6,11 @@ from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
+from blockd.resolver.forwarding.native.pending_questions import PendingQuestion
 from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
-from blockd.resolver.resolver import Resolver
+from blockd.resolver.resolver import Pending, Resolver
 from blockd.resolver.selftest_key import SelfTestIdentity, SelfTestKey
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Instruments",
     "NotifyHandler",
     "Outcome",
+    "Pending",
+    "PendingQuestion",
     "Pipeline",
     "QueryContext",
     "Resolver",

@@ -15,9 +15,9 @@ from blockd.names import Network
 
 _HALF = (1 << 64) - 1
 _MAPPED = bytes(10) + b"\xff\xff"  # an IPv4 address in an IPv6 one, RFC 4291 section 2.5.5.2
-_IPV4_PREFIX = 3  # octets of a /24, the least that is routed
+IPV4_PREFIX = 3  # octets of a /24, the least that is routed
 _IPV6_ADDRESS = 8  # octets of a /64, within which a host has any address that it likes (RFC 8981)
-_IPV6_PREFIX = 6  # octets of a /48, what one site has (RFC 6177)
+IPV6_PREFIX = 6  # octets of a /48, what one site has (RFC 6177)
 LOOPBACK = (Network.from_text("127.0.0.0/8"), Network.from_text("::1"))  # no packet with it comes from outside
 
 
@@ -111,8 +111,8 @@ def keys_of_packed(packed: bytes) -> tuple[bytes, bytes]:
     """
     packed = unmapped(packed)
     if len(packed) <= 4:
-        return packed, packed[:_IPV4_PREFIX]
-    return packed[:_IPV6_ADDRESS], packed[:_IPV6_PREFIX]
+        return packed, packed[:IPV4_PREFIX]
+    return packed[:_IPV6_ADDRESS], packed[:IPV6_PREFIX]
 
 
 def _ranges(networks: Iterable[Network], size: int) -> tuple[list[int], list[int]]:

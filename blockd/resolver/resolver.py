@@ -19,6 +19,7 @@ from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.native.pending_questions import PendingQuestion, PendingQuestions
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, Service, UpstreamOptions
@@ -31,6 +32,9 @@ from blockd.settings import Upstream
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
     from blockd.resolver.forwarding.native.forwarder import NativeForwarder
+
+Pending = asyncio.Task[None] | PendingQuestion
+"""A message of a stream that waits for upstreams, in the pipeline or in the engine."""
 
 
 class Resolver:
@@ -74,6 +78,7 @@ class Resolver:
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
             self.engine.stale_after = cache.stale_after
             native.attach(self.engine)
+            self.engine.take_questions(PendingQuestions(self.engine, self.pipeline, self._waiting, self.answer_later))
             self.inspector = CacheInspector((native_cache, feeding_cache), native, row)
         else:
             self._forwarder = forwarder = Forwarder(groups, options, instruments, flight_clock)
@@ -130,7 +135,31 @@ class Resolver:
 
     def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
-        return self.engine.begin(packet, host, transport, idle)
+        begun = self.engine.begin(packet, host, transport, idle)
+        assert not isinstance(begun, PendingQuestion)  # noqa: S101 - it has nothing to deliver to
+        return begun
+
+    def ask(
+        self,
+        packet: bytes,
+        host: str,
+        transport: Transport,
+        idle: float,
+        deliver: Callable[[bytes | None], None],
+        done: Callable[[Pending], None],
+    ) -> bytes | Outcome | Pending | None:
+        """Answer one message of a stream, if nothing must be waited for; else `deliver` is called with the answer.
+
+        Return what waits, with which `done` is called when it has been delivered, or Outcome.SILENCE for no answer.
+        Return None if it has been delivered already, since too many wait.
+        """
+        begun = self.engine.begin(packet, host, transport, idle, deliver, done)
+        if not isinstance(begun, QueryContext):
+            return begun
+        task = self.answer_later(begun, deliver)
+        if task is not None:
+            task.add_done_callback(done)
+        return task
 
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream (see `Pipeline.finish`)."""

@@ -84,10 +84,10 @@ class Waiting:
     """The tasks of a worker's messages that wait, each of which delivers its answer; `Places` says who may have one."""
 
     def __init__(self) -> None:
-        self._places = Places()
+        self.places = Places()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def add(
         self,
@@ -101,7 +101,7 @@ class Waiting:
         If there is no place for it, `deliver` gets what `give_up` returns at once, and None is returned. The same
         becomes of a task whose place is lost for one that comes later.
         """
-        if not self._places.make_room(keys):
+        if not self.places.make_room(keys):
             answering.close()
             deliver(give_up())
             return None
@@ -113,10 +113,10 @@ class Waiting:
 
         def leave(_: asyncio.Task[None]) -> None:
             answering.close()  # if it was displaced before it began
-            self._places.leave(place)
+            self.places.leave(place)
 
         place = Place(keys, displace)
-        self._places.take(place)
+        self.places.take(place)
         task.add_done_callback(leave)
         return task
 

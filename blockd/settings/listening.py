@@ -17,7 +17,7 @@ from blockd.settings.values import shown
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_SOCKET_PATH = 107  # octets: what the kernel takes for a Unix socket (unix(7))
 
-_UNIX = "unix:"
+UNIX = "unix:"  # before the path of a Unix socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class UnixSocket:
     @property
     def text(self) -> str:
         """`unix:/run/blockd/decide.sock`."""
-        return f"{_UNIX}{self.path}"
+        return f"{UNIX}{self.path}"
 
     def __str__(self) -> str:
         return self.text
@@ -40,13 +40,17 @@ LocalAddress = SocketAddress | UnixSocket
 
 def local_address_from_text(value: object, info: ValidationInfo) -> LocalAddress:
     """Parse `127.0.0.1:9054`, `[::1]:9054`, or `unix:/run/blockd/decide.sock`; raises ValueError."""
-    if not isinstance(value, str) or not value.startswith(_UNIX):
+    if not isinstance(value, str) or not value.startswith(UNIX):
         try:
             return socket_address_from_text(value)
         except ValueError:
             expected = "ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054 or unix:/run/blockd/decide.sock"
             raise ValueError(f"expected {expected}, got {shown(value)}") from None
-    path = path_from_text(value.removeprefix(_UNIX), info)
+    if value.startswith(f"{UNIX}@"):
+        raise ValueError(
+            f"expected the path of a file: whoever finds a socket without one may connect; got {shown(value)}"
+        )
+    path = path_from_text(value.removeprefix(UNIX), info)
     if len(bytes(path)) > MAX_SOCKET_PATH:
         raise ValueError(f"expected a path of at most {MAX_SOCKET_PATH} octets for a Unix socket, got {shown(value)}")
     return UnixSocket(path)
@@ -54,8 +58,8 @@ def local_address_from_text(value: object, info: ValidationInfo) -> LocalAddress
 
 def local_address_from_path_or_text(text: str) -> LocalAddress:
     """Parse as `local_address_from_text` does, with a path relative to the current folder; raises ValueError."""
-    if text.startswith(_UNIX):
-        return UnixSocket(Path(text.removeprefix(_UNIX)).absolute())
+    if text.startswith(UNIX):
+        return UnixSocket(Path(text.removeprefix(UNIX)).absolute())
     return socket_address_from_text(text)
 
 

@@ -71,8 +71,10 @@ def operator_url_from_text(value: object) -> str:
 def page_url_from_text(value: object) -> str:
     """Return an absolute http or https URL to whose end paths are appended, or an empty text."""
     url = operator_url_from_text(value)
-    if "?" in url or "#" in url:
-        raise ValueError(f"expected a URL such as https://blocked.example.net/, without ? and #, got {shown(value)}")
+    if any(mark in url for mark in "?#{}"):
+        raise ValueError(
+            f"expected a URL such as https://blocked.example.net/, without ?, #, {{ and }}, got {shown(value)}"
+        )
     return url
 
 

@@ -10,14 +10,13 @@ All that TLS computes is done when it is the connection's turn: a handshake cost
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from blockd.errors import TlsFailure
 from blockd.metrics import StreamEvent
-from blockd.resolver import Outcome
+from blockd.resolver import Outcome, Pending, PendingQuestion
 from blockd.transports.fronted_stream import FrontedStream
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class ClientStream(FrontedStream):
     def __init__(self, server: StreamServer, host: str, sock: socket.SocketType) -> None:
         """Take a place in the table; another connection may lose its own."""
         FrontedStream.__init__(self, server, host, sock)
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: set[Pending] = set()
         # That it may be, as of its last message; until the first one has been taken it is not for lack of places.
         self._idle = max(server.idle_seconds(), min(FIRST_IDLE, server.idle))
         self._deadline = 0.0  # of the streams' clock: when it has been idle for too long
@@ -96,14 +95,12 @@ class ClientStream(FrontedStream):
             return Outcome.SILENCE
         self._newcomer_from = ""
         self._idle = server.idle_seconds()
-        resolver = server.resolver
-        begun = resolver.begin(message, host, server.transport, self._idle if server.tells_idle_time else 0.0)
-        if isinstance(begun, (bytes, Outcome)):
-            return begun
-        task = resolver.answer_later(begun, deliver)
-        if task is not None:
-            self._waiting.add(task)
-            task.add_done_callback(self._finished)
+        idle = self._idle if server.tells_idle_time else 0.0
+        said = server.resolver.ask(message, host, server.transport, idle, deliver, self._finished)
+        if isinstance(said, (bytes, Outcome)):
+            return said
+        if said is not None:
+            self._waiting.add(said)
             self._touch()  # but not for a message that is not answered, since it costs the client nothing
             server.connections.set_waiting(self, True)
         return None
@@ -150,6 +147,10 @@ class ClientStream(FrontedStream):
     def closed(self) -> None:
         """Leave nothing behind."""
         self.has_ended = True
+        for waiting in tuple(self._waiting):
+            if isinstance(waiting, PendingQuestion):  # the pipeline goes on with its own, which it counts in the end
+                self._waiting.discard(waiting)
+                waiting.cancel()
         self.forget()
         self.server.connections.leave(self)
         if self._is_unread:
@@ -264,9 +265,9 @@ class ClientStream(FrontedStream):
         if self._tls is not None and (octets := self._tls.take()):
             self.send(octets)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, answered: Pending) -> None:
         """Resume what was waiting for a question to be answered: reading, or closing."""
-        self._waiting.discard(task)
+        self._waiting.discard(answered)
         if not self._waiting:
             self.server.connections.set_waiting(self, False)
         if not self.has_ended:

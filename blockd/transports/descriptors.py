@@ -17,7 +17,7 @@ OWN = 32  # files of a process itself beside the sockets that it listens on: rul
 LEAST = 12  # beside these in a worker: some sockets to upstreams, some connections
 OF_CHILD = 4  # beside these in the supervisor, for each child: its channel, its pulse, and what tells of its end
 BOUNDS = Bounds(address=50, prefix=200, all=2000)  # connections of one worker by one transport, if files suffice
-DECIDE = 1000  # connections of HTTP proxies to the process that decides for them
+DECIDE = 500  # connections of front ends to the process that decides for HTTP proxies, and as many of clients
 WEB = 1000  # connections of the block page, and as many to its TLS port
 MOST = 1 << 20  # more than any use of them; some systems have a limit of a thousand million
 
@@ -92,8 +92,11 @@ class Shares:
 
     @property
     def decide(self) -> int:
-        """The connections of HTTP proxies: half of the files of the process that decides for them."""
-        return min(DECIDE, self.free // 2)
+        """The connections of front ends to the process that decides for HTTP proxies, and as many of clients.
+
+        Each have a quarter of its files, and a line of clients as much again.
+        """
+        return max(1, min(DECIDE, self.free // 4))
 
     def wanted(self, upstreams: int) -> int:
         """Return how many files there must be so that no share is smaller than it could be."""

@@ -6,12 +6,13 @@ import asyncio
 import ipaddress
 import select
 import socket
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from blockd.metrics import Closing
+from blockd.resolver.clients import keys_of
 from blockd.transports.accepting import Acceptor
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.line import ServedLine
@@ -43,6 +44,53 @@ class ServingLimits:
     is_front_end: Callable[[str], bool] = lambda _: False
 
 
+class UnreadAnswers:
+    """Answers that clients may have left unread, of MAX_UNREAD octets at most."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, OrderedDict[BoundedConnection, int]] = {}  # octets, by network, the oldest first
+        self._octets: Counter[bytes] = Counter()  # by network
+        self._all = 0
+        self._networks: dict[BoundedConnection, bytes] = {}
+
+    def add(self, connection: BoundedConnection, network: bytes, octets: int) -> list[BoundedConnection]:
+        """Add an answer; return the connections, already removed, that are too much: the oldest where there is most.
+
+        So a network that reads nothing keeps no answer from others.
+        """
+        self.remove(connection)
+        self._answers.setdefault(network, OrderedDict())[connection] = octets
+        self._networks[connection] = network
+        self._octets[network] += octets
+        self._all += octets
+        given_up = []
+        while self._all > MAX_UNREAD:
+            most = max(self._octets, key=self._octets.__getitem__)
+            given_up.append(next(iter(self._answers[most])))
+            self.remove(given_up[-1])
+        return given_up
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    @property
+    def octets(self) -> int:
+        """Of all that may be unread."""
+        return self._all
+
+    def remove(self, connection: BoundedConnection) -> None:
+        """Remove a connection's answer, if it has one."""
+        network = self._networks.pop(connection, None)
+        if network is None:
+            return
+        answers = self._answers[network]
+        octets = answers.pop(connection)
+        self._octets[network] -= octets
+        self._all -= octets
+        if not answers:
+            del self._answers[network], self._octets[network]
+
+
 class OpenConnections(Protocol):
     """The open connections of a server, see `ConnectionTable`."""
 
@@ -72,6 +120,11 @@ class BoundedConnection(asyncio.Protocol):
         self._inner = make(self)
         self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
+
+    @property
+    def network(self) -> bytes:
+        """The network that it is from: a /24, or of IPv6 a /48."""
+        return keys_of(self._host)[1] if self._host else b""
 
     @property
     def unsent(self) -> int:
@@ -154,8 +207,7 @@ class Serving:
         )
         self._make = make
         self._finish = finish
-        self._unread: OrderedDict[BoundedConnection, int] = OrderedDict()  # octets of answers that may be unsent
-        self._octets = 0  # of all of these
+        self._unread = UnreadAnswers()
         self._sockets = tuple(sockets)
         self._line: ServedLine[socket.socket] = ServedLine(limits.bounds.all, self._serve, self._give_up)
         self._loop = asyncio.get_running_loop()
@@ -166,19 +218,15 @@ class Serving:
         ]
 
     def unread(self, connection: BoundedConnection, octets: int) -> None:
-        """Note an answer; of answers that clients leave unread, the first are given up if all take too much."""
-        self._unread[connection] = octets
-        self._octets += octets
-        while self._octets > MAX_UNREAD:
-            first, size = self._unread.popitem(last=False)
-            self._octets -= size
-            if first.unsent:
-                first.abort()
+        """Note an answer; if clients leave too much unread, those of the network that leaves most are given up."""
+        for given_up in self._unread.add(connection, connection.network, octets):
+            if given_up.unsent:
+                given_up.abort()
 
     def left(self, connection: BoundedConnection) -> None:
         """Forget a connection that has ended."""
         self.connections.leave(connection)
-        self._octets -= self._unread.pop(connection, 0)
+        self._unread.remove(connection)
 
     async def close(self) -> None:
         """Accept no more connections, let `finish` wait for pending answers, end the rest."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 
 import pytest
 
 from blockd.audit.database import Database
-from blockd.audit.dossiers import FeedProof, dossier_of, prove_feed
+from blockd.audit.dossiers import FeedProof, dossier_of, prove_feed, signatures_behind, signed_place
 from blockd.audit.log import DATABASE
+from blockd.audit.signatures import Proof, RoleSignature
 from blockd.errors import AuditError
 from blockd.orders import OrderKey, parse_document
-from blockd.orders.dossier import Dossier, dossier_from_json, fingerprint
+from blockd.orders.dossier import Dossier, Signatures, SignedFile, dossier_from_json, fingerprint, signatures_from_json
 from tests.audit.conftest import NOON
 from tests.audit.node import FEED, Node
 from tests.audit.repository import Repository, order
@@ -35,7 +37,8 @@ def of(node: Node, key: OrderKey, document: dict[str, object], limit: int = LIMI
     try:
         proved = prove_feed(database, proof_of(node), [node.root.read_bytes()])
         parsed = parse_document(document, "order").order
-        return dossier_of(database, replace(parsed, role=key.role), key, proved, limit)
+        dossier, octets = dossier_of(database, replace(parsed, role=key.role), key, signed_place(proved, key), limit)
+        return dossier.resting_on(signatures_behind(proved, key.role)), octets
     finally:
         database.close()
 
@@ -63,11 +66,37 @@ def test_history_is_what_the_node_recorded_and_signatures_are_verified_again(
 
 def test_a_dossier_survives_its_file(story: Node) -> None:
     dossier, _ = of(story, OWN, order("order-1", ["listed.example"]))
-    assert dossier_from_json(dossier.to_json()) == dossier
+    signatures = Signatures(dossier.verified, dossier.signatures)
+    assert signatures_from_json(json.loads(json.dumps(signatures.to_json()))) == signatures
+    assert dossier_from_json(json.loads(json.dumps(dossier.to_json()))).resting_on(signatures) == dossier
     wrongs: list[object] = [None, [], {}, {**dossier.to_json(), "history": [{"at": 1, "state": "x"}]}, {"history": 7}]
     for wrong in wrongs:
         with pytest.raises(ValueError, match="dossier"):
             dossier_from_json(wrong)
+        with pytest.raises(ValueError, match="signatures"):
+            signatures_from_json(wrong)
+
+
+def test_earlier_metadata_are_behind_the_orders_that_only_they_list() -> None:
+    files = tuple(SignedFile(name, 1, 1, ("a",)) for name in ("1.root.json", "media.json", "earlier/3.media.json"))
+    listed = Dossier("x", listed_by="media.json").resting_on(Signatures("then", files))
+    assert ([one.file for one in listed.signatures], listed.verified) == (["1.root.json", "media.json"], "then")
+    assert Dossier("x", listed_by="earlier/3.media.json").resting_on(Signatures("then", files)).signatures == files
+    assert Dossier("x").resting_on(Signatures("then", files)) == Dossier("x")
+
+
+def test_of_many_roots_the_first_and_the_newest_are_shown() -> None:
+    proof = Proof(signatures={
+        name: RoleSignature(name, role, version, 1, ("a",), 0)
+        for name, role, version in (
+            *((f"{number}.root.json", "root", number) for number in range(1, 90)),
+            ("timestamp.json", "timestamp", 1), ("media.json", "media", 1), ("other.json", "other", 1),
+        )
+    })  # fmt: skip
+    files = [one.file for one in signatures_behind(FeedProof(proof, "then", {}), "media").files]
+    assert files == [
+        "1.root.json", *(f"{number}.root.json" for number in range(41, 90)), "timestamp.json", "media.json",
+    ]  # fmt: skip
 
 
 def test_an_order_that_was_changed_has_another_fingerprint() -> None:
@@ -77,11 +106,19 @@ def test_an_order_that_was_changed_has_another_fingerprint() -> None:
         assert fingerprint(replace(first, **changed)) != fingerprint(first)
 
 
-def test_a_large_document_is_told_of_and_not_kept(story: Node) -> None:
+def test_a_large_document_is_told_of_and_neither_kept_nor_read(story: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, read = Database.evidence, set[str]()
+
+    def evidence(database: Database, digest: str) -> bytes | None:
+        read.add(digest)
+        return reading(database, digest)
+
+    monkeypatch.setattr(Database, "evidence", evidence)
     dossier, document = of(story, OWN, order("order-1", ["listed.example"]), limit=20)
     assert (dossier.is_kept, document) == (False, b"")
     assert dossier.size > 20
     assert dossier.sha256
+    assert dossier.sha256 not in read
 
 
 def test_the_document_of_a_confidential_order_is_never_part_of_it(node: Node, repository: Repository) -> None:

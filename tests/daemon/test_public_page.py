@@ -165,14 +165,14 @@ def test_dossiers_are_made_anew_when_they_are_gone_and_removed_with_their_orders
     until(lambda: "signatures" in told(daemon, "/orders/court-1"), "its dossier is there")
     daemon.stop()
     folder = daemon.state_dir / "incidents"
-    kept = sorted(path.relative_to(folder) for path in folder.rglob("*.json"))
-    for path in folder.rglob("court-1.json"):
+    kept = sorted(path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file())
+    for path in folder.rglob("court-1.dossier"):
         path.write_bytes(b"damaged")
-    (folder / "national" / "court" / "gone-1.json").write_text("{}")
+    (folder / "national" / "court" / "gone-1.dossier").write_text("{}")
     daemon.start()
     until(lambda: "document" in told(daemon, "/orders/court-1"), "it is there again")
-    until(lambda: not (folder / "national" / "court" / "gone-1.json").exists(), "what is no order's is removed")
-    assert sorted(path.relative_to(folder) for path in folder.rglob("*.json")) == kept
+    until(lambda: not (folder / "national" / "court" / "gone-1.dossier").exists(), "what is no order's is removed")
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()) == kept
 
 
 def test_https_has_the_operators_certificate_of_today_and_the_sinkhole_stays_a_refusal(

@@ -35,6 +35,9 @@ class Nobody:
         """Fail: nothing is truncated."""
         raise AssertionError((place, message))
 
+    def failed(self, number: int, errors: bytes, is_said: bool) -> None:
+        """Ignore what becomes of a question that is asked for the pipeline."""
+
 
 class Sink:
     """The engine alone between a client and an upstream that says nothing."""

@@ -271,6 +271,13 @@ def test_one_question_more_than_may_be_in_flight_ends_the_oldest(make: Make) -> 
         assert (flights.count, flights.waiting, flights.late) == (0, 0, 0)
 
 
+def test_who_loses_its_flight_to_a_question_of_the_pipeline_is_answered_at_once(make: Make) -> None:
+    with Sink(make(closed_port())) as sink:
+        assert sink.ask(f"{number}.example" for number in range(MAX_IN_FLIGHT)) == 0
+        assert sink.engine.resolve(b"\3new", 1, False, False, 1, b"") is None
+        assert sink.hear() == 1
+
+
 def test_who_waits_is_bounded(make: Make) -> None:
     with Sink(make(closed_port())) as sink:
         flights = sink.engine.forwarding.flights

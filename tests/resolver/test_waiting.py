@@ -60,7 +60,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Room], Awaitabl
             room.ended.set()
             await asyncio.gather(*room.tasks, return_exceptions=True)
             assert len(room.waiting) == 0
-            assert room.waiting._places.keys == 0, "nothing is kept of a client"
+            assert room.waiting.places.keys == 0, "nothing is kept of a client"
             assert list(room.delivered.values()).count(b"answer") == waited
             assert room.gets_in("192.0.2.2", b"silent")
             await asyncio.gather(*room.tasks, return_exceptions=True)

@@ -232,6 +232,19 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("listen: {public: {https: ['[::1]:443']}}", "listen.public.https: TLS needs a certificate; name its files"),
         ("listen: {decide: ['unix:']}", "listen.decide[0]: expected a path such as"),
         ("listen: {decide: [9054]}", "listen.decide[0]: expected ADDRESS:PORT or unix:PATH, such as 127.0.0.1:9054"),
+        ("listen: {decide: ['unix:@decide']}", "listen.decide[0]: expected the path of a file"),
+        (
+            "listen: {decide: ['unix:d.sock', '127.0.0.1:9054', 'unix:d.sock']}",
+            "listen.decide[2]: unix:d.sock is already listed as listen.decide[0]; keep one",
+        ),
+        (
+            "public: {url: 'https://b.example/?x=y'}",
+            "public.url: expected a URL such as https://blocked.example.net/, w",
+        ),
+        (
+            "public: {url: 'https://b.example/orders/{id}'}",
+            "public.url: expected a URL such as https://blocked.example",
+        ),
         (f"listen: {{decide: ['unix:/{'a' * 107}']}}", "listen.decide[0]: expected a path of at most 107 octets"),
         (
             "listen: {decide: ['unix:/a', '127.0.0.1:9054', 'unix:/a']}",

@@ -21,6 +21,6 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
     """A pipeline that blocks telegram.org and asks `upstream` for the rest."""
-    made = Rig(tmp_path, upstream.upstream)
+    made = Rig(tmp_path, upstream.upstream, is_tidy=False)
     made.enforce([(order(), ["telegram.org"])])
     return made

@@ -87,6 +87,7 @@ async def serving(
     with socket.create_server((host, 0), backlog=BACKLOG) as sock:
         server = kind(rig.resolver, idle=idle, bounds=bounds, row=rig.row, pace=pace, tls=tls)
         server.start(sock)
+        rig.resolver.ask_upstreams(lambda _: None)
         made = Serving(server, sock.getsockname())
         try:
             yield made
@@ -97,6 +98,7 @@ async def serving(
             assert not server.connections._groups
             assert not server.unread.members
             assert not server.half_open.members
+            rig.resolver.close()
 
 
 def framed(octets: bytes) -> bytes:

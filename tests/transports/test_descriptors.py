@@ -35,6 +35,7 @@ def test_the_shares_are_never_more_than_there_are(files: int, workers: int) -> N
         assert rest >= LEAST
         assert shares.upstreams + shares.streams.all <= rest
         assert 2 * shares.web <= rest
+        assert 1 <= 3 * shares.decide <= rest, "of front ends, of clients, and of clients that wait in line"
         assert 1 <= shares.streams.address <= shares.streams.prefix <= shares.streams.all
 
 

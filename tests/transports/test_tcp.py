@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import socket
 import struct
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -11,7 +12,7 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver import Outcome, QueryContext
+from blockd.resolver import Outcome, Pending
 from blockd.transports.client_stream import MAX_PIPELINED
 from blockd.transports.turns import TakingTurns
 from tests.resolver.rig import Rig, question
@@ -114,13 +115,13 @@ def test_a_burst_that_needs_no_upstream_is_answered_in_order(rig: Rig, run: Run)
 def test_a_burst_of_one_client_lets_others_have_their_turn(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     turns: list[int] = []
-    begin = rig.resolver.begin
+    ask = rig.resolver.ask
 
-    def counted(packet: bytes, host: str, transport: Transport, idle: float) -> bytes | Outcome | QueryContext:
+    def counted(*question: Any) -> bytes | Outcome | Pending | None:
         taken.append(len(turns))
-        return begin(packet, host, transport, idle)
+        return ask(*question)
 
-    monkeypatch.setattr(rig.resolver, "begin", counted)
+    monkeypatch.setattr(rig.resolver, "ask", counted)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import dns.edns
 import dns.flags
@@ -16,12 +17,20 @@ from blockd.resolver import QueryContext, places
 from blockd.resolver.engine.twin import BATCH
 from blockd.resolver.waiting import AT_ONCE, TOO_MANY
 from blockd.transports import UdpServer
-from tests.resolver.rig import Rig, question
+from tests.resolver.rig import Rig, order, question
 from tests.transports.loops import Run, until
 from tests.upstream import UpstreamSimulator
 
 IP_PKTINFO = 8  # the socket module names it only from Python 3.14 on
 LISTED = "web.telegram.org"
+
+
+@pytest.fixture
+def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
+    """A pipeline that blocks telegram.org, and has no socket open when nobody waits."""
+    made = Rig(tmp_path, upstream.upstream)
+    made.enforce([(order(), ["telegram.org"])])
+    return made
 
 
 @contextlib.asynccontextmanager

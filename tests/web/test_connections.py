@@ -8,7 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from blockd.transports.connections import Bounds
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web import serving
 from blockd.web.block_page import serve_block_page
-from blockd.web.serving import Serving, ServingLimits, bounds_of
+from blockd.web.serving import BoundedConnection, Serving, ServingLimits, UnreadAnswers, bounds_of
 from blockd.web.tls import serve_tls
 from tests.web.sinkhole import Sinkhole
 
@@ -201,12 +201,28 @@ def test_answers_that_nobody_reads_are_given_up(sinkhole: Sinkhole, monkeypatch:
             writer.write(REQUEST)
             assert await reader.read(9) == b"HTTP/1.1 "
             opened.append(reader)
-            assert clients.serving._octets <= 20_000
-            assert clients.serving._octets == sum(clients.serving._unread.values())
+            assert 0 < clients.serving._unread.octets <= 20_000
         unsent["value"] = 0
         assert len(clients.serving._unread) < len(opened)
 
     serve_and(sinkhole, use)
+
+
+def test_a_network_that_reads_nothing_has_no_answer_to_another_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MAX_UNREAD", 100)
+    unread, first, crowd = UnreadAnswers(), connection(), [connection() for _ in range(30)]
+    assert unread.add(first, b"a", 40) == []
+    given_up = [one for number in crowd for one in unread.add(number, b"b", 10)]
+    assert given_up == crowd[:24]
+    assert (len(unread), unread.octets) == (7, 100)
+    assert unread.add(first, b"a", 200) == [first], "the only one that is too much by itself"
+    for one in (*crowd, first):
+        unread.remove(one)
+    assert (len(unread), unread.octets) == (0, 0)
+
+
+def connection() -> BoundedConnection:
+    return cast(BoundedConnection, object())
 
 
 def test_one_address_has_no_more_than_an_eighth_of_the_places() -> None:

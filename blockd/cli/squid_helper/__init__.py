@@ -50,7 +50,7 @@ class Helper:
             try:
                 read.append(Question.of(line))
             except MalformedLine as error:
-                read.append(f"BH message={error.quoted}")
+                read.append(error.answer)
         questions = [one for one in read if isinstance(one, Question)]
         decided = iter(self._decided(questions))
         return [one if isinstance(one, str) else answer_line(one, next(decided)) for one in read]

@@ -12,12 +12,16 @@ MAX_MESSAGE = 500  # letters; it is shown on a page and in a log
 
 
 class MalformedLine(Exception):
-    """A line that Squid sends if it is not configured as the helper expects."""
+    """A line that Squid sends if it is not configured as the helper expects; `channel` is empty if it has none."""
+
+    def __init__(self, why: str, channel: str = "") -> None:
+        super().__init__(why)
+        self._channel = channel
 
     @property
-    def quoted(self) -> str:
-        """Why, as Squid takes it."""
-        return quoted(str(self))
+    def answer(self) -> str:
+        """The answer to it, on its own channel: Squid takes one without a number for that of channel 0."""
+        return f"{self._channel} BH message={quoted(str(self))}".lstrip()
 
 
 class Decided(NamedTuple):
@@ -45,9 +49,11 @@ class Question:
     def of(cls, line: bytes) -> Question:
         """Parse a line; raises MalformedLine. Squid escapes what a token may not have, and may add others behind."""
         tokens = line.split()
-        if len(tokens) < 3 or not tokens[0].isdigit():
-            raise MalformedLine("expected a channel, a client and a host: set concurrency=, and the format %SRC %DST")
-        return cls(tokens[0].decode("ascii"), unquote_to_bytes(tokens[1]), unquote_to_bytes(tokens[2]))
+        channel = tokens[0].decode("ascii") if tokens and tokens[0].isdigit() else ""
+        if len(tokens) < 3 or not channel:
+            why = "expected a channel, a client and a host: set concurrency=, and the format %SRC %DST"
+            raise MalformedLine(why, channel)
+        return cls(channel, unquote_to_bytes(tokens[1]), unquote_to_bytes(tokens[2]))
 
     @property
     def request(self) -> bytes:

@@ -50,8 +50,10 @@ class PublicService:
         if not verdict.stops:
             return None
         catalogue = enforced.ruleset.catalogue
+        if _blocks_openly(verdict, catalogue):  # as most: what else covers the name need not be found out
+            return verdict
         covering = (found.verdict for found in enforced.covering(key) if found.below is None)
-        return next((one for one in (verdict, *covering) if _blocks_openly(one, catalogue)), None)
+        return next((one for one in covering if _blocks_openly(one, catalogue)), None)
 
 
 def _blocks_openly(verdict: Verdict, catalogue: Catalogue) -> bool:

@@ -24,11 +24,15 @@ cdef class Asking(Telling):
 
     cdef int _begin_turn(self, bint is_first) except -1
     cdef int _end_turn(self) except -1
+    cdef int _begin_others(self) except -1
+    cdef int _end_others(self) except -1
     cdef int _work_off(self) except -1
     cdef int _carry_one(self, Flights flights, Flight *flight, double now) except -1
     cdef int _go_on(self, double now) except -1
-    cdef Result _ask(self, const Question *q, uint64_t hashed, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint32_t *written, double now) except? DECLINED
+    cdef Result _ask(self, const Question *q, uint64_t hashed, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint64_t number, uint32_t *written, double now, double moment) except? DECLINED
+    cdef bint _can_wait(self, uint32_t size) noexcept nogil
     cdef int _carry_over(self, double now) except -1
+    cdef bint _part_from(self, Flight *flight, uint64_t number) noexcept nogil
     cdef int _give_stale(self, Flight *flight, double now) except -1
     cdef int _land(self, Flight *flight, Entry *entry, uint32_t lifetime, const uint8_t *message, uint32_t size, double now) except -1
     cdef int _fail(self, Flights flights, Flight *flight, double now) except -1

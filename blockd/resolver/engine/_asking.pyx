@@ -22,6 +22,7 @@ from blockd.resolver.engine._clients cimport asker_of
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_REFRESHES
 from blockd.resolver.engine._outbox cimport Peer, client_of
+from blockd.resolver.engine._telling cimport transport_of
 from blockd.resolver.engine._sockets cimport begun_second, monotonic, sockaddr
 from blockd.resolver.forwarding.native._failures cimport Failure
 from blockd.resolver.forwarding.native._flights cimport MAX_PACKET, MAX_WAITING, NUMBERED, Asker, Flight, Flights, Waiter
@@ -120,6 +121,19 @@ cdef class Asking(Telling):
             self.forwarding.go_on_soon()
         return 0
 
+    cdef int _begin_others(self) except -1:
+        """Begin to ask for one who is not answered here: flights of others may end for it."""
+        self._deferred = []
+        self._begin_turn(False)
+        return 0
+
+    cdef int _end_others(self) except -1:
+        """Send what others were answered, and give back to the pipeline what it is to answer of them."""
+        self._end_turn()
+        if self._deferred:
+            self._forwarder.take_back(self._deferred)
+        return 0
+
     cdef int _work_off(self) except -1:
         """Go on with the messages of clients that were read; a subclass reads them."""
         return 0
@@ -201,12 +215,15 @@ cdef class Asking(Telling):
         cdef Asker by
         by.size = min(<uint8_t>len(asker), <uint8_t>sizeof(by.octets))
         memcpy(by.octets, <const char *>asker, by.size)
+        self.second = begun_second()
+        self._begin_others()
         asked = forwarding.ask(
             self.cache.hash_of(octets, len(key), qtype, do_, cd), octets, len(key), qtype, do_, cd, &by, now
         )
+        self._end_others()
         if asked == ASKED_FAILED:
             return forwarding.said[:forwarding.said_size], forwarding.is_said
-        if asked != ASKED_FLYING or not forwarding.flights.join(forwarding.found, NULL, NUMBERED, NULL, 0, number):
+        if asked != ASKED_FLYING or not forwarding.flights.join(forwarding.found, NULL, NUMBERED, NULL, 0, number, 0):
             return TOO_MANY, False
         return None
 
@@ -252,17 +269,21 @@ cdef class Asking(Telling):
         self._end_turn()
         return self._deferred
 
+    cdef bint _can_wait(self, uint32_t size) noexcept nogil:
+        """Return whether a message of so many octets may wait in the engine; else the pipeline has it wait."""
+        return self.forwarding is not None and self.forwarding.is_started and size <= MAX_PACKET
+
     cdef Result _ask(
         self, const Question *q, uint64_t hashed, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor,
-        uint32_t *written, double now,
+        uint64_t number, uint32_t *written, double now, double moment,
     ) except? DECLINED:
-        """Have a client wait for upstreams.
+        """Have a client wait for upstreams; one over a stream has a `number`, which is 0 if there is no place for it.
 
-        If it is known already that they fail, or take long, answer so, or with what has expired, into the outbox's room.
+        If it is known already that they fail, or take long, answer so, or with what has expired, into `_room`. `moment`
+        is that of the cache's clock.
         """
         cdef const sockaddr *client = client_of(peer)
         cdef Forwarding forwarding = self.forwarding
-        cdef bint is_unusual = forwarding is None or not forwarding.is_started or size > MAX_PACKET
         cdef bint cd = (q.flags & types.CD) != 0
         cdef const uint8_t *said = <const uint8_t *><const char *>TOO_MANY
         cdef uint32_t said_size = <uint32_t>len(TOO_MANY)
@@ -271,18 +292,20 @@ cdef class Asking(Telling):
         cdef Flight *flight
         cdef Asker by
         cdef bint is_selftest = self.is_selftest
-        if is_unusual:
+        cdef uint32_t keepalive = self.keepalive
+        cdef int transport = transport_of(descriptor)
+        if not self._can_wait(size):
             return DECLINED
-        if forwarding.flights.waiting + self.owing < MAX_WAITING:
+        if (descriptor >= 0 or number) and forwarding.flights.waiting + self.owing < MAX_WAITING:
             by = asker_of(client)
             asked = forwarding.ask(hashed, q.key, q.key_size, q.qtype, q.do_, cd, &by, now)
             self.is_selftest = is_selftest  # another flight may have ended for this one
         if self.cache.stale > 0:
-            stale = self.cache.find_stale(hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
+            stale = self.cache.find_stale(hashed, q.key, q.key_size, q.qtype, q.do_, cd, moment)
         if asked == ASKED_FLYING:
             flight = forwarding.found
             if stale == NULL or now < flight.started + self.stale_after:
-                if forwarding.flights.join(flight, peer, descriptor, packet, size, 0):
+                if forwarding.flights.join(flight, peer, descriptor, packet, size, number, keepalive):
                     if stale != NULL and flight.stale_at > flight.started + self.stale_after:
                         flight.stale_at = flight.started + self.stale_after
                         forwarding.flights.plan(flight, min(flight.due, flight.stale_at))
@@ -290,8 +313,27 @@ cdef class Asking(Telling):
         elif asked == ASKED_FAILED:
             said, said_size = forwarding.said, forwarding.said_size
         if stale != NULL:
-            return self._late_answer(q, stale, client, STALE, self.outbox.room(descriptor), written, now)
-        return self._late_failure(q, client, said, said_size, self.outbox.room(descriptor), written)
+            return self._late_answer(q, stale, client, transport, STALE, self._room(descriptor), written, moment)
+        return self._late_failure(q, client, transport, said, said_size, self._room(descriptor), written)
+
+    cdef bint _part_from(self, Flight *flight, uint64_t number) noexcept nogil:
+        """Take the waiter over a stream with this number out of a flight, and free it; False if it has none."""
+        cdef Waiter *waiter = flight.first
+        cdef Waiter *before = NULL
+        while waiter != NULL and (waiter.descriptor >= NUMBERED or waiter.number != number):
+            before, waiter = waiter, waiter.next
+        if waiter == NULL:
+            return False
+        if before != NULL:
+            before.next = waiter.next
+        else:
+            flight.first = waiter.next
+        if flight.last == waiter:
+            flight.last = before
+        flight.waiters -= 1
+        self.forwarding.flights.waiting -= 1
+        self.forwarding.flights.free_waiter(waiter)
+        return True
 
     cdef int _give_stale(self, Flight *flight, double now) except -1:
         """Answer those who wait in C for a flight that takes long with what has expired; the others go on waiting."""

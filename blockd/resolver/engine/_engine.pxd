@@ -6,7 +6,7 @@ from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_HEADER
 from blockd.resolver.engine._outbox cimport Peer
-from blockd.resolver.engine._sockets cimport iovec, mmsghdr
+from blockd.resolver.engine._sockets cimport iovec, mmsghdr, sockaddr
 
 cdef enum:
     IN_BATCH = 64
@@ -30,7 +30,6 @@ cdef struct Looked:
 
 cdef class NativeEngine(Asking):
     cdef object _wall_clock
-    cdef bytearray _stream_out  # the answer over a stream that is being made
     cdef uint32_t[::1] cells  # of the sketch of traffic
     cdef uint64_t sketch_k0
     cdef uint64_t sketch_k1
@@ -44,6 +43,9 @@ cdef class NativeEngine(Asking):
     cdef int batch  # how many messages were read last
     cdef int batch_descriptor  # of the socket that they came from
 
+    cdef object _wait(self, Looked *looked, bytes packet, const Peer *peer, str host, transport, double idle, deliver, done, double moment)
+    cdef bint _part(self, Looked *looked, bytes packet, int transport, uint64_t number) except *
+    cdef tuple _keys_of(self, const Question *q, const sockaddr *client)
     cdef int _drain_batch(self, int descriptor) except -1
     cdef void _look_ahead(self, int first, int last) noexcept nogil
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int transport) noexcept nogil

@@ -1,5 +1,5 @@
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
@@ -8,6 +8,7 @@ from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarding.health import Health
 from blockd.resolver.forwarding.native._forwarding import Forwarding
 from blockd.resolver.forwarding.native.forwarder import ForwardingOptions, NativeForwarder
+from blockd.resolver.forwarding.native.pending_questions import PendingQuestion, PendingQuestions
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import Instruments, Service
 from blockd.resolver.pipeline import Pipeline
@@ -39,8 +40,17 @@ class NativeEngine:
         self, key: bytes, qtype: int, do_: bool, cd: bool, number: int, asker: bytes
     ) -> tuple[bytes, bool] | None: ...
     def begin(
-        self, packet: bytes, host: str, transport: Transport, idle: float = 0
-    ) -> bytes | Outcome | QueryContext: ...
+        self,
+        packet: bytes,
+        host: str,
+        transport: Transport,
+        idle: float = 0,
+        deliver: Callable[[bytes | None], None] | None = None,
+        done: Callable[[PendingQuestion], None] | None = None,
+    ) -> bytes | Outcome | QueryContext | PendingQuestion: ...
+    def take_questions(self, questions: PendingQuestions) -> None: ...
+    def part(self, packet: bytes, transport: Transport, number: int) -> bool: ...
+    def abandon(self, packet: bytes, host: str, transport: Transport, number: int) -> None: ...
     def drain(self, descriptor: int) -> list[Deferred]: ...
     def drain_upstreams(self) -> list[Deferred]: ...
     def forget(self, key: bytes, qtype: int, do_: bool, cd: bool) -> None: ...

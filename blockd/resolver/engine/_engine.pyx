@@ -4,6 +4,9 @@
 It handles an ordinary question as `pipeline.py` does, with the same answers octet for octet: client networks, policy,
 cache, forwarding. It declines everything else, which the pipeline answers. One thread uses it, without a lock. What
 is left to upstreams is asked by `_asking.pyx`.
+
+It is one module, and longer than others may be: datagrams and messages of streams are looked at and answered by the same
+functions, which the compiler inlines.
 """
 
 import math
@@ -22,17 +25,21 @@ from blockd.metrics._numbers cimport (
     DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, STREAMEVENT_PROXY_REFUSED, TRANSPORT_UDP, WIDTH,
 )
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FROM_CACHE, MISSED, SILENT, Passed, Result
+from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, MISSED, SILENT, Passed, Result
 from blockd.resolver.engine._asking cimport Asking
 from blockd.resolver.engine._cache cimport Entry, NativeCache
+from blockd.resolver.engine._clients cimport asker_of, is_within
 from blockd.resolver.engine._message cimport Question, has_cookie_of, is_asked, read_question
-from blockd.resolver._numbers cimport SECRET, UNJUDGED_OPTION
+from blockd.resolver._numbers cimport IPV4_PREFIX, IPV6_PREFIX, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Peer, client_of
 from blockd.resolver.engine._peers cimport address_into
-from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg
+from blockd.resolver.engine._sockets cimport MSG_DONTWAIT, begun_second, monotonic, recvmmsg, sockaddr
+from blockd.resolver.engine._telling cimport transport_of
+from blockd.resolver.forwarding.native._flights cimport Asker, Flight
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
+cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _EVENTS_AT = layout._EVENTS
 
 cdef enum:
@@ -60,7 +67,6 @@ cdef class NativeEngine(Asking):
             self.sketch_k1 = int.from_bytes(traffic.key[8:], "little")
         cdef int i
         memset(self.in_headers, 0, sizeof(self.in_headers))
-        self._stream_out = bytearray(types.MAX_TCP)
         for i in range(IN_BATCH):
             self.in_vectors[i].iov_base = self.in_buffers[i]
             self.in_vectors[i].iov_len = RECEIVED
@@ -75,8 +81,12 @@ cdef class NativeEngine(Asking):
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
-    def begin(self, bytes packet, str host, transport, double idle=0):
-        """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline."""
+    def begin(self, bytes packet, str host, transport, double idle=0, deliver=None, done=None):
+        """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline.
+
+        With `deliver` and `done`, see `PendingQuestion`, one that came over a stream waits here, if it is ordinary: it is
+        returned as a `PendingQuestion`.
+        """
         cdef uint8_t small[OUT_SIZE]
         cdef Looked looked
         cdef uint32_t written = 0
@@ -84,7 +94,7 @@ cdef class NativeEngine(Asking):
         cdef Result result = DECLINED
         cdef const uint8_t *octets = <const uint8_t *><const char *>packet
         cdef uint32_t size = len(packet)
-        cdef uint8_t *out
+        cdef double now
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
             self.second = math.ceil(self._wall_clock())
@@ -96,16 +106,96 @@ cdef class NativeEngine(Asking):
                     self._leave(&looked.question, client_of(&peer), True, small, &written, self._clock())
                     return small[:written] if written else Outcome.SILENCE
             else:
-                out = <uint8_t *><char *>self._stream_out
+                now = self._clock()
                 result = self._handle(
-                    &looked, octets, size, &peer, -2 - <int>transport, out, &written, self._clock()
+                    &looked, octets, size, &peer, -2 - <int>transport, self.stream_out, &written, now
                 )
                 if result == ANSWERED:
                     self._leave(&looked.question, client_of(&peer), False, NULL, &written, 0)
-                    return out[:written]
+                    return self.stream_out[:written]
+                if result == MISSED and deliver is not None and not looked.is_selftest and self._can_wait(size):
+                    return self._wait(&looked, packet, &peer, host, transport, idle, deliver, done, now)
             if result == SILENT:
                 return Outcome.SILENCE
         return self._pipeline.begin(packet, host, transport, idle)
+
+    cdef object _wait(
+        self, Looked *looked, bytes packet, const Peer *peer, str host, transport, double idle, deliver, done, double moment
+    ):
+        """Have a question over a stream wait for upstreams; return it, or its answer if that is known at once."""
+        cdef const Question *q = &looked.question
+        cdef Result result
+        cdef uint32_t written = 0
+        cdef double now = monotonic()
+        self._begin_others()
+        waiting = self._questions.enter(packet, host, transport, idle, deliver, done, self._keys_of(q, client_of(peer)))
+        result = self._ask(
+            q, looked.hashed, <const uint8_t *><const char *>packet, <uint32_t>len(packet), peer, -2 - <int>transport,
+            0 if waiting is None else waiting.number, &written, now, moment,
+        )
+        said = waiting
+        if result != FLOWN:
+            if waiting is not None:
+                self._questions.leave(waiting)
+            if written:
+                self._leave(q, client_of(peer), False, NULL, &written, 0)
+            said = self.stream_out[:written] if written else Outcome.SILENCE
+            if result == DECLINED:
+                said = self._pipeline.begin(packet, host, transport, idle)
+        if self.forwarding.ports.refused_count:
+            self.forwarding.give_up_refused(now)
+        self._end_others()
+        return said
+
+    cdef tuple _keys_of(self, const Question *q, const sockaddr *client):
+        """Return what the place of a question is counted by, see `Place`."""
+        cdef bytes domain = self.forwarding.floods.domain_of(q.key[:q.key_size])
+        cdef bytes address
+        cdef Asker by
+        if is_within(&self.unlimited, client):
+            return (domain,)
+        by = asker_of(client)
+        address = by.octets[:by.size]
+        return domain, address, address[:IPV4_PREFIX if by.size == 4 else IPV6_PREFIX]
+
+    def take_questions(self, questions):
+        """Have questions over streams wait in the engine; `questions` is a `PendingQuestions`."""
+        self._questions = questions
+
+    def part(self, bytes packet, transport, uint64_t number):
+        """Take a question over a stream out of its flight; return whether it was in one."""
+        cdef Looked looked
+        return self._part(&looked, packet, <int>transport, number)
+
+    def abandon(self, bytes packet, str host, transport, uint64_t number):
+        """Take a question over a stream out of its flight, as its client has gone: it is counted, and has no answer."""
+        cdef Looked looked
+        cdef Passed passed
+        cdef Peer peer
+        cdef uint32_t written = 0
+        cdef Result result
+        if not self._part(&looked, packet, <int>transport, number):
+            return  # its answer is counted, and told to nobody
+        address_into(&peer, host)
+        self.is_selftest = False
+        if not self._is_decided_late(
+            &looked.question, client_of(&peer), <int>transport, self.stream_out, &written, &result, &passed
+        ):
+            self._count(<int>transport, passed.hit, -1, -1)
+        self.rcode = -1
+        self.row[_CACHE_MISSES_AT] += 1
+
+    cdef bint _part(self, Looked *looked, bytes packet, int transport, uint64_t number) except *:
+        cdef Question *q = &looked.question
+        cdef Flight *flight
+        looked.has_hash = False
+        if not read_question(packet, len(packet), transport, self.client_option, q):
+            return False
+        self._hash_question(looked)
+        flight = self.forwarding.flights.find(
+            looked.hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & types.CD) != 0
+        )
+        return flight != NULL and self._part_from(flight, number)
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
@@ -164,8 +254,9 @@ cdef class NativeEngine(Asking):
                 if result == MISSED:
                     result = self._ask(
                         &looked.question, looked.hashed, looked.packet, looked.size, &self.in_peers[i], descriptor,
-                        &written, now,
+                        0, &written, now, now,
                     )
+                    out = self.outbox.room(descriptor)  # others may have been answered meanwhile
                     self.is_costly = True
                 if result == DECLINED:
                     self._give_back(&self.in_peers[i], descriptor, looked.packet, looked.size)
@@ -248,7 +339,7 @@ cdef class NativeEngine(Asking):
         self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer a parsed message into `out`; `descriptor` is its socket, or below 0 if it may not be forwarded.
+        """Answer a parsed message into `out`; `descriptor` is its socket, or -1 if it has none.
 
         -2 - transport stands for a message that came over a stream.
         """
@@ -258,7 +349,7 @@ cdef class NativeEngine(Asking):
         cdef Passed passed
         cdef Entry *entry
         cdef bint cd
-        cdef int transport = TRANSPORT_UDP if descriptor >= -1 else -2 - descriptor
+        cdef int transport = transport_of(descriptor)
         written[0] = 0
         self.rcode = -1
         self.is_selftest = looked.is_selftest
@@ -299,7 +390,7 @@ cdef class NativeEngine(Asking):
             return self._from_entry(q, entry, transport, &passed, FROM_CACHE, out, written, now)
         if self._is_local(q, transport, &passed, out, written, &result):
             return result
-        return MISSED if descriptor >= 0 else DECLINED
+        return MISSED
 
 
 cdef bint _is_unjudged(const uint8_t *packet, uint32_t size) noexcept nogil:

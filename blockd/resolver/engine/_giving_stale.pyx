@@ -36,7 +36,7 @@ def stale_answer(Asking engine, NativeCache cache, bytes packet, str host, doubl
         cache.hash_of(q.key, q.key_size, q.qtype, q.do_, cd), q.key, q.key_size, q.qtype, q.do_, cd, now
     )
     if entry == NULL or engine._late_answer(
-        &q, entry, <const sockaddr *>&peer.address, STALE, out, &written, now
+        &q, entry, <const sockaddr *>&peer.address, TRANSPORT_UDP, STALE, out, &written, now
     ) != ANSWERED:
         return None
     engine._leave(&q, <const sockaddr *>&peer.address, True, out, &written, now)

@@ -11,7 +11,6 @@ from blockd.resolver.engine.twin import Deferred, send
 from blockd.resolver.query_context import Outcome
 
 from blockd.dns cimport _types as types
-from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, copy_of
 from blockd.resolver.engine._message cimport Question, read_question, write_answer
@@ -34,6 +33,8 @@ cdef class Telling(Answering):
         self._sockets = {}
         self._deferred = []
         self.outbox = Outbox()
+        self._stream_out = bytearray(types.MAX_TCP)
+        self.stream_out = <uint8_t *><char *>self._stream_out
 
     def __dealloc__(self):
         cdef Owed *owed
@@ -65,7 +66,18 @@ cdef class Telling(Answering):
                 if flight.first != NULL and self.forwarding.is_over() and self._owe(flights, flight, entry, origin, message, size):
                     break
         finally:
-            flights.dismiss(flight)
+            if flight.first != NULL:
+                self._lose(flights, flight)
+        return 0
+
+    cdef int _lose(self, Flights flights, Flight *flight) except -1:
+        """Let go of those who were not answered because of an internal error; streams are told, since they wait on."""
+        cdef Waiter *waiter = flight.first
+        while waiter != NULL:
+            if waiter.descriptor < NUMBERED:
+                self._questions.answered(waiter.number, None)
+            waiter = waiter.next
+        flights.dismiss(flight)
         return 0
 
     cdef int _tell_numbered(
@@ -159,19 +171,23 @@ cdef class Telling(Answering):
         cdef Question q
         cdef Forwarding forwarding = self.forwarding
         cdef const sockaddr *client = client_of(&waiter.peer)
-        cdef uint8_t *out = self.outbox.room(waiter.descriptor)
+        cdef int transport = transport_of(waiter.descriptor)
+        cdef uint8_t *out = self._room(waiter.descriptor)
         cdef uint32_t written = 0
         cdef Result result = DECLINED
         self.rcode = -1
-        if read_question(waiter.packet, waiter.size, TRANSPORT_UDP, 0, &q):
-            self.keepalive = 0
+        if read_question(waiter.packet, waiter.size, transport, self.client_option, &q):
             if q.options_size:
+                self.keepalive = waiter.keepalive
                 self._prepare(&q, client)
+                self.keepalive = 0
             if entry != NULL:
-                result = self._late_answer(&q, entry, client, origin, out, &written, now)
+                result = self._late_answer(&q, entry, client, transport, origin, out, &written, now)
             else:
-                result = self._late_failure(&q, client, forwarding.said, forwarding.said_size, out, &written)
-        if result == DECLINED:
+                result = self._late_failure(&q, client, transport, forwarding.said, forwarding.said_size, out, &written)
+        if waiter.descriptor < NUMBERED:
+            self._tell_connection(waiter, &q, client, result, out, written)
+        elif result == DECLINED:
             self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
         elif written:
             self._leave(&q, client, True, out, &written, now)
@@ -179,39 +195,57 @@ cdef class Telling(Answering):
                 self.outbox.put(&waiter.peer, written)
         return 0
 
+    cdef uint8_t *_room(self, int descriptor) noexcept nogil:
+        """Return where the next answer is written: in the outbox, or for a stream."""
+        return self.outbox.room(descriptor) if descriptor >= 0 else self.stream_out
+
+    cdef int _tell_connection(
+        self, const Waiter *waiter, const Question *q, const sockaddr *client, Result result, const uint8_t *out,
+        uint32_t written,
+    ) except -1:
+        """Count the answer to one who waits over a stream, which gets it once the engine has done what it is at."""
+        if result == DECLINED:
+            self._questions.given_back(waiter.number)
+            return 0
+        if written:
+            self._leave(q, client, False, NULL, &written, 0)
+        self._questions.answered(waiter.number, <bytes>out[:written] if written else None)
+        return 0
+
     cdef bint _is_decided_late(
-        self, const Question *q, const sockaddr *client, uint8_t *out, uint32_t *written, Result *result, Passed *passed
+        self, const Question *q, const sockaddr *client, int transport, uint8_t *out, uint32_t *written, Result *result,
+        Passed *passed,
     ) noexcept nogil:
         """Answer a client that waited if the ruleset in force now decides its question (see `_is_decided`)."""
         cdef Decision name = undecided()
         self._turn_to(client, passed)
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        return self._is_decided(q, client, name, TRANSPORT_UDP, out, written, result, passed)
+        return self._is_decided(q, client, name, transport, out, written, result, passed)
 
     cdef Result _late_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
-        double now,
+        self, const Question *q, Entry *entry, const sockaddr *client, int transport, int origin, uint8_t *out,
+        uint32_t *written, double now,
     ) noexcept nogil:
         """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
         cdef Result result
         cdef Passed passed
-        if not self._is_decided_late(q, client, out, written, &result, &passed):
-            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, origin, out, written, now)
+        if not self._is_decided_late(q, client, transport, out, written, &result, &passed):
+            result = self._from_entry(q, entry, transport, &passed, origin, out, written, now)
         if result != DECLINED:  # else the pipeline counts it
             self.row[_CACHE_MISSES_AT] += 1
         return result
 
     cdef Result _late_failure(
-        self, const Question *q, const sockaddr *client, const uint8_t *errors, uint32_t errors_size,
+        self, const Question *q, const sockaddr *client, int transport, const uint8_t *errors, uint32_t errors_size,
         uint8_t *out, uint32_t *written,
     ) noexcept nogil:
         """Answer a client whose question failed with SERVFAIL, unless the ruleset in force now decides it."""
         cdef Result result
         cdef Passed passed
-        if not self._is_decided_late(q, client, out, written, &result, &passed):
+        if not self._is_decided_late(q, client, transport, out, written, &result, &passed):
             written[0] = write_answer(out, q, types.SERVFAIL, 0, 0, 0, errors, 0, errors, errors_size, False, False)
-            self._count(TRANSPORT_UDP, passed.hit, -1, types.SERVFAIL)
+            self._count(transport, passed.hit, -1, types.SERVFAIL)
             result = ANSWERED
         if result != DECLINED and not self.is_selftest:  # else the pipeline counts it
             self.row[_CACHE_MISSES_AT] += 1

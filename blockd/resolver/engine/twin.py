@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
@@ -21,6 +22,9 @@ from blockd.resolver.query import MAX_DATAGRAM
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
 from blockd.ruleset.leading import LeadJudge, where_it_leads
+
+if TYPE_CHECKING:
+    from blockd.resolver.forwarding.native.pending_questions import PendingQuestion
 
 RECEIVED = MAX_DATAGRAM + MAX_HEADER  # octets of a datagram that are kept: a question, and a front end's header
 BATCH = 64  # messages taken in one call at most, so that other sockets and timers get their turn
@@ -83,8 +87,16 @@ class Engine:
                 break
         return deferred
 
-    def begin(self, packet: bytes, host: str, transport: Transport, idle: float = 0) -> bytes | Outcome | QueryContext:
-        """Answer one message of a stream, as `Pipeline.begin` does."""
+    def begin(
+        self,
+        packet: bytes,
+        host: str,
+        transport: Transport,
+        idle: float = 0,
+        deliver: Callable[[bytes | None], None] | None = None,
+        done: Callable[[PendingQuestion], None] | None = None,
+    ) -> bytes | Outcome | QueryContext | PendingQuestion:
+        """Answer one message, as `Pipeline.begin` does; none waits here."""
         return self._pipeline.begin(packet, host, transport, idle)
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:

@@ -20,7 +20,7 @@ from blockd.settings.addresses import (
 )
 from blockd.settings.feeds import FEED_TYPES, OVERRIDES
 from blockd.settings.hosts import LOOPBACK_OF
-from blockd.settings.listening import MAX_LISTENED, listened
+from blockd.settings.listening import MAX_LISTENED, UNIX, listened
 from blockd.settings.local import MAX_ZONES
 from blockd.settings.model import LOOPBACK_AND_PRIVATE, MAX_FRONT_ENDS, MAX_NETWORKS
 from blockd.settings.values import shown
@@ -30,7 +30,16 @@ from blockd.settings.values import shown
 
 def cross_check(data: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each contradiction between values of the file."""
-    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _liftable, _kinds, _front_ends)
+    checks = (
+        _clashes,
+        _repeated_sockets,
+        _circles,
+        _repeated_upstreams,
+        _repeated_feeds,
+        _liftable,
+        _kinds,
+        _front_ends,
+    )
     return [sentence for check in checks for sentence in check(data)]
 
 
@@ -38,6 +47,15 @@ def _clashes(data: Mapping[str, Any]) -> Iterator[str]:
     for (first, one), (second, other) in combinations(_listened(data), 2):
         if one.clashes_with(other):
             yield f"{second}: {other.text} is already used by {first} ({one.text}); use each address and port once"
+
+
+def _repeated_sockets(data: Mapping[str, Any]) -> Iterator[str]:
+    listen = data.get("listen")
+    decide = listen.get("decide") if isinstance(listen, Mapping) else None
+    first: dict[str, int] = {}
+    for number, item in enumerate(decide[:MAX_LISTENED] if isinstance(decide, list) else []):
+        if isinstance(item, str) and item.startswith(UNIX) and first.setdefault(item, number) != number:
+            yield f"listen.decide[{number}]: {item} is already listed as listen.decide[{first[item]}]; keep one"
 
 
 def _circles(data: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from blockd.web.decide.request import ProxyRequest
 from blockd.web.decide.responses import ResponseWriter
 from blockd.web.decide.sources import ALLOWED, BadQuestion, asked_by
 
+_FORWARDED = b"x-forwarded-for"
 _METHODS = frozenset((b"GET", b"HEAD"))
 _WHY = {
     400: "the request is malformed",
@@ -68,8 +69,8 @@ class Answering:
 
 def _client(request: ProxyRequest, host: str, *, is_front: bool) -> bytes:
     """Return the address of the client that a request is for, empty if it is not known; raises BadQuestion."""
-    if is_front and (forwarded := request.all(b"x-forwarded-for")):
-        client = client_of(b"x-forwarded-for", b",".join(forwarded))
+    if is_front and (forwarded := request.all(_FORWARDED)):
+        client = client_of(_FORWARDED, b",".join(forwarded))
         if client is None:
             raise BadQuestion(400, "the last address in X-Forwarded-For cannot be read")
         return packed_host(client)

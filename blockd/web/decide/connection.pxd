@@ -8,6 +8,7 @@ from blockd.web.decide.request_stream cimport RequestStream
 
 cdef class DecideConnection(TurnedStream):
     cdef object _server
+    cdef object _table
     cdef str _host
     cdef RequestStream _requests
     cdef bint _is_front

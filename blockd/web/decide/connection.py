@@ -37,7 +37,8 @@ class DecideConnection(TurnedStream):
         self._newcomer_from = "" if self._is_front else host
         self._deadline = 0.0
         self._lingers = False
-        server.connections.enter(host, self)
+        self._table = server.connections_of(is_front=self._is_front)
+        self._table.enter(host, self)
         self._touch()
 
     def end(self) -> None:
@@ -48,7 +49,7 @@ class DecideConnection(TurnedStream):
     def closed(self) -> None:
         """Leave nothing behind."""
         self.has_ended = True
-        self._server.connections.leave(self)
+        self._table.leave(self)
 
     def received(self, octets: memoryview) -> None:
         """Answer what has come, now or when it is this connection's turn."""
@@ -106,4 +107,4 @@ class DecideConnection(TurnedStream):
             return
         self._deadline = self.streams.clock() + self._server.idle
         self.streams.deadlines.keep(self, self._deadline)
-        self._server.connections.touch(self)
+        self._table.touch(self)

@@ -71,6 +71,8 @@ def host_of_url(octets: bytes) -> Host:
     if b"\\" in authority:
         raise BadName("bad octet")
     if not scheme:
+        if authority.endswith(b":"):  # `http:/HOST/`, whose host some take from behind the slash
+            raise BadName("bad port")
         return host_of(authority)
     host = authority.rpartition(b"@")[2]  # what stands before it is no part of it
     if host.count(b":") > 1 and not host.startswith(b"["):  # of an address without brackets parsers take a part

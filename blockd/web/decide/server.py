@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-from blockd.metrics import Row, Transport
+from blockd.metrics import Closing, Row, Transport
 from blockd.resolver.clients import Clients
 from blockd.transports.admitting_server import PACE, AdmittingServer
-from blockd.transports.connections import Bounds
+from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.pace import PaceBounds
 from blockd.web.decide.answering import Answering
 from blockd.web.decide.connection import LOCAL, DecideConnection
@@ -33,10 +34,22 @@ class DecideServer(AdmittingServer):
         idle: float = IDLE,
         pace: PaceBounds = PACE,
     ) -> None:
-        """`row` counts the connections that are closed for others, or at once."""
+        """`bounds` are for clients, and as many in all for front ends, so that neither closes what the other keeps.
+
+        `row` counts the connections that are closed for others, or at once.
+        """
         self.answering = answering
         self._clients = clients
         super().__init__(idle, bounds, row, pace)
+        self._of_fronts: ConnectionTable[DecideConnection] = ConnectionTable(
+            bounds, lambda level: self._count(Closing[level.upper()]), lambda _: True
+        )
+
+    def close(self) -> None:
+        """Accept no more connections and end those that are open."""
+        for connection in self._of_fronts:
+            connection.end()
+        super().close()
 
     def serves(self, host: str) -> bool:
         """Return whether it is a client, or a front end."""
@@ -45,6 +58,10 @@ class DecideServer(AdmittingServer):
     def is_front_end(self, host: str) -> bool:
         """Return whether a peer asks on behalf of clients, and says for which."""
         return host == LOCAL or self._clients.is_front_end(host)
+
+    def connections_of(self, *, is_front: bool) -> ConnectionTable[Any]:
+        """Return the table in which a peer's connections have their places."""
+        return self._of_fronts if is_front else self.connections
 
     def connect(self, host: str, sock: socket.SocketType) -> DecideConnection:
         """Return a proxy's connection."""

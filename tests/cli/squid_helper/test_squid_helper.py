@@ -151,6 +151,13 @@ def test_lines_without_a_channel_and_a_client_are_refused_with_what_to_set(line:
         Question.of(line)
 
 
+def test_a_malformed_line_is_answered_on_its_own_channel() -> None:
+    helper = Helper(DecisionClient(UnixSocket(Path("/nowhere"))), allows_on_failure=False)
+    told = helper.answers([b"7 192.0.2.1", b"192.0.2.1 a.example", b""])
+    assert [one.partition(" message=")[0] for one in told] == ["7 BH", "BH", "BH"]
+    assert all("concurrency=" in one for one in told)
+
+
 @given(st.text(), st.text())
 def test_an_answer_is_one_line_whatever_the_daemon_says(why: str, order: str) -> None:
     line = answer_line(Question("1", b"-", b"a"), Decided(True, why, 451, order))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import pytest
 
-from blockd.daemon.page import dossiers
-from blockd.daemon.page.dossier_files import DossierFiles, document_path, dossier_path
+from blockd.daemon.page import dossier_files, dossiers
+from blockd.daemon.page.dossier_files import DossierFiles, dossier_path, signatures_path
 from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
+from blockd.files import open_kept, replace_file
 from blockd.orders import OrderKey
 from blockd.settings import Settings
 from tests.audit.node import FEED, Node
@@ -61,9 +65,13 @@ def serve(node: Node, use: Callable[[Path], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
+def told(folder: Path) -> dict[str, Any]:
+    return cast(dict[str, Any], json.loads(dossier_path(folder, OWN).read_bytes().partition(b"\n")[0]))
+
+
 def turns(folder: Path) -> list[str]:
     try:
-        return [turn["state"] for turn in json.loads(dossier_path(folder, OWN).read_bytes())["history"]]
+        return [turn["state"] for turn in told(folder)["history"]]
     except OSError:
         return []
 
@@ -74,7 +82,8 @@ def test_it_follows_orders_and_their_states(node: Node, repository: Repository) 
 
     async def use(folder: Path) -> None:
         await until(lambda: turns(folder) == ["in force"])
-        await until(lambda: document_path(folder, OrderKey(FEED, "media", "media-1")).exists())
+        for role in ("", "media"):
+            await until(signatures_path(folder, FEED, role).exists)
         assert node.before is not None
         verdict = node.before.standing(node.before.ruleset.catalogue.find("order-1")[0])
         dossier = DossierFiles(folder).dossier(verdict)
@@ -84,7 +93,7 @@ def test_it_follows_orders_and_their_states(node: Node, repository: Repository) 
         await until(lambda: turns(folder) == ["in force", "expired"])
         node.enforce(repository.publish({"order-1": lasting}))
         await until(lambda: not dossier_path(folder, OrderKey(FEED, "media", "media-1")).exists())
-        await until(lambda: not document_path(folder, OrderKey(FEED, "media", "media-1")).exists())
+        await until(lambda: not signatures_path(folder, FEED, "media").exists())
         assert dossier_path(folder, OWN).exists()
 
     serve(node, use)
@@ -101,10 +110,11 @@ def test_signatures_that_cannot_be_verified_are_not_shown_and_told_once(
 
     async def use(folder: Path) -> None:
         await until(lambda: turns(folder) == ["in force"])
-        told = json.loads(dossier_path(folder, OWN).read_bytes())
-        assert (told["signatures"], told["sha256"]) == ([], "")
+        assert (told(folder)["listed_by"], told(folder)["sha256"]) == ("", "")
+        assert not signatures_path(folder, FEED, "").exists()
         node.root.write_bytes(root)
-        await until(lambda: json.loads(dossier_path(folder, OWN).read_bytes())["signatures"])
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+        assert told(folder)["listed_by"] == "targets.json"
 
     serve(node, use)
     warnings = [record.getMessage() for record in caplog.records if "signatures" in record.getMessage()]
@@ -112,9 +122,15 @@ def test_signatures_that_cannot_be_verified_are_not_shown_and_told_once(
     assert warnings[0].startswith(f"The pages about orders lack histories and signatures: feed {FEED}: ")
 
 
-def test_without_a_page_about_orders_nothing_is_written(node: Node, repository: Repository) -> None:
+def test_without_a_page_about_orders_nothing_is_written_and_what_one_has_left_is_removed(
+    node: Node, repository: Repository
+) -> None:
     node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
 
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+
+    serve(node, use)
     state = StateDir(node.state)
     service = DossierService(
         Settings.model_validate({"feeds": []}), state, node.recorder, lambda: node.before, Timing()
@@ -145,3 +161,125 @@ def test_a_dossier_of_another_version_of_an_order_has_the_history_alone(node: No
             assert files.dossier(verdict) is None
 
     serve(node, use)
+
+
+def test_a_change_of_one_order_leaves_the_files_of_all_others(node: Node, repository: Repository) -> None:
+    orders = {f"order-{number}": order(f"order-{number}", [f"n{number}.example"]) for number in range(1, 6)}
+    media = {"media-1": order("media-1", ["video.example"])}
+    node.enforce(repository.publish(orders, media))
+
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "media").exists())
+        before = inodes(folder)
+        node.time += 60
+        node.enforce(repository.publish({**orders, "order-1": order("order-1", ["other.example"])}, media))
+        signed = [signatures_path(folder, FEED, role) for role in ("", "media")]
+        await until(lambda: all(b'"version": 2' in octets_of(path) for path in signed))
+        assert {path for path, inode in inodes(folder).items() if before[path] != inode} == {dossier_path(folder, OWN)}
+        assert node.before is not None
+        catalogue = node.before.ruleset.catalogue
+        for name in ("order-1", "order-2", "media/media-1"):
+            verdict = node.before.standing(catalogue.find(name)[0])
+            dossier = DossierFiles(folder).dossier(verdict)
+            assert dossier is not None
+            assert [one.version for one in dossier.signatures if one.file == dossier.listed_by] == [2]
+            assert dossier.verified == "2026-11-24T12:01:10.000Z"
+            assert DossierFiles(folder).document(verdict, dossier)
+
+    serve(node, use)
+
+
+def test_what_comes_into_force_without_a_new_list_has_its_signatures(node: Node, repository: Repository) -> None:
+    secret = order("order-1", confidential=True, hashed={"salt": "00" * 16, "names": ["ff" * 16]},
+                   in_force_from="2026-11-24T12:30:00Z")  # fmt: skip
+    node.enforce(repository.publish({"order-1": secret, "order-2": order("order-2", ["listed.example"])}))
+
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+        assert not dossier_path(folder, OWN).exists()
+        node.pass_time(3600.0)
+        await until(lambda: turns(folder) == ["pending", "in force"])
+        assert told(folder)["listed_by"] == "targets.json"
+
+    serve(node, use)
+
+
+def test_signatures_that_change_while_a_dossier_is_read_are_not_shown_with_it(
+    node: Node, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+        assert node.before is not None
+        verdict = node.before.standing(node.before.ruleset.catalogue.find("order-1")[0])
+        files, signed = DossierFiles(folder), signatures_path(folder, FEED, "")
+        opening = open_kept
+
+        def replaced(path: Path) -> BufferedReader:
+            replace_file(signed, signed.read_bytes())
+            return opening(path)
+
+        monkeypatch.setattr(dossier_files, "open_kept", replaced)
+        dossier = files.dossier(verdict)
+        assert dossier is not None
+        assert (bool(dossier.history), dossier.signatures, dossier.is_kept) == (True, (), False)
+        monkeypatch.undo()
+        dossier = files.dossier(verdict)
+        assert dossier is not None
+        assert dossier.signatures
+        for damage in (b"", b"{", b"[]", b'{"verified": "", "files": [7]}', b"7" * 2_000_000):
+            signed.write_bytes(damage)
+            dossier = files.dossier(verdict)
+            assert dossier is not None
+            assert (bool(dossier.history), dossier.signatures) == (True, ())
+
+    serve(node, use)
+
+
+def test_a_full_disk_costs_signatures_until_there_is_room_and_is_told_once(
+    node: Node, repository: Repository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = {name: order(name, [f"{name}.example"]) for name in ("order-1", "order-2", "order-3")}
+    node.enforce(repository.publish(orders))
+    monkeypatch.setattr(dossiers, "AGAIN", 0.01)
+    caplog.set_level(logging.WARNING)
+    tried: list[Path] = []
+
+    def full(path: Path, **_: object) -> NoReturn:
+        tried.append(path)
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    async def use(folder: Path) -> None:
+        signed = signatures_path(folder, FEED, "")
+        await until(signed.exists)
+        with monkeypatch.context() as patch:
+            patch.setattr(dossiers, "replacing", full)
+            changed = {**orders, "order-2": order("order-2", ["other.example"])}
+            node.enforce(repository.publish(changed))
+            await until(lambda: len(tried) > 3)
+            assert not signed.exists(), "none are shown that may be another document's"
+            assert turns(folder) == ["in force"]
+        await until(signed.exists)
+        assert node.before is not None
+        for name in orders:
+            verdict = node.before.standing(node.before.ruleset.catalogue.find(name)[0])
+            dossier = DossierFiles(folder).dossier(verdict)
+            assert dossier is not None
+            assert [one.version for one in dossier.signatures if one.file == "targets.json"] == [2]
+            assert DossierFiles(folder).document(verdict, dossier)
+
+    serve(node, use)
+    warnings = [record.getMessage() for record in caplog.records if "No space left" in record.getMessage()]
+    assert len(warnings) == 1
+
+
+def inodes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_ino for path in folder.rglob("*.dossier")}
+
+
+def octets_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

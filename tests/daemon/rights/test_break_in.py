@@ -94,7 +94,7 @@ def machine() -> Iterator[Machine]:
     made = Machine(folder)
     made.orders.seal()
     for name in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/admin.secret",
-                 "state/feeds/national/accepted", "state/compiling/compiled", "state/incidents/o.json",
+                 "state/feeds/national/accepted", "state/compiling/compiled", "state/incidents/o.dossier",
                  "secrets/token", "secrets/tsig", "elsewhere/file"):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("content")
@@ -224,7 +224,7 @@ ATTEMPTS: dict[str, Callable[[Machine], object]] = {
     "cut the memory that has them": lambda m: os.ftruncate(m.orders.descriptor, 0),
     "make files in the state folder": lambda m: _write(m.state / "overrides.json"),
     "read what feeds gave": lambda m: (m.state / "feeds" / "national" / "accepted").read_bytes(),
-    "read the dossiers of orders": lambda m: (m.state / "incidents" / "o.json").read_bytes(),
+    "read the dossiers of orders": lambda m: (m.state / "incidents" / "o.dossier").read_bytes(),
     "change the audit log": lambda m: _write(m.state / "audit.db"),
     "read `node.key`": lambda m: (m.state / "node.key").read_bytes(),
     "read `admin.secret`": lambda m: (m.state / "admin.secret").read_bytes(),

@@ -91,7 +91,8 @@ def test_the_host_of_a_url_is_what_a_proxy_connects_to(url: str, host: Host) -> 
 @pytest.mark.parametrize(
     "url",
     [
-        "", "/path", "//blocked.example/", "http:blocked.example", "http:///blocked.example", "http://", "http://?",
+        "", "/path", "//blocked.example/", "http:blocked.example", "http:/blocked.example/", "http:///blocked.example",
+        "http://", "http://?",
         "http://blocked.example\\@good.example/", "http://good.example\\.blocked.example/", "http://a b.example/",
         "good.example@blocked.example:80", "http://" + "a" * 2000, "mailto:a@blocked.example",
         "http://::1/", "http://2001:db8::1/", "http://::",

@@ -358,6 +358,7 @@ def test_only_a_front_end_says_for_whom_it_asks_and_only_its_last_word_counts(tm
             assert await decided(front) == blocked
             assert await decided(front, "X-Forwarded-For: 127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: 127.0.1.9:5000") == free
+            assert await decided(front, "X-Forwarded-For: ::ffff:127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: 127.0.1.9, 192.0.2.1") == blocked
             assert await decided(front, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: ::1, 127.0.1.9") == free
             assert await decided(front, "X-Forwarded-For: [::1]:80") == blocked
@@ -407,13 +408,13 @@ def test_a_client_that_reads_no_answers_is_asked_no_more_until_it_does(listed: S
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.writer.write(request * 5000)
         other = await Client.of(listed, local=True)
-        while not any(one.unsent for one in listed.server.connections):
+        while not any(one.unsent for one in listed.server.connections_of(is_front=True)):
             assert (await other.ask("/decide/url?host=free.example"))[0] == 204
         answered = listed.requests
         for _ in range(50):
             assert (await other.ask("/decide/url?host=free.example"))[0] == 204
         assert listed.requests == answered + 50
-        assert max(one.unsent for one in listed.server.connections) < 1 << 18
+        assert max(one.unsent for one in listed.server.connections_of(is_front=True)) < 1 << 18
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(5000):
             assert (await client.answer())[0] == 451
@@ -446,3 +447,26 @@ def test_of_too_many_connections_the_longest_idle_one_of_who_has_most_is_closed(
 
     listed.run(check)
     assert listed.closings(Closing.ADDRESS) == 1
+
+
+def test_however_many_connections_clients_have_those_of_front_ends_are_kept(listed: Server) -> None:
+    listed.bounds = Bounds(4, 4, 4)
+
+    async def check() -> None:
+        fronts = [await Client.of(listed, local=True) for _ in range(3)]
+        for front in fronts:
+            assert (await front.ask("/decide/url?host=free.example"))[0] == 204
+        for _ in range(9):
+            client = await Client.of(listed)
+            assert (await client.ask("/decide/url?host=free.example"))[0] == 204
+        for front in fronts:
+            assert (await front.ask("/decide/url?host=blocked.example"))[0] == 451
+        more = [await Client.of(listed, local=True) for _ in range(2)]
+        for front in more:
+            assert (await front.ask("/decide/url?host=free.example"))[0] == 204
+        assert await fronts[0].reader.read() == b"", "they have a bound of their own"
+        assert (await client.ask("/decide/url?host=free.example"))[0] == 204
+
+    listed.run(check)
+    assert listed.closings(Closing.ADDRESS) == 5
+    assert listed.closings(Closing.ALL) == 1

@@ -12,7 +12,7 @@ from dataclasses import replace
 from blockd.metrics import StreamEvent
 from blockd.names import key_from_text
 from blockd.orders import Order, Reason, State, Verdict
-from blockd.orders.dossier import Dossier, OrderTurn, SignedFile, fingerprint
+from blockd.orders.dossier import Dossier, OrderTurn, Signatures, SignedFile, fingerprint
 from blockd.tls import CertificatePair, server_tls
 from blockd.web.public.serving import ALPN, serve_public
 from blockd.web.public.site import PublicSite
@@ -35,9 +35,8 @@ def dossier(order: Order) -> Dossier:
     """Return a dossier of an order."""
     turns = (OrderTurn("2026-11-01T00:00:00.000Z", "pending"), OrderTurn("2026-11-02T10:00:00.000Z", "in force"))
     signed = (SignedFile("1.root.json", 1, 1, ("a" * 64,)), SignedFile("court.json", 3, 2, ("b" * 64, "c" * 64)))
-    return Dossier(
-        fingerprint(order), turns, "2026-11-02T10:00:00.000Z", signed, DIGEST, len(DOCUMENT), not order.is_confidential
-    )
+    made = Dossier(fingerprint(order), turns, "court.json", DIGEST, len(DOCUMENT), not order.is_confidential)
+    return made.resting_on(Signatures("2026-11-02T10:00:00.000Z", signed))
 
 
 class Page:

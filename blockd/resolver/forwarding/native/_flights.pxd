@@ -23,9 +23,10 @@ cdef enum:
 
 cdef struct Waiter:
     Waiter *next
-    uint64_t number  # of a waiter in Python
+    uint64_t number  # of a waiter in Python or over a stream
     Peer peer
-    int descriptor  # NUMBERED for a waiter in Python, which has no packet
+    int descriptor  # NUMBERED for a waiter in Python, which has no packet; -2 - transport for one over a stream
+    uint32_t keepalive  # how long its connection may be idle, in units of 100 ms, 0 for none
     uint32_t size
     uint8_t packet[1]
 
@@ -142,7 +143,7 @@ cdef class Flights:
 
     cdef Flight *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef Flight *launch(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) noexcept nogil
-    cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number) noexcept nogil
+    cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number, uint32_t keepalive) noexcept nogil
     cdef bint listen(self, Ear *ear, Try *of, int place) noexcept nogil
     cdef void leave(self, Ear *ear) noexcept nogil
     cdef bint mix(self, Try *one) noexcept nogil

@@ -104,7 +104,8 @@ cdef class Flights:
         return flight
 
     cdef bint join(
-        self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number
+        self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, uint64_t number,
+        uint32_t keepalive,
     ) noexcept nogil:
         """Add a waiter to a flight; False if there are too many.
 
@@ -122,9 +123,8 @@ cdef class Flights:
         if waiter == NULL:
             return False
         waiter.next = NULL
-        waiter.descriptor = descriptor
-        waiter.number = number
-        waiter.size = size
+        waiter.descriptor, waiter.size = descriptor, size
+        waiter.number, waiter.keepalive = number, keepalive
         if descriptor != NUMBERED:
             memcpy(&waiter.peer, peer, sizeof(Peer))
             memcpy(waiter.packet, packet, size)

@@ -263,6 +263,10 @@ class NativeForwarder:
         if self._prober is not None:
             self._prober.note_failure(self.healths[self._upstreams[place]], now)
 
+    def take_back(self, given_back: Iterable[Deferred]) -> None:
+        """Have the pipeline answer clients that the engine gives back while it does something for another."""
+        self._answer_later(given_back)
+
     # What streams tell.
 
     def land(self, place: int, message: bytes) -> None:
