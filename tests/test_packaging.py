@@ -204,8 +204,10 @@ class TestDockerfile:
         listen = load(SERVICE_CONFIG).listen
         web = [address.port for address in (*listen.block_page.http, *listen.block_page.https, listen.admin)]
         dns = [f"{address.port}/{transport}" for address in listen.dns for transport in ("udp", "tcp")]
+        encrypted = re.findall(r"# do[th]: .*?:(\d+)\"", SERVICE_CONFIG.read_text(encoding="utf-8"))  # to be chosen
+        assert len(encrypted) == 2
         [exposed] = self.arguments("EXPOSE")
-        assert set(exposed.split()) == {*dns, *(f"{port}/tcp" for port in web)}
+        assert set(exposed.split()) == {*dns, *(f"{port}/tcp" for port in (*web, *encrypted))}
 
     def test_health_is_asked_where_the_admin_port_is(self) -> None:
         [check] = self.arguments("HEALTHCHECK")
