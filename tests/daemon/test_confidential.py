@@ -8,7 +8,7 @@ import pytest
 
 from blockd.names import key_from_text, name_digest
 from blockd.publish.documents import to_bytes
-from tests.daemon.harness import Daemon, content_of, everywhere, request, write_list
+from tests.daemon.harness import Daemon, content_of, everywhere, request, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.authority import forge
 from tests.upstream import UpstreamSimulator
@@ -66,6 +66,7 @@ def test_no_word_of_the_name(
                 owners = {record.name.to_text() for record in answer.message.authority}
                 assert owners <= {f"{name}."}, "the owner would tell which name above it is listed"
         assert daemon.ask(CHAIN).addresses == ["127.0.0.1"], "what leads to the name is treated as the name"
+        until(lambda: daemon.get("/healthz")[0] == 200, "the block page follows the workers")
         for accept in ("text/html", "application/problem+json"):
             with request("GET", daemon.http_port, "/", {"Host": f"www.{NAME}", "Accept": accept}) as response:
                 heard.append(response.read())
