@@ -16,6 +16,7 @@ from blockd.orders.entry import Entry
 from blockd.orders.order import Mandate, Order
 from blockd.orders.stored import order_to_json
 
+NOT_RENEWED = "list not renewed in time"  # what texts for people say of an order whose signer has not
 CONFIDENTIAL = "confidential"  # in the place of a name, an entry or a platform that is not disclosed
 
 # Of a confidential order: who orders it, on what basis, for how long, where to object. The rest may reveal the names.

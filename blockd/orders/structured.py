@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from blockd.dns import types
 from blockd.orders.contact import contact_uris
-from blockd.orders.disclosure import Disclosed, PublicOperator, called, codes, disclosed
+from blockd.orders.disclosure import NOT_RENEWED, Disclosed, PublicOperator, called, codes, disclosed
 from blockd.orders.order import Action, Mandate, Order
 
 MAX_STRUCTURED = 800  # octets: an answer with it, the longest name and an SOA record has less than 1,232 before padding
@@ -42,7 +42,7 @@ class _Words:
 
 
 _WORDS: Mapping[str, _Words] = {
-    "en": _Words("order", "list", "objections: ", "list not renewed in time"),
+    "en": _Words("order", "list", "objections: ", NOT_RENEWED),
     "id": _Words("perintah", "daftar", "keberatan: ", "daftar tidak diperbarui tepat waktu"),
 }
 _LANGUAGE = "en"  # of orders that do not say in which one they are written

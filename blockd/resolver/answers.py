@@ -16,7 +16,7 @@ from blockd.dns import types
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, MAX_NAME, DomainName, key_from_text
 from blockd.orders import Action, Order, Verdict
-from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
+from blockd.orders.disclosure import NOT_RENEWED, UNNAMED, PublicOperator, codes, error_text
 from blockd.orders.structured import MAX_STRUCTURED, NO_DATABASE, StructuredReply, structured_text
 from blockd.resolver.composing.padding import padding
 from blockd.resolver.composing.sections import kept
@@ -36,7 +36,6 @@ from blockd.ruleset.leading import LeadJudge
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
 _ALIAS_TYPES = (types.CNAME, types.ANY)  # what a CNAME record answers by itself, RFC 1034 section 4.3.2
-STALE = "list not renewed in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ class BlockAnswers:
 
     def option(self, order: Order, *, stale: bool = False) -> bytes:
         """Return the EDE option of one order; `stale` says that its signer has not renewed it in time."""
-        text = error_text(order, self._operator, STALE if stale else "")
+        text = error_text(order, self._operator, NOT_RENEWED if stale else "")
         return error_option(codes(order).extended_error, text)
 
     def structured_option(self, order: Order, *, stale: bool = False) -> bytes:
