@@ -6,14 +6,14 @@ import stat
 from pathlib import Path
 
 from blockd.errors import BadCertificate, FileTooLarge, cause_of
-from blockd.files import read_configured
+from blockd.files import read_configured, stamp_from
 from blockd.settings.encrypted import Certificate
 from blockd.tls.choice import server_tls
 from blockd.tls.pair import CertificatePair, read_pair
 
 MAX_FILE = 1 << 18  # octets of a chain or a key; a chain of five with post-quantum signatures has some 60,000
 
-Stamp = tuple[object, ...]
+Stamps = tuple[object, ...]
 """What differs once a file was written, replaced, or made readable."""
 
 
@@ -33,17 +33,16 @@ def is_open_to_all(key: Path) -> bool:
         return False
 
 
-def stamp_of(certificate: Certificate) -> Stamp:
+def stamps_of(certificate: Certificate) -> Stamps:
     """Return what differs once one of the two files has changed; links are followed."""
     return tuple(map(_stamp, (certificate.chain, certificate.key)))
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: Path) -> tuple[object, ...]:
     try:
-        found = path.stat()
+        return stamp_from(path.stat())
     except OSError as error:
         return (error.errno,)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _read(path: Path, certificate: Certificate) -> bytes:

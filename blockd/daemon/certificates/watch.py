@@ -19,7 +19,7 @@ from blockd.metrics.certificates import CertificateSample
 from blockd.settings import Certificate, Settings
 from blockd.tls import CertificatePair
 from blockd.tls.announced import gap_sentences
-from blockd.tls.files import Stamp, read_files, stamp_of
+from blockd.tls.files import Stamps, read_files, stamps_of
 from blockd.tls.validity import validity_sentences
 
 LOOK = 1.0  # seconds between two looks at the files: a change is in use within 5
@@ -44,7 +44,7 @@ class CertificateWatch:
         self.pairs = list(pairs)
         self._sender = sender
         self._timing = timing
-        self._stamps: list[Stamp | None] = [None] * len(self._certificates)  # never those of files: all are read first
+        self._stamps: list[Stamps | None] = [None] * len(self._certificates)  # never those of files: all are read first
         self._refusals = [""] * len(self._certificates)
         self._looked = timing.monotonic()
         self._gaps = gaps
@@ -91,7 +91,7 @@ class CertificateWatch:
         """Return what is in the files that have changed, and why that cannot be used; in a thread."""
         found: list[tuple[int, CertificatePair | str]] = []
         for index, certificate in enumerate(self._certificates):
-            stamp = stamp_of(certificate)
+            stamp = stamps_of(certificate)
             if is_due or stamp != self._stamps[index]:
                 self._stamps[index] = stamp
                 try:
