@@ -135,9 +135,8 @@ def discovery(case: Context) -> Iterator[Finding]:
     if not settings.certificates:
         yield ok(f"{designation.name.text} is announced; the front ends that terminate TLS have its certificate")
         return
-    try:
-        pairs = [case.machine.pair(given) for given in settings.certificates]
-    except BadCertificate:
+    pairs = _pairs(case)
+    if pairs is None:
         yield warning(
             f"whether a certificate covers {designation.name.text} is not known: not all of them can be read",
             "See the check of certificates.",
@@ -161,10 +160,10 @@ def page_about_orders(case: Context) -> Iterator[Finding]:
             "Set it to the address at which others reach the page.",
         )
         return
-    try:
-        gap = page_gap(settings, [case.machine.pair(given) for given in settings.certificates])
-    except BadCertificate:
+    pairs = _pairs(case)
+    if pairs is None:
         return  # told by the check of certificates
+    gap = page_gap(settings, pairs)
     yield warning(gap.found, gap.advice) if gap else ok(f"block pages lead to {settings.public.url}")
 
 
@@ -208,11 +207,18 @@ def _listeners(case: Context) -> Iterator[Listener]:
         yield "listen.doh", address, doh.ALPN
 
 
+def _pairs(case: Context) -> list[CertificatePair] | None:
+    """Return all certificates of the config; None if one cannot be read."""
+    try:
+        return [case.machine.pair(given) for given in case.settings.certificates]
+    except BadCertificate:
+        return None
+
+
 def _first_shown(case: Context) -> bytes:
     """Return the certificate in DER that is shown for the announced name; empty if the files cannot be read."""
-    try:
-        pairs = [case.machine.pair(given) for given in case.settings.certificates]
-    except BadCertificate:
+    pairs = _pairs(case)
+    if pairs is None:
         return b""
     shown = pairs[choose(pairs, case.settings.discovery.name)]
     return x509.load_pem_x509_certificates(shown.chain)[0].public_bytes(Encoding.DER)
