@@ -65,6 +65,16 @@ def serve(node: Node, use: Callable[[Path], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
+def write_all(node: Node) -> Path:
+    """Run the service until it has written all that is in force, and end it, so that a test may change its files."""
+
+    async def use(folder: Path) -> None:
+        await until(lambda: signatures_path(folder, FEED, "").exists())
+
+    serve(node, use)
+    return StateDir(node.state).incidents
+
+
 def told(folder: Path) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(dossier_path(folder, OWN).read_bytes().partition(b"\n")[0]))
 
@@ -208,33 +218,29 @@ def test_signatures_that_change_while_a_dossier_is_read_are_not_shown_with_it(
     node: Node, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    folder = write_all(node)
+    assert node.before is not None
+    verdict = node.before.standing(node.before.ruleset.catalogue.find("order-1")[0])
+    files, signed = DossierFiles(folder), signatures_path(folder, FEED, "")
+    opening = open_kept
 
-    async def use(folder: Path) -> None:
-        await until(lambda: signatures_path(folder, FEED, "").exists())
-        assert node.before is not None
-        verdict = node.before.standing(node.before.ruleset.catalogue.find("order-1")[0])
-        files, signed = DossierFiles(folder), signatures_path(folder, FEED, "")
-        opening = open_kept
+    def replaced(path: Path) -> BufferedReader:
+        replace_file(signed, signed.read_bytes())
+        return opening(path)
 
-        def replaced(path: Path) -> BufferedReader:
-            replace_file(signed, signed.read_bytes())
-            return opening(path)
-
-        monkeypatch.setattr(dossier_files, "open_kept", replaced)
+    monkeypatch.setattr(dossier_files, "open_kept", replaced)
+    dossier = files.dossier(verdict)
+    assert dossier is not None
+    assert (bool(dossier.history), dossier.signatures, dossier.is_kept) == (True, (), False)
+    monkeypatch.undo()
+    dossier = files.dossier(verdict)
+    assert dossier is not None
+    assert dossier.signatures
+    for damage in (b"", b"{", b"[]", b'{"verified": "", "files": [7]}', b"7" * 2_000_000):
+        signed.write_bytes(damage)
         dossier = files.dossier(verdict)
         assert dossier is not None
-        assert (bool(dossier.history), dossier.signatures, dossier.is_kept) == (True, (), False)
-        monkeypatch.undo()
-        dossier = files.dossier(verdict)
-        assert dossier is not None
-        assert dossier.signatures
-        for damage in (b"", b"{", b"[]", b'{"verified": "", "files": [7]}', b"7" * 2_000_000):
-            signed.write_bytes(damage)
-            dossier = files.dossier(verdict)
-            assert dossier is not None
-            assert (bool(dossier.history), dossier.signatures) == (True, ())
-
-    serve(node, use)
+        assert (bool(dossier.history), dossier.signatures) == (True, ())
 
 
 def test_a_full_disk_costs_signatures_until_there_is_room_and_is_told_once(
