@@ -1,0 +1,1 @@
+"""Who calls the admin port, and what they may do there."""
