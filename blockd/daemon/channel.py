@@ -3,7 +3,7 @@
 From control: `{"enforce": version}`, with a descriptor of the memory of its orders' states; `{"resolution": {…}}`
 with what it sees of the machine's resolvers and addresses (`Observation`); `{"lock": true}`, with a descriptor that
 locks the state folder anew; `{"certificates": count}`, with a descriptor of the memory that has them and their keys;
-and `{"cache": {…}}` with a request about caches, which each worker answers by a `{"cache": {…}}` of its own
+`{"status": sentence}` for the service manager; and `{"cache": {…}}` with a request about caches, which each worker answers by a `{"cache": {…}}` of its own
 (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none), `{"failed": version, "why": sentence}`,
 `{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`, with the fields of
 `RefusedNotify`, if what does so is not heeded. From the page process and the one that decides for HTTP proxies: the

@@ -35,6 +35,7 @@ from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.scrape import sample
+from blockd.daemon.report.state_sentence import tell_state
 from blockd.daemon.report.statements import Sources, StatementService
 from blockd.daemon.report.status import Observed
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -163,6 +164,7 @@ class ControlParts:
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
             self.dossiers.run(),
+            tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),
         ]
 
     def _stand_on(self, resolution: Resolution) -> None:

@@ -195,6 +195,7 @@ class Daemon:
             "feeds": list(feeds),
             **config,
         }
+        self.environment: dict[str, str] = {}  # variables beside those of the tests
         self.process: subprocess.Popen[bytes] | forking.Process | None = None
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
@@ -237,9 +238,13 @@ class Daemon:
         self.write_config()
         self._logged = len(self.log)
         command = [self.program, "run", "--config", str(self.config)]
-        environment = {**os.environ, forking.MARK: self._mark}
+        environment = {**os.environ, **self.marked(), **self.environment}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
             self.process = forking.start(command, self.folder, environment, output, errors, fresh=self.fresh)
+
+    def marked(self) -> dict[str, str]:
+        """Return the variable of the environment by which its processes are found."""
+        return {forking.MARK: self._mark}
 
     def start(self) -> None:
         """Start it and wait until it has told its start-up; leave no process behind if that fails."""
