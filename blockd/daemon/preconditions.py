@@ -30,7 +30,8 @@ ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB eac
 def lacking(settings: Settings, given: GivenSockets | None = None) -> list[str]:
     """Return a sentence for each reason why a start by this process would be refused; none if there is none.
 
-    Sockets that this process was `given` are not in the way. If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
+    Sockets that this process was `given` are not in the way. If a blockd runs with the same state folder, its sockets
+    are not either: they are those that it would have.
     """
     if lacking := list(_means(settings)):  # without which nothing else can be found out
         return lacking

@@ -17,7 +17,7 @@ from pathlib import Path
 from blockd.daemon.certificates.relay import HOLDERS
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.notify.datagrams import ServiceManager
-from blockd.daemon.notify.service import Service
+from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
 from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
@@ -51,7 +51,7 @@ class Supervisor:
         engine = engine_name()
         if engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
-        self._service = Service(ServiceManager.of(os.environ, os.getpid()))
+        self._service = ServiceNotices(ServiceManager.of(os.environ, os.getpid()))
         given = GivenSockets.of(os.environ, os.getpid())
         self._service.starting("Starting: addresses and lists of the gate are read.")
         generation, self._lasting, self._gate = first(settings, config, given)

@@ -195,7 +195,7 @@ class Daemon:
             "feeds": list(feeds),
             **config,
         }
-        self.environment: dict[str, str] = {}  # variables beside those of the tests
+        self.variables: dict[str, str] = {}  # variables beside those of the tests
         self.process: subprocess.Popen[bytes] | forking.Process | None = None
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
@@ -238,7 +238,7 @@ class Daemon:
         self.write_config()
         self._logged = len(self.log)
         command = [self.program, "run", "--config", str(self.config)]
-        environment = {**os.environ, **self.marked(), **self.environment}
+        environment = {**os.environ, **self.marked(), **self.variables}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
             self.process = forking.start(command, self.folder, environment, output, errors, fresh=self.fresh)
 

@@ -33,7 +33,7 @@ class ServiceManager:
         self._waiting: list[tuple[bytes, list[int]]] = []
         self._socket: socket.socket | None = None
         if address and not address.startswith((_PATH, _ABSTRACT)):
-            self._give_up(f"its socket, {one_line(address)}, is no Unix socket")
+            self._give_up(f"its socket, {one_line(address)}, is not a Unix socket")
         elif address:
             try:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

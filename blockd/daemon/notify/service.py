@@ -18,7 +18,7 @@ from blockd.transports.given.names import named
 BEATS = 3.0  # in the time that the watchdog has: one may be late, and a turn may take long
 
 
-class Service:
+class ServiceNotices:
     """The daemon as `manager` is told of it; `clock` is CLOCK_MONOTONIC, which the protocol goes by."""
 
     def __init__(self, manager: ServiceManager, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,7 +7,7 @@ import signal
 
 from blockd.daemon.certificates.relay import pass_on
 from blockd.daemon.channel import Message, discard
-from blockd.daemon.notify.service import Service
+from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.heard import fault_in
@@ -31,7 +31,7 @@ class Talk:
         state: StateDir,
         check: VersionCheck,
         suspicion: Suspicion,
-        service: Service,
+        service: ServiceNotices,
     ) -> None:
         self._service = service
         self._jobs = jobs

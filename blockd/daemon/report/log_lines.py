@@ -132,9 +132,7 @@ def in_form(lines: Sequence[str], settings: LogSettings, logger: str, moment: fl
     return json_line(moment, "INFO", logger, lines[0], fields={"lines": list(lines)}, pid=os.getpid())
 
 
-def json_line(
-    moment: float, level: str, logger: str, message: str, *, fields: Mapping[str, object], pid: int
-) -> str:
+def json_line(moment: float, level: str, logger: str, message: str, *, fields: Mapping[str, object], pid: int) -> str:
     """Return the object of a message at a moment in seconds since the epoch, on one line."""
     told = {
         "time": moment_text(moment),

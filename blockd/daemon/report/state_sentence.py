@@ -17,7 +17,7 @@ CRITICAL, WARNING = "critical", "warning"
 
 
 def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
-    """Return the sentence; `in_force` are the alarms, the gravest first, of which those for information do not count."""
+    """Return the sentence; `in_force` are the alarms, the gravest first. Those for information do not count."""
     header = enforced.ruleset.header if enforced is not None else None
     if enforced is None or header is None:
         head = "No list is enforced yet"

@@ -23,9 +23,9 @@ from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.report.state_sentence import state_sentence
 from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.rights import landlock
-from blockd.daemon.report.state_sentence import state_sentence
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.feed_set import FeedSet

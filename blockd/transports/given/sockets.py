@@ -56,7 +56,9 @@ class GivenSockets:
         if whose != str(pid) or not count:
             return cls()
         if not (count.isdecimal() and len(count) <= len(str(MOST)) and int(count) <= MOST):
-            log.error("LISTEN_FDS=%s is no number of sockets; none is taken over, new ones are made.", one_line(count))
+            log.error(
+                "LISTEN_FDS=%s is not a number of sockets; none is taken over, new ones are made.", one_line(count)
+            )
             return cls()
         found = []
         for place in range(int(count)):
@@ -104,13 +106,13 @@ class GivenSockets:
 
 
 def _adopted(descriptor: int, name: str) -> Given | None:
-    """Return a descriptor as a socket bound over IP; None if it is none, with a line in the log that says what it is."""
+    """Return a descriptor as a socket bound over IP; None if it is none: a line in the log says what it is."""
     called = f"Descriptor {descriptor}{f' ({one_line(name)})' if name else ''}, which the service manager has passed"
     try:
         os.set_inheritable(descriptor, False)
         sock = socket.socket(fileno=descriptor)
     except OSError as error:
-        log.error("%s, is no socket (%s); it is left out.", called, error.strerror)
+        log.error("%s, is not a socket (%s); it is left out.", called, error.strerror)
         return None
     what = _wrong_with(sock)
     if what:

@@ -58,7 +58,7 @@ class Systemd:
         """Start a daemon as a service, with what is kept."""
         daemon.write_config()
         given = [(name, one) for name, kept in self.kept.items() for one in kept]
-        environment = {**os.environ, **daemon.marked(), **daemon.environment, "NOTIFY_SOCKET": self.address}
+        environment = {**os.environ, **daemon.marked(), **daemon.variables, "NOTIFY_SOCKET": self.address}
         if given:
             environment["LISTEN_FDS"] = str(len(given))
             environment["LISTEN_FDNAMES"] = ":".join(name for name, _ in given)
@@ -77,7 +77,7 @@ class Systemd:
                 data, extra, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_SPACE(_MOST * 4) + 64)
             except BlockingIOError:
                 return
-            pid, descriptors = 0, []
+            pid, descriptors = 0, list[int]()
             for _, kind, octets in extra:
                 if kind == socket.SCM_CREDENTIALS:
                     pid = _CREDENTIALS.unpack(octets[: _CREDENTIALS.size])[0]

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_no_line_of_a_traceback_looks_like_a_message() -> None:
 class TestJson:
     def told(self, found: logging.LogRecord) -> dict[str, Any]:
         line = JsonFormatter().format(found)
-        assert line.isprintable()
+        assert is_shown(line)
         told = json.loads(line)
         assert isinstance(told, dict)
         return told
@@ -117,13 +118,18 @@ class TestJson:
     @given(st.text(), st.text(), st.dictionaries(st.text(), st.text(), max_size=2))
     def test_any_text_is_one_line_with_what_can_be_shown_of_it(self, one: str, other: str, third: object) -> None:
         for found in (record("%s of %s: %s", one, other, third), record(one), failed(one)):
-            assert all(text.isprintable() for text in texts_in(self.told(found)))
+            assert all(map(is_shown, texts_in(self.told(found))))
 
     def test_text_for_people_at_standard_output_is_one_object_too(self) -> None:
         line = in_form(["blockd 1", "Try:"], LogSettings(format="json"), "tests", 0.0)
         told = json.loads(line)
         assert (told["message"], told["fields"]) == ("blockd 1", {"lines": ["blockd 1", "Try:"]})
         assert in_form(["blockd 1", "Try:"], LogSettings(), "tests", 0.0) == "blockd 1\nTry:"
+
+
+def is_shown(text: str) -> bool:
+    """Return whether a text has only characters that are seen, and spaces."""
+    return all(char.isprintable() or unicodedata.category(char) == "Zs" for char in text)
 
 
 def texts_in(told: object) -> Iterator[str]:
