@@ -57,7 +57,7 @@ class GivenSockets:
             return cls()
         if not (count.isdecimal() and len(count) <= len(str(MOST)) and int(count) <= MOST):
             log.error(
-                "LISTEN_FDS=%s is not a number of sockets; none is taken over, new ones are made.", one_line(count)
+                "LISTEN_FDS=%s is not a number of sockets; new ones are made.", one_line(count)
             )
             return cls()
         found = []
