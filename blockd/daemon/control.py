@@ -94,6 +94,7 @@ class ControlProcess(ControlAnswers):
             parts.clock_watch.know([parts.recorder.newest, enforced.ruleset.header.created if enforced else None])
             app = admin_app(self, parts.bearer, [parts.settings.listen.admin.host])
             admin = await serve_admin(app, parts.context.shared.sockets.admin, closings=parts.closings)
+            self._channel.send({"ready": True})
             needed = parts.needed()
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]
             if parts.context.announce:
@@ -115,7 +116,9 @@ class ControlProcess(ControlAnswers):
         """Handle a message of the supervisor."""
         parts = self.parts
         hears = next((hear for key, hear in parts.hears.items() if key in message), None)
-        if "refresh" in message:
+        if "drain" in message:
+            self._stop.set()
+        elif "refresh" in message:
             self._begin(parts.certificates.look())
             if not parts.is_blind:
                 parts.context.running.tell()

@@ -49,7 +49,7 @@ class DecideProcess(FollowingProcess):
         shared = context.shared
         super().__init__(shared, context.version, channel)
         settings = shared.settings
-        self._row = shared.counters.row_of("decide")
+        self._row = shared.counters.row(context.row)
         site = SinkholeService(settings, self._row, lambda: self.enforced, _nowhere).site()
         decider = Decider(lambda: self.enforced, refuses_unready=settings.at_first_start == "refuse")
         self.answering = Answering(

@@ -67,7 +67,9 @@ class FollowingProcess:
 
     def hear(self, message: Message) -> None:
         """Take a message of the supervisor."""
-        if "enforce" in message:
+        if "drain" in message:
+            self._stop.set()
+        elif "enforce" in message:
             self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:
