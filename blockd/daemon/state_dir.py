@@ -16,10 +16,9 @@ hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_sl
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
-import re
-import stat
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -31,8 +30,9 @@ from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.writability import bears_read_only, turns_down, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
-from blockd.daemon.rights.places import kind_of, make, make_in_place, remove
+from blockd.daemon.rights.places import make, make_in_place
 from blockd.daemon.rights.state_folder import close_to_others, foreign, of_others, unusable
+from blockd.daemon.rights.tidying import tidy
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
@@ -42,22 +42,6 @@ from blockd.ruleset.digest import OTHER
 from blockd.ruleset.versions.keeping import spare_one
 from blockd.settings.groups import NO_GROUPS, ClientGroups
 
-# Names that `blockd.files` gives to unfinished files.
-_UNFINISHED = re.compile(
-    r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
-    r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
-    re.ASCII,
-)
-
-# Where finished files are. Names of feeds and of authorities' roles contain no dot.
-_FILE = re.compile(
-    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|reserve|rulesets/(?:current|pinned)"
-    r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
-    re.ASCII,
-)
-
-_OF_BEFORE = ("compiled", "compiled-amended")  # what an earlier blockd has compiled, as large as a ruleset
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 log = logging.getLogger(__name__)
 
@@ -89,6 +73,12 @@ class StateDir:
         except OSError as error:
             if not bears_read_only(folder):
                 raise self._unusable(error) from error
+
+    def seen_by(self, translations: Sequence[Network], groups: ClientGroups) -> StateDir:
+        """Return the same folder, with all that is known of it, as another config has it enforced."""
+        seen = copy.copy(self)
+        seen._translations, seen._groups = translations, groups
+        return seen
 
     def make_folders(self, feeds: Iterable[str] = ()) -> list[Path]:
         """Make the folder and those in it that are missing, of these feeds too; return which were. Raises OSError."""
@@ -146,24 +136,7 @@ class StateDir:
         Call it only while the folder is locked. What cannot be looked through is left as it is.
         """
         with contextlib.suppress(OSError):
-            self._tidy()
-
-    def _tidy(self) -> None:
-        for path in (*(self.folder / name for name in _OF_BEFORE), *self.versions.folder.glob("*.orders")):
-            remove(path)
-        for path in self.folder.rglob(".*"):
-            if _UNFINISHED.fullmatch(path.name):
-                remove(path)
-        for path in list(self.folder.rglob("*")):
-            if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                mode = path.lstat().st_mode
-                if not stat.S_ISREG(mode):
-                    log.error(
-                        "%s is %s where blockd keeps a file. It is removed and created again.", path, kind_of(mode)
-                    )
-                    remove(path, mode)
+            tidy(self.folder, self.versions.folder)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""

@@ -39,9 +39,9 @@ def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
 def test_interrupted_start_says_that_nothing_was_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import blockd.cli.run  # noqa: F401 - so that it can be replaced
+    import blockd.cli.service.run  # noqa: F401 - so that it can be replaced
 
-    _interrupted_in(monkeypatch, "blockd.cli.run", lambda: None)
+    _interrupted_in(monkeypatch, "blockd.cli.service.run", lambda: None)
     assert main(["run"]) == INTERRUPTED
     assert capsys.readouterr().err == "\nblockd run: interrupted; nothing was started.\n"
 

@@ -66,6 +66,9 @@ class OpenGate:
     def gate(self) -> Gate:
         return Gate()
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
 
 async def counted(old: Path, new: Path) -> Changes:
     """Count in this process what changes from one ruleset to another."""

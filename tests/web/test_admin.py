@@ -35,6 +35,13 @@ class Told:
 
 
 @dataclass
+class Reloaded(Told):
+    """How a reload stands."""
+
+    has_ended: bool = False
+
+
+@dataclass
 class Fitting(Told):
     """Orders that fit; `status` says how many."""
 
@@ -55,6 +62,7 @@ class Daemon:
     shown: list[str] = field(default_factory=list)
     flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    reloaded: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def health(self) -> Condition:
         return self.condition
@@ -110,6 +118,13 @@ class Daemon:
     async def flush(self, kind: str, name: str, /) -> Told:
         self.flushed.append((kind, name))
         return Told({"name": name or None})
+
+    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+        self.reloaded.append((by, reason, dry_run))
+        return Reloaded({"outcome": "taking"})
+
+    def reloads(self) -> Told:
+        return Told({"current": None, "last": None})
 
     async def statement(self) -> Told:
         return Told({"file": "20261124T120000Z.json", "statement": "{}"})

@@ -7,6 +7,7 @@ are kept there, so that what comes between two processes waits in them (`blockd.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable
 
@@ -81,11 +82,13 @@ class ServiceNotices:
     def keep(self, sockets: Sockets, before: Collection[str] = ()) -> None:
         """Have the listening sockets kept for the next process, and no others; `before` are names kept by the last one.
 
-        What is kept already is not passed again, so that it may be called after each change.
+        Those with a path are not kept: each start makes them anew. What is kept already is not passed again, so that
+        it may be called after each change.
         """
         if not self._manager.is_there:
             return
-        wanted = {name: [sock.fileno() for sock in group] for name, group in named(sockets) if group}
+        groups = {name: [one for one in group if one.family != socket.AF_UNIX] for name, group in named(sockets)}
+        wanted = {name: [sock.fileno() for sock in group] for name, group in groups.items() if group}
         changed = {name for name in wanted if wanted[name] != self._kept.get(name)}
         gone = [name for name in dict.fromkeys((*self._kept, *before)) if name not in wanted or name in changed]
         for name in gone:

@@ -67,6 +67,10 @@ class VersionCheck:
         self._idle = 0.0  # seconds of the supervisor's running time since the child has said something
         self._looked = 0.0
 
+    def follow(self, settings: Settings) -> None:
+        """Go by another config from the next child on."""
+        self._settings = settings
+
     @property
     def is_running(self) -> bool:
         """Whether a version is looked for."""

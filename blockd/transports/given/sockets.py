@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
 
 from blockd.printable import one_line, some_of
+from blockd.settings import Settings
+from blockd.transports.given.names import put
+from blockd.transports.listening.change import wanted
+from blockd.transports.listening.sockets import Sockets, address_of
 
 FIRST = 3  # the number of the first descriptor
 MOST = 1 << 16  # descriptors; more than any process has
@@ -19,46 +23,36 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """One of them: under which name, where it is bound, and whether others may be bound there too (SO_REUSEPORT)."""
+class GivenSocket:
+    """One of them, and the name under which it was kept."""
 
     name: str
     socket: socket.socket
-    host: str
-    port: int
-    is_shared: bool
-
-    @property
-    def kind(self) -> int:
-        """The kind of its messages: SOCK_DGRAM or SOCK_STREAM."""
-        return self.socket.type
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port} over {_KINDS[socket.SocketKind(self.kind)]}"
+        kind = _KINDS.get(socket.SocketKind(self.socket.type), "")
+        return f"{address_of(self.socket).text} over {kind}"
 
 
 class GivenSockets:
-    """Those that were given and not taken yet."""
+    """Those that were given; `is_served` says that processes which were started before still read them."""
 
-    def __init__(self, given: Iterable[Given] = ()) -> None:
-        self._left = list(given)
-        self.names = tuple(dict.fromkeys(one.name for one in self._left))
+    def __init__(self, given: Iterable[GivenSocket] = (), *, is_served: bool = False) -> None:
+        self._given = list(given)
+        self.is_served = is_served
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str], pid: int) -> GivenSockets:
         """Return those that the environment tells the process `pid` of; programs started later are not told of them.
 
-        What is no socket that blockd can serve is refused with a line in the log, and closed.
+        What is not a socket that blockd can serve is refused with a line in the log, and closed.
         """
         count, whose = environment.pop("LISTEN_FDS", ""), environment.pop("LISTEN_PID", "")
         names = environment.pop("LISTEN_FDNAMES", "").split(":")
         if whose != str(pid) or not count:
             return cls()
         if not (count.isdecimal() and len(count) <= len(str(MOST)) and int(count) <= MOST):
-            log.error(
-                "LISTEN_FDS=%s is not a number of sockets; new ones are made.", one_line(count)
-            )
+            log.error("LISTEN_FDS=%s is not a number of sockets; new ones are made.", one_line(count))
             return cls()
         found = []
         for place in range(int(count)):
@@ -67,45 +61,58 @@ class GivenSockets:
                 found.append(one)
         return cls(found)
 
-    def has(self, kind: int, host: str, port: int) -> bool:
-        """Return whether one is left that is bound there, so that the place is this process' own."""
-        return any((one.kind, one.host, one.port) == (kind, host, port) for one in self._left)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which they were kept."""
+        return tuple(dict.fromkeys(one.name for one in self._given))
 
-    def take(self, name: str, kind: int, host: str, port: int, *, shared: bool) -> socket.socket | None:
-        """Return the one for a place and no longer have it; None if none fits. One of the same name goes first."""
-        fits = [
-            one
-            for one in self._left
-            if (one.kind, one.host, one.port, one.is_shared) == (kind, host, port, shared) and port
-        ]
-        chosen = next((one for one in fits if one.name == name), fits[0] if fits else None)
-        if chosen is None:
-            return None
-        self._left.remove(chosen)
-        return chosen.socket
+    def sockets(self, settings: Settings) -> Sockets:
+        """Return them as what was listened on before, by their names; those that have others by their addresses.
 
-    def close(self) -> None:
-        """Close those that nobody wanted, and tell which they were."""
-        if self._left:
-            told = dict.fromkeys(map(str, self._left))
-            log.warning(
-                "Sockets that were kept from before are closed, since the config does not ask for them: %s.",
-                some_of(list(told), MOST_NAMED),
-            )
-        self.discard()
-
-    def discard(self) -> None:
-        """Close those that are left."""
-        for one in self._left:
-            one.socket.close()
-        self._left = []
-
-    def copied(self) -> GivenSockets:
-        """Return copies of those that are left, to find out what would be taken."""
-        return GivenSockets([replace(one, socket=one.socket.dup()) for one in self._left])
+        One that has no place in the config by either is closed.
+        """
+        found = Sockets()
+        strange = [one for one in self._given if not put(found, one.name, one.socket)]
+        for one in strange:
+            if (served := _served_at(one.socket, settings)) is None:
+                tell_unwanted([one.socket])
+                one.socket.close()
+                self._given.remove(one)
+            elif served in found.of_workers():
+                put(found, f"{served}.{_first_free(found, served, one.socket)}", one.socket)
+            else:
+                put(found, served, one.socket)
+        return found
 
 
-def _adopted(descriptor: int, name: str) -> Given | None:
+def tell_unwanted(sockets: Sequence[socket.socket]) -> None:
+    """Log which sockets are closed since the config does not ask for them."""
+    told = dict.fromkeys(str(GivenSocket("", sock)) for sock in sockets)
+    log.warning(
+        "Sockets that were kept from before are closed, since the config does not ask for them: %s.",
+        some_of(list(told), MOST_NAMED),
+    )
+
+
+def _served_at(sock: socket.socket, settings: Settings) -> str | None:
+    """Return what is to be served where a socket is bound, by its name in SERVED; None if nothing is."""
+    where = address_of(sock).text
+    for served, _, addresses in wanted(settings.listen):
+        kind = socket.SOCK_DGRAM if served == "dns_udp" else socket.SOCK_STREAM
+        if sock.type == kind and where in [address.text for address in addresses]:
+            return served
+    return None
+
+
+def _first_free(found: Sockets, served: str, sock: socket.socket) -> int:
+    """Return the index of the first worker that has no socket where this one is bound."""
+    where = address_of(sock).text
+    groups = found.of_workers()[served]
+    taken = [any(address_of(other).text == where for other in group) for group in groups]
+    return taken.index(False) if False in taken else len(groups)
+
+
+def _adopted(descriptor: int, name: str) -> GivenSocket | None:
     """Return a descriptor as a socket bound over IP; None if it is none: a line in the log says what it is."""
     called = f"Descriptor {descriptor}{f' ({one_line(name)})' if name else ''}, which the service manager has passed"
     try:
@@ -120,8 +127,7 @@ def _adopted(descriptor: int, name: str) -> Given | None:
         sock.close()
         return None
     sock.setblocking(False)
-    host, port = sock.getsockname()[:2]
-    return Given(name, sock, host, port, bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)))
+    return GivenSocket(name, sock)
 
 
 def _wrong_with(sock: socket.socket) -> str:
@@ -132,6 +138,8 @@ def _wrong_with(sock: socket.socket) -> str:
         return "neither a UDP nor a TCP socket"
     if sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
         return "bound to IPv4 and IPv6 at once, which blockd listens on apart (BindIPv6Only=ipv6-only)"
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
+        return "bound so that no second process can have its address, as each worker does (ReusePort=yes)"
     try:
         sock.getpeername()
     except OSError:

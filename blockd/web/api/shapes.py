@@ -37,6 +37,35 @@ class RefreshAnswer(TypedDict):
     version: int | None
 
 
+class ReloadAnswer(TypedDict):
+    """How a reload stands or has ended.
+
+    `before` and `after` are the SHA-256 of the config in force and of that on disk; `replaced` are kinds of processes,
+    `restart` the settings that only a restart takes, `problems` why it was not taken, a sentence each.
+    """
+
+    id: str
+    by: str
+    reason: str
+    dry_run: bool
+    at: str
+    outcome: Literal["checking", "trying", "taking", "taken", "unchanged", "refused", "failed"]
+    before: str
+    after: str
+    changes: list[str]
+    replaced: list[str]
+    restart: list[str]
+    problems: list[str]
+    seconds: float
+
+
+class ReloadsAnswer(TypedDict):
+    """The newest reload, that in progress included, and the last that was no dry run."""
+
+    current: ReloadAnswer | None
+    last: ReloadAnswer | None
+
+
 class HintAnswer(TypedDict):
     """The names of the feeds that are polled soon."""
 

@@ -11,7 +11,7 @@ import pytest
 from blockd.settings import Settings
 from blockd.transports.binding import Sockets, bind, troubles
 from blockd.transports.given import sockets as given_sockets
-from blockd.transports.given.names import named
+from blockd.transports.given.names import named, put
 from blockd.transports.given.sockets import FIRST, GivenSockets
 
 PID = 4711
@@ -19,7 +19,7 @@ PID = 4711
 
 def bound(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1", port: int = 0, **options: bool) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
-    if options.get("shared"):
+    if options.get("shared", True):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if ":" in host:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.get("only6", True)))
@@ -54,26 +54,36 @@ def test_none_is_given_to_another_or_by_no_number(count: str, whose: str) -> Non
     assert GivenSockets.of({"LISTEN_FDS": count, "LISTEN_PID": whose}, PID).names == ()
 
 
-def test_one_is_taken_once_by_its_place_and_that_of_its_name_first(
-    monkeypatch: pytest.MonkeyPatch, opened: list[socket.socket]
+def same(one: socket.socket, other: socket.socket) -> bool:
+    return os.path.sameopenfile(one.fileno(), other.fileno())
+
+
+def test_each_stands_where_its_name_says_or_else_its_address(
+    monkeypatch: pytest.MonkeyPatch, opened: list[socket.socket], caplog: pytest.LogCaptureFixture
 ) -> None:
-    opened.append(bound(shared=True))
+    opened.append(bound())
     port = opened[0].getsockname()[1]
-    opened.append(bound(port=port, shared=True))
-    found = passed(monkeypatch, [one.fileno() for one in opened], "dns_udp.0:dns_udp.1")
-    assert found.names == ("dns_udp.0", "dns_udp.1")
-    place = (socket.SOCK_DGRAM, "127.0.0.1", port)
-    assert found.has(*place)
-    assert not found.has(socket.SOCK_STREAM, *place[1:])
-    assert found.take("dns_udp.1", *place, shared=False) is None
-    second, first = (found.take(name, *place, shared=True) for name in ("dns_udp.1", "dns_udp.7"))
-    assert second is not None
-    assert first is not None
-    assert os.path.sameopenfile(second.fileno(), opened[1].fileno())
-    assert os.path.sameopenfile(first.fileno(), opened[0].fileno())
-    assert not found.has(*place)
-    assert found.take("dns_udp.1", *place, shared=True) is None
-    opened += [second, first]
+    opened += [bound(port=port), bound(), bound(socket.SOCK_STREAM)]
+    settings = settings_at(port, opened[3].getsockname()[1])
+    found = passed(monkeypatch, [one.fileno() for one in opened], "dns_udp.1:unit.socket:unit.socket:admin")
+    placed = found.sockets(settings)
+    (first,), (second,) = placed.udp
+    assert same(first, opened[1])
+    assert same(second, opened[0])
+    assert same(placed.admin[0], opened[3])
+    assert f"does not ask for them: 127.0.0.1:{opened[2].getsockname()[1]} over UDP" in caplog.text
+    assert found.names == ("dns_udp.1", "unit.socket", "admin")
+    opened += [first, second, *placed.admin]
+
+
+@pytest.mark.parametrize(
+    "name", ["dns_udp", "dns_udp.", "dns_udp.-1", "dns_udp.9999", "dns_udp.0.0", "admin.0", "udp", ""]
+)
+def test_no_other_name_has_a_place(name: str, opened: list[socket.socket]) -> None:
+    opened.append(bound())
+    sockets = Sockets()
+    assert not put(sockets, name, opened[0])
+    assert sockets == Sockets()
 
 
 def test_what_cannot_be_served_is_refused_with_what_it_is(
@@ -81,12 +91,14 @@ def test_what_cannot_be_served_is_refused_with_what_it_is(
 ) -> None:
     listening = bound(socket.SOCK_STREAM)
     listening.listen()
-    connection = socket.create_connection(listening.getsockname())
+    connection = bound(socket.SOCK_STREAM)
+    connection.connect(listening.getsockname())
     pair = socket.socketpair()
     both = bound(host="::", only6=False) if socket.has_dualstack_ipv6() else bound(host="::")
-    opened += [listening, connection, *pair, both]
+    alone = bound(shared=False)
+    opened += [listening, connection, *pair, both, alone]
     null = os.open(os.devnull, os.O_RDONLY)
-    found = passed(monkeypatch, [null, pair[0].fileno(), connection.fileno(), both.fileno()], "a:b:c:d")
+    found = passed(monkeypatch, [null, pair[0].fileno(), connection.fileno(), both.fileno(), alone.fileno()])
     os.close(null)
     assert found.names == ()
     for what in (
@@ -94,6 +106,7 @@ def test_what_cannot_be_served_is_refused_with_what_it_is(
         "not a socket of IP",
         "a connection, not a socket that listens",
         "IPv4 and IPv6 at once",
+        "no second process can have its address",
     ):
         assert what in caplog.text
 
@@ -151,7 +164,6 @@ def test_without_what_was_given_a_taken_port_is_still_another_programs(monkeypat
         assert troubles(settings)
         given = given_of(before, monkeypatch)
         assert troubles(settings, given) == []
-        given.discard()
         assert troubles(settings)
     finally:
         before.close()
