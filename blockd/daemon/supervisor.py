@@ -43,6 +43,10 @@ from blockd.daemon.reload.trying import Trying
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
+from blockd.daemon.upgrade.handover import Handover
+from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
+from blockd.daemon.upgrade.takeover import Takeover
+from blockd.daemon.upgrade.upgrading import Upgrading
 from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.ruleset.gate.lists import installed_suffixes
@@ -53,32 +57,40 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """One daemon. `config` is the config file's path, for messages."""
+    """One daemon. `config` is the config file's path, for messages; `handed` is what the program before has left."""
 
-    def __init__(self, settings: Settings, config: Path) -> None:
+    def __init__(self, settings: Settings, config: Path, handed: Handover | None = None) -> None:
         engine = engine_name()
         if engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         self._service = ServiceNotices(ServiceManager.of(os.environ, os.getpid()))
-        given = GivenSockets.of(os.environ, os.getpid())
+        given = GivenSockets.of(os.environ, os.getpid()) if handed is None else handed.given
         self._service.starting("Starting: addresses and lists of the gate are read.")
-        generation, self._lasting, self._gate = first(settings, config, given)
+        generation, self._lasting, self._gate = first(settings, config, given, handed)
         self._service.keep(generation.shared.sockets, given.names)
+        self._are_counters_kept = handed is not None and handed.fill(self._lasting)
         self._state = generation.shared.state
         self._jobs = Jobs(generation, engine)
         self._reaper = Reaper()
         self._nursery = Nursery(self._reaper, self._forget_in_nursery)  # of the control process
         self._family = Family(self._reaper)
+        for child in () if handed is None else handed.children:
+            self._family.adopt(child.child())
         self._restarts = Restarts()
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        tellers = self._reload, self._service
+        tellers = self._reload, self._upgrade, self._service
         self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, *tellers)
         succession = Succession(self._family, self._fork)
         taking = Taking(self._jobs, self._family, self._lasting, succession, self._talk.tell_of_new, self._taken)
         trying = Trying(self._jobs, self._fork_passing, lambda: self._family.free_row)
         self._reloading = Reloading(trying, taking, self._tell_of_reload)
+        self._takeover = Takeover(handed, self._jobs, self._family, succession, self._tell_of_upgrade)
+        self._upgrading = Upgrading(
+            self._jobs, self._family, self._lasting, succession, self._service, self._fork_passing,
+            self._tell_of_upgrade, lambda: self._fork(CONTROL),
+        )  # fmt: skip
         self._signals: Signals | None = None  # before there is a child, signals need no waiting for
         self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
@@ -119,7 +131,7 @@ class Supervisor:
         path = self._state.folder / "hit-slots.json"
         return (
             HitSlots(path)
-            if self._jobs.version is None
+            if self._jobs.version is None and not self._are_counters_kept
             else HitSlots.load(path, clear=self._lasting.counters.clear_hits)
         )
 
@@ -131,7 +143,8 @@ class Supervisor:
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         now, holds_up = time.monotonic(), self._suspicion.holds_up
         restart = None if holds_up else self._restarts.seconds(now)
-        waits = [restart, self._suspicion.seconds(now), self._reloading.seconds(), self._service.seconds(now)]
+        waits = [restart, self._suspicion.seconds(now), self._service.seconds(now)]
+        waits += [one.seconds() for one in (self._reloading, self._takeover, self._upgrading)]
         seconds = min([TICK, *(wait for wait in waits if wait is not None)])
         ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds, self._family.writing)
         self._family.flush()
@@ -152,7 +165,10 @@ class Supervisor:
             for role in self._restarts.due(time.monotonic()):
                 if self._family.of(role) is None and role in roles_of(self._jobs.generation_of(role)):
                     self._fork(role)
-            self._reloading.step()
+            self._takeover.step()
+            if not self._upgrading.is_busy:
+                self._reloading.step()
+        self._upgrading.step()
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
@@ -258,6 +274,21 @@ class Supervisor:
     def _reload(self, request: ReloadRequest) -> None:
         self._service.reloading()
         self._reloading.ask(request)
+
+    def _upgrade(self, request: UpgradeRequest) -> None:
+        """Begin an upgrade, unless something else is in progress that has to come to its end first."""
+        busy = {
+            "a reload is in progress": self._reloading.is_busy,
+            "an upgrade has not come to its end": self._takeover.is_busy,
+            "the ruleset in force is being verified": self._check.is_running,
+        }
+        whys = [f"{why}; ask again in a moment" for why, is_so in busy.items() if is_so]
+        self._upgrading.ask(request, "; ".join(whys))
+
+    def _tell_of_upgrade(self, record: UpgradeRecord) -> None:
+        self._family.tell_control({"upgraded": record.to_json()}, "upgraded", record.id)
+        if record.has_ended and not record.dry_run:
+            self._service.reloaded()
 
     def _taken(self, generation: Generation) -> None:
         """Go on by another generation, which all processes have taken."""

@@ -156,15 +156,15 @@ class Counters:
     """All rows: at first one for each of so many workers, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
-        self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
+        self.shared = SharedRows(_ROW, "Q", workers + len(OTHERS))
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
-        self._rows.grow(rows)
+        self.shared.grow(rows)
 
     def row(self, number: int) -> Row:
         """Return a row, which one process writes at a time."""
-        return Row(self._rows[number])
+        return Row(self.shared[number])
 
     def queries(self) -> list[int]:
         """Return the questions by transport."""
@@ -226,9 +226,9 @@ class Counters:
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""
-        for row in self._rows:
+        for row in self.shared:
             for kind in range(len(HIT_KINDS)):
                 row[_HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
-        return [sum(row[start + i] for row in self._rows) for i in range(count)]
+        return [sum(row[start + i] for row in self.shared) for i in range(count)]

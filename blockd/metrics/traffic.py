@@ -59,16 +59,16 @@ class Traffic:
     """A row for each of so many workers; `key`, 16 octets, is chosen at each start."""
 
     def __init__(self, workers: int, key: bytes) -> None:
-        self._key = key
-        self._rows = SharedRows(ROW, "I", workers)
+        self.key = key
+        self.shared = SharedRows(ROW, "I", workers)
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
-        self._rows.grow(rows)
+        self.shared.grow(rows)
 
     def row(self, number: int) -> TrafficRow:
         """Return a row, which one worker counts in at a time."""
-        return TrafficRow(self._rows[number], self._key)
+        return TrafficRow(self.shared[number], self.key)
 
     def halve(self) -> None:
         """Halve all cells; a row is treated as one long number, which takes a millisecond."""
@@ -78,12 +78,12 @@ class Traffic:
 
     def _used(self) -> list[memoryview]:
         """Return the rows in which anything was noted: the others take no memory, unless they are read."""
-        return [row for row in self._rows if row[NOTED]]
+        return [row for row in self.shared if row[NOTED]]
 
     def sketch(self) -> Sketch:
         """Return the sum of all rows."""
         total = sum(int.from_bytes(row, "little") for row in self._used())  # no cell comes near 32 bits
-        return Sketch(self._key, total.to_bytes(ROW * 4 + 8, "little")[: ROW * 4])
+        return Sketch(self.key, total.to_bytes(ROW * 4 + 8, "little")[: ROW * 4])
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,12 @@ class ForgetfulKeys:
         self._period = int(self._clock() // PERIOD) - KEPT
         self._keys: tuple[TicketKey, ...] = ()
 
+    @property
+    def secret(self) -> bytes:
+        """The secret of the oldest key that is kept: who makes keys of it in this hour has the same."""
+        self.current()
+        return self._secret
+
     def current(self) -> tuple[TicketKey, ...]:
         """Return the keys of now, the newest first."""
         oldest = int(self._clock() // PERIOD) - KEPT

@@ -44,6 +44,12 @@ def listen(path: Path, backlog: int) -> socket.socket:
     return sock
 
 
+def adopt(sock: socket.socket) -> None:
+    """Have a bound socket of the program before as one that this process has made."""
+    path = Path(os.fsdecode(sock.getsockname()))
+    _made[path] = identity_of(path)
+
+
 def close(sock: socket.socket) -> None:
     """Close a bound socket and remove its file, if it is still its own and this process may; else it is left there."""
     if sock.fileno() >= 0:

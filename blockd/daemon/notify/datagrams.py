@@ -16,6 +16,7 @@ MAX_STATUS = 500  # characters of the sentence that `systemctl status` shows: a 
 MAX_DESCRIPTORS = 253  # in one message (SCM_MAX_FD of the kernel)
 MAX_WAITING = 10_000  # datagrams that wait for room: more than a daemon of the most workers and addresses has to say
 _PATH, _ABSTRACT = "/", "@"
+_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class ServiceManager:
 
     def __init__(self, address: str = "", watchdog: float = 0.0) -> None:
         self.watchdog = watchdog
+        self.variables: dict[str, str] = {}  # of the environment, for a program that takes the place of this one
         self._address = f"\0{address[1:]}" if address.startswith(_ABSTRACT) else address
         self._waiting: list[tuple[bytes, list[int]]] = []
         self._socket: socket.socket | None = None
@@ -43,10 +45,12 @@ class ServiceManager:
     @classmethod
     def of(cls, environment: MutableMapping[str, str], pid: int) -> ServiceManager:
         """Return the one that the environment of the process `pid` names; programs started later are not told of it."""
-        address = environment.pop("NOTIFY_SOCKET", "")
-        every, whose = environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", "")
+        found = {name: environment.pop(name) for name in _VARIABLES if name in environment}
+        every, whose = found.get("WATCHDOG_USEC", ""), found.get("WATCHDOG_PID", "")
         is_own = every.isdecimal() and whose in ("", str(pid))
-        return cls(address, int(every[:18]) / 1_000_000 if is_own else 0.0)
+        made = cls(found.get("NOTIFY_SOCKET", ""), int(every[:18]) / 1_000_000 if is_own else 0.0)
+        made.variables = found
+        return made
 
     @property
     def is_there(self) -> bool:

@@ -31,6 +31,11 @@ class ServiceNotices:
         self._kept: dict[str, list[int]] = {}  # descriptors by the names under which they are kept
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The variables by which a program that takes the place of this one finds the service manager."""
+        return self._manager.variables
+
+    @property
     def is_ready(self) -> bool:
         """Whether every worker has answered."""
         return self._is_ready

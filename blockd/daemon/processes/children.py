@@ -18,7 +18,7 @@ from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
 
-Kind = Literal["worker", "page", "decide", "control", "verifier", "checker", "canary", "tester"]
+Kind = Literal["worker", "page", "decide", "control", "verifier", "checker", "canary", "tester", "trial"]
 # One that is to take another's place has come until it serves; then the other leaves, and nothing is heard of it.
 Standing = Literal["coming", "serving", "leaving"]
 
@@ -54,7 +54,7 @@ class Role:
     @property
     def is_passing(self) -> bool:
         """Whether it is forked for one task, of whose end something waits, and never started again."""
-        return self.kind in ("verifier", "checker", "canary", "tester")
+        return self.kind in ("verifier", "checker", "canary", "tester", "trial")
 
 
 PAGE = Role("page")

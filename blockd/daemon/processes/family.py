@@ -104,6 +104,10 @@ class Family:
         child.standing, child.row = standing, row
         return child
 
+    def adopt(self, child: Child) -> None:
+        """Have a child of the program whose place this one has taken."""
+        self._children[child.watch] = child
+
     def forget(self) -> None:
         """Close, in a child, what belongs to the others: a channel ends only when no process holds it."""
         for child in self._children.values():

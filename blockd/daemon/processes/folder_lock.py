@@ -40,6 +40,11 @@ class FolderLock:
         self._later: list[int] = []  # of what has taken its place, the newest ones
         self.trouble = ""  # why another may have the folder; empty if none has
 
+    @property
+    def descriptors(self) -> list[int]:
+        """Those by which it is locked; another process that has them has the lock."""
+        return [*self._descriptors, *self._later]
+
     def heeds(self, message: Message) -> bool:
         """Return whether a message of the control process is about a lock, whose descriptor is kept then."""
         if "lock" not in message:

@@ -17,6 +17,7 @@ from blockd.daemon.processes.suspicion import Suspicion
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.reload.record import ReloadRequest
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.upgrade.record import UpgradeRequest
 from blockd.errors import RulesetError
 from blockd.resolver.machine.observation import Observation
 
@@ -36,6 +37,7 @@ class Talk:
         check: VersionCheck,
         suspicion: Suspicion,
         reload: Callable[[ReloadRequest], None],
+        upgrade: Callable[[UpgradeRequest], None],
         service: ServiceNotices,
     ) -> None:
         self._service = service
@@ -45,6 +47,7 @@ class Talk:
         self._check = check
         self._suspicion = suspicion
         self._reload = reload
+        self._upgrade = upgrade
 
     def receive(self, child: Child) -> None:
         """Take what a child has said."""
@@ -120,7 +123,9 @@ class Talk:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))
         elif "reload" in message:
             self._reload(ReloadRequest.from_message(message["reload"]))
-        if not message.keys().isdisjoint(("suspect", "late", "reason", "reload", "ready")):
+        elif "upgrade" in message:
+            self._upgrade(UpgradeRequest.from_message(message["upgrade"]))
+        if not message.keys().isdisjoint(("suspect", "late", "reason", "reload", "upgrade", "ready")):
             return
         if "resolution" in message:
             for generation in self._jobs.generations:

@@ -9,6 +9,7 @@ from pathlib import Path
 from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.preconditions import lacking
+from blockd.daemon.processes.folder_lock import FolderLock
 from blockd.daemon.processes.jobs import CODE
 from blockd.daemon.reload.generation import Generation, Secrets, state_of
 from blockd.daemon.reload.lasting import Lasting
@@ -17,6 +18,7 @@ from blockd.daemon.rights.account import Account, acting_as, become
 from blockd.daemon.rights.capabilities import close_memory
 from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
+from blockd.daemon.upgrade.handover import Handover
 from blockd.daemon.upstreams.news import tell
 from blockd.errors import ConfigError
 from blockd.files import limit_modes
@@ -29,11 +31,13 @@ from blockd.transports.given.sockets import GivenSockets
 log = logging.getLogger(__name__)
 
 
-def first(settings: Settings, config: Path, given: GivenSockets) -> tuple[Generation, Lasting, SharedGate]:
+def first(
+    settings: Settings, config: Path, given: GivenSockets, handed: Handover | None = None
+) -> tuple[Generation, Lasting, SharedGate]:
     """Return the first generation, what outlives it, and its gate, which is still being read: `check` waits for it.
 
     The state folder is locked. `config` is the config file's path, `given` what may be listened on instead of new
-    sockets. Raises ConfigError with all that is in the way.
+    sockets, and `handed` what the program before has handed over. Raises ConfigError with all that is in the way.
     """
     running = ConfigWatch(settings, config)
     descriptors.raise_limit()
@@ -44,11 +48,14 @@ def first(settings: Settings, config: Path, given: GivenSockets) -> tuple[Genera
     make_for(settings.state_dir, account)
     with acting_as(account):  # what lies in the folder is never opened with root's rights
         state = state_of(settings)
-        state.take_lock()
+        if handed is None:
+            state.take_lock()
+        else:
+            state.lock = FolderLock(state.folder, list(handed.lock))
     sockets = bind(settings, str(config), given)
     # Before the user changes: only the starting user may be able to read its lists.
     gate = SharedGate(settings.gate, settings.feeds, account)
-    lasting = Lasting.drawn(account, settings.workers)
+    lasting = Lasting.drawn(account, settings.workers, {} if handed is None else handed.drawn)
     secrets = Secrets.read(settings, lasting)
     certificates = HandedCertificates.checked(settings.certificates, str(config))
     if account is not None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from blockd.daemon.rights.account import Account
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.counters import OTHERS
+from blockd.metrics.shared_rows import SharedRows
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import SelfTestKey
 from blockd.resolver.edge.cookie_sizes import SECRET as COOKIE_SECRET
 from blockd.resolver.machine.loop_token import LoopToken
 from blockd.tls import TicketKeys
 from blockd.tls.ticket_secrets import ticket_keys
+from blockd.tls.tickets import ForgetfulKeys
 
 TRAFFIC_KEY = 16  # octets
 
@@ -33,6 +35,11 @@ class Lasting:
     cookie_secret: bytes  # of server cookies, unless a file has some
     tickets: TicketKeys  # of TLS sessions, unless a file has secrets of theirs
 
+    @property
+    def shared(self) -> dict[str, SharedRows]:
+        """The memory of these, by names."""
+        return {"counters": self.counters.shared, "traffic": self.traffic.shared, "upstreams": self.upstreams.shared}
+
     def grow(self, workers: int) -> None:
         """Have counters for so many workers and their successors, and for the other processes and theirs."""
         rows = 2 * (workers + len(OTHERS)) + 1  # and for a worker that is only tried
@@ -46,17 +53,28 @@ class Lasting:
             self.upstreams.forget(row)
 
     @classmethod
-    def drawn(cls, account: Account | None, workers: int) -> Self:
-        """Return new ones, with a row for each of so many workers."""
+    def drawn(cls, account: Account | None, workers: int, before: Mapping[str, bytes] | None = None) -> Self:
+        """Return new ones, with a row for each of so many workers; secrets that were drawn `before` stay."""
+        before = before or {}
+
+        def secret(name: str) -> Callable[[int], bytes]:
+            return lambda size: before[name] if len(before.get(name, b"")) == size else os.urandom(size)
+
         made = cls(
             account,
             Counters(workers),
-            Traffic(workers, secrets.token_bytes(TRAFFIC_KEY)),
+            Traffic(workers, secret("traffic")(TRAFFIC_KEY)),
             UpstreamTable(workers),
             SelfTestKey.make(os.urandom),
             LoopToken.make(os.urandom),
-            os.urandom(COOKIE_SECRET),
-            ticket_keys(None, os.urandom),
+            secret("cookies")(COOKIE_SECRET),
+            ticket_keys(None, secret("tickets")),
         )
         made.grow(workers)
         return made
+
+    @property
+    def secrets(self) -> dict[str, bytes]:
+        """What `drawn` takes as `before`."""
+        found = {"traffic": self.traffic.key, "cookies": self.cookie_secret}
+        return found | ({"tickets": self.tickets.secret} if isinstance(self.tickets, ForgetfulKeys) else {})

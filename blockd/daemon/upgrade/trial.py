@@ -1,0 +1,116 @@
+"""The trial of a program that is to take the place of the running one: it is executed in a child, and tries itself.
+
+The child is told in the environment what is in force, and says over a channel whether it could take over. It reads the
+config and all that this names, opens the ruleset in force, and has a worker of its own tested on private sockets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blockd import __version__
+from blockd.daemon.channel import Channel, Message
+from blockd.daemon.upgrade.handover import FORMAT
+from blockd.errors import BlockdError, ConfigError
+
+VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `InForce` and the descriptor of the channel
+PATIENCE = 120.0  # seconds for all of it: opening millions of names and reading lists of the gate may take some
+MAX_PROBLEMS = 20  # sentences that are told
+MAX_LETTERS = 400  # of one
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the program that is tried has to go on with."""
+
+    format: int  # of the handover, see `blockd.daemon.upgrade.handover`
+    version: int | None  # of the ruleset
+    state_dir: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the program says of itself."""
+
+    version: str
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, said: Sequence[Message]) -> Verdict | None:
+        """Return what was said; None if that is no verdict."""
+        for message in said:
+            found = message.get("trial")
+            if isinstance(found, dict):
+                problems = tuple(str(one)[:MAX_LETTERS] for one in found.get("problems", ()))
+                return cls(str(found.get("version", "")), problems[:MAX_PROBLEMS])
+        return None
+
+
+def job(command: Sequence[str], in_force: InForce, variables: Mapping[str, str]) -> Callable[[Channel], None]:
+    """Return the work of the child: it becomes the program; raises OSError there if that cannot be executed."""
+
+    def become(channel: Channel) -> None:
+        os.set_inheritable(channel.fileno(), True)
+        told = json.dumps({**asdict(in_force), "channel": channel.fileno()})
+        os.execvpe(command[0], list(command), {**variables, VARIABLE: told})  # noqa: S606
+
+    return become
+
+
+def asked(environment: MutableMapping[str, str]) -> tuple[InForce, Channel] | None:
+    """Return what this program is to try itself with, and where to say what it has found; None if it is to serve."""
+    told = environment.pop(VARIABLE, "")
+    if not told:
+        return None
+    values: dict[str, Any] = json.loads(told)
+    channel = Channel(socket.socket(fileno=int(values.pop("channel"))))
+    known = {name: values.get(name) for name in InForce.__slots__}
+    return InForce(**known), channel  # type: ignore[arg-type] # told by the running blockd
+
+
+def run(config: Path, in_force: InForce, channel: Channel) -> None:
+    """Try this program, and say what was found."""
+    try:
+        problems = list(_problems(config, in_force))
+    except ConfigError as error:
+        problems = list(error.problems)
+    except (BlockdError, OSError) as error:
+        problems = [str(error)]
+    except Exception as error:  # whatever it is, the running blockd goes on
+        problems = [f"an internal error: {error!r}. Please report it"]
+    told = [one if len(one) <= MAX_LETTERS else f"{one[: MAX_LETTERS - 1]}…" for one in problems[:MAX_PROBLEMS]]
+    channel.send({"trial": {"version": __version__, "problems": told}})
+
+
+def _problems(config: Path, in_force: InForce) -> Iterator[str]:
+    from blockd.daemon.preconditions import lacking
+    from blockd.daemon.upgrade.tested import test_failure
+    from blockd.ruleset.gate.lists import gate_of
+    from blockd.settings import load
+
+    if in_force.format != FORMAT:
+        yield (
+            f"it takes over what has format {FORMAT}, and the running version hands over format {in_force.format}: "
+            "restart blockd instead"
+        )
+        return
+    settings = load(config)
+    for key, now, before in (
+        ("state_dir", str(settings.state_dir), in_force.state_dir),
+        ("user", settings.user, in_force.user),
+    ):
+        if now != before:
+            yield f"{key}: only a restart takes another one than {before or 'none'}"
+    found = lacking(settings)
+    gate_of(settings.gate, settings.feeds)
+    yield from found
+    if not found and (failure := test_failure(settings, config, in_force.version, time.time())):
+        yield f"a worker of it failed its test: {failure}"

@@ -1,0 +1,204 @@
+"""An upgrade, in the program that is replaced: the other one is tried, and then executed in its place.
+
+Until it is executed, all goes on by this program; if that fails, too. The control process, which alone writes the state
+folder, ends first, so that never two of them do. All others go on, and are passed (`blockd.daemon.upgrade.handover`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from blockd import __version__
+from blockd.daemon.notify.service import ServiceNotices
+from blockd.daemon.processes.children import CONTROL, Child, Role, how_it_ended
+from blockd.daemon.processes.family import Family
+from blockd.daemon.processes.jobs import Jobs
+from blockd.daemon.reload.lasting import Lasting
+from blockd.daemon.reload.succession import LEAVES, Succession
+from blockd.daemon.reload.trying import Fork
+from blockd.daemon.reload.waits import LOOK, Steps, until
+from blockd.daemon.upgrade import trial
+from blockd.daemon.upgrade.handover import FORMAT, Handover
+from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
+from blockd.times import time_text
+
+TRIAL = Role("trial")
+
+log = logging.getLogger(__name__)
+
+
+class Upgrading:
+    """Upgrades a daemon. `tell` is called with the record whenever that changes; `resume` starts a control process."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        family: Family,
+        lasting: Lasting,
+        succession: Succession,
+        service: ServiceNotices,
+        fork: Fork,
+        tell: Callable[[UpgradeRecord], None],
+        resume: Callable[[], object],
+    ) -> None:
+        self._jobs = jobs
+        self._family = family
+        self._lasting = lasting
+        self._succession = succession
+        self._service = service
+        self._fork = fork
+        self._tell = tell
+        self._resume = resume
+        self._steps: Steps[None] | None = None
+        self._begun = 0.0
+        self.record: UpgradeRecord | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether one is in progress."""
+        return self._steps is not None
+
+    def ask(self, request: UpgradeRequest, why_not: str = "") -> None:
+        """Begin one; it is refused with a sentence if one is in progress, or for the reason `why_not`."""
+        begun = UpgradeRecord(
+            request.id, request.by, request.reason, request.program, request.dry_run, time_text(time.time()), "trying",
+            before=__version__,
+        )  # fmt: skip
+        if why_not or self.is_busy:
+            why = why_not or "an upgrade is in progress; ask again once it has ended"
+            self._tell(replace(begun, outcome="refused", problems=(why,)))
+            return
+        self.record, self._begun = begun, time.monotonic()
+        self._steps = self._upgrade(begun)
+
+    def seconds(self) -> float | None:
+        """Return the seconds until `step` is to be called; None if nothing is to be done."""
+        return LOOK if self.is_busy else None
+
+    def step(self) -> None:
+        """Go on as far as nothing has to be waited for. Does not return if the other program is executed."""
+        if self._steps is None:
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._steps = None
+
+    def _upgrade(self, begun: UpgradeRecord) -> Steps[None]:
+        try:
+            command = command_of(begun.program)
+            verdict = yield from self._tried(command)
+            self._note(after=verdict.version)
+            if verdict.problems:
+                self._end("refused", *verdict.problems)
+                return
+            if begun.dry_run:
+                self._end("tried")
+                return
+            self._note(outcome="taking")
+            self._service.reloading()
+            yield from self._become(command)
+        except (OSError, ValueError) as error:
+            self._end("failed", str(error))
+            self._service.reloaded()
+
+    def _tried(self, command: Sequence[str]) -> Steps[trial.Verdict]:
+        """Have the program try itself; raises ValueError if it does not say what it found."""
+        settings = self._jobs.generation.settings
+        in_force = trial.InForce(FORMAT, self._jobs.version, str(settings.state_dir), settings.user)
+        child = self._fork(TRIAL, trial.job(command, in_force, dict(os.environ)), None)
+        in_time = yield from until(lambda: child.status is not None, trial.PATIENCE)
+        if not in_time:
+            child.send_signal(signal.SIGKILL)
+            yield from until(lambda: child.status is not None, trial.PATIENCE)
+        verdict = trial.Verdict.of(child.said)
+        if verdict is None:
+            raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}; nothing was changed")
+        return verdict
+
+    def _become(self, command: Sequence[str]) -> Steps[None]:
+        """End the control process, and execute the program; raises OSError if that is not possible."""
+        control = self._family.of(CONTROL)
+        if control is not None:
+            self._succession.leave(control)
+            if not (yield from until(lambda: control.status is not None, LEAVES)):
+                control.send_signal(signal.SIGKILL)
+                yield from until(lambda: control.status is not None, LEAVES)
+        record, generation = self.record, self._jobs.generation
+        assert record is not None  # noqa: S101 - an upgrade is in progress
+        lock = generation.shared.state.lock
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # until the other one handles them
+        try:
+            handed = Handover.of(
+                [sys.executable, "-m", "blockd", *sys.argv[1:]], _told(record), generation.shared.sockets,
+                [] if lock is None else lock.descriptors, [one for one in self._family if not one.role.is_passing],
+                self._lasting,
+            )  # fmt: skip
+            handed.pass_on(command, {**os.environ, **self._service.variables})
+        except OSError:
+            self._resume()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _note(self, **values: object) -> None:
+        assert self.record is not None  # noqa: S101 - an upgrade is in progress
+        told = self.record.outcome
+        self.record = replace(self.record, **values)  # type: ignore[arg-type]
+        if self.record.outcome != told:
+            self._tell(self.record)
+
+    def _end(self, outcome: str, *problems: str) -> None:
+        seconds = round(time.monotonic() - self._begun, 3)
+        self._note(outcome=outcome, problems=problems, seconds=seconds)
+        by = self.record.by if self.record is not None else ""
+        if outcome == "tried":
+            log.info("Upgrade asked for by %s was a trial, which succeeded; nothing was changed.", by)
+        else:
+            reasons = "; ".join(problems)
+            log.error("Upgrade asked for by %s: %s. Version %s goes on.", by, reasons, __version__)
+
+
+def command_of(program: str) -> list[str]:
+    """Return the command that runs this daemon by a program, or by the one that it was started by.
+
+    Raises ValueError if that cannot be executed.
+    """
+    arguments = sys.argv[1:]
+    if not program:
+        program = os.path.abspath(sys.argv[0])  # noqa: PTH100 - a link stays one: it may lead elsewhere by now
+        if program.endswith(".py") or not _is_executable(program):
+            return [sys.executable, "-m", "blockd", *arguments]
+    if not program.startswith("/"):
+        raise ValueError(f"{program} is not the whole path of a program")
+    if not _is_executable(program):
+        raise ValueError(f"{program} is not a program that this user may execute")
+    return [program, *arguments]
+
+
+def _is_executable(program: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(program).st_mode) and os.access(program, os.X_OK)  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+
+
+def _told(record: UpgradeRecord) -> dict[str, str]:
+    """Return what the other program is told of who asked for it."""
+    return {"id": record.id, "by": record.by, "reason": record.reason, "program": record.program, "at": record.at}
+
+
+def _silent(child: Child, *, in_time: bool) -> str:
+    """Say why nothing was heard of a program."""
+    if not in_time:
+        return f"has not tried itself within {trial.PATIENCE:.0f} seconds"
+    reasons = [str(message["reason"]) for message in child.said if "reason" in message]
+    how = f"ended ({how_it_ended(child.status or 0)})" + (f": {reasons[-1]}" if reasons else "")
+    return f"{how} without a word on whether it can take over: it is not a blockd that can; use a restart"
