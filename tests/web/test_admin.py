@@ -502,6 +502,7 @@ CHANGES = {
     "/api/statement": b"{}",
 }
 CHANGES |= {path.replace("/api/", "/api/v1/"): body for path, body in CHANGES.items()}
+CHANGES["/api/v1/reload"] = b'{"dry_run": true}'
 WRONG = [
     {},
     {"Authorization": ""},
