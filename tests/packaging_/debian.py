@@ -57,3 +57,9 @@ def changed(deb: Path, folder: Path, version: str) -> Path:
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", stage, made], check=True)  # noqa: S603, S607
     shutil.rmtree(stage)
     return made
+
+
+def field(deb: Path, name: str) -> str:
+    """Return a field of the control file of a package."""
+    done = subprocess.run(["dpkg-deb", "--field", deb, name], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return done.stdout.strip()

@@ -51,14 +51,9 @@ def unpacked(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def field(made: Path, name: str) -> str:
-    done = subprocess.run(["dpkg-deb", "--field", made, name], capture_output=True, text=True, check=True)  # noqa: S603, S607
-    return done.stdout.strip()
-
-
 def test_it_is_named_after_version_and_architecture(made: Path) -> None:
-    assert field(made, "Version") == f"{blockd.__version__}-1"
-    assert made.name == f"blockd_{blockd.__version__}-1_{field(made, 'Architecture')}.deb"
+    assert debian.field(made, "Version") == f"{blockd.__version__}-1"
+    assert made.name == f"blockd_{blockd.__version__}-1_{debian.field(made, 'Architecture')}.deb"
 
 
 def test_files_lie_where_debian_has_them(members: dict[str, tarfile.TarInfo]) -> None:
@@ -137,7 +132,7 @@ def test_it_has_the_native_engine_and_names_the_packages_of_its_libraries(unpack
     [packages] = unpacked.glob("opt/blockd/lib/python3.*/site-packages")
     built = {path.relative_to(ROOT) for path in (ROOT / "blockd").rglob(f"*{compiling.SUFFIX}")}
     assert built <= {path.relative_to(packages) for path in packages.rglob("*.so")}
-    depends = field(made, "Depends").split(", ")
+    depends = debian.field(made, "Depends").split(", ")
     assert f"python{environment.VERSION}" in depends
     assert "libnghttp2-14" in depends
     assert any(re.fullmatch(r"libc6 \(>= 2\.\d+\)", one) for one in depends)
