@@ -2,8 +2,8 @@
 
 A browser on the operator's machine also shows pages that others wrote. Therefore the Host header must be an address,
 `localhost` or a name from the config (which excludes DNS rebinding), and every request that changes something must be
-sent as JSON (which pages of other sites may not send unless allowed, and they are not). It must also carry the secret
-of `blockd.web.bearer`: not everybody who reaches the port may change what is enforced.
+sent as JSON (which pages of other sites may not send unless allowed, and they are not). Who calls is found out by
+`blockd.web.callers.recognition`, and each path needs a role.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from aiohttp.typedefs import Handler, Middleware
 from blockd.errors import BadName, BlockdError
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset.lookup_query import LookupQuery, lookup_query
-from blockd.web.admin_serving import client_of
-from blockd.web.bearer import CHALLENGE, REFUSAL, Bearer
 from blockd.web.bodies import (
     acceptance_of,
     feeds_of,
@@ -35,7 +33,11 @@ from blockd.web.bodies import (
     override_of,
     version_and_reason,
 )
-from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
+from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
+from blockd.web.bounds.paces import Paces
+from blockd.web.callers.caller import CALLER, Role
+from blockd.web.callers.permission import refusal
+from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
@@ -43,7 +45,6 @@ from blockd.web.negotiate import form_of
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 MAX_NAME = 1024  # characters of a name to override, and of the texts beside it
 
-_KNOWN = b"\0"  # who knows the secret, from wherever; no address is so short
 _TOO_MANY = "Too many requests of this kind are waiting. Ask again in a second."
 _NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 
@@ -128,15 +129,15 @@ class Control(typing.Protocol):
         """Return what happens to a name, an address or a network, and why; raises BadName and CommandError."""
 
 
-def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> web.Application:
+def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> web.Application:
     """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`.
 
-    What changes something is done only with the secret of `bearer`.
+    `callers` tells who makes a request, which handlers find as `request[CALLER]`.
     """
-    guard = _guard(bearer, frozenset(host.lower() for host in hosts))
+    guard = _guard(callers, frozenset(host.lower() for host in hosts))
 
     def by(request: web.Request) -> bytes:
-        return _KNOWN if bearer.is_right(_authorization(request)) else client_of(request)
+        return key_of(request, request[CALLER])
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     costly = in_turn(CostlyTurns(time.monotonic), by)
@@ -236,21 +237,24 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
     return app
 
 
-def _guard(bearer: Bearer, hosts: frozenset[str]) -> Middleware:
-    paces = [RequestPace(time.monotonic) for _ in (False, True)]  # of those without the secret, of those with it
+def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
+    paces = Paces(time.monotonic)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
-        pace = paces[bearer.is_right(_authorization(request))]
-        if not await pace.keep(lambda: request.transport is None):
+        caller, wrong = await callers.of(request)
+        request[CALLER] = caller
+        if not await paces.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
-        elif not _is_called_right(request, hosts):
+        elif request.path not in _BY_ANY_NAME and not _is_called_right(request, hosts):
             response = _error(403, "Host must be an address, localhost, or a name from the config; Origin must match.")
-        elif request.method in _READING or bearer.allows(_authorization(request)):
+        elif (refused := refusal(caller, _needed(request))) is None:
             response = await _guarded(request, handler)
         else:
-            response = _error(401, REFUSAL, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
+            callers.attempts.refused()
+            refused = wrong or refused
+            response = _error(refused.status, refused.sentence, dict(refused.headers))
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -283,13 +287,18 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
 
 
-def _authorization(request: web.Request) -> str | None:
-    """Return the Authorization header; None if there is none, or more than one."""
-    given = request.headers.getall(hdrs.AUTHORIZATION, [])
-    return given[0] if len(given) == 1 else None
+def _needed(request: web.Request) -> Role:
+    """Return the role that a request needs; what is not served tells nobody whether it is."""
+    resource = request.match_info.route.resource
+    path = "" if resource is None else resource.canonical
+    if path == _STATUS and request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and is_from_loopback(request):
+        return Role.NONE
+    return _ROLES.get(path, Role.READ if request.method in (hdrs.METH_GET, hdrs.METH_HEAD) else Role.OPERATOR)
 
 
-_READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)  # what changes nothing
+_BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
+_STATUS = "/api/status"
+_ROLES = {**dict.fromkeys(_BY_ANY_NAME, Role.NONE), _STATUS: Role.METRICS, "/api/hint": Role.METRICS, "": Role.METRICS}
 
 _SENTENCES = {
     404: "This path does not exist; see / for the paths served.",

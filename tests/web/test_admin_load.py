@@ -13,10 +13,10 @@ import pytest
 from blockd.transports.connections import Bounds
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import ADMIN_BOUNDS, serve_admin
-from blockd.web.bearer import Bearer
 from blockd.web.bounds import costly
 from blockd.web.serving import Serving
-from tests.web.test_admin import SECRET, Daemon
+from tests.web.known import SECRET, known
+from tests.web.test_admin import Daemon
 
 PATIENCE = 60.0  # seconds after which a test that waits for a condition has failed
 Ask = Callable[[str], Coroutine[None, None, tuple[int, bytes]]]
@@ -30,11 +30,12 @@ def serve_and(
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound], bounds)
+            serving = await serve_admin(admin_app(daemon, known()), [bound], bounds)
 
             async def ask(path: str) -> tuple[int, bytes]:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                token = f"Authorization: Bearer {SECRET}\r\n"
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}Connection: close\r\n\r\n".encode())
                 answer = await reader.read()
                 writer.close()
                 return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2]
