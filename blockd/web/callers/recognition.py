@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from blockd.resolver.clients import LOOPBACK, NetworkSet
 from blockd.web.admin_serving import client_of
 from blockd.web.callers.attempts import WrongAttempts
-from blockd.web.callers.caller import NOBODY, Caller
+from blockd.web.callers.caller import NOBODY, Caller, Role
 from blockd.web.callers.local import LocalUsers, peer_of
 from blockd.web.callers.permission import Refusal, wrong_token
 from blockd.web.callers.token_file import TokenFile
@@ -47,6 +47,10 @@ class Callers:
         if token is None:
             return NOBODY, wrong_token(self.attempts.wrong(client_of(request)))
         return token.caller, None
+
+    def knows(self, role: Role) -> bool:
+        """Return whether anybody has just this role."""
+        return any(token.role is role for token in self.tokens.tokens)
 
     async def _of_socket(self, request: web.Request) -> Caller | None:
         """Return the user who has connected to the Unix socket; None if the connection is no such one."""
