@@ -7,6 +7,7 @@ with what it answers at the admin port in `blockd.daemon.control_answers`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 
 from prometheus_client import CollectorRegistry
@@ -25,7 +26,6 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.operator.accepting import AcceptService
-from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.operator.releases import ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
@@ -56,8 +56,11 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
-from blockd.web.bearer import Bearer
 from blockd.web.bounds.admin_closings import AdminClosings
+from blockd.web.callers.attempts import WrongAttempts
+from blockd.web.callers.local import LocalUsers
+from blockd.web.callers.recognition import Callers
+from blockd.web.callers.token_file import TokenFile
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +120,11 @@ class ControlParts:
         self.statements = StatementService(settings.operator.name, sources, timing)
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
-        self.bearer = Bearer(admin_secret(state.folder), timing.monotonic)
+        self.callers = Callers(
+            TokenFile(state.folder, timing.clock),
+            WrongAttempts(timing.monotonic),
+            LocalUsers(settings.admin_socket, os.getppid()),
+        )
         self.closings = AdminClosings(timing.monotonic)
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
@@ -183,5 +190,5 @@ class ControlParts:
             damage=self.damage,
             compiling=self.updater.maker.seconds, room=self.state.room, upstreams=self.upstreams.sample(),
             certificates=self.certificates.sample(self.timing.clock()),
-            admin_refused=self.bearer.refused, admin_closed=self.closings.counts, now=self.timing.clock(),
+            admin_refused=self.callers.attempts.count, admin_closed=self.closings.counts, now=self.timing.clock(),
         )  # fmt: skip

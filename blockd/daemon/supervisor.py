@@ -32,6 +32,7 @@ from blockd.daemon.processes.talk import Talk
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.processes.waiting import readable
 from blockd.daemon.reload.first import first
+from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
@@ -73,6 +74,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        adopt_orphans()  # who is a process of blockd's is known by that, see `blockd.web.callers.local`
         spare_memory()
         settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
