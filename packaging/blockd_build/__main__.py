@@ -36,8 +36,8 @@ def _wheel(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def _distributions(folder: Path) -> list[Path]:
-    """Make sdist and wheel in a folder, and return their paths."""
+def _distributions(folder: Path, *, only_wheel: bool = False) -> list[Path]:
+    """Make sdist and wheel in a folder, or the wheel alone, and return their paths."""
     from blockd_build import release
 
     compiling.build(ROOT)
@@ -46,7 +46,8 @@ def _distributions(folder: Path) -> list[Path]:
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # setuptools tells every file that it copies
     try:
-        made = release.distributions(ROOT, folder.resolve())
+        whole = folder.resolve()
+        made = [release.wheel(ROOT, whole)] if only_wheel else release.distributions(ROOT, whole)
     except elf.NotPortable as error:
         sys.exit(f"No wheel: {error}")
     finally:
@@ -69,7 +70,7 @@ def _deb(arguments: argparse.Namespace) -> None:
     from blockd_build.deb import package
 
     with tempfile.TemporaryDirectory() as folder:
-        _, wheel = _distributions(Path(folder))
+        [wheel] = _distributions(Path(folder), only_wheel=True)
         try:
             made = package.make(ROOT, arguments.into.resolve(), wheel, arguments.revision, quick=arguments.quick)
         except package.NotMade as error:

@@ -114,6 +114,13 @@ def parts(text: str) -> tuple[str, str]:
     return canonicalize_name(name), version
 
 
+def test_every_file_of_the_package_that_is_no_source_of_an_extension_is_in_it(unpacked: Path) -> None:
+    [packages] = unpacked.glob("opt/blockd/lib/python3.*/site-packages")
+    kinds = {".pyx", ".c", ".so", ".pyc"}  # made into extensions, or made here
+    there = {path.relative_to(ROOT) for path in (ROOT / "blockd").rglob("*") if path.is_file()}
+    assert {path for path in there if path.suffix not in kinds and not (packages / path).is_file()} == set()
+
+
 def test_its_environment_runs_without_any_other_and_writes_nothing(unpacked: Path, tmp_path: Path) -> None:
     if not Path(environment.PYTHON).exists():
         pytest.skip(f"{environment.PYTHON} is not on this machine: its Python is another one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -45,6 +44,8 @@ def needed(extensions: Iterable[Path]) -> list[str]:
 def strip(extensions: Iterable[Path]) -> None:
     """Remove symbols that only a debugger reads, if the program that does it is here (Debian: binutils)."""
     program = shutil.which("strip")
-    for path in extensions:
-        if program is not None and not re.search(r"\.libs$", path.parent.name):  # those have been edited by others
-            subprocess.run([program, "--strip-unneeded", str(path)], check=True)
+    own = [
+        str(path) for path in extensions if not path.parent.name.endswith(".libs")
+    ]  # those have been edited by others
+    if program is not None and own:
+        subprocess.run([program, "--strip-unneeded", *own], check=True)
