@@ -169,6 +169,9 @@ class Collector(PrometheusCollector):
         return events
 
     def _cache(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "blockd_blocked", "Questions that an order has stopped.", value=self._counters.blocked()
+        )
         yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
         yield CounterMetricFamily(
             "blockd_cache_misses",
