@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 
 from blockd.daemon.cache.service import CacheFlushed, CacheShown
 from blockd.daemon.control_parts import ControlParts
+from blockd.daemon.figures.service import Figures
 from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult
@@ -30,6 +31,11 @@ class ControlAnswers:
 
     def __init__(self, parts: ControlParts) -> None:
         self.parts = parts
+
+    @property
+    def figures(self) -> Figures:
+        """What the console shows."""
+        return self.parts.figures
 
     def health(self) -> Condition:
         """Return whether all processes are running, and all that follow the workers do so."""

@@ -20,6 +20,10 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
+from blockd.daemon.figures.history import History
+from blockd.daemon.figures.hits import owners_of
+from blockd.daemon.figures.log_reader import LogReader
+from blockd.daemon.figures.service import Figures, FigureSources
 from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -118,10 +122,20 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.bearer = Bearer(admin_secret(state.folder), timing.monotonic)
         self.closings = AdminClosings(timing.monotonic)
+        self.history = History(
+            state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
+        )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
             self.audit, self.releases, shared.sockets.bound, self.clock_watch, context.running, self.held,
-            self.updater.maker, state.room, self.upstreams, self.certificates, settings, timing.clock(),
+            self.updater.maker, state.room, self.upstreams, self.certificates, self.history,
+            settings, timing.clock(),
+        )  # fmt: skip
+        self.figures = Figures(
+            FigureSources(
+                settings, shared.counters, self.observed, self.slots, self.caches, self.history,
+                LogReader(state.folder), timing, lambda: self.enforced,
+            )
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
@@ -163,6 +177,7 @@ class ControlParts:
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
             self.dossiers.run(),
+            self.figures.run(),
         ]
 
     def _stand_on(self, resolution: Resolution) -> None:
@@ -175,6 +190,7 @@ class ControlParts:
         return sample(
             self.enforced, self.feeds, self.slots, self.recorder, self.held,
             is_pinned=self.switcher.pin is not None, is_ready=self.readiness.is_ok,
+            history_failing=bool(self.history.trouble),
             followers=self.followers, tests=self.tests,
             releases_failed=bool(self.releases.trouble), clock_behind=self.clock_watch.behind(),
             contradictions=self.switcher.journal.contradictions.count,

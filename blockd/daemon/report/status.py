@@ -176,6 +176,14 @@ class ObservedCertificates(Protocol):
         """Return the alarms about certificates."""
 
 
+class ObservedHistory(Protocol):
+    """How the history of figures is, see `blockd.daemon.figures.history.History`."""
+
+    @property
+    def trouble(self) -> str:
+        """Return what an operator must know of it now; empty if nothing."""
+
+
 class ObservedUpstreams(Protocol):
     """How upstreams are, see `blockd.daemon.upstreams.service.UpstreamService`."""
 
@@ -210,8 +218,24 @@ class Observed:
     room: DiskRoom
     upstreams: ObservedUpstreams
     certificates: ObservedCertificates
+    history: ObservedHistory
     settings: Settings
     started: float
+
+    def alarms(self, now: float) -> list[Alarm]:
+        """Return the alarms in force at `now`, the gravest first."""
+        version = self.switcher.enforced.version if self.switcher.enforced else None
+        page, decide = self.followers.page.status(version), self.followers.decide.status(version)
+        return alarms(
+            self.switcher.enforced, self.feeds, self.workers, self.tests, engine_name(),
+            pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
+            page=page.trouble if page else "", decide=decide.trouble if decide else "",
+            audit=self.audit.trouble, releases=self.releases.trouble, history=self.history.trouble,
+            contradictions=self.switcher.journal.contradictions.count,
+            maker=self.maker, room=self.room,
+            others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
+            started=self.started, now=now,
+        )  # fmt: skip
 
     def status(self, now: float) -> Status:
         """Return the status at `now`."""
@@ -220,16 +244,6 @@ class Observed:
         counts = OrderCounts.of(enforced)
         version = enforced.version if enforced else None
         page, decide = self.followers.page.status(version), self.followers.decide.status(version)
-        in_force = alarms(
-            enforced, self.feeds, workers, self.tests, engine_name(),
-            pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            page=page.trouble if page else "", decide=decide.trouble if decide else "",
-            audit=self.audit.trouble, releases=self.releases.trouble,
-            contradictions=self.switcher.journal.contradictions.count,
-            maker=self.maker, room=self.room,
-            others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
-            started=self.started, now=now,
-        )  # fmt: skip
         return Status(
             version=__version__,
             engine=engine_name(),
@@ -270,6 +284,6 @@ class Observed:
             disk=disk_status(self.room, self.feeds),
             open_files=Shares.of(self.settings).to_json(len(resolution.upstreams)),
             confinement={"landlock": landlock.abi()},  # the version of it, 0 if the kernel has none
-            alarms=tuple(in_force),
+            alarms=tuple(self.alarms(now)),
             notes=tuple(self.feeds.notify.notes("")),
         )
