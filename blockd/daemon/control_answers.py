@@ -23,7 +23,7 @@ from blockd.errors import BadName
 from blockd.metrics import Sketch
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
-from blockd.web.admin import Condition
+from blockd.web.api.control import Condition
 
 
 class ControlAnswers:

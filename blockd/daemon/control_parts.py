@@ -58,7 +58,7 @@ from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
-from blockd.web.admin import Condition
+from blockd.web.api.control import Condition
 from blockd.web.bearer import Bearer
 from blockd.web.bounds.admin_closings import AdminClosings
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import time
@@ -17,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from blockd.metrics import Closing
 from blockd.transports.descriptors import allowed
 from blockd.transports.line import AT_ONCE, WaitingLine
+from blockd.web.api.replies import json_octets, problem_json
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.admin_places import AdminPlaces, Caller
 from blockd.web.bounds.local_users import SocketOwners, endpoint
@@ -28,12 +28,10 @@ FREE = 8  # connections open before anybody is asked for whose they are
 WAIT = 5.0  # seconds that one waits for a place: less than `blockd` waits for an answer
 AGAIN = 0.05  # seconds until it is tried again whether there is a place
 
-_BUSY = {
-    "error": "blockd is busy: too many connections to its admin port wait. Nothing was done. Ask again in a second."
-}
-_BODY = json.dumps(_BUSY).encode() + b"\n"
+_BUSY = "blockd is busy: too many connections to its admin port wait. Nothing was done. Ask again in a second."
+_BODY = json_octets(problem_json(503, _BUSY))
 BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nServer: blockd\r\nContent-Type: application/json\r\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: blockd\r\nContent-Type: application/problem+json\r\n"
     b"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
     % (len(_BODY), _BODY)
 )

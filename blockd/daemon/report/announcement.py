@@ -14,7 +14,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.updater import Updater
-from blockd.web.admin import Condition
+from blockd.web.api.control import Condition
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 NEXT_LOOK = 0.02  # seconds between two checks of that

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from blockd.web.admin import JsonResult
+from blockd.web.api.control import JsonResult
 from tests.web.figures import examples
 
 
