@@ -35,13 +35,16 @@ MAX_COUNT = 1 << 62  # hits in one step; what is over it was written by a proces
 MAX_BUCKET = 1 << 20  # octets of one step's hits, uncompressed: all orders at 12 octets each
 
 _COLUMNS = ", ".join(f'"{name}"' for name in KEPT)
+_ORDERS = (
+    "CREATE TABLE orders (number INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, called TEXT NOT NULL, "
+    "authority TEXT NOT NULL, seen INTEGER NOT NULL, UNIQUE (feed, called))"
+)
 _TABLES = (
     "CREATE TABLE rates (step INTEGER, time INTEGER, seconds REAL NOT NULL, "
     + ", ".join(f'"{name}" INTEGER NOT NULL' for name in KEPT)
     + ", PRIMARY KEY (step, time)) WITHOUT ROWID",
     "CREATE TABLE hits (step INTEGER, time INTEGER, counts BLOB NOT NULL, PRIMARY KEY (step, time)) WITHOUT ROWID",
-    "CREATE TABLE orders (number INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, called TEXT NOT NULL,\n"
-    + "    authority TEXT NOT NULL, seen INTEGER NOT NULL, UNIQUE (feed, called))",
+    _ORDERS,
     "CREATE TABLE marks (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, slots BLOB NOT NULL)",
 )
 _ADD = (

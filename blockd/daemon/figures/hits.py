@@ -21,14 +21,14 @@ _LABELS = {ALL_OTHERS: "other", NO_LONGER_KNOWN: "forgotten"}
 
 
 @dataclass(frozen=True, slots=True)
-class OrderNames:
+class EnforcedOrders:
     """The orders that are enforced: the authority of each, and which are in force."""
 
     authorities: Mapping[OrderName, str]
     in_force: frozenset[OrderName]
 
     @classmethod
-    def of(cls, enforced: Enforced | None) -> OrderNames:
+    def of(cls, enforced: Enforced | None) -> EnforcedOrders:
         """Return those of what is enforced; the operator's overrides block nothing, and are left out."""
         if enforced is None:
             return cls({}, frozenset())
@@ -47,7 +47,7 @@ class OrderNames:
 def owners_of(slots: HitSlots, enforced: Enforced | None) -> HitOwners:
     """Return whose counter is whose now."""
     named = {slot: (labels.feed, labels.order) for labels, slot in dict(slots.slots).items()}
-    return HitOwners({SHARED: ALL_OTHERS, **named}, OrderNames.of(enforced).authorities)
+    return HitOwners({SHARED: ALL_OTHERS, **named}, EnforcedOrders.of(enforced).authorities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SpanHits:
         counts, since = file.hits(STEPS[span], now - SECONDS[span])
         return cls(counts, since, file.authorities())
 
-    def table(self, span: Span, by: HitsBy, orders: OrderNames, now: float) -> HitTable:
+    def table(self, span: Span, by: HitsBy, orders: EnforcedOrders, now: float) -> HitTable:
         """Return the table of a span, for the orders that are enforced now."""
         rows = self._by_order(orders) if by == "order" else self._by_authority(orders)
         rows.sort(key=lambda row: (-row.hits, row.key))
@@ -80,7 +80,7 @@ class SpanHits:
             without_more=len(without[MAX_WITHOUT:]),
         )
 
-    def _by_order(self, orders: OrderNames) -> list[HitRow]:
+    def _by_order(self, orders: EnforcedOrders) -> list[HitRow]:
         return [
             HitRow(
                 "/".join(part for part in name if part) or _LABELS[NO_LONGER_KNOWN], _LABELS.get(name, name[1]),
@@ -90,7 +90,7 @@ class SpanHits:
             if count
         ]  # fmt: skip
 
-    def _by_authority(self, orders: OrderNames) -> list[HitRow]:
+    def _by_authority(self, orders: EnforcedOrders) -> list[HitRow]:
         in_force = {self._whose(name, orders) for name in orders.in_force}
         sums: dict[str, int] = {}
         for name, count in self.counts.items():
@@ -98,10 +98,10 @@ class SpanHits:
             sums[whose] = sums.get(whose, 0) + count
         return [HitRow(whose, whose, whose, "", count, whose in in_force) for whose, count in sums.items() if count]
 
-    def _authority(self, name: OrderName, orders: OrderNames) -> str:
+    def _authority(self, name: OrderName, orders: EnforcedOrders) -> str:
         return orders.authorities.get(name) or self.authorities.get(name, "")
 
-    def _whose(self, name: OrderName, orders: OrderNames) -> str:
+    def _whose(self, name: OrderName, orders: EnforcedOrders) -> str:
         """Return the authority of an order, or the feed of a list for which none is named."""
         return self._authority(name, orders) or name[0] or _LABELS[name]
 

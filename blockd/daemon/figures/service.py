@@ -19,7 +19,7 @@ from blockd.daemon.figures.ending import (
     of_tokens,
 )
 from blockd.daemon.figures.history import History
-from blockd.daemon.figures.hits import OrderNames, SpanHits
+from blockd.daemon.figures.hits import EnforcedOrders, SpanHits
 from blockd.daemon.figures.log_reader import LogReader
 from blockd.daemon.figures.overview import overview
 from blockd.daemon.figures.resolver import ASK_SECONDS, answers_of, failing_names, transports_of
@@ -167,7 +167,7 @@ class Figures:
             raise CommandError(f"Hits are by order or by authority, not by {by!r}.")
         await self._write_if_old()
         history, now = self._sources.history, self._timing.clock()
-        orders, generation = OrderNames.of(self._sources.enforced()), history.generation
+        orders, generation = EnforcedOrders.of(self._sources.enforced()), history.generation
         if self._spans.get(span, (-1,))[0] != generation:
             self._spans[span] = generation, await history.read(lambda file: SpanHits.read(file, span, now))
         return self._spans[span][1].table(span, by, orders, now)
