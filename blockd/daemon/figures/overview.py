@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from blockd.daemon.figures.alarm_words import words_of
 from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.report.state_sentence import state_sentence
 from blockd.ruleset import Enforced
 from blockd.times import time_text
 from blockd.web.figures.both_languages import BothLanguages
@@ -19,10 +20,9 @@ def overview(enforced: Enforced | None, alarms: Sequence[Alarm], started: float)
     """Return the overview; the gravest alarm comes first, `started` is in seconds since the epoch."""
     shown = tuple(map(_shown, alarms))
     gravest = shown[0] if shown and shown[0].severity in _LEVELS else None
-    base = _enforced(enforced)
     return Overview(
         level=_LEVELS[gravest.severity] if gravest else "ok",
-        sentence=_sentence(base, gravest, shown),
+        sentence=_sentence(enforced, alarms, shown),
         next_step=gravest.next_step if gravest else ALL_IS_WELL,
         command=words_of(gravest.name, gravest.feed, gravest.authority).command if gravest else "",
         version=enforced.version if enforced else None,
@@ -41,22 +41,18 @@ def _shown(alarm: Alarm) -> OverviewAlarm:
     )  # fmt: skip
 
 
-def _enforced(enforced: Enforced | None) -> BothLanguages:
+def _sentence(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequence[OverviewAlarm]) -> BothLanguages:
+    """Return the sentence that the service manager is told as well, and the same in Indonesian."""
+    return BothLanguages(state_sentence(enforced, alarms), _indonesian(enforced, shown))
+
+
+def _indonesian(enforced: Enforced | None, shown: Sequence[OverviewAlarm]) -> str:
     if enforced is None:
-        return BothLanguages("Nothing is enforced yet.", "Belum ada yang diterapkan.")
-    version, names = enforced.version, f"{enforced.ruleset.header.names:,}"
-    return BothLanguages(
-        f"Version {version} with {names} names is enforced.",
-        f"Versi {version} dengan {names.replace(',', '.')} nama diterapkan.",
-    )
-
-
-def _sentence(base: BothLanguages, gravest: OverviewAlarm | None, shown: Sequence[OverviewAlarm]) -> BothLanguages:
-    """Return the state in one sentence: what is enforced, and the gravest of what is wrong, with how much more is."""
-    if gravest is None:
-        return BothLanguages(f"{base.en} All is well.", f"{base.id} Semua baik.")
-    more = sum(alarm.severity in _LEVELS for alarm in shown) - 1
-    others = BothLanguages(f" And {more} more." if more else "", f" Dan {more} lagi." if more else "")
-    return BothLanguages(
-        f"{base.en} {gravest.sentence.en}{others.en}", f"{base.id} {gravest.sentence.id}{others.id}"
-    )  # fmt: skip
+        head = "Belum ada daftar yang diterapkan"
+    else:
+        names = f"{enforced.ruleset.header.names:,}".replace(",", ".")
+        head = f"Versi {enforced.version} diterapkan: {names} nama"
+    critical, warnings = (sum(alarm.severity == severity for alarm in shown) for severity in _LEVELS)
+    counts = ((critical, "alarm kritis"), (warnings, "peringatan"))
+    told = " dan ".join(f"{count} {word}" for count, word in counts if count)
+    return f"{head}; {told}, yang pertama: {shown[0].sentence.id}" if told else f"{head}."

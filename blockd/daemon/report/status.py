@@ -23,6 +23,7 @@ from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.report.state_sentence import state_sentence
 from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.rights import landlock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -224,7 +225,7 @@ class Observed:
 
     def alarms(self, now: float) -> list[Alarm]:
         """Return the alarms in force at `now`, the gravest first."""
-        version = self.switcher.enforced.version if self.switcher.enforced else None
+        version = self.switcher.version
         page, decide = self.followers.page.status(version), self.followers.decide.status(version)
         return alarms(
             self.switcher.enforced, self.feeds, self.workers, self.tests, engine_name(),
@@ -236,6 +237,10 @@ class Observed:
             others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
             started=self.started, now=now,
         )  # fmt: skip
+
+    def sentence(self, now: float) -> str:
+        """Return how all stands at `now` in one sentence."""
+        return state_sentence(self.switcher.enforced, self.alarms(now))
 
     def status(self, now: float) -> Status:
         """Return the status at `now`."""

@@ -26,8 +26,8 @@ def test_where_all_is_well_it_says_what_is_enforced(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("a"), "a.example", "b.example")))
     found = overview(subject, [PINNED], 1_795_521_600.0)
     assert (found.level, found.version, found.names, found.since) == ("ok", 1, 2, "2026-11-24T12:00:00Z")
-    assert found.sentence.en == "Version 1 with 2 names is enforced. All is well."
-    assert found.sentence.id == "Versi 1 dengan 2 nama diterapkan. Semua baik."
+    assert found.sentence.en == "Version 1 is enforced: 2 names."
+    assert found.sentence.id == "Versi 1 diterapkan: 2 nama."
     assert (found.next_step, found.command) == (ALL_IS_WELL, "")
     assert [alarm.name for alarm in found.alarms] == ["BlockdPinned"], "information is shown, and is no alarm"
 
@@ -35,12 +35,17 @@ def test_where_all_is_well_it_says_what_is_enforced(tmp_path: Path) -> None:
 def test_the_gravest_alarm_is_the_sentence_and_its_next_step_what_to_do() -> None:
     found = overview(None, [DOWN, STALE, PINNED], 0.0)
     assert found.level == "alarm"
-    assert found.sentence.en == "Nothing is enforced yet. No upstream is up. And 1 more."
-    assert found.sentence.id.endswith("Tidak ada upstream yang menjawab. Dan 1 lagi.")
+    assert found.sentence.en == (
+        "No list is enforced yet; 1 critical and 1 warning alarms, the first: No upstream is up."
+    )
+    assert found.sentence.id == (
+        "Belum ada daftar yang diterapkan; 1 alarm kritis dan 1 peringatan, yang pertama: Tidak ada upstream yang "
+        "menjawab."
+    )
     assert (found.next_step.en, found.command) == ("Check the network.", "blockd doctor")
     found = overview(None, [STALE], 0.0)
     assert (found.level, found.command) == ("attention", "blockd refresh ministry")
-    assert found.sentence.en.endswith("Feed ministry: It is old.")
+    assert found.sentence.en.endswith("feed ministry: It is old.")
     assert "ministry" in found.sentence.id
 
 
