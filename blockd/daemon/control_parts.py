@@ -7,6 +7,7 @@ with what it answers at the admin port in `blockd.daemon.control_answers`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 
 from prometheus_client import CollectorRegistry
@@ -26,7 +27,6 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.operator.accepting import AcceptService
-from blockd.daemon.operator.admin_secret import admin_secret
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.operator.releases import ReleaseService, released_keys
 from blockd.daemon.order_clock import OrderClock
@@ -36,6 +36,7 @@ from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.report import conditions
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.scrape import sample
+from blockd.daemon.report.state_sentence import tell_state
 from blockd.daemon.report.statements import Sources, StatementService
 from blockd.daemon.report.status import Observed
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -57,8 +58,11 @@ from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
 from blockd.web.api.events import Events
-from blockd.web.bearer import Bearer
 from blockd.web.bounds.admin_closings import AdminClosings
+from blockd.web.callers.attempts import WrongAttempts
+from blockd.web.callers.local import LocalUsers
+from blockd.web.callers.recognition import Callers
+from blockd.web.callers.token_file import TokenFile
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +124,11 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ)
         self.events = Events()
-        self.bearer = Bearer(admin_secret(state.folder), timing.monotonic)
+        self.callers = Callers(
+            TokenFile(state.folder, timing.clock),
+            WrongAttempts(timing.monotonic),
+            LocalUsers(settings.admin_socket, os.getppid()),
+        )
         self.closings = AdminClosings(timing.monotonic)
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
@@ -167,6 +175,7 @@ class ControlParts:
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
             self.dossiers.run(),
+            tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),
         ]
 
     def _stand_on(self, resolution: Resolution) -> None:
@@ -185,5 +194,5 @@ class ControlParts:
             damage=self.damage,
             compiling=self.updater.maker.seconds, room=self.state.room, upstreams=self.upstreams.sample(),
             certificates=self.certificates.sample(self.timing.clock()),
-            admin_refused=self.bearer.refused, admin_closed=self.closings.counts, now=self.timing.clock(),
+            admin_refused=self.callers.attempts.count, admin_closed=self.closings.counts, now=self.timing.clock(),
         )  # fmt: skip

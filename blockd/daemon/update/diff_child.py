@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from blockd.ruleset.versions.changes import NO_POPULAR, changes
 from blockd.ruleset.versions.diff import Changes, Comparison
 
 MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
+
+log = logging.getLogger(__name__)
 
 
 async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
         comparison = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False))
         told = changes(comparison, NO_POPULAR, int(arguments[3])) if arguments[3:] else asdict(comparison.count())
     except RulesetError as error:
-        print(error, file=sys.stderr)
+        log.error("%s", error)
         return 1
     give(json.dumps(told).encode())
     return 0

@@ -14,8 +14,8 @@ from yarl import URL
 
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
-from blockd.web.bearer import Bearer
-from tests.web.test_admin import SECRET, Daemon
+from tests.web.known import SECRET, known
+from tests.web.test_admin import Daemon
 
 
 @dataclass
@@ -43,7 +43,7 @@ def served(daemon: Daemon, use: Callable[[Ask], Awaitable[None]]) -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound])
+            serving = await serve_admin(admin_app(daemon, known()), [bound])
             try:
                 async with aiohttp.ClientSession(auto_decompress=False) as session:
 

@@ -13,8 +13,8 @@ from blockd.web.admin_serving import serve_admin
 from blockd.web.api import events as bounds
 from blockd.web.api.events import Events, TooManyListeners
 from blockd.web.api.routes import live
-from blockd.web.bearer import Bearer
-from tests.web.test_admin import SECRET, Daemon
+from tests.web.known import SECRET, known
+from tests.web.test_admin import Daemon
 
 PATIENCE = 30.0  # seconds after which a test that waits has failed
 Open = Callable[..., Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -90,7 +90,7 @@ def served(daemon: Daemon, use: Callable[[Open], Awaitable[None]]) -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound])
+            serving = await serve_admin(admin_app(daemon, known()), [bound])
             opened = []
 
             async def connect(*headers: str, method: str = "GET") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
