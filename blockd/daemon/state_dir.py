@@ -8,9 +8,10 @@ incidents/           what everybody may know of orders (`blockd.daemon.page.doss
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
-admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
+tokens.json          who is known at the admin port (`blockd.web.callers`); admin.sock is the admin socket
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
+figures.db           rates and hits over time (`blockd.daemon.figures.history_file`)
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from pathlib import Path
 from blockd.daemon.certificates.relay import HOLDERS
 from blockd.daemon.channel import Channel
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.notify.datagrams import ServiceManager
+from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
 from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, has_met_damage, how_it_ended, was_cut
@@ -37,6 +40,7 @@ from blockd.daemon.reload.reloading import Reloading
 from blockd.daemon.reload.succession import Succession
 from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
+from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
@@ -44,6 +48,7 @@ from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.transports.given.sockets import GivenSockets
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +60,11 @@ class Supervisor:
         engine = engine_name()
         if engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
-        generation, self._lasting, self._gate = first(settings, config)
+        self._service = ServiceNotices(ServiceManager.of(os.environ, os.getpid()))
+        given = GivenSockets.of(os.environ, os.getpid())
+        self._service.starting("Starting: addresses and lists of the gate are read.")
+        generation, self._lasting, self._gate = first(settings, config, given)
+        self._service.keep(generation.shared.sockets, given.names)
         self._state = generation.shared.state
         self._jobs = Jobs(generation, engine)
         self._reaper = Reaper()
@@ -65,7 +74,7 @@ class Supervisor:
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, self._reload)
+        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, self._service, self._reload)
         succession = Succession(self._family, self._fork)
         taking = Taking(self._jobs, self._family, self._lasting, succession, self._talk.tell_of_new, self._taken)
         trying = Trying(self._jobs, self._fork_passing, lambda: self._family.free_row)
@@ -77,9 +86,11 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        adopt_orphans()  # who is a process of blockd's is known by that, see `blockd.web.callers.local`
         spare_memory()
         settings, roles = self._jobs.generation.settings, roles_of(self._jobs.generation)
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
+        self._service.starting("Starting: the ruleset that was in force last is verified.")
         self._suspicion.begin()
         if settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
@@ -98,6 +109,7 @@ class Supervisor:
                 self._fork(role)
         while not self._stopping:
             self._turn(self._signals)
+        self._service.stopping()
         self._family.end_all(self._nursery)
         self._nursery.close()
         self._jobs.generation.shared.sockets.close()
@@ -120,7 +132,7 @@ class Supervisor:
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         now, holds_up = time.monotonic(), self._suspicion.holds_up
         restart = None if holds_up else self._restarts.seconds(now)
-        waits = [restart, self._suspicion.seconds(now), self._reloading.seconds()]
+        waits = [restart, self._suspicion.seconds(now), self._service.seconds(now), self._reloading.seconds()]
         seconds = min([TICK, *(wait for wait in waits if wait is not None)])
         ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds, self._family.writing)
         self._family.flush()
@@ -144,7 +156,8 @@ class Supervisor:
             self._reloading.step()
 
     def _look(self) -> None:
-        """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`."""
+        """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
+        self._service.look(is_ready=self._family.answers(self._jobs.generation.settings.workers))
         self._suspicion.look()
         found = self._pulses.look([child for child in self._family if not child.role.is_passing])
         for child in found.silent:
@@ -193,6 +206,7 @@ class Supervisor:
                 generation.certificates.close()
             if own is not None and generation is not own:
                 generation.shared.sockets.close_but(own.shared.sockets)
+        self._service.forget()
         self._nursery.forget()
         if self._signals is not None:
             self._signals.close()
@@ -200,6 +214,7 @@ class Supervisor:
     def _forget_in_nursery(self) -> None:
         """In a child of the control process, give up what it must not write, and the keys."""
         self._state.forget_writing()
+        self._service.forget()
         for generation in self._jobs.generations:
             generation.certificates.close()
 
@@ -237,6 +252,7 @@ class Supervisor:
         if signal.SIGCHLD in numbers:
             self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
+            self._service.reloading()
             self._reload(ReloadRequest(f"signal-{time.time_ns()}", BY_SIGNAL))
         if numbers.intersection(signals.ENDING):
             self._stopping = True
@@ -247,10 +263,15 @@ class Supervisor:
     def _taken(self, generation: Generation) -> None:
         """Go on by another generation, which all processes have taken."""
         self._check.follow(generation.settings)
+        self._service.keep(generation.shared.sockets)
 
     def _tell_of_reload(self, record: ReloadRecord) -> None:
-        """Tell the control process how a reload stands, and have it fetch every feed after one by a signal."""
+        """Tell how a reload stands, and have every feed fetched after one by a signal."""
         self._family.tell_control({"reloaded": record.to_json()}, "reloaded", record.id)
+        if record.outcome == "taking":
+            self._service.reloading()
+        elif record.has_ended and not record.dry_run:
+            self._service.reloaded()
         if record.has_ended and record.by == BY_SIGNAL:
             self._refresh()
 

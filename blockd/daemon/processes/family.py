@@ -61,6 +61,11 @@ class Family:
         taken = {child.row for child in self._children.values()}
         return next(row for row in itertools.count() if row not in taken)
 
+    def answers(self, workers: int) -> bool:
+        """Return whether so many workers run, and each has said what it enforces: from then on it answers."""
+        said = {child.role.index for child in self if child.kind == "worker" and child.enforcing is not None}
+        return said.issuperset(range(workers))
+
     def fork(
         self,
         role: Role,

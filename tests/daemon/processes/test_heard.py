@@ -165,7 +165,8 @@ def test_a_worker_that_talks_without_end_is_ended_by_name_and_no_other_is_lost(
     generation = SimpleNamespace(settings=Settings())
     jobs: Any = SimpleNamespace(version=8, passed_on=[7, 8], generations=[generation])
     state, unused = SimpleNamespace(held=HeldFiles()), SimpleNamespace()
-    talk = Talk(jobs, family, cast(Any, state), cast(Any, unused), cast(Any, unused), lambda _: None)
+    nothing = cast(Any, unused)
+    talk = Talk(jobs, family, cast(Any, state), nothing, nothing, nothing, nothing)
     guilty = family.fork(Role("worker", 0), flood, lambda: None)
     innocent = family.fork(Role("worker", 1), behave, lambda: None)
     while guilty.watch not in (ready := readable([guilty.watch, *family.channels], None)):
