@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import os
 import signal
 import time
 from functools import partial
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from blockd.daemon.certificates.relay import HOLDERS
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.notify.datagrams import ServiceManager
+from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
 from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
@@ -29,6 +32,7 @@ from blockd.daemon.processes.talk import Talk
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.processes.waiting import readable
 from blockd.daemon.reload.first import first
+from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
@@ -36,6 +40,7 @@ from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.transports.given.sockets import GivenSockets
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +52,11 @@ class Supervisor:
         engine = engine_name()
         if engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
-        generation, self._lasting, self._gate = first(settings, config)
+        self._service = ServiceNotices(ServiceManager.of(os.environ, os.getpid()))
+        given = GivenSockets.of(os.environ, os.getpid())
+        self._service.starting("Starting: addresses and lists of the gate are read.")
+        generation, self._lasting, self._gate = first(settings, config, given)
+        self._service.keep(generation.shared.sockets, given.names)
         self._state = generation.shared.state
         self._jobs = Jobs(generation, engine)
         self._reaper = Reaper()
@@ -57,7 +66,7 @@ class Supervisor:
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion)
+        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, self._service)
         self._signals: Signals | None = None  # before there is a child, signals need no waiting for
         self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
@@ -65,9 +74,11 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        adopt_orphans()  # who is a process of blockd's is known by that, see `blockd.web.callers.local`
         spare_memory()
         settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
+        self._service.starting("Starting: the ruleset that was in force last is verified.")
         self._suspicion.begin()
         if settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
@@ -87,6 +98,7 @@ class Supervisor:
                 self._start(role)
         while not self._stopping:
             self._turn(self._signals)
+        self._service.stopping()
         self._family.end_all(self._nursery)
         self._nursery.close()
         self._jobs.generation.shared.sockets.close()
@@ -108,7 +120,8 @@ class Supervisor:
             tickets.current()  # what earlier keys were made from is given up
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         now, holds_up = time.monotonic(), self._suspicion.holds_up
-        waits = [None if holds_up else self._restarts.seconds(now), self._suspicion.seconds(now)]
+        restart = None if holds_up else self._restarts.seconds(now)
+        waits = [restart, self._suspicion.seconds(now), self._service.seconds(now)]
         seconds = min([TICK, *(wait for wait in waits if wait is not None)])
         ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds, self._family.writing)
         self._family.flush()
@@ -130,7 +143,8 @@ class Supervisor:
                 self._start(role)
 
     def _look(self) -> None:
-        """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`."""
+        """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
+        self._service.look(is_ready=self._family.answers(self._jobs.generation.settings.workers))
         self._suspicion.look()
         found = self._pulses.look([child for child in self._family if child.kind != "verifier"])
         for child in found.silent:
@@ -162,6 +176,7 @@ class Supervisor:
         """In a child, close what only the supervisor needs, and the `keys` of certificates."""
         if keys:
             self._jobs.generation.certificates.close()
+        self._service.forget()
         self._nursery.forget()
         if self._signals is not None:
             self._signals.close()
@@ -169,6 +184,7 @@ class Supervisor:
     def _forget_in_nursery(self) -> None:
         """In a child of the control process, give up what it must not write, and the keys."""
         self._state.forget_writing()
+        self._service.forget()
         self._jobs.generation.certificates.close()
 
     def _forget_all(self, *, keys: bool) -> None:
@@ -200,7 +216,9 @@ class Supervisor:
         if signal.SIGCHLD in numbers:
             self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
+            self._service.reloading()
             self._refresh()
+            self._service.reloaded()
         if numbers.intersection(signals.ENDING):
             self._stopping = True
 

@@ -7,6 +7,7 @@ import socket
 
 from blockd.errors import ConfigError
 from blockd.settings import Settings, SocketAddress
+from blockd.transports.given.sockets import GivenSockets
 from blockd.transports.listening.bound_socket import (
     RECEIVE_BUFFER,
     TCP_RECEIVE_BUFFER,
@@ -37,12 +38,15 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
-def bind(settings: Settings, source: str) -> Sockets:
+def bind(settings: Settings, source: str, given: GivenSockets | None = None) -> Sockets:
     """Bind all addresses of the config; raises ConfigError with every address that cannot be bound.
 
-    An IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
+    Sockets that this process was `given` are taken where they fit; the others of them are closed, once all is bound. An
+    IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
     """
-    change, found = attempted(Sockets(), settings)
+    given = given or GivenSockets()
+    change, found = attempted(Sockets(), settings, given)
+    given.close()
     if found:
         change.take_back()
         raise ConfigError(source, list(dict.fromkeys(map(str, found))))
@@ -61,10 +65,12 @@ def tell(sockets: Sockets) -> None:
         )
 
 
-def troubles(settings: Settings) -> list[Trouble]:
-    """Return every address of the config that cannot be listened on now; nothing stays bound."""
-    change, found = attempted(Sockets(), settings)
+def troubles(settings: Settings, given: GivenSockets | None = None) -> list[Trouble]:
+    """Return every address of the config that cannot be listened on now; nothing stays bound but what was `given`."""
+    copies = given.copied() if given else GivenSockets()
+    change, found = attempted(Sockets(), settings, copies)
     change.take_back()
+    copies.discard()
     return list({str(trouble): trouble for trouble in found}.values())
 
 

@@ -7,6 +7,7 @@ import signal
 
 from blockd.daemon.certificates.relay import pass_on
 from blockd.daemon.channel import Message, discard
+from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.heard import fault_in
@@ -21,9 +22,18 @@ log = logging.getLogger(__name__)
 
 
 class Talk:
-    """What is said and passed on between the children of `family`."""
+    """What is said and passed on between the children of `family`; `service` hears what is for the service manager."""
 
-    def __init__(self, jobs: Jobs, family: Family, state: StateDir, check: VersionCheck, suspicion: Suspicion) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        family: Family,
+        state: StateDir,
+        check: VersionCheck,
+        suspicion: Suspicion,
+        service: ServiceNotices,
+    ) -> None:
+        self._service = service
         self._jobs = jobs
         self._family = family
         self._state = state
@@ -67,6 +77,8 @@ class Talk:
     def _heed(self, message: Message) -> None:
         """Do what the control process says."""
         if self._state.lock is not None and self._state.lock.heeds(message):
+            return
+        if self._service.heeds(message):
             return
         if "enforce" in message:
             try:

@@ -24,18 +24,20 @@ from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
 from blockd.transports import descriptors
 from blockd.transports.binding import bind
+from blockd.transports.given.sockets import GivenSockets
 
 log = logging.getLogger(__name__)
 
 
-def first(settings: Settings, config: Path) -> tuple[Generation, Lasting, SharedGate]:
+def first(settings: Settings, config: Path, given: GivenSockets) -> tuple[Generation, Lasting, SharedGate]:
     """Return the first generation, what outlives it, and its gate, which is still being read: `check` waits for it.
 
-    The state folder is locked. `config` is the config file's path. Raises ConfigError with all that is in the way.
+    The state folder is locked. `config` is the config file's path, `given` what may be listened on instead of new
+    sockets. Raises ConfigError with all that is in the way.
     """
     running = ConfigWatch(settings, config)
     descriptors.raise_limit()
-    if reasons := lacking(settings):
+    if reasons := lacking(settings, given):
         raise ConfigError(str(config), reasons)
     limit_modes()
     account = Account.of(settings.user) if settings.user else None
@@ -43,7 +45,7 @@ def first(settings: Settings, config: Path) -> tuple[Generation, Lasting, Shared
     with acting_as(account):  # what lies in the folder is never opened with root's rights
         state = state_of(settings)
         state.take_lock()
-    sockets = bind(settings, str(config))
+    sockets = bind(settings, str(config), given)
     # Before the user changes: only the starting user may be able to read its lists.
     gate = SharedGate(settings.gate, settings.feeds, account)
     lasting = Lasting.drawn(account, settings.workers)

@@ -165,7 +165,7 @@ def test_a_worker_that_talks_without_end_is_ended_by_name_and_no_other_is_lost(
     generation = SimpleNamespace(settings=Settings())
     jobs: Any = SimpleNamespace(version=8, passed_on=[7, 8], generation=generation)
     state, unused = SimpleNamespace(held=HeldFiles()), SimpleNamespace()
-    talk = Talk(jobs, family, cast(Any, state), cast(Any, unused), cast(Any, unused))
+    talk = Talk(jobs, family, cast(Any, state), cast(Any, unused), cast(Any, unused), cast(Any, unused))
     guilty = family.fork(Role("worker", 0), flood, lambda: None)
     innocent = family.fork(Role("worker", 1), behave, lambda: None)
     while guilty.watch not in (ready := readable([guilty.watch, *family.channels], None)):
