@@ -17,7 +17,8 @@ from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import Listen, LocalAddress, UnixSocket
 from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
-from blockd.transports.listening.bound_socket import bind_alone, bind_shared
+from blockd.transports.given.sockets import GivenSockets
+from blockd.transports.listening.bound_socket import bind_alone, bind_shared, prepared
 from blockd.transports.listening.sockets import SERVED, Place, Sockets, address_of
 from blockd.transports.listening.steering import is_turned_away, steer_to_first
 from blockd.transports.listening.trouble import Trouble
@@ -84,15 +85,21 @@ def changed(before: Sockets, settings: Settings, source: str) -> SocketChange:
     return change
 
 
-def attempted(before: Sockets, settings: Settings) -> tuple[SocketChange, list[Trouble]]:
-    """Prepare the change as far as that is possible; return what was not as well."""
-    changing = _Changing(before, settings)
+def attempted(
+    before: Sockets, settings: Settings, given: GivenSockets | None = None
+) -> tuple[SocketChange, list[Trouble]]:
+    """Prepare the change as far as that is possible; return what was not as well. Sockets that were `given` are taken.
+
+    Those count as new.
+    """
+    changing = _Changing(before, settings, given or GivenSockets())
     changing.run()
     return changing.change, changing.found
 
 
 class _Changing:
-    def __init__(self, before: Sockets, settings: Settings) -> None:
+    def __init__(self, before: Sockets, settings: Settings, given: GivenSockets) -> None:
+        self._given = given
         self._places = before.places()
         self._settings = settings
         self._is_first = not self._places
@@ -159,17 +166,24 @@ class _Changing:
             return new
         if beside:
             steer_to_first(beside[0], len(beside))
-        elif not any(self._shares(address, kind, sock) for sock in self._held()):
-            # A socket that does not share the port finds out whether any program uses it, even another blockd.
-            _probe(address, kind)
+        elif not self._has(address, kind):
+            _probe(address, kind)  # whether any program uses it, even another blockd
         new = []
-        for _ in range(count):
-            sock, is_there = bind_shared(address, kind, has_clients=name in OF_WORKERS)
+        for index in range(len(beside), len(beside) + count):
+            sock = self._taken(name, index, address, kind)
+            if sock is None:
+                sock, is_there = bind_shared(address, kind, has_clients=name in OF_WORKERS)
+                if not is_there and address not in self._after.absent:
+                    self._after.absent.append(address)
             self.change.new.append(sock)
             new.append(sock)
-            if not is_there and address not in self._after.absent:
-                self._after.absent.append(address)
         return new
+
+    def _taken(self, name: str, index: int, address: SocketAddress, kind: socket.SocketKind) -> socket.socket | None:
+        """Return a socket that was given for a place, by the name that `given.names` gives it."""
+        called = f"{name}.{index}" if name in OF_WORKERS else name
+        sock = self._given.take(called, kind, address.host, address.port, shared=True)
+        return prepared(sock, address, has_clients=name in OF_WORKERS) if sock is not None else None
 
     def _is_in_use(self, name: str, address: LocalAddress, found: list[socket.socket]) -> str:
         """Say why an address cannot be served yet: what is asked there would come to two processes for a while."""
@@ -183,6 +197,12 @@ class _Changing:
     def _held(self) -> Iterator[socket.socket]:
         for group in (*self._places.values(), *self.change.before.leaving.values()):
             yield from group
+
+    def _has(self, address: SocketAddress, kind: socket.SocketKind) -> bool:
+        """Return whether the port is this process' own, by a socket that it has or was given."""
+        return self._given.has(kind, address.host, address.port) or any(
+            self._shares(address, kind, sock) for sock in self._held()
+        )
 
     @staticmethod
     def _shares(address: SocketAddress, kind: socket.SocketKind, sock: socket.socket) -> bool:
