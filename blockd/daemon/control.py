@@ -26,6 +26,7 @@ from blockd.daemon.update.child_process import yield_to_workers
 from blockd.resolver import engine_name
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.callers.socket_file import admin_socket
 
 ORDERLY = 1.5  # seconds for all that runs to end; the records of the audit log are written in what is left of a stop
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -94,8 +95,13 @@ class ControlProcess(ControlAnswers):
             enforced = parts.enforced
             parts.slots.adopt(enforced)
             parts.clock_watch.know([parts.recorder.newest, enforced.ruleset.header.created if enforced else None])
-            app = admin_app(self, parts.bearer, [parts.settings.listen.admin.host])
-            admin = await serve_admin(app, parts.context.shared.sockets.admin, closings=parts.closings)
+            listen = parts.settings.listen
+            app = admin_app(self, parts.callers, [listen.admin.host, *listen.admin_names])
+            sockets = [*parts.context.shared.sockets.admin]
+            if (local := admin_socket(parts.settings.admin_socket)) is not None:
+                sockets.append(local.sock)
+                ending.callback(local.remove)
+            admin = await serve_admin(app, sockets, closings=parts.closings)
             self._channel.send({"ready": True})
             needed = parts.needed()
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]
@@ -104,6 +110,7 @@ class ControlProcess(ControlAnswers):
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
+            ending.callback(parts.events.close)  # else who listens would be waited for
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

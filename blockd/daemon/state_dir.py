@@ -8,9 +8,10 @@ incidents/           what everybody may know of orders (`blockd.daemon.page.doss
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
-admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
+tokens.json          who is known at the admin port (`blockd.web.callers`); admin.sock is the admin socket
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
+figures.db           rates and hits over time (`blockd.daemon.figures.history_file`)
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from blockd.daemon.rights.places import make, make_in_place
 from blockd.daemon.rights.state_folder import close_to_others, foreign, of_others, unusable
 from blockd.daemon.rights.tidying import tidy
 from blockd.daemon.update.disk_room import DiskRoom
-from blockd.daemon.update.expiry import Ends, orders_of
+from blockd.daemon.update.expiry import Ends, orders_of, removed
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
@@ -159,11 +160,12 @@ class StateDir:
         ends: Ends | None = None,
         verify: bool = True,
         like: Ruleset | None = None,
+        kept: Collection[str] | None = None,
     ) -> Ruleset:
         """Make a version's order states as of `now`; then the version is ready to be enforced.
 
-        `ends` says what has expired, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
-        orders.
+        `ends` says what has expired, and `kept` which feeds the config has, see `blockd.daemon.update.expiry`; `like`
+        is a ruleset with nearly the same orders.
 
         The whole file is verified if `verify` is true; it need not be if it has just been written here.
         Raises RulesetError if it cannot be used.
@@ -173,7 +175,9 @@ class StateDir:
         if record is not None and record.digest != ruleset.digest:
             ruleset.close()
             raise DamagedRuleset(f"{ruleset.path} cannot be used as a ruleset: {OTHER}")
-        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
+        orders, stale = orders_of(
+            ruleset.catalogue, ruleset.header.created, {**(ends or {}), **removed(ruleset.catalogue, kept)}
+        )
         hit_slots = slots.of(ruleset.catalogue, version, self._kept())
         try:
             self.take_states(version, StatesMemory.make(orders, hit_slots, now, stale))
@@ -232,6 +236,7 @@ class StateDir:
         in_force: int | None = None,
         skip: Collection[int] = (),
         as_is: Collection[int] = (),
+        kept: Collection[str] | None = None,
         tell: Callable[[int, str], None] = lambda _version, _why: None,
     ) -> int | None:
         """Prepare the version that is pinned, or the one in force if it was made from that one.
@@ -243,20 +248,21 @@ class StateDir:
         and OSError if this process has no means to read one: that says nothing of it, and no other is better.
         """
         current, pinned = self.versions.current(), self.versions.pinned()
-        kept = [version for version in self._kept() if version not in skip]
+        held_to = kept if pinned is None else None  # what was pinned stays as it was
+        there = [version for version in self._kept() if version not in skip]
         record = self.versions.record(current) if current is not None and pinned is not None else None
         is_from_pinned = record is not None and record.base == pinned
         order = (in_force, current, pinned) if is_from_pinned else (in_force, pinned, current)
-        wanted = [version for version in order if version in kept]
-        if in_force is not None and in_force not in (*kept, *skip):
+        wanted = [version for version in order if version in there]
+        if in_force is not None and in_force not in (*there, *skip):
             if self._is_only_held(in_force):
                 wanted.insert(0, in_force)
             elif not self.is_out_of_reach() and not os.path.lexists(self.versions.ruleset(in_force)):
                 tell(in_force, f"{self.versions.ruleset(in_force)} is gone")
-        for version in dict.fromkeys([*wanted, *reversed(kept)]):
+        for version in dict.fromkeys([*wanted, *reversed(there)]):
             tell(version, "")
             try:
-                self.prepare(version, slots, now, ends=ends, verify=version not in as_is).close()
+                self.prepare(version, slots, now, ends=ends, verify=version not in as_is, kept=held_to).close()
             except DamagedRuleset as error:
                 log.error("Version %d is damaged, and set aside: %s. An older one is tried.", version, error)
                 self.set_aside(version)

@@ -40,6 +40,7 @@ from blockd.daemon.reload.reloading import Reloading
 from blockd.daemon.reload.succession import Succession
 from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
+from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
 from blockd.daemon.update.nursery import Nursery
@@ -80,7 +81,7 @@ class Supervisor:
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        tellers = self._reload, self._upgrade, self._service
+        tellers = self._service, self._reload, self._upgrade
         self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, *tellers)
         succession = Succession(self._family, self._fork)
         taking = Taking(self._jobs, self._family, self._lasting, succession, self._talk.tell_of_new, self._taken)
@@ -98,6 +99,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
+        adopt_orphans()  # who is a process of blockd's is known by that, see `blockd.web.callers.local`
         spare_memory()
         settings, roles = self._jobs.generation.settings, roles_of(self._jobs.generation)
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
@@ -267,12 +269,12 @@ class Supervisor:
         if signal.SIGCHLD in numbers:
             self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
+            self._service.reloading()
             self._reload(ReloadRequest(f"signal-{time.time_ns()}", BY_SIGNAL))
         if numbers.intersection(signals.ENDING):
             self._stopping = True
 
     def _reload(self, request: ReloadRequest) -> None:
-        self._service.reloading()
         self._reloading.ask(request)
 
     def _upgrade(self, request: UpgradeRequest) -> None:
@@ -293,12 +295,14 @@ class Supervisor:
     def _taken(self, generation: Generation) -> None:
         """Go on by another generation, which all processes have taken."""
         self._check.follow(generation.settings)
+        self._service.keep(generation.shared.sockets)
 
     def _tell_of_reload(self, record: ReloadRecord) -> None:
-        """Tell the control process how a reload stands, and have it fetch every feed after one by a signal."""
+        """Tell how a reload stands, and have every feed fetched after one by a signal."""
         self._family.tell_control({"reloaded": record.to_json()}, "reloaded", record.id)
-        if record.has_ended:
-            self._service.keep(self._jobs.generation.shared.sockets)
+        if record.outcome == "taking":
+            self._service.reloading()
+        elif record.has_ended and not record.dry_run:
             self._service.reloaded()
         if record.has_ended and record.by == BY_SIGNAL:
             self._refresh()

@@ -2,9 +2,8 @@
 
 A browser on the operator's machine also shows pages that others wrote. Therefore the Host header must be an address,
 `localhost` or a name from the config (which excludes DNS rebinding), and every request that changes something must be
-sent as JSON (which pages of other sites may not send unless allowed, and they are not). It must also carry the secret
-of `blockd.web.bearer`: not everybody who reaches the port may change what is enforced. What is served is in
-`blockd.web.api.table`.
+sent as JSON (which pages of other sites may not send unless allowed, and they are not). Who calls is found out by
+`blockd.web.callers.recognition`, and each route of `blockd.web.api.table` needs a role.
 """
 
 from __future__ import annotations
@@ -18,35 +17,36 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from blockd.errors import BadName
-from blockd.web.admin_serving import client_of
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
 from blockd.web.api.route import Cost
-from blockd.web.api.table import ROUTES
-from blockd.web.bearer import CHALLENGE, REFUSAL, Bearer
-from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
+from blockd.web.api.table import ROUTES, route_of
+from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
+from blockd.web.bounds.paces import Paces
+from blockd.web.callers.caller import CALLER, Role
+from blockd.web.callers.permission import refusal
+from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
 from blockd.web.host import without_port
 
 __all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
 
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 
-_KNOWN = b"\0"  # who knows the secret, from wherever; no address is so short
 _TOO_MANY = "Too many requests of this kind are waiting. Ask again in a second."
 
 _log = logging.getLogger(__name__)
 
 
-def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> web.Application:
+def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> web.Application:
     """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`.
 
-    What changes something is done only with the secret of `bearer`.
+    `callers` tells who makes a request, which handlers find as `request[CALLER]`.
     """
-    guard = _guard(bearer, frozenset(host.lower() for host in hosts))
+    guard = _guard(callers, frozenset(host.lower() for host in hosts))
 
     def by(request: web.Request) -> bytes:
-        return _KNOWN if bearer.is_right(_authorization(request)) else client_of(request)
+        return key_of(request, request[CALLER])
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     limits = {
@@ -57,21 +57,24 @@ def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> we
     return app
 
 
-def _guard(bearer: Bearer, hosts: frozenset[str]) -> Middleware:
-    paces = [RequestPace(time.monotonic) for _ in (False, True)]  # of those without the secret, of those with it
+def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
+    paces = Paces(time.monotonic)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
-        pace = paces[bearer.is_right(_authorization(request))]
-        if not await pace.keep(lambda: request.transport is None):
+        caller, wrong = await callers.of(request)
+        request[CALLER] = caller
+        if not await paces.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
-        elif not _is_called_right(request, hosts):
-            response = _error(403, "Host must be an address, localhost, or a name from the config; Origin must match.")
-        elif request.method in _READING or bearer.allows(_authorization(request)):
+        elif request.path not in _BY_ANY_NAME and not _is_called_right(request, hosts):
+            response = _error(403, _CALLED_WRONG)
+        elif (refused := refusal(caller, _needed(request, callers))) is None:
             response = await _guarded(request, handler)
         else:
-            response = _error(401, REFUSAL, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
+            callers.attempts.refused()
+            refused = wrong or refused
+            response = _error(refused.status, refused.sentence, dict(refused.headers), request)
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -108,13 +111,21 @@ def _error(
     return problem(status, sentence, headers, request.path if request else "")
 
 
-def _authorization(request: web.Request) -> str | None:
-    """Return the Authorization header; None if there is none, or more than one."""
-    given = request.headers.getall(hdrs.AUTHORIZATION, [])
-    return given[0] if len(given) == 1 else None
+def _needed(request: web.Request, callers: Callers) -> Role:
+    """Return the role that a request needs; whether a path is served is told to those who are known alone."""
+    route = route_of(request)
+    if route is None:
+        return Role.METRICS
+    if route.path == _METRICS and not callers.knows(Role.METRICS):
+        return Role.NONE
+    if _STATUS in route.paths and is_from_loopback(request):
+        return Role.NONE
+    return route.role
 
 
-_READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)  # what changes nothing
+_METRICS, _STATUS = "/metrics", "/api/status"
+_BY_ANY_NAME = ("/healthz", "/readyz", _METRICS)  # scrapers and balancers call them as they like
+_CALLED_WRONG = "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
 
 _SENTENCES = {
     404: "This path does not exist; /api/v1/openapi.json lists those that do.",

@@ -63,7 +63,7 @@ async def serve_admin(
 
 
 def client_of(request: web.BaseRequest) -> bytes:
-    """Return octets that stand for who asks, see `Caller.client`; empty if that is not known."""
+    """Return octets that stand for who asks, see `Newcomer.client`; empty if that is not known."""
     return request.protocol.client if isinstance(request.protocol, _Connection) else b""
 
 

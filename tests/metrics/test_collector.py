@@ -25,6 +25,8 @@ NAMES = {
     "blockd_orders_contradicting": set(),
     "blockd_orders_counted_together": set(),
     "blockd_orders_without_room": set(),
+    "blockd_blocked_total": set(),
+    "blockd_history_failing": set(),
     "blockd_cache_hits_total": set(),
     "blockd_releases_failed": set(),
     "blockd_compile_seconds": set(),
@@ -96,6 +98,12 @@ NAMES = {
     "blockd_audit_failed": set(),
     "blockd_audit_failures_total": set(),
     "blockd_admin_refused_total": set(),
+    "blockd_reloads_total": {"result"},
+    "blockd_config_last_reload_successful": set(),
+    "blockd_config_last_reload_success_timestamp_seconds": set(),
+    "blockd_config_changed": set(),
+    "blockd_config_restart_needed": set(),
+    "blockd_config_info": {"digest"},
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")

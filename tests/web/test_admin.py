@@ -18,10 +18,12 @@ from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.api.events import Events
 from blockd.web.api.table import ROUTES
-from blockd.web.bearer import Bearer
-
-SECRET = "5ec7e7" * 10 + "aaaa"
+from blockd.web.callers.caller import Role
+from blockd.web.callers.recognition import Callers
+from tests.web.figures.examples import Figures
+from tests.web.known import SECRET, TEXTS, known
 
 
 @dataclass
@@ -63,6 +65,9 @@ class Daemon:
     flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     reloaded: list[tuple[str, str, bool]] = field(default_factory=list)
+    known_overrides: list[dict[str, object]] = field(default_factory=list)
+    events: Events = field(default_factory=Events, compare=False)
+    figures: Figures = field(default_factory=Figures)
 
     def health(self) -> Condition:
         return self.condition
@@ -139,6 +144,24 @@ class Daemon:
         self.looked_up.append(query)
         return Told({"name": subject_of(query.name).text})
 
+    def feeds(self) -> Told:
+        return Told({"feeds": []})
+
+    async def versions(self) -> Told:
+        return Told({"current": None, "pinned": None, "max_size": 0, "versions": []})
+
+    async def diff(self, old: int, new: int, /) -> Told:
+        return Told({"old": old, "new": new})
+
+    def overrides(self) -> Told:
+        return Told({"overrides": self.known_overrides})
+
+    async def waiting(self) -> Told:
+        return Told({"version": None, "feeds": {}, "releases": [], "refused": {}})
+
+    def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> Told:
+        return Told({"asked": [start, limit, feed, authority, state]})
+
 
 @dataclass
 class Answer:
@@ -166,15 +189,15 @@ def ask(
     method: str = "GET",
     data: bytes | None = None,
     secret: str = SECRET,
-    bearer: Bearer | None = None,
+    callers: Callers | None = None,
     **headers: str,
 ) -> Answer:
     async def asked() -> Answer:
-        app = admin_app(daemon, bearer or Bearer(SECRET), ["admin.example"])
+        app = admin_app(daemon, callers or known(), ["admin.example"])
         serving = await serve_admin(app, [bound])
         try:
             sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-            if method == "POST" and secret:
+            if secret:
                 sent.setdefault("Authorization", f"Bearer {secret}")
             url = URL(f"http://127.0.0.1:{bound.getsockname()[1]}{path}", encoded=True)
             async with (
@@ -466,7 +489,7 @@ def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socke
             b'{"release": true, "version": 3}',
             b'{"version": "3"}',
         ),
-        *(b'{"version": true}', b'{"version": 3.0}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
+        *(b'{"version": true}', b'{"version": 3.5}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
         *(
             b'{"version": 3, "reason": "two\\nlines"}',
             b'{"version": 3, "reason": "' + b"x" * 501 + b'"}',
@@ -502,6 +525,7 @@ CHANGES = {
     "/api/statement": b"{}",
 }
 CHANGES |= {path.replace("/api/", "/api/v1/"): body for path, body in CHANGES.items()}
+CHANGES["/api/v1/reload"] = b'{"dry_run": true}'
 WRONG = [
     {},
     {"Authorization": ""},
@@ -515,58 +539,50 @@ WRONG = [
 ]
 
 
-def test_every_change_is_among_those_that_are_tested_without_the_secret(daemon: Daemon) -> None:
-    routes = admin_app(daemon, Bearer(SECRET)).router.routes()
+# What reads, and what changes nothing, needs less than an operator.
+LEAST = {"/api/hint": Role.METRICS, "/api/v1/hint": Role.METRICS}
+
+
+def test_every_change_is_among_those_that_are_tested_without_a_token(daemon: Daemon) -> None:
+    routes = admin_app(daemon, known()).router.routes()
     reading = ("GET", "HEAD", "OPTIONS")
     paths = {route.resource.canonical for route in routes if route.method not in reading and route.resource}
     assert paths == CHANGES.keys()
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_what_changes_something_asks_for_the_secret(daemon: Daemon, bound: socket.socket, path: str) -> None:
+def test_what_changes_something_asks_for_a_token(daemon: Daemon, bound: socket.socket, path: str) -> None:
     untouched = Daemon()
     refused = ask(daemon, bound, path, method="POST", data=CHANGES[path], secret="", Content_Type="application/json")
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="blockd"')
-    assert "admin.secret" in str(refused.json["error"])
+    assert "blockd token add" in str(refused.json["error"])
     assert refused.headers["Connection"] == "close"
     assert daemon == untouched
 
 
+@pytest.mark.parametrize("role", TEXTS)
 @pytest.mark.parametrize("path", CHANGES)
-def test_with_the_secret_it_is_done(daemon: Daemon, bound: socket.socket, path: str) -> None:
-    done = ask(daemon, bound, path, method="POST", data=CHANGES[path], Content_Type="application/json")
-    assert done.status in (200, 202)
+def test_what_changes_something_is_done_for_an_operator_alone(
+    daemon: Daemon, bound: socket.socket, path: str, role: Role
+) -> None:
+    told = ask(
+        daemon, bound, path, method="POST", data=CHANGES[path], secret=TEXTS[role], Content_Type="application/json"
+    )
+    assert told.status in ((200, 202) if role >= LEAST.get(path, Role.OPERATOR) else (403,))
+    if told.status == 403:
+        assert (daemon, "needs the role operator" in str(told.json["error"])) == (Daemon(), True)
 
 
 @pytest.mark.parametrize("headers", WRONG)
-def test_a_wrong_secret_changes_nothing_and_is_counted(
+def test_a_wrong_token_changes_nothing_and_is_counted(
     daemon: Daemon, bound: socket.socket, headers: dict[str, str]
 ) -> None:
-    bearer = Bearer(SECRET)
+    callers = known()
     refused = ask(
-        daemon, bound, "/api/refresh", method="POST", data=b"{}", secret="", bearer=bearer,
+        daemon, bound, "/api/refresh", method="POST", data=b"{}", secret="", callers=callers,
         Content_Type="application/json", **headers,
     )  # fmt: skip
-    assert (refused.status, bearer.refused, daemon.refreshed) == (401, 1, [])
-
-
-@pytest.mark.parametrize("secret", ["", " "])
-def test_nothing_is_allowed_where_there_is_no_secret(secret: str) -> None:
-    bearer = Bearer("")
-    assert not any(bearer.allows(header) for header in (None, "", "Bearer", f"Bearer {secret}"))
-
-
-def test_refusals_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    bearer = Bearer(SECRET, lambda: now[0])
-    for now[0] in (0.0, 1.0, 59.9, 60.0, 61.0):
-        assert not bearer.allows("Bearer no")
-    assert (bearer.refused, len(caplog.records)) == (5, 2)
-    assert SECRET not in caplog.text
-
-
-def test_reading_asks_for_no_secret(daemon: Daemon, bound: socket.socket) -> None:
-    assert ask(daemon, bound, "/api/status").status == 200
+    assert (refused.status, callers.attempts.count, daemon.refreshed) == (401, 1, [])
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
@@ -645,7 +661,7 @@ def test_a_request_in_a_later_version_is_answered_in_http_1(daemon: Daemon, boun
 
 def answer_to(daemon: Daemon, bound: socket.socket, request_bytes: bytes) -> bytes:
     async def asked() -> bytes:
-        serving = await serve_admin(admin_app(daemon, Bearer(SECRET)), [bound])
+        serving = await serve_admin(admin_app(daemon, known()), [bound])
         try:
             reader, writer = await asyncio.open_connection(*bound.getsockname())
             writer.write(request_bytes)

@@ -55,17 +55,17 @@ class Family:
         """Return the child that serves in a role, if it runs; those that come or leave do not count."""
         return next((one for one in self._children.values() if one.role == role and one.standing == "serving"), None)
 
-    def answers(self, workers: int) -> bool:
-        """Return whether so many workers run, and each has said what it enforces: from then on it answers."""
-        serving = [child for child in self if child.kind == "worker" and child.standing == "serving"]
-        said = {child.role.index for child in serving if child.enforcing is not None}
-        return said.issuperset(range(workers))
-
     @property
     def free_row(self) -> int:
         """The first row of the counters that no child has."""
         taken = {child.row for child in self._children.values()}
         return next(row for row in itertools.count() if row not in taken)
+
+    def answers(self, workers: int) -> bool:
+        """Return whether so many workers run, and each has said what it enforces: from then on it answers."""
+        serving = [child for child in self if child.kind == "worker" and child.standing == "serving"]
+        said = {child.role.index for child in serving if child.enforcing is not None}
+        return said.issuperset(range(workers))
 
     def fork(
         self,

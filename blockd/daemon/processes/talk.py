@@ -36,9 +36,9 @@ class Talk:
         state: StateDir,
         check: VersionCheck,
         suspicion: Suspicion,
+        service: ServiceNotices,
         reload: Callable[[ReloadRequest], None],
         upgrade: Callable[[UpgradeRequest], None],
-        service: ServiceNotices,
     ) -> None:
         self._service = service
         self._jobs = jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,16 +58,17 @@ def _of_section(path: str, before: BaseModel, after: BaseModel) -> Iterator[Conf
         name = next(one for one, model in type(before).model_fields.items() if model is field)
         earlier, now = getattr(before, name), getattr(after, name, None)
         if earlier != now:
-            yield from _of_value(f"{path}.{key}" if path else key, earlier, now)
+            yield from _of_value(f"{path}.{key}" if path else key, earlier, now, str(field.default))
 
 
-def _of_value(path: str, before: Any, after: Any) -> Iterator[ConfigChange]:
+def _of_value(path: str, before: Any, after: Any, like: str = "") -> Iterator[ConfigChange]:
+    """Say what has become of a value; `like` is how such a value is written in the file."""
     if isinstance(before, BaseModel) and type(before) is type(after):
         yield from _of_section(path, before, after)
     elif isinstance(before, tuple) and isinstance(after, tuple):
         yield from _of_list(path, before, after)
     elif isinstance(before, bool | int | float | str) and isinstance(after, bool | int | float | str):
-        yield ConfigChange(path, f"{_shown(before)} becomes {_shown(after)}")
+        yield ConfigChange(path, f"{_shown(before, like)} becomes {_shown(after, like)}")
     else:
         yield ConfigChange(path, "changed")
 
@@ -99,6 +101,19 @@ def _name_of(value: Any) -> str | None:
     return found if isinstance(found, str) and isinstance(value, BaseModel) else None
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, like: str = "") -> str:
+    """Return a value as it is written in the file, where another one is written as `like` says."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if like.endswith("%"):
+            return f"{value * 100:g}%"
+        if re.fullmatch(r"[0-9.]+(?:ms|[smhd])", like):
+            return next((f"{value / one:g}{unit}" for unit, one in _TIMES if value % one == 0), f"{value * 1000:g}ms")
+        if re.fullmatch(r"[0-9.]+[KMGT]", like):
+            return next((f"{value / one:g}{unit}" for unit, one in _SIZES if value % one == 0), f"{value:g}")
+        return f"{value:g}" if isinstance(value, float) else str(value)
     text = str(value).lower() if isinstance(value, bool) else shown_place(str(value))  # which may have a password
     return repr(text) if not text else text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+_TIMES = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+_SIZES = (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))

@@ -19,7 +19,7 @@ from blockd.daemon.reload.generation import Generation
 from blockd.daemon.reload.making import changed_files, content_changed, made_of
 from blockd.daemon.reload.record import ReloadHistory, ReloadRecord, ReloadRequest, bounded
 from blockd.daemon.reload.succession import SuccessionError
-from blockd.daemon.reload.taking import Taking
+from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
 from blockd.daemon.reload.waits import LOOK, Steps
 from blockd.errors import BlockdError, ConfigError
@@ -102,6 +102,8 @@ class Reloading:
             yield from self._checked(request, checked)
         except ReloadRefusedError as refused:
             self._end("refused", problems=bounded(refused.problems))
+        except ConfigError as error:
+            self._end("refused", problems=bounded(error.problems))
         except (BlockdError, OSError, SuccessionError) as error:
             self._end("failed", problems=bounded([f"{error}"]))
         except Exception as error:
@@ -124,7 +126,9 @@ class Reloading:
         running = ConfigWatch(settings, before.config, files=checked.files)
         changes = ConfigChanges.between(before.settings, settings, changed_files(before.running, running, settings))
         taken = content_changed(before.settings, settings)
-        self._note(changes=bounded(list(map(str, changes.changes))), replaced=changes.replaced, restart=changes.restart)
+        served = {role.kind for role in roles_of(before)}
+        replaced = tuple(kind for kind in changes.replaced if kind in served)
+        self._note(changes=bounded(list(map(str, changes.changes))), replaced=replaced, restart=changes.restart)
         if not changes.replaced:
             if not request.dry_run:
                 before.running = running  # only comments may be others
@@ -190,7 +194,7 @@ def _log(record: ReloadRecord) -> None:
             by, record.seconds, record.after[:12], record.before[:12], "; ".join(record.changes),
         )  # fmt: skip
     else:
-        reasons = "".join(f"\n  {problem}" for problem in record.problems)
-        log.error("%s: the config on disk is not taken. The one in force stays, and goes on.%s", by, reasons)
+        reasons = "; ".join(record.problems)
+        log.error("%s: the config on disk is not taken. The one in force stays, and goes on. %s.", by, reasons)
     if record.restart:
         log.warning("Only a restart takes what is new of %s.", ", ".join(record.restart))

@@ -30,6 +30,8 @@ CONCERNS: Mapping[str, tuple[Kind, ...]] = {
     "listen.public": _PAGE,
     "listen.decide": ("decide", "control"),
     "listen.admin": _CONTROL,
+    "listen.admin_names": _CONTROL,
+    "listen.admin_socket": _CONTROL,
     "certificates": _SERVERS,
     "tls": _SERVERS,
     "doh": _WORKER,
@@ -54,6 +56,8 @@ CONCERNS: Mapping[str, tuple[Kind, ...]] = {
     "limits": _CONTROL,
     "versions": _CONTROL,
     "audit": _CONTROL,
+    "duty": _CONTROL,
+    "log": _ALL,
     "log_level": _ALL,
 }
 

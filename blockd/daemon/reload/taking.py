@@ -17,6 +17,7 @@ from blockd.daemon.reload.generation import Generation
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.succession import Succession, SuccessionError
 from blockd.daemon.reload.waits import Steps
+from blockd.daemon.report import log_lines
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.transports.listening.change import SocketChange
 
@@ -111,6 +112,7 @@ class Taking:
 
     def _prepare(self, made: Generation) -> None:
         """Load what the new processes need, once for all of them."""
+        log_lines.begin(made.settings.logged)
         self.lasting.grow(made.settings.workers)
         made.shared.state.restore_folders(feed.name for feed in made.settings.feeds)
         if made.settings.upstream.flood_limit:
@@ -128,6 +130,7 @@ class Taking:
     def _go_back(self, made: Generation) -> Steps[None]:
         """Have all that were replaced serve by the generation in force again."""
         jobs = self.jobs
+        log_lines.begin(jobs.generation.settings.logged)
         log.error("The processes that have taken the new config are replaced by those of the config in force.")
         for role in sorted(jobs.taken, key=lambda role: (role.kind == "control", role.kind, role.index)):
             jobs.taken.discard(role)

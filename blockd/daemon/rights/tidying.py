@@ -13,19 +13,19 @@ from blockd.daemon.rights.places import kind_of, remove
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|reserve|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|reserve|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
-_OF_BEFORE = ("compiled", "compiled-amended")  # what an earlier blockd has compiled, as large as a ruleset
+_OF_BEFORE = ("compiled", "compiled-amended", "admin.secret")  # of an earlier blockd: rulesets, and what it asked for
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from blockd.printable import one_line, some_of
-from blockd.settings import Settings
+from blockd.settings import Settings, SocketAddress
 from blockd.transports.given.names import put
+from blockd.transports.listening.bound_socket import prepared
 from blockd.transports.listening.change import wanted
 from blockd.transports.listening.sockets import Sockets, address_of
 
@@ -82,6 +83,11 @@ class GivenSockets:
                 put(found, f"{served}.{_first_free(found, served, one.socket)}", one.socket)
             else:
                 put(found, served, one.socket)
+        for served, groups in found.of_workers().items():
+            for sock in (sock for group in groups for sock in group):
+                where = address_of(sock)
+                if isinstance(where, SocketAddress):
+                    prepared(sock, where, has_clients=served != "dns_udp")
         return found
 
 

@@ -41,6 +41,17 @@ def bind_shared(address: SocketAddress, kind: socket.SocketKind, *, has_clients:
     return _bound(address, kind, is_shared=True, has_clients=has_clients, is_free=True), False
 
 
+def prepared(sock: socket.socket, address: SocketAddress, *, has_clients: bool) -> socket.socket:
+    """Return a socket that was bound before, with what a new one has."""
+    if sock.type == socket.SOCK_DGRAM:
+        _prepare_datagrams(sock, sock.family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
+    elif has_clients:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
+        sock.listen(BACKLOG)
+    return sock
+
+
 def _bound(
     address: SocketAddress,
     kind: socket.SocketKind,

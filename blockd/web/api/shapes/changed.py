@@ -1,32 +1,16 @@
-"""The shapes of answers: the keys of each JSON object, which are part of the API."""
+"""Shapes of the results of commands."""
 
 from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-
-class Problem(TypedDict):
-    """An error (RFC 9457): `detail` is a sentence, which `error` repeats for programs that know no problem details."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: NotRequired[str]
-    error: str
-
-
-class Holds(TypedDict):
-    """Whether a condition holds, and the reason in one sentence."""
-
-    ok: bool
-    reason: str
+from blockd.web.api.shapes.parts import Outcome, OverrideShown, ReleaseShown
 
 
 class RefreshedFeed(TypedDict):
     """Result of polling a feed, `new` if nothing was to be enforced; `why` is a sentence."""
 
-    outcome: Literal["enforced", "unchanged", "refused", "waiting", "new"]
+    outcome: Outcome
     why: NotRequired[str]
 
 
@@ -79,5 +63,44 @@ class RollbackAnswer(TypedDict):
     pinned: int | None
 
 
-StatusAnswer = LookupAnswer = TrafficAnswer = CacheAnswer = OrdersAnswer = dict[str, object]
-OverrideAnswer = AcceptAnswer = HeldAnswer = FlushAnswer = StatementAnswer = dict[str, object]
+class VerdictBefore(TypedDict):
+    """What happened to a name before."""
+
+    verdict: str
+    why: str
+
+
+class OverrideAnswer(OverrideShown):
+    """An override that was added or ended, and the version in force afterwards."""
+
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+    before: NotRequired[VerdictBefore]
+
+
+class AcceptAnswer(TypedDict):
+    """Result of taking a feed's refused content."""
+
+    feed: str
+    digest: str
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+
+
+class HeldAnswer(ReleaseShown):
+    """An entry that was let through, or is held back again, and the version in force afterwards."""
+
+    over: bool
+    ended_reason: str
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+
+
+class StatementAnswer(TypedDict):
+    """A statement: its file's name, and its text."""
+
+    file: str
+    statement: str
