@@ -74,7 +74,9 @@ class Supervisor:
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, self._service, self._reload)
+        self._talk = Talk(
+            self._jobs, self._family, self._state, self._check, self._suspicion, self._service, self._reload
+        )
         succession = Succession(self._family, self._fork)
         taking = Taking(self._jobs, self._family, self._lasting, succession, self._talk.tell_of_new, self._taken)
         trying = Trying(self._jobs, self._fork_passing, lambda: self._family.free_row)
