@@ -218,8 +218,8 @@ class Counters:
 
     def recent(self) -> Iterator[tuple[int, NotedBlock]]:
         """Yield every recent block, with a number that stands for its row and its cell."""
-        for row in range(self._rows):
-            cells = self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW]
+        for row, numbers in enumerate(self._rows):
+            cells = numbers[_RECENT:]
             for place in range(RECENT_CELLS):
                 if noted := read_cell(cells, place):
                     yield row * RECENT_CELLS + place, noted
@@ -257,9 +257,9 @@ class Counters:
     def all_hits(self) -> list[int]:
         """Return the hits of every slot, of all kinds together: many at once take far less time than one by one."""
         sums = [0] * MAX_HIT_SLOTS
-        for row in range(0, self._rows * _ROW, _ROW):
+        for row in self._rows:
             for kind in range(len(HIT_KINDS)):
-                kinds = self._numbers[row + _HITS + kind : row + _LOCAL : len(HIT_KINDS)]
+                kinds = row[_HITS + kind : _LOCAL : len(HIT_KINDS)]
                 sums = list(map(add, sums, kinds.tolist()))
         return sums
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from blockd.cli import DONE, NO
-from blockd.cli.admin_client import DaemonRefused, ask
+from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import Settings, load
 
 CHECK_SECONDS = 150.0  # for reading all files that the config names, and for trying it
 TAKE_SECONDS = 300.0  # for replacing every process; each may take a while to answer what is pending
+SILENT_SECONDS = 60.0  # in which nobody answers until it is given up: a large ruleset takes a while to be opened
 PAUSE = 0.2  # seconds between two looks at how it stands
 GOOD = ("taken", "unchanged")
 
@@ -34,14 +35,16 @@ def run(args: argparse.Namespace) -> int:
 def _waited(settings: Settings, begun: dict[str, Any]) -> dict[str, Any]:
     """Return how a reload has ended; meanwhile the process that is asked is replaced, too."""
     deadline = time.monotonic() + TAKE_SECONDS
+    heard = time.monotonic()
     while time.monotonic() < deadline:
         time.sleep(PAUSE)
         try:
             found = ask(settings, "/api/v1/reload")
-        except DaemonRefused:
-            raise
-        except CommandError:  # the control process is being replaced
+        except CommandError:  # the control process is being replaced, and its socket made anew
+            if time.monotonic() - heard > SILENT_SECONDS:
+                raise
             continue
+        heard = time.monotonic()
         for one in (found["current"], found["last"]):
             if one is not None and one["id"] == begun["id"] and one["outcome"] not in ("checking", "trying", "taking"):
                 return dict(one)
