@@ -218,7 +218,7 @@ class Counters:
 
     def recent(self) -> Iterator[tuple[int, NotedBlock]]:
         """Yield every recent block, with a number that stands for its row and its cell."""
-        for row, numbers in enumerate(self._rows):
+        for row, numbers in enumerate(self.shared):
             cells = numbers[_RECENT:]
             for place in range(RECENT_CELLS):
                 if noted := read_cell(cells, place):
@@ -257,7 +257,7 @@ class Counters:
     def all_hits(self) -> list[int]:
         """Return the hits of every slot, of all kinds together: many at once take far less time than one by one."""
         sums = [0] * MAX_HIT_SLOTS
-        for row in self._rows:
+        for row in self.shared:
             for kind in range(len(HIT_KINDS)):
                 kinds = row[_HITS + kind : _LOCAL : len(HIT_KINDS)]
                 sums = list(map(add, sums, kinds.tolist()))
