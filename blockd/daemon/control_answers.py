@@ -26,6 +26,8 @@ from blockd.daemon.reload.service import ReloadStatus
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
 from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
+from blockd.daemon.upgrade.record import UpgradeRecord
+from blockd.daemon.upgrade.service import UpgradeStatus
 from blockd.errors import BadName
 from blockd.metrics import Sketch
 from blockd.ruleset.explain import Explanation, explain
@@ -69,6 +71,14 @@ class ControlAnswers:
     def reloads(self) -> ReloadStatus:
         """Return how the newest reload stands, and the last one that was to be taken."""
         return self.parts.reloads.status
+
+    async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> UpgradeRecord:
+        """Have a program take the place of the running one, or only tried."""
+        return await self.parts.upgrades.upgrade(by, reason, program, dry_run=dry_run)
+
+    def upgrades(self) -> UpgradeStatus:
+        """Return how the newest upgrade stands."""
+        return self.parts.upgrades.status
 
     async def refresh(self, names: list[str] | None, /) -> RefreshResult:
         """Poll feeds now and enforce what is new."""

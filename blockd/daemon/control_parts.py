@@ -50,6 +50,7 @@ from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.feed_set import FeedSet, resolving
 from blockd.daemon.update.updater import Updater
+from blockd.daemon.upgrade.service import UpgradeService
 from blockd.daemon.upstreams.service import UpstreamService
 from blockd.daemon.workers import Workers
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
@@ -136,6 +137,7 @@ class ControlParts:
         )
         self.closings = AdminClosings(timing.monotonic)
         self.reloads = ReloadService(channel, self.audit, context.reloads, context.running, timing)
+        self.upgrades = UpgradeService(channel, self.audit, timing)
         self.history = History(
             state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
         )
@@ -159,6 +161,7 @@ class ControlParts:
         self.registry.register(Collector(shared.counters, list(REASONS), self._sample))
         self.hears: Mapping[str, Callable[[Message], None]] = {  # by the key that a message has; the first counts
             "reloaded": self.reloads.heard,
+            "upgraded": self.upgrades.heard,
             "restarts": lambda message: self.damage.note_restarts(message["restarts"]),
             "unverified": lambda message: self.damage.note_unverified(message["unverified"]),
             "cache": self.caches.heard,

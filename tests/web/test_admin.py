@@ -128,6 +128,13 @@ class Daemon:
         self.reloaded.append((by, reason, dry_run))
         return Reloaded({"outcome": "taking"})
 
+    async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> Reloaded:
+        self.reloaded.append((by, f"{program} {reason}", dry_run))
+        return Reloaded({"outcome": "taking"})
+
+    def upgrades(self) -> Told:
+        return Told({"current": None})
+
     def reloads(self) -> Told:
         return Told({"current": None, "last": None})
 
@@ -526,6 +533,7 @@ CHANGES = {
 }
 CHANGES |= {path.replace("/api/", "/api/v1/"): body for path, body in CHANGES.items()}
 CHANGES["/api/v1/reload"] = b'{"dry_run": true}'
+CHANGES["/api/v1/upgrade"] = b'{"dry_run": true}'
 WRONG = [
     {},
     {"Authorization": ""},

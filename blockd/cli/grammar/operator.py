@@ -74,6 +74,18 @@ def _reload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
 
 
+def _upgrade(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="change nothing: have the other version try itself")
+    parser.add_argument(
+        "--from",
+        default="",
+        dest="program",
+        metavar="PROGRAM",
+        help="the whole path of its bin/blockd; without it the path that the daemon was started by",
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
+
+
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
@@ -164,6 +176,7 @@ VERBS = {
     "lookup": Verb("what happens to names and addresses, by which order, since when and why", _lookup),
     "status": Verb("what the running daemon enforces, and how its feeds and workers do", nothing),
     "reload": Verb("have the running daemon take the config on disk, or show what would change", _reload, "service"),
+    "upgrade": Verb("have another version take the place of the running one, without a gap", _upgrade, "service"),
     "refresh": Verb("have the running daemon fetch its feeds now", _refresh, "service"),
     "versions": Verb("the rulesets kept: since when, from where, and what each changed", nothing),
     "diff": Verb("names and orders that came and went from one version to another", _diff),

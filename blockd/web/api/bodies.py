@@ -67,6 +67,23 @@ class ConfigReload:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramToRun:
+    """The program that is to take the place of the running one, or with `dry_run` to be tried only."""
+
+    program: Annotated[str, About("its whole path; empty for the path that blockd was started by", most=1024)] = ""
+    dry_run: Annotated[bool, About("only have it try itself")] = False
+    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+
+    EXAMPLES: ClassVar = ('{"dry_run": true}', '{"program": "/opt/blockd-0.2.0/bin/blockd", "reason": "why"}')
+
+    def one_line(self) -> str:
+        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
+        if not (self.reason.isprintable() and self.program.isprintable()):
+            raise CommandError(f"A reason and a path are one line each, of at most {MAX_REASON} and 1024 characters.")
+        return self.reason.strip()
+
+
+@dataclass(frozen=True, slots=True)
 class OverrideToAdd:
     """A name to let resolve for a time."""
 

@@ -71,6 +71,12 @@ class Control(typing.Protocol):
     def reloads(self) -> JsonResult:
         """Return how the newest reload stands, and the last one that was to be taken."""
 
+    async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> ReloadResult:
+        """Have a program take the place of the running one, or only tried; raises BlockdError if it cannot be tried."""
+
+    def upgrades(self) -> JsonResult:
+        """Return how the newest upgrade stands."""
+
     async def refresh(self, names: list[str] | None, /) -> JsonResult:
         """Fetch the named feeds, or all; raises BlockdError if one is not configured."""
 

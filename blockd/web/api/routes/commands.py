@@ -56,11 +56,22 @@ async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Re
     return Reply(found, 200 if found.has_ended else 202)
 
 
+async def _upgrade(control: Control, request: Request[bodies.ProgramToRun]) -> Reply:
+    by, asked = request.caller.name or "admin port", request.asked
+    found = await control.upgrade(by, asked.one_line(), asked.program, dry_run=asked.dry_run)
+    return Reply(found, 200 if found.has_ended else 202)
+
+
 COMMANDS: tuple[Route[Any], ...] = (
     command(
         "/reload", "Have the config on disk taken by all processes, or say what would change.",
         bodies.ConfigReload, _reload, shapes.ReloadAnswer,
         statuses={202: "It was checked and tried, and is being taken: GET this path tells how that stands."},
+    ),
+    command(
+        "/upgrade", "Have another version of blockd take the place of the running one, or try it only.",
+        bodies.ProgramToRun, _upgrade, shapes.UpgradeAnswer,
+        statuses={202: "It was tried, and is being executed: GET this path tells how that stands."},
     ),
     command(
         "/refresh", "Fetch the named feeds, or all.",

@@ -58,6 +58,10 @@ QUESTIONS: tuple[Route[Any], ...] = (
         Nothing, lambda control, _: control.reloads(), shapes.ReloadsAnswer,
     ),
     question(
+        "/upgrade", "How the newest upgrade stands.",
+        Nothing, lambda control, _: control.upgrades(), shapes.UpgradesAnswer,
+    ),
+    question(
         "/lookup", "What happens to a name, an address or a network, and why.",
         queries.NameToLookUp, _lookup, shapes.LookupAnswer,
         cost=Cost.ASKS_WORKERS, alias="/api/lookup",

@@ -15,6 +15,8 @@ from blockd.web.api.shapes.changed import (
     ReloadsAnswer,
     RollbackAnswer,
     StatementAnswer,
+    UpgradeAnswer,
+    UpgradesAnswer,
 )
 from blockd.web.api.shapes.kept import (
     DiffAnswer,
@@ -52,6 +54,8 @@ __all__ = [
     "StatementAnswer",
     "StatusAnswer",
     "TrafficAnswer",
+    "UpgradeAnswer",
+    "UpgradesAnswer",
     "VersionsAnswer",
     "WaitingAnswer",
     "WhoAmIAnswer",

@@ -50,6 +50,28 @@ class ReloadsAnswer(TypedDict):
     last: ReloadAnswer | None
 
 
+class UpgradeAnswer(TypedDict):
+    """How an upgrade stands or has ended; `before` and `after` are versions of blockd."""
+
+    id: str
+    by: str
+    reason: str
+    program: str
+    dry_run: bool
+    at: str
+    outcome: Literal["trying", "tried", "taking", "taken", "refused", "failed"]
+    before: str
+    after: str
+    problems: list[str]
+    seconds: float
+
+
+class UpgradesAnswer(TypedDict):
+    """The newest upgrade, that in progress included."""
+
+    current: UpgradeAnswer | None
+
+
 class HintAnswer(TypedDict):
     """The names of the feeds that are polled soon."""
 

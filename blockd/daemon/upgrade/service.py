@@ -1,0 +1,72 @@
+"""The control process's side of upgrades: it asks the supervisor for one, records how it ended, and tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+from blockd.audit import AuditLog
+from blockd.daemon.channel import Message
+from blockd.daemon.switching import ControlChannel
+from blockd.daemon.timing import Timing
+from blockd.daemon.upgrade import trial
+from blockd.daemon.upgrade.record import UpgradeRecord
+from blockd.errors import CommandError
+
+PATIENCE = trial.PATIENCE + 20.0  # seconds until a program has been tried
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeStatus:
+    """What is told of upgrades: the newest, that in progress included; None if none was asked for."""
+
+    current: UpgradeRecord | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"current": self.current.to_json() if self.current else None}
+
+
+class UpgradeService:
+    """Upgrades, as the control process knows them."""
+
+    def __init__(self, channel: ControlChannel, audit: AuditLog, timing: Timing) -> None:
+        self._channel = channel
+        self._audit = audit
+        self._timing = timing
+        self._newest: UpgradeRecord | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def status(self) -> UpgradeStatus:
+        """What is told of them."""
+        return UpgradeStatus(self._newest)
+
+    async def upgrade(self, by: str, reason: str, program: str, *, dry_run: bool) -> UpgradeRecord:
+        """Have a program take the place of the running one, and return how that stands once it was tried.
+
+        From then on this process is replaced, too: who asked is told of the rest by `status`. Raises CommandError if
+        the supervisor does not answer.
+        """
+        known = secrets.token_hex(8)
+        asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
+        self._channel.send({"upgrade": asked})
+        deadline = self._timing.monotonic() + PATIENCE
+        while (record := self._newest) is None or record.id != known or record.outcome == "trying":
+            self._changed.clear()
+            left = deadline - self._timing.monotonic()
+            if left <= 0 or not await self._timing.wait(self._changed, left):
+                raise CommandError(f"The program was not tried within {PATIENCE:.0f} seconds; the log says more.")
+        return record
+
+    def heard(self, message: Message) -> None:
+        """Take what the supervisor says of an upgrade."""
+        record = self._newest = UpgradeRecord.from_message(message["upgraded"])
+        if record.has_ended and not record.dry_run:
+            told = record.to_json()
+            self._audit.write("upgrade", {key: told[key] for key in _RECORDED})
+        self._changed.set()
+
+
+_RECORDED = ("by", "reason", "program", "outcome", "before", "after", "problems")
