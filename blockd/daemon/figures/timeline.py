@@ -118,7 +118,12 @@ def _reload(body: Body) -> BothLanguages:
 
 
 def _upgrade(body: Body) -> BothLanguages:
-    after = _text(body, "to") or _text(body, "blockd")
+    before, after = _text(body, "before"), _text(body, "after")
+    if _text(body, "outcome") != "taken":
+        return BothLanguages(
+            f"blockd was not replaced by version {after}; version {before} goes on.",
+            f"blockd tidak diganti dengan versi {after}; versi {before} tetap berjalan.",
+        )
     return BothLanguages(f"blockd was replaced by version {after}.", f"blockd diganti dengan versi {after}.")
 
 

@@ -27,6 +27,8 @@ def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
     told = [f"{count} {severity}" for severity, count in counts.items() if count]
     if not told:
         return f"{head}."
+    if enforced is None and told == [f"1 {CRITICAL}"]:
+        return f"{head}."  # that is the alarm
     first = in_force[0]
     about = f"feed {first.feed}: " if first.feed else ""
     noun = "alarm" if sum(counts.values()) == 1 else "alarms"

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from blockd import __version__
 from blockd.daemon.notify.service import ServiceNotices
@@ -180,6 +181,8 @@ def command_of(program: str) -> list[str]:
         raise ValueError(f"{program} is not the whole path of a program")
     if not _is_executable(program):
         raise ValueError(f"{program} is not a program that this user may execute")
+    if why := _not_safe(Path(program).resolve()):
+        raise ValueError(f"{program} is not executed: {why}. Whoever can write it could take the place of blockd")
     return [program, *arguments]
 
 
@@ -188,6 +191,18 @@ def _is_executable(program: str) -> bool:
         return stat.S_ISREG(os.stat(program).st_mode) and os.access(program, os.X_OK)  # noqa: PTH116
     except (OSError, ValueError):
         return False
+
+
+def _not_safe(program: Path) -> str:
+    """Say why somebody else than root, and than who has installed the running program, could have written a program."""
+    trusted = {0, Path(sys.executable).resolve().stat().st_uid, Path(__file__).stat().st_uid}
+    for path in (program, *program.parents):
+        found = path.stat()
+        if found.st_uid not in trusted:
+            return f"{path} belongs to user {found.st_uid}"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+            return f"{path} can be written by others than its owner"
+    return ""
 
 
 def _told(record: UpgradeRecord) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
         "gate-release": {"entry": "bank.example", "reason": "court", "officer": "Budi"},
         "gate-hold": {"entry": "bank.example", "ended_reason": "over"},
         "reload": {"result": "taken", "by": "root"},
-        "upgrade": {"to": "2.0"},
+        "upgrade": {"outcome": "taken", "before": "1.0", "after": "2.0"},
         "start": {"of": "daemon", "blockd": "1.0"},
         "stop": {"blockd": "1.0"},
     }
