@@ -27,11 +27,11 @@ PROC = Path("/proc/self")
 ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB each
 
 
-def lacking(settings: Settings, given: GivenSockets | None = None) -> list[str]:
+def lacking(settings: Settings, given: GivenSockets | None = None, *, listens: bool = True) -> list[str]:
     """Return a sentence for each reason why a start by this process would be refused; none if there is none.
 
     Sockets that this process was `given` are not in the way. If a blockd runs with the same state folder, its sockets
-    are not either: they are those that it would have.
+    are not either: they are those that it would have. Addresses are not looked at if not `listens`.
     """
     if lacking := list(_means(settings)):  # without which nothing else can be found out
         return lacking
@@ -54,7 +54,7 @@ def lacking(settings: Settings, given: GivenSockets | None = None) -> list[str]:
     of_cookies = () if secrets is None else problems_of(secrets)
     of_tls = [*ticket_secrets.problems_of(settings.tls.ticket_secrets)]
     of_tls += certificates.problems_of(settings.certificates)
-    return [*found, *_sockets(settings, account, given), *of_cookies, *of_tls]
+    return [*found, *(_sockets(settings, account, given) if listens else ()), *of_cookies, *of_tls]
 
 
 def _means(settings: Settings) -> Iterator[str]:

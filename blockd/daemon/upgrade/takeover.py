@@ -22,6 +22,7 @@ from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload.succession import SERVES, Succession
 from blockd.daemon.reload.taking import roles_of
 from blockd.daemon.reload.waits import LOOK, Steps, until
+from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program
 from blockd.daemon.upgrade.handover import Handover
 from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.errors import CommandError
@@ -111,6 +112,7 @@ def go_back(handed: Handover, why: str, environment: Mapping[str, str]) -> None:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
     told: Sequence[str] = handed.back
+    give_to_program(CAP_NET_BIND_SERVICE)
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # until the other one handles them
     replace(handed, version=__version__, back=(), request={**handed.request, "failed": why}).pass_on(told, environment)
 

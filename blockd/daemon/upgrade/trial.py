@@ -6,6 +6,7 @@ config and all that this names, opens the ruleset in force, and has a worker of 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -13,12 +14,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockd import __version__
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.update.child_process import CHILD, be_nicer
 from blockd.daemon.upgrade.handover import FORMAT
 from blockd.errors import BlockdError, ConfigError
+
+if TYPE_CHECKING:
+    from blockd.settings import Settings
 
 VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `InForce` and the descriptor of the channel
 PATIENCE = 120.0  # seconds for all of it: opening millions of names and reading lists of the gate may take some
@@ -34,6 +39,7 @@ class InForce:
     version: int | None  # of the ruleset
     state_dir: str
     user: str
+    listens: Sequence[Sequence[str]] = ()  # what is served, by its name, and where
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,8 @@ def asked(environment: MutableMapping[str, str]) -> tuple[InForce, Channel] | No
 
 
 def run(config: Path, in_force: InForce, channel: Channel) -> None:
-    """Try this program, and say what was found."""
+    """Try this program, and say what was found. It is nicer than those that answer."""
+    be_nicer(CHILD)
     try:
         problems = list(_problems(config, in_force))
     except ConfigError as error:
@@ -88,6 +95,25 @@ def run(config: Path, in_force: InForce, channel: Channel) -> None:
         problems = [f"an internal error: {error!r}. Please report it"]
     told = [one if len(one) <= MAX_LETTERS else f"{one[: MAX_LETTERS - 1]}…" for one in problems[:MAX_PROBLEMS]]
     channel.send({"trial": {"version": __version__, "problems": told}})
+
+
+def _taken(settings: Settings, in_force: InForce) -> Iterator[str]:
+    """Say which addresses cannot be listened on that are not yet; the right to bind low ports is not this process'."""
+    from blockd.settings.listening import UnixSocket
+    from blockd.transports.listening.bound_socket import bind_alone
+    from blockd.transports.listening.change import wanted
+    from blockd.transports.listening.trouble import Trouble
+
+    known = {(name, where) for name, where in in_force.listens}
+    for name, setting, addresses in wanted(settings.listen):
+        for address in addresses:
+            if (name, address.text) in known or isinstance(address, UnixSocket):
+                continue
+            try:
+                bind_alone(address, socket.SOCK_DGRAM if name == "dns_udp" else socket.SOCK_STREAM).close()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    yield str(Trouble(setting, address, error))
 
 
 def _problems(config: Path, in_force: InForce) -> Iterator[str]:
@@ -109,7 +135,7 @@ def _problems(config: Path, in_force: InForce) -> Iterator[str]:
     ):
         if now != before:
             yield f"{key}: only a restart takes another one than {before or 'none'}"
-    found = lacking(settings)
+    found = [*lacking(settings, listens=False), *_taken(settings, in_force)]
     gate_of(settings.gate, settings.feeds)
     yield from found
     if not found and (failure := test_failure(settings, config, in_force.version, time.time())):

@@ -25,6 +25,7 @@ from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.succession import LEAVES, Succession
 from blockd.daemon.reload.trying import Fork
 from blockd.daemon.reload.waits import LOOK, Steps, until
+from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program, keep_only
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.handover import FORMAT, Handover
 from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
@@ -112,8 +113,9 @@ class Upgrading:
 
     def _tried(self, command: Sequence[str]) -> Steps[trial.Verdict]:
         """Have the program try itself; raises ValueError if it does not say what it found."""
-        settings = self._jobs.generation.settings
-        in_force = trial.InForce(FORMAT, self._jobs.version, str(settings.state_dir), settings.user)
+        settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
+        where = str(settings.state_dir)
+        in_force = trial.InForce(FORMAT, self._jobs.version, where, settings.user, list(sockets.places()))
         child = self._fork(TRIAL, trial.job(command, in_force, dict(os.environ)), None)
         in_time = yield from until(lambda: child.status is not None, trial.PATIENCE)
         if not in_time:
@@ -142,8 +144,11 @@ class Upgrading:
                 [] if lock is None else lock.descriptors, [one for one in self._family if not one.role.is_passing],
                 self._lasting,
             )  # fmt: skip
+            give_to_program(CAP_NET_BIND_SERVICE)
             handed.pass_on(command, {**os.environ, **self._service.variables})
         except OSError:
+            if os.geteuid() != 0:
+                keep_only([CAP_NET_BIND_SERVICE])
             self._resume()
             raise
         finally:

@@ -1,4 +1,4 @@
-"""Questions all the time, over UDP and TCP, each from a port of its own: what is lost, and how long the longest took."""
+"""Questions all the time, over UDP and TCP, each from a port of its own: what is lost, how long one took at most."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ ASKING = 2  # threads for each transport
 class Load:
     """Asks a daemon as long as it is used as a context; afterwards all is known."""
 
-    def __init__(
-        self, daemon: Daemon, name: str = "listed.example", addresses: tuple[str, ...] = ("127.0.0.1",)
-    ) -> None:
+    def __init__(self, daemon: Daemon, name: str = "listed.example", address: str = "127.0.0.1") -> None:
         self.lost: list[str] = []
         self.asked = 0
         self.longest = 0.0  # seconds
         self._daemon = daemon
         self._name = name
-        self._addresses = list(addresses)
+        self._addresses = [address]
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._ask, args=(tcp,)) for tcp in (False, True) * ASKING]
