@@ -49,8 +49,9 @@ class Assets:
     digest: str
 
     def path(self, name: str) -> str:
-        """Return the path at which a file is served."""
-        assert name in self.files, name
+        """Return the path at which a file is served; raises KeyError if there is no such file."""
+        if name not in self.files:
+            raise KeyError(name)
         return f"{FOLDER}{self.digest}/{name}"
 
     def answer(self, request: web.Request, path: str) -> web.Response:

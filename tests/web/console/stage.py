@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -105,7 +106,8 @@ class Stage:
     async def tell(self, kind: str, data: object) -> None:
         """Send an event to everybody who listens."""
         for listener in tuple(self.listeners):
-            await listener.write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
+            with contextlib.suppress(ConnectionError):  # who has left
+                await listener.write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
 
 
 async def _asset(request: web.Request) -> web.Response:

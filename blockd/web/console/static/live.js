@@ -10,13 +10,14 @@ const SILENCE = 45000; // milliseconds without anything after which a connection
 
 const listeners = new Map(KINDS.map((kind) => [kind, new Set()]));
 const watchers = new Set();
+const backs = new Set();
 let source = null;
 let pause = 1000;
 let heard = 0;
 let timer = 0; // for the next attempt, or until the connection is given up
 
-/** The state of the connection: `live`, or `waiting` since it was lost. */
-export let state = "waiting";
+/** The state of the connection: `starting`, `live`, or `waiting` since it was lost. */
+export let state = "starting";
 
 /** Call `listener` with the data of each event of a kind; return what ends that. */
 export function on(kind, listener) {
@@ -28,6 +29,12 @@ export function on(kind, listener) {
 export function watch(watcher) {
   watchers.add(watcher);
   return () => watchers.delete(watcher);
+}
+
+/** Call `reader` when the connection is there again: what was told meanwhile is to be read. Return what ends that. */
+export function whenBack(reader) {
+  backs.add(reader);
+  return () => backs.delete(reader);
 }
 
 /** Connect, and stay connected. */
@@ -84,8 +91,10 @@ document.addEventListener("visibilitychange", () => {
 
 function become(next) {
   if (state === next) return;
+  const isBack = state === "waiting" && next === "live";
   state = next;
   for (const watcher of watchers) watcher(state);
+  if (isBack) for (const reader of backs) reader();
 }
 
 setInterval(() => {

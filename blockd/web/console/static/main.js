@@ -76,7 +76,7 @@ function tools() {
   const other = language() === "en" ? "id" : "en";
   const theme = document.documentElement.dataset.theme ?? "auto";
   fill(document.getElementById("tools"),
-    h("span", { class: `live ${live.state === "live" ? "" : "waiting"}`, role: "status", id: "live" }, t(`live.${live.state}`)),
+    h("span", { class: `live ${live.state === "waiting" ? "waiting" : ""}`, role: "status", id: "live" }, t(`live.${live.state}`)),
     button([h("span", { class: "long" }, other === "id" ? "Bahasa Indonesia" : "English"), h("span", { class: "brief", "aria-hidden": "true" }, other.toUpperCase())], async () => {
       await choose(other);
       keep();
@@ -162,7 +162,7 @@ async function start() {
   tools();
   live.watch(() => {
     const shown = document.getElementById("live");
-    shown.className = `live ${live.state === "live" ? "" : "waiting"}`;
+    shown.className = `live ${live.state === "waiting" ? "waiting" : ""}`;
     shown.textContent = t(`live.${live.state}`);
   });
   document.getElementById("why").addEventListener("submit", onWhy);

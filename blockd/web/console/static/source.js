@@ -37,7 +37,7 @@ export function source(host, path, render, { on = [], every = 0, query = {} } = 
       if (error.name === "AbortError" || stopped) return;
       tell(error);
     }
-    const pause = every || (live.state === "live" ? 0 : SLOW);
+    const pause = every || (live.state === "waiting" ? SLOW : 0);
     if (pause && !stopped) timer = setTimeout(read, pause);
   }
 
@@ -66,7 +66,8 @@ export function source(host, path, render, { on = [], every = 0, query = {} } = 
   }
 
   const ends = on.map((kind) => live.on(kind, soon));
-  ends.push(live.watch(soon)); // what was missed meanwhile
+  ends.push(live.whenBack(soon));
+  ends.push(live.watch((state) => state === "waiting" && soon())); // from then on it is asked now and then
   read();
   return {
     read,

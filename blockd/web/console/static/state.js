@@ -3,7 +3,6 @@
 import { h } from "./dom.js";
 import { count } from "./format.js";
 import { language, say, t } from "./language.js";
-import * as live from "./live.js";
 import { ago, chip, command, sentence, sign } from "./parts.js";
 import { source } from "./source.js";
 
@@ -15,11 +14,10 @@ export function statusStrip(host) {
   const build = () => {
     part?.stop();
     host.replaceChildren();
-    part = source(host, "overview", (data) => strip(data), { on: ["overview", "versions"] });
+    part = source(host, "overview", (data) => strip(data), { on: ["overview", "versions"], every: 60000 });
   };
   build();
   addEventListener("language", build);
-  live.watch((state) => host.classList.toggle("old", state !== "live"));
 }
 
 function strip(data) {

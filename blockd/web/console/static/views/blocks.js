@@ -63,8 +63,8 @@ export function blocksPanel() {
       if (!kept.length) fill(list, h("li", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
     }
   }
-  const ends = [live.on("blocks", (data) => take(data.blocks)), live.watch(read)];
-  const timer = setInterval(() => live.state !== "live" && read(), 10000);
+  const ends = [live.on("blocks", (data) => take(data.blocks)), live.whenBack(read)];
+  const timer = setInterval(() => live.state === "waiting" && read(), 10000);
   read();
   return [section, () => {
     clearInterval(timer);

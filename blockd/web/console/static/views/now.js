@@ -57,7 +57,7 @@ function series(chart, tiles) {
   const ends = [live.on("series", (tick) => {
     figures(tiles, tick.series);
     chart.push(tick.time, tick.series);
-  }), live.watch(read)];
+  }), live.whenBack(read)];
   read();
   return () => {
     stopped = true;

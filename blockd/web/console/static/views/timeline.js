@@ -64,7 +64,7 @@ export function build(root, { mayWrite }) {
   }
 
   const versions = source(from, "versions", (data) => versionsBody(data, mayWrite, others[0], () => versions.again()), { on: ["versions"] });
-  const ends = [live.on("versions", read), live.watch(read)];
+  const ends = [live.on("versions", read), live.whenBack(read)];
   read();
   return () => {
     stopped = true;
