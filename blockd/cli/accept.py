@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not agreed("Take it?"):
         raise BlockdError(f"{STAYS[:-1]}, as you said.")
     asked = {"feed": found.feed, "digest": found.digest, "reason": args.reason, "as": args.officer}
-    told = ask(settings, "/api/accept", asked, SECONDS)
+    told = ask(settings, "/api/v1/accept", asked, SECONDS)
     show(args.json, {**found.to_json(), **told}, [_outcome(told)])
     return DONE if told["outcome"] == "enforced" else NO
 
@@ -101,7 +101,7 @@ def _outcome(told: Mapping[str, Any]) -> str:
 
 def _refused(settings: Settings, name: str) -> Refused:
     """Return what the daemon has refused of a feed; raises CommandError if that is nothing that can be accepted."""
-    known = {feed["name"]: feed for feed in ask(settings, "/api/status")["feeds"]}
+    known = {feed["name"]: feed for feed in ask(settings, "/api/v1/status")["feeds"]}
     if name not in known:
         raise CommandError(f"There is no feed {name!r}; configured are: {', '.join(known) or 'none'}. {STAYS}")
     refused = known[name].get("acceptable")

@@ -1,22 +1,20 @@
-"""Asking the running daemon, through its admin port."""
+"""Asking the running daemon, through its admin socket or its admin port."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from blockd.cli.asking.token import known_token
+from blockd.cli.asking.way import PortWay, SocketWay, Way, asked
 from blockd.cli.doings import current
-from blockd.daemon.operator.admin_secret import known_secret
 from blockd.errors import CommandError
 from blockd.settings import Settings
 
 SECONDS = 10.0  # for an answer that needs no fetching
-MAX_ANSWER = 16 << 20  # octets
 PAUSE = 1.0  # seconds until what changes nothing is asked once more, if the daemon was too busy to answer
 
 
@@ -33,65 +31,74 @@ def ask(
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own
-    sentence if it refuses. A GET is asked once more before it is given up as busy. A POST that is left without an
-    answer may have been done; the sentence says so. It carries the secret in the state folder of the config.
+    It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
+    admin port. Raises CommandError if no daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the
+    daemon's own sentence if it refuses. A GET is asked once more before it is given up as busy. A POST that is left
+    without an answer may have been done; the sentence says so.
     """
-    secret = "" if body is None else known_secret(settings.state_dir)
-    return ask_at(settings.listen.admin.text, path, body, seconds, secret=secret)
+    token = known_token()
+    port = PortWay(settings.listen.admin.text, token)
+    return _ask([port] if token else [SocketWay(settings.admin_socket), port], path, body, seconds)
 
 
 def ask_at(
-    address: str,
-    path: str,
-    body: Mapping[str, object] | None = None,
-    seconds: float = SECONDS,
-    *,
-    secret: str = "",
+    address: str, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
     """Return the answer of the daemon whose admin port is `address` (HOST:PORT); raises as `ask` does."""
+    return _ask([PortWay(address, known_token())], path, body, seconds)
+
+
+def _ask(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
     if body is not None:
         current().asked()
-        return _answer(address, path, body, seconds, secret)
+        return _answer(ways, path, body, seconds)
     try:
-        return _answer(address, path, None, seconds, secret)
+        return _answer(ways, path, None, seconds)
     except DaemonBusy:
         time.sleep(min(PAUSE, seconds))
-        return _answer(address, path, None, seconds, secret)
+        return _answer(ways, path, None, seconds)
 
 
-def _answer(address: str, path: str, body: Mapping[str, object] | None, seconds: float, secret: str) -> dict[str, Any]:
-    url = f"http://{address}{path}"
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {secret}"} if secret else {})}
-    request = urllib.request.Request(url, data, headers)
+def _answer(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
+    way, connection, passed = _connected(ways, seconds)
+    url = f"{way.text}{path if isinstance(way, PortWay) else ''}"
     try:
-        with _DIRECT.open(request, timeout=seconds) as response:
-            answer = json.loads(response.read(MAX_ANSWER))
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 503 and "Retry-After" in error.headers:
-                raise DaemonBusy(f"blockd runs but is busy: {_sentence(error)}") from error
-            raise DaemonRefused(_sentence(error)) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        if _was_asked(error):
-            raise _unanswered(url, error, is_change=body is not None) from error
-        raise CommandError(
-            f"no blockd answers at {url} ({_why(error)}). Is it running, and with this config's listen.admin?"
-        ) from error
+        status, headers, octets = asked(connection, way, path, None if body is None else json.dumps(body).encode())
+    except (OSError, http.client.IncompleteRead, http.client.RemoteDisconnected) as error:
+        raise _unanswered(url, error, is_change=body is not None) from error
+    except http.client.HTTPException as error:
+        raise CommandError(f"the server at {url} is not blockd") from error
+    if status >= 400:
+        if status == 503 and "Retry-After" in headers:
+            raise DaemonBusy(f"blockd runs but is busy: {_sentence(status, octets)}")
+        raise DaemonRefused(_sentence(status, octets) + (passed if status == 401 else ""))
+    try:
+        answer = json.loads(octets)
+    except ValueError:
+        answer = None
     if not isinstance(answer, dict):
         raise CommandError(f"the server at {url} is not blockd")
     return answer
 
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+def _connected(ways: Sequence[Way], seconds: float) -> tuple[Way, http.client.HTTPConnection, str]:
+    """Return the first way that is there, a connection, and what a refusal is to say of those that are not.
 
-
-def _was_asked(error: Exception) -> bool:
-    """Return whether a connection was lost, or took too long, once it was there: a failure to connect is a URLError."""
-    if isinstance(error, urllib.error.URLError):
-        return isinstance(error.reason, ConnectionResetError | BrokenPipeError)
-    return isinstance(error, OSError | http.client.IncompleteRead)
+    Raises CommandError if none is there.
+    """
+    failed: list[str] = []
+    for way in ways:
+        try:
+            connection = way.connect(seconds)
+        except OSError as error:
+            failed.append(f"{way.text} ({_why(error)})")
+        else:
+            return way, connection, "".join(
+                f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed
+            )
+    raise CommandError(
+        f"no blockd answers at {' or '.join(reversed(failed))}. Is it running, and with this config's listen.admin?"
+    )
 
 
 def _unanswered(url: str, error: Exception, *, is_change: bool) -> CommandError:
@@ -111,12 +118,11 @@ def _unanswered(url: str, error: Exception, *, is_change: bool) -> CommandError:
 
 def _why(error: Exception) -> str:
     """Return in words why nobody answered."""
-    reason = getattr(error, "reason", error)
-    return str(getattr(reason, "strerror", None) or reason).lower()
+    return str(getattr(error, "strerror", None) or error).lower()
 
 
-def _sentence(error: urllib.error.HTTPError) -> str:
+def _sentence(status: int, octets: bytes) -> str:
     try:
-        return str(json.loads(error.read(MAX_ANSWER))["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"the daemon refused: {error.code} {error.reason}"
+        return str(json.loads(octets)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the daemon refused: {status}"

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 def _running(settings: Settings, machine: Machine) -> Running:
     pid = machine.lock_holder(settings.state_dir)
     try:
-        status = ask(settings, "/api/status", seconds=SECONDS)
+        status = ask(settings, "/api/v1/status", seconds=SECONDS)
     except CommandError as error:
         return Running(pid, silence=str(error))
     if not status.keys() >= _TOLD:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     asked = {"name": args.name, "reason": args.reason}
     if args.part == "release":
         asked["as"] = args.officer
-    changed: dict[str, Any] = ask(settings, "/api/held", {args.part: asked}, SECONDS)
+    changed: dict[str, Any] = ask(settings, "/api/v1/held", {args.part: asked}, SECONDS)
     show(args.json, changed, _changed(changed))
     return DONE if changed.get("outcome") == "enforced" else NO
 

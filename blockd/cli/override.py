@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     asked = {"name": args.name, "reason": args.reason}
     if args.part == "add":
         asked |= {"until": args.until, "scope": args.scope, "as": args.officer}
-    changed: dict[str, Any] = ask(settings, "/api/override", {args.part: asked}, SECONDS)
+    changed: dict[str, Any] = ask(settings, "/api/v1/override", {args.part: asked}, SECONDS)
     show(args.json, changed, [*_lines(changed), *_before(changed), _outcome(changed)])
     return DONE if changed.get("outcome") == "enforced" else NO
 

@@ -53,7 +53,7 @@ class RecentTraffic:
     def of_daemon(cls, settings: Settings) -> RecentTraffic:
         """Ask the running daemon for its sketch; without one nothing is known of the traffic."""
         try:
-            return cls(Sketch.from_json(ask(settings, "/api/traffic")))
+            return cls(Sketch.from_json(ask(settings, "/api/v1/traffic")))
         except (CommandError, ValueError):
             return cls(None)
 

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if args.popular:
         raise CommandError("--popular goes with --dry-run; nothing was fetched")
     body = {"feeds": args.feeds} if args.feeds else {}
-    told = ask(load(args.config), "/api/refresh", body, SECONDS)
+    told = ask(load(args.config), "/api/v1/refresh", body, SECONDS)
     show(args.json, told, _lines(told))
     return NO if any(feed["outcome"] == "refused" for feed in told["feeds"].values()) else DONE
 

@@ -22,10 +22,10 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     told: dict[str, Any]
     if args.release:
-        told = ask(settings, "/api/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)
+        told = ask(settings, "/api/v1/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)
         lines = [f"released; enforced: version {told['version'] or 'none'}"]
     else:
-        told = ask(settings, "/api/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
+        told = ask(settings, "/api/v1/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
         version, pinned = told["version"], told["pinned"]
         on_top = [f"pinned: version {pinned}", f"enforced: version {version}, which has the overrides of now on top"]
         lines = [f"enforced and pinned: version {version}"] if version == pinned else on_top

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 
+from blockd.cli.grammar import NO, USAGE
+from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.settings import load
+
+log = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP fetches every feed now."""
     settings = load(args.config)
-    from blockd.daemon.report.log_lines import LineFormatter
+    from blockd.daemon.report import log_lines
     from blockd.daemon.supervisor import Supervisor
 
-    logging.raiseExceptions = False  # a message that cannot be written is lost
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    logging.getLogger("tuf").setLevel(max(logging.WARNING, logging.root.level))  # otherwise it reports each unused key
-
-    return Supervisor(settings, args.config).run()
+    log_lines.begin(settings.logged)
+    try:
+        return Supervisor(settings, args.config).run()
+    except BlockdError as error:
+        if log_lines.is_plain():
+            raise
+        for line in str(error).splitlines():
+            log.critical("%s", line)
+        return USAGE if isinstance(error, ConfigError | CommandError) else NO

@@ -24,7 +24,7 @@ MAX_CONTRADICTIONS = 10  # shown; JSON has more
 def run(args: argparse.Namespace) -> int:
     """Print the status; 1 if something needs the operator: an alarm that is more than information is in force."""
     settings = load(args.config)
-    told = ask(settings, "/api/status")
+    told = ask(settings, "/api/v1/status")
     unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
     show(args.json, told, _lines(told, unready))
     return NO if any(alarm["severity"] != "info" for alarm in told["alarms"]) else DONE

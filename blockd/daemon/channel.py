@@ -1,16 +1,16 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
-From control: `{"enforce": version}`, with a descriptor of the memory of its orders' states; `{"resolution": {…}}`
-with what it sees of the machine's resolvers and addresses (`Observation`); `{"lock": true}`, with a descriptor that
-locks the state folder anew; `{"certificates": count}`, with a descriptor of the memory that has them and their keys;
-and `{"cache": {…}}` with a request about caches, which each worker answers by a `{"cache": {…}}` of its own
-(`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none), `{"failed": version, "why": sentence}`,
-`{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`, with the fields of
-`RefusedNotify`, if what does so is not heeded. From the page process and the one that decides for HTTP proxies: the
-first two of these. From the supervisor: what control says to workers, of which these two hear only what to enforce, and
-the page process the certificates; and to control the workers' messages with `"worker": index` and `"pid"` added,
-`{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process' message and its `"pid"` or with `"died"`,
-and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
+From control: `{"enforce": version}`, with a descriptor of the memory of its orders' states; `{"resolution": {…}}` with
+what it sees of the machine's resolvers and addresses (`Observation`); `{"lock": true}`, with a descriptor that locks
+the state folder anew; `{"certificates": count}`, with a descriptor of the memory that has them and their keys;
+`{"status": sentence}` for the service manager; and `{"cache": {…}}` with a request about caches, which each worker
+answers by a `{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none),
+`{"failed": version, "why": sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or
+`{"refused_notify": {…}}`, with the fields of `RefusedNotify`, if what does so is not heeded. From the page process and
+the one that decides for HTTP proxies: the first two of these. From the supervisor: what control says to workers, of
+which these two hear only what to enforce, and the page process the certificates; and to control the workers' messages
+with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process'
+message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
 """
 
 from __future__ import annotations

@@ -20,16 +20,18 @@ from blockd.settings import Settings
 from blockd.tls import ticket_secrets
 from blockd.transports import descriptors
 from blockd.transports.binding import troubles
+from blockd.transports.given.sockets import GivenSockets
 from blockd.transports.http import choice as http2
 
 PROC = Path("/proc/self")
 ADDRESS_SPACE = 1 << 30  # octets: mapped, not used; threads alone map 8 MiB each
 
 
-def lacking(settings: Settings) -> list[str]:
+def lacking(settings: Settings, given: GivenSockets | None = None) -> list[str]:
     """Return a sentence for each reason why a start by this process would be refused; none if there is none.
 
-    If a blockd runs with the same state folder, its sockets are not in the way: they are those that it would have.
+    Sockets that this process was `given` are not in the way. If a blockd runs with the same state folder, its sockets
+    are not either: they are those that it would have.
     """
     if lacking := list(_means(settings)):  # without which nothing else can be found out
         return lacking
@@ -52,7 +54,7 @@ def lacking(settings: Settings) -> list[str]:
     of_cookies = () if secrets is None else problems_of(secrets)
     of_tls = [*ticket_secrets.problems_of(settings.tls.ticket_secrets)]
     of_tls += certificates.problems_of(settings.certificates)
-    return [*found, *_sockets(settings, account), *of_cookies, *of_tls]
+    return [*found, *_sockets(settings, account, given), *of_cookies, *of_tls]
 
 
 def _means(settings: Settings) -> Iterator[str]:
@@ -108,8 +110,8 @@ def _state(folder: Path) -> Iterator[str]:
         )
 
 
-def _sockets(settings: Settings, account: Account | None) -> Iterator[str]:
-    found = troubles(settings)
+def _sockets(settings: Settings, account: Account | None, given: GivenSockets | None) -> Iterator[str]:
+    found = troubles(settings, given)
     with acting_as(account):  # as all in the state folder
         is_running = bool(found) and is_held(settings.state_dir)
     for trouble in found:

@@ -12,6 +12,13 @@ PROC = Path("/proc/self")
 # In /proc/PID/stat, behind the name in parentheses: where the arguments begin and end (proc_pid_stat(5), 48 and 49).
 _ARG_START, _ARG_END = 45, 46
 
+_role = ["main"]  # of this process
+
+
+def role_of_process() -> str:
+    """Return what this process was named last; `main` before that."""
+    return _role[0]
+
 
 def name_process(role: str, short: str = "") -> None:
     """Name this process `blockd: ROLE`; `short` stands for the role where only 15 octets are shown.
@@ -19,6 +26,7 @@ def name_process(role: str, short: str = "") -> None:
     The name is written over the arguments that the process was started with, as far as these reach. A process that
     cannot be named keeps its name.
     """
+    _role[0] = role
     with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_NAME, f"blockd: {short or role}".encode()[:MAX_NAME], 0, 0, 0)
         stat = (PROC / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()

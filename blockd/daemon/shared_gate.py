@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -141,6 +140,6 @@ def _write_and_exit(
         sealed.seal(descriptor)
         code = 0
     except Exception as error:
-        print(f"blockd: the lists of the gate: {error!r}", file=sys.stderr, flush=True)
+        log.error("The lists of the gate (gate) cannot be read: %r. Please report it.", error)
     finally:
         os._exit(code)

@@ -8,7 +8,7 @@ incidents/           what everybody may know of orders (`blockd.daemon.page.doss
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
-admin.secret         what the admin port asks for (`blockd.daemon.operator.admin_secret`)
+tokens.json          who is known at the admin port (`blockd.web.callers`); admin.sock is the admin socket
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
@@ -45,19 +45,19 @@ from blockd.settings.groups import NO_GROUPS, ClientGroups
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|admin\.secret|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|admin\.secret|reserve|rulesets/(?:current|pinned)"
+    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|reserve|rulesets/(?:current|pinned)"
     r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
-_OF_BEFORE = ("compiled", "compiled-amended")  # what an earlier blockd has compiled, as large as a ruleset
+_OF_BEFORE = ("compiled", "compiled-amended", "admin.secret")  # of an earlier blockd: rulesets, and what it asked for
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 log = logging.getLogger(__name__)
 

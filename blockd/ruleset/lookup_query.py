@@ -1,18 +1,16 @@
-"""What a lookup is asked for: the query of `/api/lookup`, and of the command line."""
+"""What a lookup is asked for: the query of `/api/v1/lookup`, and of the command line."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from blockd.errors import CommandError
-from blockd.formats.subject import MAX_TYPED
 from blockd.times import time_from_text, time_text
 
 MAX_FIELD = 4096  # characters of a field beside the name, such as the path of the state folder
-FIELDS = frozenset(("name", "trace", "resolve", "client", "at", "state_dir"))
+PATH = "/api/v1/lookup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +39,12 @@ class LookupQuery:
             fields["resolve"] = ""
         if self.at is not None:
             fields["at"] = time_text(self.at)
-        return "/api/lookup?" + urlencode({key: text for key, text in fields.items() if text or key == "resolve"})
+        return f"{PATH}?" + urlencode({key: text for key, text in fields.items() if text or key == "resolve"})
 
     @property
     def client_octets(self) -> bytes:
         """The 4 or 16 octets of the client's address; empty for everybody."""
         return ipaddress.ip_address(self.client).packed if self.client else b""
-
-
-def lookup_query(fields: Mapping[str, list[str]]) -> LookupQuery:
-    """Return the lookup that a query asks for; raises CommandError with what is wrong with it."""
-    texts = {key: values[0] for key, values in fields.items()}
-    is_long = any(len(text) > (MAX_TYPED if key == "name" else MAX_FIELD) for key, text in texts.items())
-    if "name" not in texts or is_long or any(len(values) != 1 for values in fields.values()):
-        raise CommandError("Expected exactly one name: /api/lookup?name=example.org.")
-    if unknown := sorted(texts.keys() - FIELDS):
-        raise CommandError(f"{unknown[0]!r} is not a field of a lookup; expected {', '.join(sorted(FIELDS))}.")
-    trace = "lines" if "trace" in texts else ""
-    return LookupQuery(
-        texts["name"],
-        "quick" if texts.get("trace") == "quick" else trace,
-        "resolve" in texts,
-        client_address(texts.get("client", "")),
-        moment_of(texts["at"]) if texts.get("at") else None,
-        texts.get("state_dir", ""),
-    )
 
 
 def client_address(text: str) -> str:

@@ -10,11 +10,14 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo
 
 from blockd.settings.addresses import Listening, SocketAddress, socket_address_from_text
-from blockd.settings.paths_and_urls import path_from_text
+from blockd.settings.hostnames import HostName
+from blockd.settings.paths_and_urls import ConfigPath, path_from_text
 from blockd.settings.section import Section, setting
 from blockd.settings.values import shown
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
+MAX_ADMIN_NAMES = 64  # all are compared with a Host header
+ADMIN_SOCKET = "admin.sock"  # in the state folder
 MAX_SOCKET_PATH = 107  # octets: what the kernel takes for a Unix socket (unix(7))
 
 UNIX = "unix:"  # before the path of a Unix socket
@@ -112,6 +115,17 @@ class Listen(Section):
         (), "Where HTTP proxies ask whether a name is blocked: addresses, or unix:PATH.", max_length=MAX_LISTENED
     )
     admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
+    admin_names: tuple[HostName, ...] = setting(
+        (),
+        "The host names by which the admin port may be called, beside addresses and localhost; `/healthz`, `/readyz` "
+        "and `/metrics` may be called by any.",
+        max_length=MAX_ADMIN_NAMES,
+    )
+    admin_socket: ConfigPath | None = setting(
+        None,
+        "The Unix socket of the admin API, for root, blockd's user and the group of its folder; without it "
+        "`admin.sock` in the state folder.",
+    )
 
 
 def listened(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], type[Section], str]]:

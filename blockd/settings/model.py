@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import PlainValidator
@@ -25,8 +26,9 @@ from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.groups import MAX_GROUPS, ClientGroup
 from blockd.settings.limits import Limits
-from blockd.settings.listening import Listen
+from blockd.settings.listening import ADMIN_SOCKET, Listen
 from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
+from blockd.settings.log import Level, LogSettings
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
@@ -244,7 +246,18 @@ class Settings(Section):
     limits: Limits = setting({}, "What one feed may take of this machine; one that takes more is refused alone.")
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "Statements about what was enforced.")
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The lowest severity that is logged.")
+    log: LogSettings = setting({}, "The log.")
+    log_level: Level | None = setting(None, "The earlier name of `log.level`; only one of them may be given.")
+
+    @property
+    def logged(self) -> LogSettings:
+        """The section about the log, with the level wherever it was given."""
+        return self.log if self.log_level is None else self.log.model_copy(update={"level": self.log_level})
+
+    @property
+    def admin_socket(self) -> Path:
+        """The Unix socket of the admin API."""
+        return self.listen.admin_socket or self.state_dir / ADMIN_SOCKET
 
     @property
     def block_ttl(self) -> int:

@@ -181,7 +181,7 @@ class Acceptor(AnyAcceptor[socket.socket]):
 
     def _accepted(self) -> tuple[socket.socket, str]:
         connection, address = self._sock.accept()
-        return connection, address[0]
+        return connection, address[0] if address else ""  # that of a Unix socket is empty
 
     def _take(self, host: str, connection: socket.socket) -> bool:
         protocol = self._admit_protocol(host, connection)

@@ -21,6 +21,7 @@ from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import LocalAddress, UnixSocket
 from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
+from blockd.transports.given.sockets import GivenSockets
 
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
 # Octets that the kernel may hold of one connection over TCP: questions that are not taken yet, answers that are left
@@ -160,12 +161,15 @@ class Sockets:
         return [sock for group in groups for sock in group]
 
 
-def bind(settings: Settings, source: str) -> Sockets:
+def bind(settings: Settings, source: str, given: GivenSockets | None = None) -> Sockets:
     """Bind all addresses of the config; raises ConfigError with every address that cannot be bound.
 
-    An IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
+    Sockets that this process was `given` are taken where they fit; the others of them are closed, once all is bound. An
+    IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
     """
-    sockets, found = _bind_all(settings)
+    given = given or GivenSockets()
+    sockets, found = _bind_all(settings, given)
+    given.close()
     if found:
         sockets.close()
         raise ConfigError(source, list(dict.fromkeys(map(str, found))))
@@ -174,31 +178,36 @@ def bind(settings: Settings, source: str) -> Sockets:
     return sockets
 
 
-def troubles(settings: Settings) -> list[Trouble]:
-    """Return every address of the config that cannot be listened on now; nothing stays bound."""
-    sockets, found = _bind_all(settings)
+def troubles(settings: Settings, given: GivenSockets | None = None) -> list[Trouble]:
+    """Return every address of the config that cannot be listened on now; nothing stays bound but what was `given`."""
+    copies = given.copied() if given else GivenSockets()
+    sockets, found = _bind_all(settings, copies)
     sockets.close()
+    copies.discard()
     return list({str(trouble): trouble for trouble in found}.values())
 
 
-def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
+def _bind_all(settings: Settings, given: GivenSockets) -> tuple[Sockets, list[Trouble]]:
     found: list[Trouble] = []
     listen = settings.listen
     workers = range(settings.workers)
     udp, tcp, dot, doh = ([list[socket.socket]() for _ in workers] for _ in range(4))
     sockets = Sockets(udp, tcp, dot, doh)
-    for addresses, setting, kind, groups in (
-        (listen.dns, "listen.dns", socket.SOCK_DGRAM, sockets.udp),
-        (listen.dns, "listen.dns", socket.SOCK_STREAM, sockets.tcp),
-        (listen.dot, "listen.dot", socket.SOCK_STREAM, sockets.dot),
-        (listen.doh, "listen.doh", socket.SOCK_STREAM, sockets.doh),
+    for addresses, setting, kind, groups, served in (
+        (listen.dns, "listen.dns", socket.SOCK_DGRAM, sockets.udp, "dns_udp"),
+        (listen.dns, "listen.dns", socket.SOCK_STREAM, sockets.tcp, "dns_tcp"),
+        (listen.dot, "listen.dot", socket.SOCK_STREAM, sockets.dot, "dot"),
+        (listen.doh, "listen.doh", socket.SOCK_STREAM, sockets.doh, "doh"),
     ):
-        # A socket that does not share the port finds out whether any program uses it, even another blockd.
-        for probe in _bound(addresses, setting, kind, found, sockets.left_out, shared=False):
+        # A socket that does not share the port finds out whether any program uses it, even another blockd; but not
+        # where this one was given a socket, by which it has the port.
+        unknown = [one for one in addresses if not given.has(kind, one.host, one.port)]
+        for probe in _bound(unknown, setting, kind, found, sockets.left_out, shared=False):
             probe.close()
         if not found:
-            for group in groups:
-                group += _bound(addresses, setting, kind, found, sockets.left_out, shared=True)
+            for index, group in enumerate(groups):
+                name = f"{served}.{index}"
+                group += _bound(addresses, setting, kind, found, sockets.left_out, given, name, shared=True)
     others: tuple[tuple[Sequence[LocalAddress], str, list[socket.socket]], ...] = (
         (listen.block_page.http, "listen.block_page.http", sockets.block_page_http),
         (listen.block_page.https, "listen.block_page.https", sockets.block_page_https),
@@ -208,7 +217,8 @@ def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
         ((listen.admin,), "listen.admin", sockets.admin),
     )
     for listened, setting, bound in others:
-        bound += _bound(listened, setting, socket.SOCK_STREAM, found, sockets.left_out, shared=False)
+        name = setting.removeprefix("listen.").replace(".", "_")
+        bound += _bound(listened, setting, socket.SOCK_STREAM, found, sockets.left_out, given, name, shared=False)
     return sockets, found
 
 
@@ -227,6 +237,8 @@ def _bound(
     kind: socket.SocketKind,
     found: list[Trouble],
     left_out: list[SocketAddress],
+    given: GivenSockets | None = None,
+    name: str = "",
     *,
     shared: bool,
 ) -> Iterator[socket.socket]:
@@ -237,7 +249,8 @@ def _bound(
             if isinstance(address, UnixSocket):
                 yield unix_socket.listen(address.path, BACKLOG)
             else:
-                yield _bind(address, kind, shared=shared)
+                kept = given and given.take(name, kind, address.host, address.port, shared=shared)
+                yield _prepared(kept, address, shared=shared) if kept else _bind(address, kind, shared=shared)
         except OSError as error:
             if isinstance(address, UnixSocket):
                 found.append(Trouble(path, address, error))
@@ -292,6 +305,17 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
         if kind == socket.SOCK_STREAM and shared:
             sock.listen(BACKLOG)
         stack.pop_all()
+    return sock
+
+
+def _prepared(sock: socket.socket, address: SocketAddress, *, shared: bool) -> socket.socket:
+    """Return a socket that was bound before, with what a new one has."""
+    if sock.type == socket.SOCK_DGRAM:
+        _prepare_datagrams(sock, sock.family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
+    elif shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
+        sock.listen(BACKLOG)
     return sock
 
 

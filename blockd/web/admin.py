@@ -2,260 +2,84 @@
 
 A browser on the operator's machine also shows pages that others wrote. Therefore the Host header must be an address,
 `localhost` or a name from the config (which excludes DNS rebinding), and every request that changes something must be
-sent as JSON (which pages of other sites may not send unless allowed, and they are not). It must also carry the secret
-of `blockd.web.bearer`: not everybody who reaches the port may change what is enforced.
+sent as JSON (which pages of other sites may not send unless allowed, and they are not). Who calls is found out by
+`blockd.web.callers.recognition`, and each route of `blockd.web.api.table` needs a role.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import time
-import typing
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-import prometheus_client
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from blockd.errors import BadName, BlockdError
-from blockd.formats.subject import not_a_subject
-from blockd.ruleset.lookup_query import LookupQuery, lookup_query
-from blockd.web.admin_serving import client_of
-from blockd.web.bearer import CHALLENGE, REFUSAL, Bearer
-from blockd.web.bodies import (
-    acceptance_of,
-    feeds_of,
-    flush_of,
-    held_change,
-    hinted_feed,
-    name_of,
-    override_of,
-    version_and_reason,
-)
-from blockd.web.bounds.costly import CostlyTurns, RequestPace, TooManyRequests, few, in_turn
+from blockd.errors import BadName
+from blockd.web.api.control import Condition, Control
+from blockd.web.api.dispatch import serve_routes
+from blockd.web.api.replies import problem
+from blockd.web.api.route import Cost
+from blockd.web.api.table import ROUTES, route_of
+from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
+from blockd.web.bounds.paces import Paces
+from blockd.web.callers.caller import CALLER, Role
+from blockd.web.callers.permission import refusal
+from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
 from blockd.web.host import without_port
-from blockd.web.index import INDEX, INDEX_POLICY
-from blockd.web.negotiate import form_of
+
+__all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
 
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
-MAX_NAME = 1024  # characters of a name to override, and of the texts beside it
 
-_KNOWN = b"\0"  # who knows the secret, from wherever; no address is so short
 _TOO_MANY = "Too many requests of this kind are waiting. Ask again in a second."
-_NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Whether the condition holds, and the reason in one sentence."""
-
-    is_ok: bool
-    reason: str
-
-
-class JsonResult(typing.Protocol):
-    """A result that can be sent as a JSON object."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-
-
-class OrdersResult(JsonResult, typing.Protocol):
-    """Orders that fit what was asked for."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status: 200 for one order, 300 for several, 404 for none."""
-
-
-class Control(typing.Protocol):
-    """The daemon's functions behind the admin port."""
-
-    def health(self) -> Condition:
-        """Return whether the daemon is healthy."""
-
-    def readiness(self) -> Condition:
-        """Return whether a ruleset is enforced, so that this resolver may serve clients."""
-
-    def metrics(self) -> bytes:
-        """Return all metrics, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
-
-    def status(self) -> JsonResult:
-        """Return feeds, versions, ages, workers and engine."""
-
-    async def cached(self, name: str, /) -> JsonResult:
-        """Return what every worker has cached of a name, and policy's verdict on it; raises CommandError."""
-
-    async def flush(self, kind: str, name: str, /) -> JsonResult:
-        """Remove what is cached of a name, of that and all below it, or all, from every worker; raises CommandError."""
-
-    def orders(self, asked: str, /) -> OrdersResult:
-        """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
-
-    async def refresh(self, names: list[str] | None, /) -> JsonResult:
-        """Fetch the named feeds, or all; raises BlockdError if one is not configured."""
-
-    def hint(self, name: str | None, /) -> JsonResult:
-        """Poll a feed soon, or all signed ones; raises BlockdError if it is not configured."""
-
-    def traffic(self) -> JsonResult:
-        """Return the sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
-
-    async def rollback(self, version: int, reason: str, /) -> JsonResult:
-        """Enforce and pin a kept version; raises BlockdError if that is not possible, and nothing has changed."""
-
-    async def release(self, reason: str, /) -> JsonResult:
-        """Release the pinned version and enforce the newest; raises BlockdError if none is pinned."""
-
-    async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
-        """Add or end a local override; `kind` is `add` or `end`, `asked` its texts; raises BlockdError."""
-
-    async def accept(self, asked: typing.Mapping[str, str], /) -> JsonResult:
-        """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
-
-    async def held(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
-        """Let an entry through, or hold it back again: `kind` is `release` or `hold`; raises BlockdError."""
-
-    async def statement(self) -> JsonResult:
-        """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
-
-    async def lookup(self, query: LookupQuery, /) -> JsonResult:
-        """Return what happens to a name, an address or a network, and why; raises BadName and CommandError."""
-
-
-def admin_app(control: Control, bearer: Bearer, hosts: Iterable[str] = ()) -> web.Application:
+def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> web.Application:
     """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`.
 
-    What changes something is done only with the secret of `bearer`.
+    `callers` tells who makes a request, which handlers find as `request[CALLER]`.
     """
-    guard = _guard(bearer, frozenset(host.lower() for host in hosts))
+    guard = _guard(callers, frozenset(host.lower() for host in hosts))
 
     def by(request: web.Request) -> bytes:
-        return _KNOWN if bearer.is_right(_authorization(request)) else client_of(request)
+        return key_of(request, request[CALLER])
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
-    costly = in_turn(CostlyTurns(time.monotonic), by)
-
-    async def index(_request: web.Request) -> web.Response:
-        response = web.Response(text=INDEX, content_type="text/html")
-        response.headers["Content-Security-Policy"] = INDEX_POLICY
-        return response
-
-    async def health(request: web.Request) -> web.Response:
-        return _condition(request, control.health())
-
-    async def readiness(request: web.Request) -> web.Response:
-        return _condition(request, control.readiness())
-
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=control.metrics(), headers={hdrs.CONTENT_TYPE: prometheus_client.CONTENT_TYPE_LATEST})
-
-    async def status(_request: web.Request) -> web.Response:
-        return _result(control.status())
-
-    async def traffic(_request: web.Request) -> web.Response:
-        return _result(control.traffic())
-
-    async def lookup(request: web.Request) -> web.Response:
-        query = lookup_query({field: request.query.getall(field) for field in request.query})
-        try:
-            return _result(await control.lookup(query))
-        except BadName as error:
-            return _error(400, f"{not_a_subject(query.name, error)}.")
-
-    async def cached(request: web.Request) -> web.Response:
-        return _result(await control.cached(name_of({field: request.query.getall(field) for field in request.query})))
-
-    async def flush(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.flush(*flush_of(await request.read())))
-
-    async def orders(request: web.Request) -> web.Response:
-        found = control.orders(request.match_info["order"])
-        return _result(found, found.status)
-
-    async def refresh(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.refresh(feeds_of(await request.read())))
-
-    async def hint(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(control.hint(hinted_feed(await request.read())), 202)
-
-    async def rollback(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        version, reason = version_and_reason(await request.read())
-        return _result(await control.release(reason) if version is None else await control.rollback(version, reason))
-
-    async def override(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.override(*override_of(await request.read())))
-
-    async def held(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.held(*held_change(await request.read())))
-
-    async def accept(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.accept(acceptance_of(await request.read())))
-
-    async def statement(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _error(415, _NOT_JSON)
-        return _result(await control.statement())
-
-    app.router.add_get("/", index)
-    app.router.add_get("/healthz", health)
-    app.router.add_get("/readyz", readiness)
-    app.router.add_get("/metrics", costly(metrics))
-    app.router.add_get("/api/status", costly(status))
-    app.router.add_get("/api/lookup", few(lookup, by))
-    app.router.add_get("/api/traffic", costly(traffic))
-    app.router.add_get("/api/cache", few(cached, by))
-    app.router.add_get("/api/orders/{order:.+}", costly(orders))  # a slash may be escaped as %2F
-    app.router.add_post("/api/refresh", refresh)
-    app.router.add_post("/api/hint", hint)
-    app.router.add_post("/api/rollback", rollback)
-    app.router.add_post("/api/override", override)
-    app.router.add_post("/api/accept", accept)
-    app.router.add_post("/api/held", held)
-    app.router.add_post("/api/cache/flush", flush)
-    app.router.add_post("/api/statement", statement)
+    limits = {
+        Cost.COMPUTES: in_turn(CostlyTurns(time.monotonic), by),
+        Cost.ASKS_WORKERS: lambda handler: few(handler, by),
+    }
+    serve_routes(app, ROUTES, control, limits)
     return app
 
 
-def _guard(bearer: Bearer, hosts: frozenset[str]) -> Middleware:
-    paces = [RequestPace(time.monotonic) for _ in (False, True)]  # of those without the secret, of those with it
+def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
+    paces = Paces(time.monotonic)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
-        pace = paces[bearer.is_right(_authorization(request))]
-        if not await pace.keep(lambda: request.transport is None):
+        caller, wrong = await callers.of(request)
+        request[CALLER] = caller
+        if not await paces.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
-        elif not _is_called_right(request, hosts):
-            response = _error(403, "Host must be an address, localhost, or a name from the config; Origin must match.")
-        elif request.method in _READING or bearer.allows(_authorization(request)):
+        elif request.path not in _BY_ANY_NAME and not _is_called_right(request, hosts):
+            response = _error(403, _CALLED_WRONG)
+        elif (refused := refusal(caller, _needed(request, callers))) is None:
             response = await _guarded(request, handler)
         else:
-            response = _error(401, REFUSAL, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
+            callers.attempts.refused()
+            refused = wrong or refused
+            response = _error(refused.status, refused.sentence, dict(refused.headers), request)
             response.force_close()  # without having read its body
         response.headers.update(
             {
                 hdrs.SERVER: "blockd",
-                hdrs.CACHE_CONTROL: "no-store",
+                hdrs.CACHE_CONTROL: response.headers.get(hdrs.CACHE_CONTROL, "no-store"),
                 "Content-Security-Policy": response.headers.get("Content-Security-Policy", "default-src 'none'"),
                 "Cross-Origin-Resource-Policy": "same-origin",
                 "Referrer-Policy": "no-referrer",
@@ -268,31 +92,45 @@ def _guard(bearer: Bearer, hosts: frozenset[str]) -> Middleware:
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Handle a request; every error is answered as JSON with one sentence."""
+    """Handle a request; every error is answered as problem details with one sentence."""
     try:
         return await handler(request)
     except web.HTTPException as error:
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
-        return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers)
+        return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers, request)
     except TooManyRequests:
-        return _error(503, _TOO_MANY, {"Retry-After": "1"})
-    except BlockdError as error:
-        return _error(400, str(error))
+        return _error(503, _TOO_MANY, {"Retry-After": "1"}, request)
     except Exception:
         _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
-        return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
+        return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.", None, request)
 
 
-def _authorization(request: web.Request) -> str | None:
-    """Return the Authorization header; None if there is none, or more than one."""
-    given = request.headers.getall(hdrs.AUTHORIZATION, [])
-    return given[0] if len(given) == 1 else None
+def _error(
+    status: int, sentence: str, headers: dict[str, str] | None = None, request: web.Request | None = None
+) -> web.Response:
+    return problem(status, sentence, headers, request.path if request else "")
 
 
-_READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)  # what changes nothing
+def _needed(request: web.Request, callers: Callers) -> Role:
+    """Return the role that a request needs; whether a path is served is told to those who are known alone."""
+    route = route_of(request)
+    if route is None:
+        return Role.METRICS
+    if route.path == _METRICS and not callers.knows(Role.METRICS):
+        return Role.NONE
+    if _STATUS in route.paths and is_from_loopback(request):
+        return Role.NONE
+    return route.role
+
+
+_METRICS, _STATUS = "/metrics", "/api/status"
+_BY_ANY_NAME = ("/healthz", "/readyz", _METRICS)  # scrapers and balancers call them as they like
+_CALLED_WRONG = (
+    "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
+)
 
 _SENTENCES = {
-    404: "This path does not exist; see / for the paths served.",
+    404: "This path does not exist; /api/v1/openapi.json lists those that do.",
     405: "This path requires another method.",
     413: f"A body must have at most {MAX_BODY} octets.",
 }
@@ -317,23 +155,3 @@ def _is_called_right(request: web.Request, hosts: frozenset[str]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _condition(request: web.Request, condition: Condition) -> web.Response:
-    status = 200 if condition.is_ok else 503
-    if form_of(request.headers.get(hdrs.ACCEPT, "")) == "text/html":
-        return web.Response(status=status, text=f"{'ok' if condition.is_ok else 'not ok'}: {condition.reason}\n")
-    return _json({"ok": condition.is_ok, "reason": condition.reason}, status)
-
-
-def _result(result: JsonResult, status: int = 200) -> web.Response:
-    return _json(result.to_json(), status)
-
-
-def _json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    body = json.dumps(data, ensure_ascii=False, default=str)
-    return web.Response(status=status, text=body + "\n", content_type="application/json", headers=headers)
-
-
-def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
-    return _json({"error": sentence}, status, headers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import time
@@ -17,9 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from blockd.metrics import Closing
 from blockd.transports.descriptors import allowed
 from blockd.transports.line import AT_ONCE, WaitingLine
+from blockd.web.api.replies import json_octets, problem_json
 from blockd.web.bounds.admin_closings import AdminClosings
-from blockd.web.bounds.admin_places import AdminPlaces, Caller
-from blockd.web.bounds.local_users import SocketOwners, endpoint
+from blockd.web.bounds.admin_places import AdminPlaces, Newcomer
+from blockd.web.bounds.local_users import Endpoint, SocketOwners, endpoint
+from blockd.web.callers.local import peer_of
 from blockd.web.serving import BoundedConnection, Serving, ServingLimits
 
 MOST_WAITING = 64  # connections that wait for a place; a sixteenth of the files that may be open, if these are few
@@ -28,17 +29,16 @@ FREE = 8  # connections open before anybody is asked for whose they are
 WAIT = 5.0  # seconds that one waits for a place: less than `blockd` waits for an answer
 AGAIN = 0.05  # seconds until it is tried again whether there is a place
 
-_BUSY = {
-    "error": "blockd is busy: too many connections to its admin port wait. Nothing was done. Ask again in a second."
-}
-_BODY = json.dumps(_BUSY).encode() + b"\n"
+_BUSY = "blockd is busy: too many connections to its admin port wait. Nothing was done. Ask again in a second."
+_BODY = json_octets(problem_json(503, _BUSY))
 BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nServer: blockd\r\nContent-Type: application/json\r\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: blockd\r\nContent-Type: application/problem+json\r\n"
     b"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
     % (len(_BODY), _BODY)
 )
 
-_Waiting = tuple[Caller, socket.socket]
+NOWHERE: Endpoint = (b"", 0)  # both ends of a connection over a Unix socket
+_Waiting = tuple[Newcomer, socket.socket]
 
 
 class AdminServing(Serving):
@@ -86,13 +86,13 @@ class AdminServing(Serving):
             self._callers.pop()[1].close()
 
     def client_of(self, connection: BoundedConnection) -> bytes:
-        """Return octets that stand for the client of an open connection, see `Caller.client`."""
+        """Return octets that stand for the client of an open connection, see `Newcomer.client`."""
         return self._places.client_of(connection)
 
     def _admit(self, _host: str, sock: socket.socket) -> None:
         """Have a connection wait; what the acceptor closes is without its descriptor then."""
         try:
-            caller = Caller(endpoint(sock.getpeername()), endpoint(sock.getsockname()), time.monotonic())
+            caller = _newcomer(sock)
         except OSError:  # it has ended meanwhile
             return
         waiting = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
@@ -189,3 +189,11 @@ class AdminServing(Serving):
         except OSError:  # it has ended meanwhile
             sock.close()
             self.left(connection)
+
+
+def _newcomer(sock: socket.socket) -> Newcomer:
+    """Return who has connected; raises OSError. Only those who are trusted may connect to a Unix socket."""
+    now = time.monotonic()
+    if sock.family == socket.AF_UNIX:
+        return Newcomer(NOWHERE, NOWHERE, now, peer_of(sock).uid & 0xFFFFFFFF, is_looked_up=True, is_trusted=True)
+    return Newcomer(endpoint(sock.getpeername()), endpoint(sock.getsockname()), now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from aiohttp.http_parser import RawRequestMessage
 
 from blockd.transports.connections import Bounds
 from blockd.web.admin_door import AdminServing
+from blockd.web.api.replies import problem
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.local_users import SocketOwners
 from blockd.web.lingering import MAX_LINGER
@@ -63,7 +63,7 @@ async def serve_admin(
 
 
 def client_of(request: web.BaseRequest) -> bytes:
-    """Return octets that stand for who asks, see `Caller.client`; empty if that is not known."""
+    """Return octets that stand for who asks, see `Newcomer.client`; empty if that is not known."""
     return request.protocol.client if isinstance(request.protocol, _Connection) else b""
 
 
@@ -119,9 +119,7 @@ class _Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was in progress")
         status, sentence = _told(status, exc)
-        body = json.dumps({"error": sentence}, ensure_ascii=False) + "\n"
-        headers = {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"}
-        response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
+        response = problem(status, sentence, {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"})
         response.force_close()
         return response
 

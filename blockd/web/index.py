@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 from blockd import __version__
+from blockd.web.api.asked import examples_of
+from blockd.web.api.route import VERSION, Route
 from blockd.web.markup import Html, element, join
 
 _STYLE = (
@@ -19,57 +23,18 @@ INDEX_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-_PATHS = (
-    ("/healthz", "Health of the daemon: 200 if healthy, else 503."),
-    ("/readyz", "Readiness: 200 if every worker enforces the current ruleset, else 503."),
-    ("/metrics", "All metrics, in the Prometheus format."),
-    ("/api/status", "Feeds, versions, ages, workers and engine, as JSON."),
-    ("/api/lookup?name=example.org", "What happens to a name or an address, and why, as JSON."),
-    ("/api/cache?name=example.org", "What every worker has cached of a name, as JSON."),
-    ("/api/orders/ID", "Which orders have an id, or are called ROLE/ID or FEED/ROLE/ID, and how they stand, as JSON."),
-    ("/api/traffic", "The sketch of recent traffic, which holds no client, as JSON."),
-)
-
-# All of them need Content-Type: application/json, and the secret (`blockd.web.bearer`).
-_CHANGES = (
-    ("/api/refresh", 'Fetch now; {"feeds": ["name"]} for some feeds only.'),
-    ("/api/hint", 'Poll signed feeds soon, without waiting for a result; {"feed": "name"} for one feed.'),
-    ("/api/rollback", 'Return to a kept version: {"version": 3, "reason": "why"}; {"release": true} releases it.'),
-    (
-        "/api/override",
-        (
-            'Let a name resolve: {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}; '
-            '{"end": {"name": "example.org", "reason": "why"}} ends that.'
-        ),
-    ),
-    ("/api/accept", 'Take what the gate refused, once: {"feed": "name", "digest": "…", "reason": "why"}.'),
-    (
-        "/api/held",
-        (
-            'Let an entry through that the gate holds back: {"release": {"name": "co.id", "reason": "why"}}; '
-            '{"hold": {"name": "co.id", "reason": "why"}} ends that.'
-        ),
-    ),
-    (
-        "/api/cache/flush",
-        'Remove what is cached: {"name": "example.org"}, {"below": "example.org"} or {"all": true}.',
-    ),
-    ("/api/statement", "Sign a statement of what is enforced now."),
-)
+_EXAMPLES = {"lookup": "?name=example.org", "cache": "?name=example.org"}  # queries, by the end of the path
 
 
-def _index() -> str:
-    rows = [
-        join(element("dt", element("a", element("code", path), href=path)), element("dd", what))
-        for path, what in _PATHS
-    ]
-    rows += [join(element("dt", element("code", f"POST {path}")), element("dd", what)) for path, what in _CHANGES]
+def index_page(routes: Sequence[Route[Any]]) -> str:
+    """Return the page; questions are links, and commands are shown with what they ask for."""
+    rows = [_row(route) for route in routes if route.path != "/"]
     form = element(
         "form",
         element("label", "Name or address: ", Html('<input name="name" required maxlength="1024">')),
         Html(" "),
         element("button", "Look up"),
-        action="/api/lookup",
+        action=f"{VERSION}/lookup",
         method="get",
     )
     head = element(
@@ -86,4 +51,11 @@ def _index() -> str:
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")
 
 
-INDEX = _index()
+def _row(route: Route[Any]) -> Html:
+    if route.method != "GET":
+        examples = " or ".join(examples_of(route.asks)) if route.asks else ""
+        what = f"{route.summary} {examples}" if examples else route.summary
+        return join(element("dt", element("code", f"{route.method} {route.path}")), element("dd", what))
+    path = route.path + _EXAMPLES.get(route.path.rpartition("/")[2], "")
+    shown = element("code", path) if "{" in path else element("a", element("code", path), href=path)
+    return join(element("dt", shown), element("dd", route.summary))

@@ -47,7 +47,13 @@ def form_of(accept: str) -> Form:
     return best
 
 
-def _rank(form: Form, choices: list[tuple[str, float]]) -> tuple[float, int]:
+def accepts(accept: str, media: str) -> bool:
+    """Return whether an answer of a media type is acceptable; anything is to a header that says nothing of types."""
+    choices = _choices(accept)
+    return not choices or _rank(media, choices)[0] > 0
+
+
+def _rank(form: str, choices: list[tuple[str, float]]) -> tuple[float, int]:
     """Return the quality of `form` by its most specific range, and how specific that is."""
     found = (0.0, 0)
     for choice, quality in choices:

@@ -24,8 +24,8 @@ from blockd import files
 from blockd.audit.database import Database
 from blockd.audit.recorder import AuditRecorder
 from blockd.cli import main
+from blockd.daemon.processes.talk import Talk
 from blockd.daemon.state_dir import StateDir
-from blockd.daemon.supervisor import Supervisor
 from blockd.daemon.update.compile_child import Compiler
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.version_journal import VersionJournal
@@ -150,7 +150,7 @@ def _putting(made: Path, path: Path) -> None:
     _reach_in_control(f"after {name}")
 
 
-def _heeding(self: Supervisor, message: dict[str, Any]) -> None:
+def _heeding(self: Talk, message: dict[str, Any]) -> None:
     is_swap = "enforce" in message
     if is_swap:
         _reach("told", "supervisor")
@@ -159,12 +159,12 @@ def _heeding(self: Supervisor, message: dict[str, Any]) -> None:
         _reach("passed on", "supervisor")
 
 
-_heed = Supervisor._heed
+_heed = Talk._heed
 
 
 def _be_mortal() -> None:
     """Set the steps in the code of this process and of those that it starts."""
-    Supervisor._heed = _heeding  # type: ignore[method-assign]
+    Talk._heed = _heeding  # type: ignore[method-assign]
     files.put = _putting
     _patch(FeedState, "offer", _found, before=True)
     _patch(FeedState, "withdraw", _found, before=True)

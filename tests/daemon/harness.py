@@ -27,6 +27,7 @@ import dns.query
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from blockd.web.callers.socket_path import connected
 from tests import forking
 from tests.daemon.answer import Answer
 from tests.places import ROOT
@@ -195,6 +196,7 @@ class Daemon:
             "feeds": list(feeds),
             **config,
         }
+        self.variables: dict[str, str] = {}  # variables beside those of the tests
         self.process: subprocess.Popen[bytes] | forking.Process | None = None
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
@@ -237,9 +239,13 @@ class Daemon:
         self.write_config()
         self._logged = len(self.log)
         command = [self.program, "run", "--config", str(self.config)]
-        environment = {**os.environ, forking.MARK: self._mark}
+        environment = {**os.environ, **self.marked(), **self.variables}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
             self.process = forking.start(command, self.folder, environment, output, errors, fresh=self.fresh)
+
+    def marked(self) -> dict[str, str]:
+        """Return the variable of the environment by which its processes are found."""
+        return {forking.MARK: self._mark}
 
     def start(self) -> None:
         """Start it and wait until it has told its start-up; leave no process behind if that fails."""
@@ -393,21 +399,29 @@ class Daemon:
         return (found[2], int(found[1])) if found else ("", 0)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """GET from the admin port."""
-        with request("GET", self.admin_port, path) as response:
+        """GET from the admin socket."""
+        with self.by_socket("GET", path) as response:
             return response.status, response.read()
 
-    @property
-    def secret(self) -> str:
-        """The secret of the admin port; empty before there is one."""
-        path = self.state_dir / "admin.secret"
-        return path.read_text(encoding="ascii").strip() if path.exists() else ""
-
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
-        """POST JSON to the admin port, with its secret."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
-        with request("POST", self.admin_port, path, headers, json.dumps(body)) as response:
+        """POST JSON to the admin socket."""
+        headers = {"Content-Type": "application/json"}
+        with self.by_socket("POST", path, headers, json.dumps(body)) as response:
             return response.status, json.loads(response.read())
+
+    @contextlib.contextmanager
+    def by_socket(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: str | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Make one HTTP request to the admin socket, as an operator on this machine."""
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = connected(self.state_dir / "admin.sock", 30)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            with connection.getresponse() as response:  # which may outlive its connection
+                yield response
+        finally:
+            connection.close()
 
     def status(self) -> dict[str, Any]:
         """Return what `blockd status` shows."""

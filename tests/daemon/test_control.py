@@ -161,7 +161,7 @@ def test_no_list_blocks_the_resolvers_that_the_machine_names_now(
     feeds = [{"name": "national", "type": "addresses", "path": "/lists/national"}]
 
     def blocked(node: Node) -> list[str]:
-        enforced = node.control._enforced
+        enforced = node.control.parts.enforced
         assert enforced is not None
         return [text for text in PUBLIC if enforced.ruleset.claims(Network.from_text(text).key)]
 
@@ -169,18 +169,18 @@ def test_no_list_blocks_the_resolvers_that_the_machine_names_now(
         await node.give(*PUBLIC)
         assert blocked(node) == [PUBLIC[1], PUBLIC[2]]
         resolv_conf.write_text(f"nameserver {PUBLIC[1]}\n", "ascii")
-        await node.control._upstreams._watch.look()
+        await node.control.parts.upstreams._watch.look()
         await node.control.refresh(None)
         assert blocked(node) == [PUBLIC[0], PUBLIC[2]], "with nothing new of the list"
-        assert node.control._updater.maker.gate == node.control._gate.now
+        assert node.control.parts.updater.maker.gate == node.control.parts.gate.now
         await node.control.held("release", {"name": PUBLIC[1], "reason": "it is theirs"})
         assert blocked(node) == [*PUBLIC]
         resolv_conf.unlink()
-        await node.control._upstreams._watch.look()
+        await node.control.parts.upstreams._watch.look()
         await node.give(*PUBLIC, "8.8.8.8")
         assert blocked(node) == [*PUBLIC], "the resolvers named last stay, and so does what was released"
         resolv_conf.write_text(f"nameserver {PUBLIC[2]}\n", "ascii")
-        await node.control._upstreams._watch.look()
+        await node.control.parts.upstreams._watch.look()
         await node.give(*PUBLIC)
         assert blocked(node) == [PUBLIC[0], PUBLIC[1]]
 
@@ -196,15 +196,15 @@ def run(tmp_path: Path) -> Run:
 
 
 async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None:
-    node.control._audit.begin()
+    node.control.parts.audit.begin()
     try:
         await check(node)
     finally:
-        node.control._audit.close()
+        node.control.parts.audit.close()
 
 
 def verdict(node: Node, name: str) -> str:
-    return explain(node.control._enforced, name).verdict
+    return explain(node.control.parts.enforced, name).verdict
 
 
 def test_a_page_process_that_fails_is_told_and_takes_no_version_back(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_page_process_that_fails_is_told_and_takes_no_version_back(tmp_path: P
         await node.give("a.example")
         node.control.heard({"page": {"failed": 1, "why": "no memory", "pid": 30}})
         assert node.control.readiness() == Condition(True, "version 1 is enforced by every worker")
-        assert node.control._enforced is not None
+        assert node.control.parts.enforced is not None
         assert node.control.health().reason.endswith("it cannot enforce version 1: no memory")
         told = node.control.status()
         assert [alarm.name for alarm in told.alarms if "Page" in alarm.name] == ["BlockdPageFailed"]
@@ -341,7 +341,7 @@ def test_hangup_of_the_supervisor_looks_at_every_feed_and_a_notification_wakes_o
         node.control.heard({"refresh": True})
         await node.time.settle()
         assert len(looks) == 1
-        updating = asyncio.create_task(node.control._updater.run())
+        updating = asyncio.create_task(node.control.parts.updater.run())
         await node.time.advance(5.0)
         assert len(looks) == 2, "the one with which it begins"
         node.control.heard({"notified": "nobody"})
@@ -420,11 +420,11 @@ def test_no_statement_is_made_of_what_the_log_does_not_say_yet(run: Run, monkeyp
         await node.give("a.example")
         with pytest.raises(CommandError, match=r"No statement was made\. .* cannot be written: no room"):
             await node.control.statement()
-        assert kept_statements(node.control._state.folder) == []
+        assert kept_statements(node.control.parts.state.folder) == []
         is_full.clear()
-        await asyncio.to_thread(node.control._audit.close)
+        await asyncio.to_thread(node.control.parts.audit.close)
         signed = json.loads((await node.control.statement()).statement)["signed"]
-        assert (signed["version"], signed["audit"]) == (1, node.control._audit.head.to_json())
+        assert (signed["version"], signed["audit"]) == (1, node.control.parts.audit.head.to_json())
 
     run(check)
 
@@ -452,8 +452,8 @@ def test_statements_are_made_in_their_interval_once_something_is_enforced(run: R
     interval = 3 * LOOK
 
     async def check(node: Node) -> None:
-        folder = node.control._state.folder
-        stating = asyncio.create_task(node.control._statements.state_forever(interval))
+        folder = node.control.parts.state.folder
+        stating = asyncio.create_task(node.control.parts.statements.state_forever(interval))
         kept = []
         for turn in range(6):
             if turn == 1:
@@ -484,13 +484,13 @@ def test_a_folder_of_the_state_that_was_removed_is_made_again_and_all_is_fetched
         empty(tmp_path / lost)
         if lost != ".":
             (tmp_path / lost).rmdir()
-        await node.control._damage.look()
+        await node.control.parts.damage.look()
         for name in ("rulesets", "feeds", "feeds/national", "compiling"):
             assert stat.S_ISDIR((tmp_path / name).lstat().st_mode)
         if lost != ".":
             assert stat.S_IMODE((tmp_path / lost).lstat().st_mode) == 0o750
         assert f"Gone, and made again: {tmp_path / lost}".removesuffix("/.") in caplog.text
-        managed = node.control._feeds["national"]
+        managed = node.control.parts.feeds["national"]
         assert managed.news_hinted.is_set(), "it is polled at once"
         is_lost = lost in (".", "feeds", "feeds/national")
         await node.control.refresh(None)
@@ -503,7 +503,7 @@ def test_a_folder_of_the_state_that_was_removed_is_made_again_and_all_is_fetched
         assert verdict(node, "b.example") == "sinkhole"
         assert (tmp_path / "feeds" / "national" / "accepted").read_text("ascii") == "a.example\nb.example\n"
         caplog.clear()
-        await node.control._damage.look()
+        await node.control.parts.damage.look()
         assert "made again" not in caplog.text
 
     asyncio.run(_checked(Node(tmp_path), check))
@@ -515,7 +515,7 @@ def test_a_link_where_a_folder_of_the_state_was_is_not_followed(tmp_path: Path) 
         theirs.mkdir()
         shutil.rmtree(tmp_path / "feeds")
         (tmp_path / "feeds").symlink_to(theirs)
-        await node.control._damage.look()
+        await node.control.parts.damage.look()
         assert (tmp_path / "feeds" / "national").is_dir()
         assert not (tmp_path / "feeds").is_symlink()
         assert list(theirs.iterdir()) == []

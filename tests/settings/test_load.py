@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from blockd.errors import ConfigError
 from blockd.names import Network
 from blockd.settings import FEED_TYPES, SYSTEM_UPSTREAM, SignedFeed, SocketAddress, Upstream, load, reference
+from blockd.settings.log import LogSettings
 from tests.effort import tries
 from tests.places import ROOT
 
@@ -490,3 +491,15 @@ def test_a_chain_that_is_listed_twice_is_told_with_both_places(write: Write, tmp
     pairs = "[{chain: a, key: k}, {chain: b, key: k}, {chain: ./a, key: l}]"
     found = problems_in(write(f"listen: {{dot: ['[::1]:853']}}\ncertificates: {pairs}"))
     assert found == (f"certificates[2]: {tmp_path / 'a'} is already certificates[0]; keep one",)
+
+
+def test_the_level_of_the_log_has_two_names_of_which_one_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "blockd.yaml"
+    for text, level in (("log: {level: error}", "error"), ("log_level: debug", "debug"), ("workers: 1", "info")):
+        path.write_text(f"{text}\n", encoding="utf-8")
+        assert load(path).logged.level == level
+    path.write_text("log: {format: json}\nlog_level: debug\n", encoding="utf-8")
+    assert load(path).logged == LogSettings(level="debug", format="json")
+    path.write_text("log: {level: error}\nlog_level: debug\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"log_level: log\.level is given too, of which this is the earlier name"):
+        load(path)

@@ -17,11 +17,11 @@ from blockd.web import admin_door
 from blockd.web.admin import admin_app
 from blockd.web.admin_door import AdminServing
 from blockd.web.admin_serving import serve_admin
-from blockd.web.bearer import Bearer
 from blockd.web.bounds import admin_places, costly
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.local_users import Endpoint, SocketOwners
-from tests.web.test_admin import SECRET, Daemon, Told
+from tests.web.known import known, token_of
+from tests.web.test_admin import Daemon, Told
 from tests.web.test_admin_load import PATIENCE, until
 
 SOMEBODY, OTHER = 65534, 1000
@@ -57,7 +57,8 @@ class Scene:
         self._owners.users[sock.getsockname()[1]] = user
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
         reader, writer = await asyncio.open_connection(sock=sock)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        token = f"Authorization: Bearer {token_of(user)}\r\n"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}Connection: close\r\n\r\n".encode())
         try:
             answer = (await reader.read()).decode()
         finally:
@@ -86,7 +87,7 @@ def serve_and(use: Callable[[Scene, SlowDaemon], Awaitable[None]]) -> AdminClosi
     async def run() -> None:
         daemon, owners = SlowDaemon(), Owners()
         with socket.create_server(("127.0.0.1", 0)) as bound:
-            app = admin_app(daemon, Bearer(SECRET))
+            app = admin_app(daemon, known(users=(SOMEBODY, OTHER, os.geteuid())))
             serving = await serve_admin(app, [bound], BOUNDS, closings, owners)
             try:
                 scene = Scene(serving, bound.getsockname()[1], owners, closings)

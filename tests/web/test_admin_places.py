@@ -8,7 +8,7 @@ import pytest
 
 from blockd.transports.connections import Bounds, Level
 from blockd.web.admin_serving import ADMIN_BOUNDS
-from blockd.web.bounds.admin_places import READING, RESERVED, SENDING, AdminPlaces, Caller
+from blockd.web.bounds.admin_places import READING, RESERVED, SENDING, AdminPlaces, Newcomer
 from blockd.web.serving import BoundedConnection
 
 ROOT, OWN, SOMEBODY, OTHER, THIRD = 0, 990, 65534, 1000, 1001
@@ -49,10 +49,10 @@ class Door:
         return came
 
 
-def caller_of(who: int | bytes) -> Caller:
+def caller_of(who: int | bytes) -> Newcomer:
     if isinstance(who, bytes):
-        return Caller((who, 1), OWN_END, 0.0, is_looked_up=True)
-    return Caller((b"\x7f\0\0\1", 1), OWN_END, 0.0, who, is_looked_up=True)
+        return Newcomer((who, 1), OWN_END, 0.0, is_looked_up=True)
+    return Newcomer((b"\x7f\0\0\1", 1), OWN_END, 0.0, who, is_looked_up=True)
 
 
 @pytest.mark.parametrize("who", [SOMEBODY, b"\x0a\0\0\1", b"\x7f\0\0\1"])

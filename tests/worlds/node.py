@@ -218,17 +218,17 @@ class Node:
             self.time.timing, self._source, HereCompiler(self.time), compare=_counted, self_tests=SimulatedTests
         )
         self.control = self.worker.control = ControlProcess(context, self.worker, environment)
-        self.log = CountedLog(self.control._audit)
-        self.control._recorder.begin(
+        self.log = CountedLog(self.control.parts.audit)
+        self.control.parts.recorder.begin(
             engine=engine_name(), config=running.digest, workers=1, restarted=version is not None
         )
-        await self.control._switcher.begin(version)
+        await self.control.parts.switcher.begin(version)
 
     async def stop(self) -> None:
         """End as after SIGTERM."""
-        await self.control._switcher.close()
-        self.control._recorder.end()
-        if (enforced := self.control._switcher.enforced) is not None:
+        await self.control.parts.switcher.close()
+        self.control.parts.recorder.end()
+        if (enforced := self.control.parts.switcher.enforced) is not None:
             enforced.close()
         if (told := self.worker.page.enforced) is not None:
             told.close()
@@ -237,7 +237,7 @@ class Node:
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and orders flip that are due, as the order clock has them."""
         self.time.now += seconds
-        self.control._order_clock._flip(self.time.clock(), self.control._feeds.ends(self.time.clock()))
+        self.control.parts.order_clock._flip(self.time.clock(), self.control.parts.feeds.ends(self.time.clock()))
 
     def _source(self, feed: Feed, folder: Path, validators: Validators) -> FeedSource:
         if feed.is_own:

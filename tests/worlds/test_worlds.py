@@ -84,7 +84,7 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
 
 def _check_called(world: World, claim: ExplainedClaim) -> None:
     """What an order is called names it and no other, and its id alone every order that has it."""
-    enforced = world.node.control._enforced
+    enforced = world.node.control.parts.enforced
     assert enforced is not None
     catalogue, order = enforced.ruleset.catalogue, claim.order
     [found] = catalogue.find(order.name)
@@ -101,8 +101,8 @@ def _check_held(world: World) -> None:
     That is so for a pinned version as well, which keeps what was held back when it was made.
     """
     node = world.node
-    enforced = node.control._enforced
-    reports = node.control._state.versions.held(enforced.version) if enforced else None
+    enforced = node.control.parts.enforced
+    reports = node.control.parts.state.versions.held(enforced.version) if enforced else None
     for feed, report in (reports or {}).items():
         for reason, entries in report.entries.items():
             for entry in entries if report.holds(reason) else ():

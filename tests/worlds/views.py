@@ -67,7 +67,7 @@ def _risen(node: Node, before: Hits) -> Risen:
 def hits(node: Node) -> Hits:
     """Return the series that a scrape has; a set of labels that comes twice is an error."""
     series: Hits = {}
-    family = next(family for family in node.control._registry.collect() if family.name == "blockd_hits")
+    family = next(family for family in node.control.parts.registry.collect() if family.name == "blockd_hits")
     for sample in family.samples:
         labels = tuple(sample.labels.items())
         assert labels not in series, f"two series have the labels {labels}"
@@ -101,7 +101,7 @@ def verdict_of(node: Node, name: str) -> str:
 
 def lookup(node: Node, name: str) -> Explanation:
     """Explain the verdict as the running daemon does."""
-    return explain(node.control._enforced, name)
+    return explain(node.control.parts.enforced, name)
 
 
 def lookup_offline(node: Node, name: str) -> Explanation:
@@ -109,7 +109,7 @@ def lookup_offline(node: Node, name: str) -> Explanation:
 
     Before the first version there is no file, and nothing to explain.
     """
-    if node.control._state.versions.current() is None:
+    if node.control.parts.state.versions.current() is None:
         return explain(None, name)
     snapshot = snapshot_now(node.settings, node.time.clock())
     assert snapshot.enforced is not None
@@ -131,7 +131,7 @@ def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
 
 def proof(node: Node, name: str) -> dict[str, object]:
     """Prove what is enforced for a name now."""
-    versions = node.control._state.versions
+    versions = node.control.parts.state.versions
 
     def kept(version: int, digest: str) -> Ruleset | None:
         try:
@@ -142,7 +142,7 @@ def proof(node: Node, name: str) -> dict[str, object]:
         return ruleset
 
     node.log.wait()
-    database = Database.read(node.control._state.folder / DATABASE)
+    database = Database.read(node.control.parts.state.folder / DATABASE)
     try:
         return prove_name(database, name, node.time.clock(), roots_of(node.settings), (), kept)
     finally:

@@ -136,7 +136,7 @@ class World:
         return name
 
     async def _roll_back(self) -> str:
-        version = self.random.choice(self.node.control._state.versions.all() or [1])
+        version = self.random.choice(self.node.control.parts.state.versions.all() or [1])
         return str((await self.node.control.rollback(version, "why")).to_json())
 
     async def _release(self) -> str:
@@ -159,7 +159,7 @@ class World:
         await self.node.stop()
         self.time.now += self.random.choice((0.0, 5.0, SPAN))
         await self.node.start()
-        return f"version {self.node.control._switcher.version}"
+        return f"version {self.node.control.parts.switcher.version}"
 
     def _give(self, feed: dict[str, Any]) -> str:
         source = self.node.sources[feed["name"]]

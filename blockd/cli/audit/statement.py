@@ -16,7 +16,7 @@ SECONDS = 30.0  # for ten thousand orders on a slow disk
 
 def run(args: argparse.Namespace) -> int:
     """Write the statement, or print it."""
-    told: dict[str, Any] = ask(load(args.config), "/api/statement", {}, SECONDS)
+    told: dict[str, Any] = ask(load(args.config), "/api/v1/statement", {}, SECONDS)
     octets = str(told["statement"]).encode("ascii")
     if args.out is None:
         print_text(octets.decode("ascii"))

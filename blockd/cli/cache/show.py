@@ -17,7 +17,7 @@ SECONDS = 60.0  # for large caches on a busy machine
 
 def run(args: argparse.Namespace) -> int:
     """Print what is cached; 1 if nothing is."""
-    told = ask(load(args.config), "/api/cache?" + urlencode({"name": args.name}), seconds=SECONDS)
+    told = ask(load(args.config), "/api/v1/cache?" + urlencode({"name": args.name}), seconds=SECONDS)
     show(args.json, told, _lines(told))
     return DONE if any(worker["entries"] or worker["failures"] for worker in told["workers"]) else NO
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from ipaddress import ip_address
@@ -80,7 +79,7 @@ class HandedCertificates:
                     problems.append(f"certificates[{number}]: {error}; name a chain and its key, both in PEM")
             self._fill({"problems": problems} if problems else {"pairs": pairs})
         except BaseException as error:
-            print(f"blockd: certificates: {error!r}", file=sys.stderr, flush=True)
+            log.error("The certificates cannot be read: %r. Please report it.", error)
         finally:
             os._exit(0)
 

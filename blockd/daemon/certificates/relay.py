@@ -15,8 +15,8 @@ def pass_on(message: Message, jobs: Jobs, family: Family) -> None:
     descriptor = message.pop(DESCRIPTOR, None)
     if descriptor is None:
         return
-    jobs.certificates.close()
-    jobs.certificates.descriptor = descriptor  # in place: who forgets it in a child knows this object
+    jobs.generation.certificates.close()
+    jobs.generation.certificates.descriptor = descriptor  # in place: who forgets it in a child knows this object
     for child in family:
         if child.kind in SERVERS:
             child.channel.send(message, descriptor)

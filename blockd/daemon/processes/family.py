@@ -54,6 +54,11 @@ class Family:
         """Return the child with a role, if it runs."""
         return next((child for child in self._children.values() if child.role == role), None)
 
+    def answers(self, workers: int) -> bool:
+        """Return whether so many workers run, and each has said what it enforces: from then on it answers."""
+        said = {child.role.index for child in self if child.kind == "worker" and child.enforcing is not None}
+        return said.issuperset(range(workers))
+
     def fork(self, role: Role, job: Callable[[Channel], None], forget: Callable[[], None]) -> Child:
         """Fork a child that does a job; `forget` closes in it what only the supervisor needs. Raises OSError."""
         ours, theirs = pair()

@@ -6,27 +6,21 @@ import socket
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.channel import Channel
-from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import (
     ControlContext,
     DecideContext,
-    GateSource,
     PageContext,
     ProcessState,
-    SharedContext,
     WorkerContext,
 )
 from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Role
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
+from blockd.daemon.reload.generation import Generation
 from blockd.daemon.worker import process as worker
-from blockd.resolver.machine.observation import Observation
-from blockd.resolver.resolution import Resolution
 
 # What each process but the workers needs, loaded once these have started, in this order.
 CODE = {
@@ -39,15 +33,10 @@ MOST_PASSED_ON = 256  # versions that a child may still be changing over to
 
 @dataclass(slots=True)
 class Jobs:
-    """The jobs of one daemon; `version`, `resolution` and `certificates` are those in force."""
+    """The jobs of one daemon; `generation` and `version` are those in force."""
 
-    shared: SharedContext
-    config: Path
-    running: ConfigWatch
-    gate: GateSource
+    generation: Generation
     engine: str
-    resolution: Resolution
-    certificates: HandedCertificates
     version: int | None = None
     passed_on: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PASSED_ON))  # the versions, the newest last
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
@@ -62,27 +51,29 @@ class Jobs:
         restarts: Mapping[str, int],
     ) -> Callable[[Channel], None]:
         """Return what a child does; all but its role is for the control process."""
+        made = self.generation
+        shared, certificates = made.shared, made.certificates
         if role.kind == "worker":
-            work = WorkerContext(self.shared, role.index, self.engine, self.resolution, self.version, self.certificates)
+            work = WorkerContext(shared, role.index, self.engine, made.resolution, self.version, certificates)
             return lambda channel: worker.run(work, channel)
         if role == PAGE:
-            page = PageContext(self.shared, self.version, self.certificates)
+            page = PageContext(shared, self.version, certificates)
             return lambda channel: _run_page(page, channel)
         if role == DECIDE:
-            decide = DecideContext(self.shared, self.version)
+            decide = DecideContext(shared, self.version)
             return lambda channel: _run_decide(decide, channel)
         states = {child.role: ProcessState(child.pid, child.enforcing) for child in family}
         control = ControlContext(
-            self.shared,
-            config=self.config,
-            running=self.running,
-            gate=self.gate,
+            shared,
+            config=made.config,
+            running=made.running,
+            gate=made.gate,
             version=self.version,
             workers={role.index: state for role, state in states.items() if role.kind == "worker"},
             followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
-            resolution=self.resolution,
-            certificates=self.certificates,
+            resolution=made.resolution,
+            certificates=certificates,
             nursery=nursery,
             damaged=dict(check.damaged),
             unverified=dict(check.unverified),
@@ -97,11 +88,6 @@ class Jobs:
         self.version = version
         if version is not None:
             self.passed_on.append(version)
-
-    def see(self, observation: Observation) -> None:
-        """Have later workers start with what the control process has seen of the machine."""
-        if observation != self.resolution.observation:
-            self.resolution = Resolution.by(self.shared.settings, observation)
 
 
 def _run_page(context: PageContext, channel: Channel) -> None:

@@ -48,6 +48,13 @@ def follow() -> None:
             stream.reopen()
 
 
+def say_what_is_lost_by(line: Callable[[str], str]) -> None:
+    """Have the line about lost messages made of its sentence by `line`, as all other lines of the log are."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LossyStream):
+            stream.line = line
+
+
 class LossyStream(io.TextIOBase):
     """A stream to a standard descriptor that never waits and never raises an error of the descriptor."""
 
@@ -60,13 +67,14 @@ class LossyStream(io.TextIOBase):
         self._put, self._close = _writer(number)
         self._before: list[object] = []  # kept, as closing what was closed already would close another's descriptor
         self._lost = 0  # pieces of text
+        self.line: Callable[[str], str] = lambda sentence: f"({sentence})"
         self._is_cut = False  # whether the last one that was written lacks its end
 
     def write(self, text: str) -> int:
         """Write a text, or lose what of it cannot be written at once; return its length."""
         octets = text.encode(self.encoding, self.errors)
         if self._lost:
-            said = f"({self._lost} messages were lost here: nobody has read them in time)\n".encode()
+            said = f"{self.line(f'{self._lost} messages were lost here: nobody has read them in time')}\n".encode()
             if not self._written(b"\n" * self._is_cut + said):
                 self._lost += 1
                 return len(text)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
+from blockd.daemon.report.log_lines import in_form
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.updater import Updater
-from blockd.web.admin import Condition
+from blockd.web.api.control import Condition
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 NEXT_LOOK = 0.02  # seconds between two checks of that
@@ -54,4 +55,4 @@ class Announcement:
         shared, pin, switcher = context.shared, self.switcher.pin, self.switcher
         pins = pin.version if pin else None, switcher.base
         told = banner(shared.settings, context.config, shared.sockets.bound, feeds, switcher.enforced, *pins)
-        print("\n".join(told), flush=True)
+        print(in_form(told, shared.settings.logged, __name__, self.timing.clock()), flush=True)

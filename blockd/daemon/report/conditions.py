@@ -6,7 +6,7 @@ from blockd.daemon.followers.watch import Followers
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.workers import Workers
 from blockd.settings import Settings
-from blockd.web.admin import Condition
+from blockd.web.api.control import Condition
 
 
 def health(workers: Workers, followers: Followers, supervisor: SupervisorWatch, version: int | None) -> Condition:

@@ -23,6 +23,7 @@ from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.report.state_sentence import state_sentence
 from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.rights import landlock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -213,15 +214,12 @@ class Observed:
     settings: Settings
     started: float
 
-    def status(self, now: float) -> Status:
-        """Return the status at `now`."""
-        enforced, workers = self.switcher.enforced, self.workers
-        resolution = self.upstreams.resolution()
-        counts = OrderCounts.of(enforced)
-        version = enforced.version if enforced else None
+    def alarms(self, now: float) -> list[Alarm]:
+        """Return the alarms in force at `now`, the gravest first."""
+        version = self.switcher.version
         page, decide = self.followers.page.status(version), self.followers.decide.status(version)
-        in_force = alarms(
-            enforced, self.feeds, workers, self.tests, engine_name(),
+        return alarms(
+            self.switcher.enforced, self.feeds, self.workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", decide=decide.trouble if decide else "",
             audit=self.audit.trouble, releases=self.releases.trouble,
@@ -230,6 +228,18 @@ class Observed:
             others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
             started=self.started, now=now,
         )  # fmt: skip
+
+    def sentence(self, now: float) -> str:
+        """Return how all stands at `now` in one sentence."""
+        return state_sentence(self.switcher.enforced, self.alarms(now))
+
+    def status(self, now: float) -> Status:
+        """Return the status at `now`."""
+        enforced, workers = self.switcher.enforced, self.workers
+        resolution = self.upstreams.resolution()
+        counts = OrderCounts.of(enforced)
+        version = enforced.version if enforced else None
+        page, decide = self.followers.page.status(version), self.followers.decide.status(version)
         return Status(
             version=__version__,
             engine=engine_name(),
@@ -270,6 +280,6 @@ class Observed:
             disk=disk_status(self.room, self.feeds),
             open_files=Shares.of(self.settings).to_json(len(resolution.upstreams)),
             confinement={"landlock": landlock.abi()},  # the version of it, 0 if the kernel has none
-            alarms=tuple(in_force),
+            alarms=tuple(self.alarms(now)),
             notes=tuple(self.feeds.notify.notes("")),
         )

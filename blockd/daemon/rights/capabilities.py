@@ -14,6 +14,7 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 1, 
 LAST = 63  # no kernel has more: they are bits of two words
 
 _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 4, 8, 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 _VERSION_3 = 0x20080522
 _STATUS = Path("/proc/self/status")
@@ -79,6 +80,11 @@ def close_memory() -> None:
     prctl(_PR_SET_DUMPABLE, 0)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose parent ends: so none of them can leave this process' family."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def prctl(option: int, first: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
 
 MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
+
+log = logging.getLogger(__name__)
 
 
 async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         changes = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False)).count()
     except RulesetError as error:
-        print(error, file=sys.stderr)
+        log.error("%s", error)
         return 1
     give(json.dumps({"added": changes.added, "removed": changes.removed, "changed": changes.changed}).encode())
     return 0

@@ -39,6 +39,7 @@ def cross_check(data: Mapping[str, Any]) -> list[str]:
         _liftable,
         _kinds,
         _front_ends,
+        _log_levels,
     )
     return [sentence for check in checks for sentence in check(data)]
 
@@ -172,3 +173,9 @@ def _feeds(data: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
     return value if isinstance(value, Mapping) else {}
+
+
+def _log_levels(data: Mapping[str, Any]) -> Iterator[str]:
+    log = data.get("log")
+    if "log_level" in data and isinstance(log, Mapping) and "level" in log:
+        yield "log_level: log.level is given too, of which this is the earlier name; keep log.level"

@@ -28,7 +28,7 @@ _NOBODY = b"\xff" * 4  # for a socket of this machine whose owner is not found: 
 
 
 @dataclass(eq=False, slots=True)
-class Caller:
+class Newcomer:
     """Who has connected: both ends of the connection, when it came, and the owner of the other end if that is known."""
 
     peer: Endpoint
@@ -36,6 +36,7 @@ class Caller:
     came: float
     user: int | None = None
     is_looked_up: bool = False
+    is_trusted: bool = False  # whoever it is: nobody may connect to where it did but those who are trusted
 
     @property
     def client(self) -> bytes:
@@ -61,7 +62,7 @@ class Caller:
 class _Place:
     """A caller's place: since when it has asked for nothing, or waits for an answer."""
 
-    caller: Caller
+    caller: Newcomer
     since: float
     waits: bool = False
 
@@ -90,21 +91,21 @@ class AdminPlaces:
         return iter(tuple(self._places))
 
     @property
-    def callers(self) -> list[Caller]:
+    def callers(self) -> list[Newcomer]:
         """Who has a place."""
         return [place.caller for place in self._places.values()]
 
     def client_of(self, connection: BoundedConnection) -> bytes:
-        """Return octets that stand for the client of a connection, see `Caller.client`; empty if it has no place."""
+        """Return octets that stand for the client of a connection, see `Newcomer.client`; empty if it has no place."""
         place = self._places.get(connection)
         return b"" if place is None else place.caller.client
 
-    def full(self, caller: Caller) -> Level | None:
+    def full(self, caller: Newcomer) -> Level | None:
         """Return whose bound a newcomer would pass, from the smallest on; None if there is a place for it."""
         level = self._full(caller)
         return None if level is None else level[0]
 
-    def make_room(self, caller: Caller) -> bool:
+    def make_room(self, caller: Newcomer) -> bool:
         """Return whether there is a place for a newcomer; an idle connection is closed for it if it needs that."""
         found = self._full(caller)
         if found is None:
@@ -120,7 +121,7 @@ class AdminPlaces:
         connection.abort()
         return True
 
-    def take(self, caller: Caller, connection: BoundedConnection) -> None:
+    def take(self, caller: Newcomer, connection: BoundedConnection) -> None:
         """Assign to a caller's connection the place that there is for it."""
         self._places[connection] = _Place(caller, self._clock())
 
@@ -144,15 +145,18 @@ class AdminPlaces:
         """Remove a connection that has ended; one that has no place is passed over."""
         self._places.pop(connection, None)
 
-    def _full(self, caller: Caller) -> tuple[Level, list[tuple[BoundedConnection, _Place]]] | None:
+    def _trusts(self, caller: Newcomer) -> bool:
+        return caller.is_trusted or caller.user in self._trusted
+
+    def _full(self, caller: Newcomer) -> tuple[Level, list[tuple[BoundedConnection, _Place]]] | None:
         """Return the bound that a newcomer would pass, and the connections of which one could be closed for it."""
         address, prefix = caller.keys
         everybody = list(self._places.items())
         same = [one for one in everybody if one[1].caller.keys[0] == address]
         if len(same) >= self.bounds.address:
             return "address", same
-        others = [one for one in everybody if one[1].caller.user not in self._trusted]
-        if caller.user in self._trusted:
+        others = [one for one in everybody if not self._trusts(one[1].caller)]
+        if self._trusts(caller):
             return ("all", others or same) if len(everybody) >= self.bounds.all else None
         near = [one for one in others if one[1].caller.keys[1] == prefix]
         if len(near) >= self.bounds.prefix:

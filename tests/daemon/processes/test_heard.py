@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,8 +15,8 @@ from blockd.daemon.processes.heard import MAX_BURST, MAX_RATE, TalkPace, fault_i
 from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.outbox import Outbox
 from blockd.daemon.processes.reaping import Reaper
+from blockd.daemon.processes.talk import Talk
 from blockd.daemon.processes.waiting import readable
-from blockd.daemon.supervisor import Supervisor
 from blockd.settings import Settings
 
 
@@ -162,15 +162,15 @@ def test_a_worker_that_talks_without_end_is_ended_by_name_and_no_other_is_lost(
         signal.pause()
 
     family = Family(Reaper())
-    jobs = SimpleNamespace(version=8, passed_on=[7, 8])
-    supervisor: Any = Supervisor.__new__(Supervisor)
-    supervisor._settings, supervisor._family, supervisor._jobs = Settings(), family, jobs
-    supervisor._state = SimpleNamespace(held=HeldFiles())
+    generation = SimpleNamespace(settings=Settings())
+    jobs: Any = SimpleNamespace(version=8, passed_on=[7, 8], generation=generation)
+    state, unused = SimpleNamespace(held=HeldFiles()), SimpleNamespace()
+    talk = Talk(jobs, family, cast(Any, state), cast(Any, unused), cast(Any, unused), cast(Any, unused))
     guilty = family.fork(Role("worker", 0), flood, lambda: None)
     innocent = family.fork(Role("worker", 1), behave, lambda: None)
     while guilty.watch not in (ready := readable([guilty.watch, *family.channels], None)):
         for number in ready:
-            supervisor._receive(family.channels[number])
+            talk.receive(family.channels[number])
     assert how_it_ended(family.bury(guilty)) == "killed by SIGKILL"
     assert (guilty.reason, innocent.enforcing, innocent.reason) == ("it has said too much", 8, "")
     assert f"The worker 0 process {guilty.pid} is ended: it has said too much." in caplog.text
@@ -182,12 +182,12 @@ def test_a_worker_that_talks_without_end_is_ended_by_name_and_no_other_is_lost(
 def test_a_worker_that_tells_of_a_version_that_there_is_not_is_ended_at_once() -> None:
     told: list[Message] = []
     killed: list[int] = []
-    supervisor: Any = Supervisor.__new__(Supervisor)
-    supervisor._settings, supervisor._jobs = Settings(), SimpleNamespace(passed_on=[7])
-    supervisor._tell_of = lambda _, message: told.append(message)
+    talk: Any = Talk.__new__(Talk)
+    talk._jobs = SimpleNamespace(passed_on=[7], generation=SimpleNamespace(settings=Settings()))
+    talk.tell_of = lambda _, message: told.append(message)
     child: Any = SimpleNamespace(
         name="worker 0", pid=1, pace=TalkPace(), reason="", is_done=False, enforcing=7, send_signal=killed.append
     )
-    supervisor._hear(child, {"enforcing": 10**18})
+    talk._hear(child, {"enforcing": 10**18})
     assert (told, killed, child.enforcing, child.is_done) == ([], [signal.SIGKILL], 7, True)
     assert child.reason == "it has told of version 1000000000000000000, which there is not"

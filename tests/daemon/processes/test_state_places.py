@@ -16,7 +16,7 @@ from blockd.errors import CommandError
 
 FOLDERS = ("rulesets", "feeds", "compiling", "feeds/national")
 FILES = (
-    "reserve", "admin.secret", "audit.alive", "audit.head", "hit-slots.json", "overrides.json", "releases.json",
+    "reserve", "tokens.json", "audit.alive", "audit.head", "hit-slots.json", "overrides.json", "releases.json",
     "rulesets/current", "rulesets/pinned", "rulesets/000001.ruleset", "rulesets/000001.json", "compiling/compiled",
     "feeds/national/accepted", "feeds/national/feed.json",
 )  # fmt: skip

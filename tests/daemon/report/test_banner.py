@@ -35,10 +35,16 @@ BOUND = Bound(
 
 def lines(node: Node, bound: Bound = BOUND) -> list[str]:
     control = node.control
-    feeds = control._feeds.configured
-    pinned = control._switcher.pin.version if control._switcher.pin else None
+    feeds = control.parts.feeds.configured
+    pinned = control.parts.switcher.pin.version if control.parts.switcher.pin else None
     return banner(
-        control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced, pinned, control._switcher.base
+        control.parts.settings,
+        Path("blockd.yaml"),
+        bound,
+        feeds,
+        control.parts.switcher.enforced,
+        pinned,
+        control.parts.switcher.base,
     )
 
 
@@ -140,7 +146,7 @@ def test_banner_names_what_is_bound_and_what_was_left_out(tmp_path: Path) -> Non
 
 def test_progress_names_what_is_read_and_what_is_not(tmp_path: Path) -> None:
     async def check(node: Node) -> None:
-        feeds = node.control._feeds.configured
+        feeds = node.control.parts.feeds.configured
         assert progress(feeds, 3.2) == "0 of 1 feeds are read; reading national, 3 s"
         await node.give("a.example")
         assert progress(feeds, 12.0) == "1 of 1 feeds are read; compiling, 12 s"
@@ -212,8 +218,8 @@ def test_trouble_of_a_port_in_use_is_what_a_start_would_say() -> None:
 def test_entries_are_counted_in_the_word_for_what_the_feed_lists(tmp_path: Path) -> None:
     async def check(node: Node) -> None:
         await node.give("a.example", "b.example")
-        managed = node.control._feeds.configured["national"]
-        enforced = node.control._switcher.enforced
+        managed = node.control.parts.feeds.configured["national"]
+        enforced = node.control.parts.switcher.enforced
         assert enforced is not None
         (record,) = (record for record in enforced.ruleset.catalogue.feeds if record.name == "national")
         line = feed_line(managed, replace(record, type="addresses"), is_pinned=False)
@@ -225,7 +231,7 @@ def test_entries_are_counted_in_the_word_for_what_the_feed_lists(tmp_path: Path)
 def test_feed_that_a_pinned_version_lacks_is_told_to_wait_and_not_to_be_compiled(tmp_path: Path) -> None:
     async def check(node: Node) -> None:
         await node.give("a.example")
-        managed = node.control._feeds.configured["national"]
+        managed = node.control.parts.feeds.configured["national"]
         assert FeedPhase.of(managed, None, is_pinned=True) is FeedPhase.WAITING
         assert "waits until the pinned version is released" in feed_line(managed, None, is_pinned=True)
 

@@ -93,7 +93,7 @@ def machine() -> Iterator[Machine]:
     folder.chmod(0o755)
     made = Machine(folder)
     made.orders.seal()
-    for name in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/admin.secret",
+    for name in ("state/rulesets/000001.ruleset", "state/audit.db", "state/node.key", "state/tokens.json",
                  "state/feeds/national/accepted", "state/compiling/compiled", "state/incidents/o.dossier",
                  "secrets/token", "secrets/tsig", "elsewhere/file"):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ ATTEMPTS: dict[str, Callable[[Machine], object]] = {
     "read the dossiers of orders": lambda m: (m.state / "incidents" / "o.dossier").read_bytes(),
     "change the audit log": lambda m: _write(m.state / "audit.db"),
     "read `node.key`": lambda m: (m.state / "node.key").read_bytes(),
-    "read `admin.secret`": lambda m: (m.state / "admin.secret").read_bytes(),
+    "read `tokens.json`": lambda m: (m.state / "tokens.json").read_bytes(),
     "read tokens and passwords of feeds": lambda m: (m.folder / "secrets" / "token").read_bytes(),
     "read the TSIG keys that sign a NOTIFY": lambda m: (m.folder / "secrets" / "tsig").read_bytes(),
     "read other files of its user": lambda m: (m.folder / "elsewhere" / "file").read_bytes(),

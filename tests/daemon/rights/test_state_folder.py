@@ -161,7 +161,7 @@ def test_a_hostile_neighbour_gets_nothing_by_exchanging_the_folder(shared: Path)
     treasure, hostile = shared / "treasure", shared / "hostile"
     for path in (treasure / "empty", treasure / "full", hostile, hostile / "of-root"):
         path.mkdir(parents=True)
-    for name in ("lock", "admin.secret", "hit-slots.json", "rulesets/current"):
+    for name in ("lock", "hit-slots.json", "rulesets/current"):
         (treasure / "full" / name).parent.mkdir(exist_ok=True)
         (treasure / "full" / name).write_text("root's own")
         (treasure / "full" / name).chmod(0o666)

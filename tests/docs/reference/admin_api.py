@@ -1,40 +1,15 @@
-"""docs/reference/admin-api.md: every route of the admin port, from the application itself."""
+"""docs/reference/admin-api.md: every route of the admin port, from the table that they are served from."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from typing import Any, cast
+from typing import Any
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
-
-from blockd.errors import CommandError
-from blockd.web.admin import MAX_BODY, Control, admin_app
-from blockd.web.bearer import Bearer
+from blockd.web.admin import MAX_BODY
+from blockd.web.api.asked import examples_of, fields_of
+from blockd.web.api.route import Route
+from blockd.web.api.table import ROUTES
+from blockd.web.callers.caller import Role
 from tests.docs.reference.markdown import document, sentence, table
-
-_NONE = "none"
-_INDEX = "The list of these paths, for a browser"
-# What a query may hold; the application reads it, and documents it nowhere.
-_QUERIES = {
-    "/api/cache": "`name`, a name",
-    "/api/orders/{order}": "none; a slash in the path may be written as `%2F`. 200 if one order fits, 300 if several, "
-    "404 if none",
-    "/api/lookup": "`name`, a name, an address or a network; `trace`, if lines of lists and versions are wanted, "
-    "`trace=quick` without the lines; `resolve`, to ask a worker where the name leads; `client`, the address of a "
-    "client; `at`, a time; `state_dir`, the state folder that the answer must be about",
-}
-
-
-class _Refusing:
-    """A daemon that does nothing, so that only the application's own messages are returned."""
-
-    def __getattr__(self, name: str) -> Any:
-        def refuse(*_: object) -> object:
-            raise CommandError(_NONE)
-
-        return refuse
 
 
 def page() -> str:
@@ -50,8 +25,16 @@ def page() -> str:
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
 * It needs the header `Authorization: Bearer SECRET` (RFC 6750); without it, or with another secret, it gets 401, and
   nothing is changed.
-* Answers are JSON, but `/` (HTML) and `/metrics` (the Prometheus text format). An error is `{"error": "one sentence"}`,
-  with 400 if the request cannot be done. Nothing has changed then.
+* The paths below `/api/v1/` keep their meaning; what is added to an answer later is another key. `GET
+  /api/v1/openapi.json` describes all of them to programs, as OpenAPI 3.1. The paths of earlier releases, without `v1`,
+  lead to the same.
+* Answers are JSON, but `/` (HTML) and `/metrics` (the Prometheus text format).
+* An error is `application/problem+json` (RFC 9457): `status`, and in `detail` one sentence, which `error` repeats. 400
+  says that the request is not what the path takes, 422 that it is understood and cannot be done (400 at the earlier
+  paths). Nothing has changed then.
+* What a question answers has an `ETag`; sent back as `If-None-Match` it is answered 304 while nothing has changed.
+* A question takes the query below, a command the body, and nothing else: an unknown key, or one that is there twice,
+  is refused.
 """
         f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
         """
@@ -60,54 +43,33 @@ and keeps. Root and the group of blockd's user may read it; the verbs of `blockd
 
 ```text
 curl -H "Authorization: Bearer $(cat /var/lib/blockd/admin.secret)" -H "Content-Type: application/json" \\
-  -d '{"feeds": ["national"]}' http://127.0.0.1:9053/api/refresh
+  -d '{"feeds": ["national"]}' http://127.0.0.1:9053/api/v1/refresh
 ```
 
 To replace it, remove the file and restart blockd. Refused requests are counted in `blockd_admin_refused_total`.
 """.strip("\n"),
         "## Questions",
-        table(("route", "what it answers", "query"), asyncio.run(_routes("GET"))),
+        table(("path", "what it answers", "query", "role"), [_row(route) for route in ROUTES if route.method == "GET"]),
         "`/healthz` and `/readyz` answer 200 if all is well, and 503 with the reason if not. As JSON that is "
         '`{"ok": true, "reason": "…"}`, if the request accepts JSON; else a line of text.',
+        "A slash in a part of a path may be written as `%2F`. `/api/v1/orders/{order}` answers 200 if one order fits, "
+        "300 if several, 404 if none.",
         "Any request may be answered with 503 and `Retry-After` if too many wait; nothing was done then.",
         "## Commands",
-        table(("route", "what it does", "body"), asyncio.run(_routes("POST"))),
-        "`/api/hint` answers 202: the content of the hint is not trusted, the feed is polled soon.",
+        table(("path", "what it does", "body", "role"), [_row(route) for route in ROUTES if route.method == "POST"]),
+        "`/api/v1/hint` answers 202: the content of the hint is not trusted, the feed is polled soon.",
     )
 
 
-async def _routes(method: str) -> list[tuple[str, str, str]]:
-    app = admin_app(cast(Control, _Refusing()), Bearer(_NONE))
-    headers = {"Authorization": f"Bearer {_NONE}"}
-    async with TestClient(TestServer(app), headers=headers) as client:
-        return [
-            (
-                f"`{method} {path}`",
-                sentence(_about(route.handler.__name__)),
-                _QUERIES.get(path, "") if method == "GET" else await _body(client, path),
-            )
-            for route in app.router.routes()
-            if route.method == method and (path := _path(route))
-        ]
+def _row(route: Route[Any]) -> tuple[str, str, str, str]:
+    aliases = "".join(f", `{alias}`" for alias in route.aliases)
+    role = "" if route.role is Role.NONE else route.role.text
+    return f"`{route.path}`{aliases}", sentence(route.summary.rstrip(".")), _asks(route), role
 
 
-def _path(route: web.AbstractRoute) -> str:
-    assert route.resource is not None
-    return route.resource.canonical
-
-
-def _about(handler: str) -> str:
-    """Return the summary of the daemon's method behind a handler."""
-    if handler == "index":
-        return _INDEX
-    about = (getattr(Control, handler).__doc__ or "").partition(";")[0].removeprefix("Return ")
-    return about[:1].upper() + about[1:]
-
-
-async def _body(client: TestClient[web.Request, web.Application], path: str) -> str:
-    """Return the body that the application asks for if it is sent one that no route accepts."""
-    async with client.post(path, json=[]) as response:
-        asked: str = json.loads(await response.text())["error"]
-    if asked == _NONE:
-        return _NONE
-    return asked.removeprefix("The body must be ").partition("; nothing was changed")[0].rstrip(".")
+def _asks(route: Route[Any]) -> str:
+    if route.asks is None:
+        return ""
+    if route.method == "POST":
+        return " or ".join(f"`{example}`" for example in examples_of(route.asks)) or "none"
+    return "; ".join(f"`{field.name}`, {field.about.what}" for field in fields_of(route.asks)) or "none"

@@ -57,7 +57,7 @@ class MotionNode(Node):
 
     def shown_mirrors(self) -> list[dict[str, object]]:
         """Return what `blockd status` shows of the mirrors."""
-        return self.control._feeds[SIGNED].source.mirrors
+        return self.control.parts.feeds[SIGNED].source.mirrors
 
 
 class Story:
@@ -208,7 +208,7 @@ class Story:
             await self._poll()
 
     async def _pin(self) -> None:
-        kept = [version for version in self.node.control._state.versions.all() if version in self._models]
+        kept = [version for version in self.node.control.parts.state.versions.all() if version in self._models]
         if kept:
             version = self.chosen.choice(kept)
             self._note("rollback")
@@ -333,15 +333,15 @@ class Story:
         self._overrides = {name: until for name, until in self._overrides.items() if self.time.now < until}
         wrong = self._wrong()
         assert not wrong, f"(found, right): {wrong}"
-        enforced = self.node.control._enforced
+        enforced = self.node.control.parts.enforced
         assert enforced is not None
         Ruleset.open(enforced.ruleset.path, verify=True).close()
-        kept = set(self.node.control._state.versions.all())
+        kept = set(self.node.control.parts.state.versions.all())
         self._models[enforced.version] = self._model
         self._models = {version: model for version, model in self._models.items() if version in kept}
 
     def _measure(self) -> None:
-        versions, log, other = self.node.control._state.versions, 0, 0
+        versions, log, other = self.node.control.parts.state.versions, 0, 0
         for path, entry in entries_of(self._state).items():
             size = entry.st_size if stat.S_ISREG(entry.st_mode) else 0
             log += size if path.name.startswith(DATABASE) else 0

@@ -27,7 +27,7 @@ class SeenByNode:
 
 def seen_by(node: str) -> SeenByNode:
     """Ask a node; raises CommandError if it does not answer, or has not exactly one signed feed."""
-    feeds = [feed for feed in ask_at(node, "/api/status")["feeds"] if feed.get("type") == "signed"]
+    feeds = [feed for feed in ask_at(node, "/api/v1/status")["feeds"] if feed.get("type") == "signed"]
     if len(feeds) != 1:
         raise CommandError(f"The node at {node} has {len(feeds)} signed feeds; expected one, to compare its versions.")
     feed = feeds[0]

@@ -1,0 +1,108 @@
+"""What the control process answers at the admin port, each question by the part that knows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from prometheus_client import generate_latest
+
+from blockd.daemon.cache.service import CacheFlushed, CacheShown
+from blockd.daemon.control_parts import ControlParts
+from blockd.daemon.lookup.named import NamedOrders, named_orders
+from blockd.daemon.lookup.result import LookupResult
+from blockd.daemon.operator.accepting import AcceptResult
+from blockd.daemon.operator.overrides import OverrideResult
+from blockd.daemon.operator.releases import ReleaseResult
+from blockd.daemon.report.statements import StatementResult
+from blockd.daemon.report.status import Status
+from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
+from blockd.errors import BadName
+from blockd.metrics import Sketch
+from blockd.ruleset.explain import Explanation, explain
+from blockd.ruleset.lookup_query import LookupQuery
+from blockd.web.api.control import Condition
+
+
+class ControlAnswers:
+    """Implements `blockd.web.Control`."""
+
+    def __init__(self, parts: ControlParts) -> None:
+        self.parts = parts
+
+    def health(self) -> Condition:
+        """Return whether all processes are running, and all that follow the workers do so."""
+        return self.parts.condition
+
+    def readiness(self) -> Condition:
+        """Return whether every worker enforces the current version."""
+        return self.parts.readiness
+
+    def metrics(self) -> bytes:
+        """Return every series."""
+        return generate_latest(self.parts.registry)
+
+    def status(self) -> Status:
+        """Return what `blockd status` shows."""
+        return self.parts.observed.status(self.parts.timing.clock())
+
+    async def refresh(self, names: list[str] | None, /) -> RefreshResult:
+        """Poll feeds now and enforce what is new."""
+        return await self.parts.updater.refresh(names)
+
+    def hint(self, name: str | None, /) -> HintResult:
+        """Poll a feed soon, or all signed ones."""
+        return self.parts.feeds.hint_signed(name)
+
+    def traffic(self) -> Sketch:
+        """Return the sketch of recent traffic."""
+        return self.parts.context.shared.traffic.sketch()
+
+    async def rollback(self, version: int, reason: str, /) -> RollbackResult:
+        """Enforce a version kept, and pin it."""
+        await self.parts.switcher.roll_back(version, reason)
+        return RollbackResult(self.parts.switcher.version, pinned=version)
+
+    async def release(self, reason: str = "", /) -> RollbackResult:
+        """Release the pinned version, and enforce what has waited."""
+        await self.parts.switcher.release(reason)
+        await self.parts.updater.catch_up()
+        return RollbackResult(self.parts.switcher.version, pinned=None)
+
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
+        """Add or end a local override, and enforce that."""
+        if kind == "end":
+            return await self.parts.overrides.end(asked)
+        before: Explanation | None = None
+        with contextlib.suppress(BadName):  # which `add` refuses with a sentence
+            before = explain(self.parts.enforced, asked["name"])
+        return replace(await self.parts.overrides.add(asked), before=before)
+
+    async def accept(self, asked: Mapping[str, str], /) -> AcceptResult:
+        """Take what the gate refused of a feed, and enforce that."""
+        return await self.parts.acceptance.accept(asked)
+
+    async def held(self, kind: str, asked: Mapping[str, str], /) -> ReleaseResult:
+        """Let an entry through that the gate holds back, or end that, and enforce it."""
+        return await (self.parts.releases.release(asked) if kind == "release" else self.parts.releases.hold(asked))
+
+    async def statement(self) -> StatementResult:
+        """Sign a statement of what is enforced now."""
+        return await self.parts.statements.state()
+
+    async def lookup(self, query: LookupQuery, /) -> LookupResult:
+        """Return what happens to a name or an address."""
+        return await self.parts.lookups.look_up(query)
+
+    async def cached(self, name: str, /) -> CacheShown:
+        """Return what every worker has cached of a name."""
+        return await self.parts.caches.show(name)
+
+    async def flush(self, kind: str, name: str, /) -> CacheFlushed:
+        """Remove what every worker has cached: of a name, of all below one, or all."""
+        return await self.parts.caches.flush(kind, name)
+
+    def orders(self, asked: str, /) -> NamedOrders:
+        """Return the orders that a text may name, and how each stands."""
+        return named_orders(self.parts.enforced, asked)

@@ -1,0 +1,44 @@
+"""How blockd stands, in one sentence: what is enforced, and what needs somebody most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from blockd.daemon.channel import Message
+from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.switching import ControlChannel
+from blockd.daemon.timing import Timing
+from blockd.ruleset import Enforced
+from blockd.ruleset.counts import totals
+
+EVERY = 2.0  # seconds between two looks at whether the sentence has changed
+
+CRITICAL, WARNING = "critical", "warning"
+
+
+def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
+    """Return the sentence; `in_force` are the alarms, the gravest first. Those for information do not count."""
+    header = enforced.ruleset.header if enforced is not None else None
+    if enforced is None or header is None:
+        head = "No list is enforced yet"
+    else:
+        head = f"Version {enforced.version} is enforced: {totals(header.names, header.networks)}"
+    counts = {severity: sum(one.severity == severity for one in in_force) for severity in (CRITICAL, WARNING)}
+    told = [f"{count} {severity}" for severity, count in counts.items() if count]
+    if not told:
+        return f"{head}."
+    first = in_force[0]
+    about = f"feed {first.feed}: " if first.feed else ""
+    noun = "alarm" if sum(counts.values()) == 1 else "alarms"
+    return f"{head}; {' and '.join(told)} {noun}, the first: {about}{first.what}"
+
+
+async def tell_state(channel: ControlChannel, timing: Timing, sentence: Callable[[], str]) -> None:
+    """Tell the supervisor, for the service manager, the sentence whenever it has changed, for ever."""
+    told = ""
+    while True:
+        if (now := sentence()) != told:
+            told = now
+            message: Message = {"status": told}
+            channel.send(message)
+        await timing.sleep(EVERY)

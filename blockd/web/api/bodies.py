@@ -1,0 +1,143 @@
+"""What commands ask for in the body of their request, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from blockd.errors import CommandError
+from blockd.ruleset.versions.version_record import MAX_REASON
+from blockd.web.api.asked import About, Choice
+
+_REASON = About("why, in one line; the audit log keeps it", least=1)
+_AS = About("the officer who decided it, if that is not who asks")
+_FEED = About("a feed's name", least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedsToFetch:
+    """The feeds to fetch; none given means all."""
+
+    feeds: Annotated[list[str] | None, _FEED] = None
+
+    EXAMPLES: ClassVar = ('{"feeds": ["national"]}', "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedToPoll:
+    """The feed to poll soon; none given means all signed ones."""
+
+    feed: Annotated[str | None, _FEED] = None
+
+    EXAMPLES: ClassVar = ('{"feed": "national"}', "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionToEnforce(Choice):
+    """A version to go back to and pin, or that the one pinned is released."""
+
+    version: Annotated[int | None, About("a version that is kept", least=1)] = None
+    release: Annotated[Literal[True] | None, About("have the newest version enforced again")] = None
+    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+
+    ALTERNATIVES: ClassVar = ("version", "release")
+    EXAMPLES: ClassVar = ('{"version": 3, "reason": "why"}', '{"release": true, "reason": "why"}')
+
+    def one_line(self) -> str:
+        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
+        if not self.reason.isprintable():
+            raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
+        return self.reason.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideToAdd:
+    """A name to let resolve for a time."""
+
+    name: Annotated[str, About("a name", least=1)]
+    reason: Annotated[str, _REASON]
+    until: Annotated[str, About("when it ends: a date, or a time in UTC", least=1)]
+    scope: Annotated[str, About("`exact`, `subdomains` or `both`; both if it is not given")] = ""
+    as_: Annotated[str, _AS] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideToEnd:
+    """A name whose override ends."""
+
+    name: Annotated[str, About("a name", least=1)]
+    reason: Annotated[str, _REASON]
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideChange(Choice):
+    """A local override to add, or to end."""
+
+    add: Annotated[OverrideToAdd | None, About("the override to add")] = None
+    end: Annotated[OverrideToEnd | None, About("the override to end")] = None
+
+    ALTERNATIVES: ClassVar = ("add", "end")
+    EXAMPLES: ClassVar = (
+        '{"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}',
+        '{"end": {"name": "example.org", "reason": "why"}}',
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EntryToRelease:
+    """An entry that the gate holds back, to be let through."""
+
+    name: Annotated[str, About("an entry that is held back", least=1)]
+    reason: Annotated[str, _REASON]
+    as_: Annotated[str, _AS] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryToHold:
+    """An entry that was let through, to be held back again."""
+
+    name: Annotated[str, About("an entry that was let through", least=1)]
+    reason: Annotated[str, _REASON]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChange(Choice):
+    """An entry to let through, or to hold back again."""
+
+    release: Annotated[EntryToRelease | None, About("the entry to let through")] = None
+    hold: Annotated[EntryToHold | None, About("the entry to hold back again")] = None
+
+    ALTERNATIVES: ClassVar = ("release", "hold")
+    EXAMPLES: ClassVar = (
+        '{"release": {"name": "co.id", "reason": "why"}}',
+        '{"hold": {"name": "co.id", "reason": "why"}}',
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A feed's content that the gate refused, to be taken once."""
+
+    feed: Annotated[str, _FEED]
+    digest: Annotated[str, About("the SHA-256 of what was shown", least=1)]
+    reason: Annotated[str, _REASON]
+    as_: Annotated[str, _AS] = ""
+
+    EXAMPLES: ClassVar = ('{"feed": "national", "digest": "SHA-256 of what was shown", "reason": "why"}',)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheToFlush(Choice):
+    """What to remove from the workers' caches."""
+
+    name: Annotated[str | None, About("what is cached of this name")] = None
+    below: Annotated[str | None, About("what is cached of this name and all below it")] = None
+    all: Annotated[Literal[True] | None, About("all that is cached")] = None
+
+    ALTERNATIVES: ClassVar = ("name", "below", "all")
+    EXAMPLES: ClassVar = ('{"name": "example.org"}', '{"below": "example.org"}', '{"all": true}')
+
+    def chosen(self) -> tuple[str, str]:
+        """Return `name`, `below` or `all`, and the name, which is empty for all."""
+        kind, value = Choice.chosen(self)
+        return kind, "" if value is True else value

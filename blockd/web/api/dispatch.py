@@ -1,0 +1,198 @@
+"""Serving the routes of the table: a request is read, done and answered the same way for all of them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from blockd.errors import BlockdError
+from blockd.web.api.asked import Malformed, Nothing, alternatives_of, examples_of, fields_of, read, read_query
+from blockd.web.api.control import Control
+from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
+from blockd.web.api.route import JSON, VERSION, Cost, Reply, Request, Route
+from blockd.web.callers.caller import CALLER, NOBODY
+from blockd.web.negotiate import accepts
+
+Limit = Callable[[Handler], Handler]
+"""Returns a handler that waits for its turn."""
+
+NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
+_ENCODED = "A body must be sent as it is, without a Content-Encoding."
+_PATTERN = ":.+}"  # a part of a path may hold slashes, which may be escaped as %2F
+
+
+def serve_routes(
+    app: web.Application, routes: Sequence[Route[Any]], control: Control, limits: Mapping[Cost, Limit]
+) -> None:
+    """Have an application serve the routes, and answer OPTIONS for each path (RFC 9110 section 9.3.7)."""
+    methods: dict[str, list[str]] = {}
+    by_path = {route.path: route for route in routes if route.method == hdrs.METH_GET}
+    for route in routes:
+        for path in route.paths:
+            plain = _Handler(route, control, by_path.get(route.rests_on), is_old=path != route.path).handle
+            handler = limits.get(route.cost, _at_once)(plain)
+            pattern = path.replace("}", _PATTERN)
+            if route.method == hdrs.METH_GET:
+                app.router.add_get(pattern, handler)
+            else:
+                app.router.add_route(route.method, pattern, handler)
+            methods.setdefault(pattern, []).append(route.method)
+    for pattern, allowed in methods.items():
+        app.router.add_route(hdrs.METH_OPTIONS, pattern, _options(allowed))
+
+
+def _at_once(handler: Handler) -> Handler:
+    return handler
+
+
+def _options(methods: Sequence[str]) -> Handler:
+    also = [hdrs.METH_HEAD] if hdrs.METH_GET in methods else []
+    allow = ", ".join(sorted({*methods, *also, hdrs.METH_OPTIONS}))
+
+    async def options(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.ALLOW: allow})
+
+    return options
+
+
+class _Handler:
+    """The handler of a route at one of its paths; `rests_on` is the question whose tag a change may name."""
+
+    def __init__(self, route: Route[Any], control: Control, rests_on: Route[Any] | None, *, is_old: bool) -> None:
+        self._route = route
+        self._control = control
+        self._rests_on = rests_on
+        self._is_old = is_old
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        route = self._route
+        try:
+            refused = self._refused(request)
+            if refused is not None:
+                return refused
+            asked = await self._asked(request)
+            if (failed := await self._failed_condition(request)) is not None:
+                return failed
+            reply = await _done(route, self._control, _request(asked, request))
+        except Malformed as error:
+            return self._problem(request, HTTPStatus.BAD_REQUEST, _malformed(route, error))
+        except BlockdError as error:
+            status = HTTPStatus.BAD_REQUEST if self._is_old else HTTPStatus.UNPROCESSABLE_ENTITY
+            return self._problem(request, status, str(error))
+        if isinstance(reply, web.Response) and self._is_tagged(reply):
+            return tagged(request, reply)
+        return reply
+
+    def _is_tagged(self, reply: web.Response) -> bool:
+        is_question = self._route.method == hdrs.METH_GET and self._route.path.startswith(VERSION)
+        return is_question and not self._is_old and reply.status == HTTPStatus.OK
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        """Return why a request is not taken, by its header alone; None if it is."""
+        if self._route.method != hdrs.METH_GET:
+            if request.content_type != JSON:
+                return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, NOT_JSON, {"Accept-Post": JSON})
+            if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+                headers = {"Accept-Encoding": "identity"}
+                return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _ENCODED, headers)
+        media = self._route.media.partition(";")[0]
+        if (
+            not self._is_old
+            and self._route.path.startswith(VERSION)
+            and not accepts(request.headers.get(hdrs.ACCEPT, ""), media)
+        ):
+            sentence = f"What this path answers is {media}, which the request does not accept."
+            return self._problem(request, HTTPStatus.NOT_ACCEPTABLE, sentence)
+        return None
+
+    async def _asked(self, request: web.Request) -> object:
+        asks = self._route.asks
+        if asks is None:
+            return Nothing()
+        query = {name: request.query.getall(name) for name in request.query}
+        if self._route.method == hdrs.METH_GET:
+            return read_query(asks, query)
+        if query and not self._is_old:
+            raise Malformed("the query: what a command asks for is in its body")
+        return read(asks, _decoded(await request.read(), is_needed=_is_needed(asks)))
+
+    async def _failed_condition(self, request: web.Request) -> web.Response | None:
+        """Return an answer if `If-Match` names what is not so any more (RFC 9110 section 13.1.1)."""
+        named = request.if_match if self._route.method != hdrs.METH_GET else None
+        if named is None or any(one.value == "*" for one in named):
+            return None
+        if self._rests_on is None:
+            sentence = "This command rests on nothing that has an entity tag; nothing was changed."
+            return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
+        now = await _done(self._rests_on, self._control, _request(Nothing(), request))
+        tag = tag_of(octets_of(now))
+        if any(one.value == tag and not one.is_weak for one in named):
+            return None
+        sentence = f"{self._rests_on.path} answers otherwise by now than when it was read; nothing was changed."
+        return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
+
+    def _problem(
+        self, request: web.Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
+    ) -> web.Response:
+        return problem(status, sentence, headers, request.path)
+
+
+def _request(asked: object, request: web.Request) -> Request[Any]:
+    return Request(asked, request.get(CALLER, NOBODY), request.match_info, request)
+
+
+async def _done(route: Route[Any], control: Control, request: Request[Any]) -> web.StreamResponse:
+    """Do what a request asks for, and return the answer; raises BlockdError."""
+    answered = route.does(control, request)
+    result = await answered if inspect.isawaitable(answered) else answered
+    if isinstance(result, web.StreamResponse):
+        return result
+    if isinstance(result, Reply):
+        return json_reply(result.result.to_json(), result.status)
+    return json_reply(result.to_json(), route.status)
+
+
+def _is_needed(asks: type) -> bool:
+    """Return whether a body may not be empty."""
+    return bool(alternatives_of(asks)) or any(field.is_needed for field in fields_of(asks))
+
+
+def _decoded(body: bytes, *, is_needed: bool) -> dict[str, object]:
+    if not body.strip() and not is_needed:
+        return {}
+    try:
+        decoded: object = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except Malformed:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the body is not valid JSON") from error
+    if not isinstance(decoded, dict):
+        raise Malformed("the body: expected an object")
+    return decoded
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of which each key is there once: readers differ in which of two they take (RFC 8259)."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("the body has a key twice")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise Malformed(f"the body has {text}, which JSON does not have")
+
+
+def _malformed(route: Route[Any], error: Malformed) -> str:
+    examples = " or ".join(examples_of(route.asks)) if route.asks else ""
+    if route.method == hdrs.METH_GET:
+        return f"The query cannot be understood: {error}."
+    expected = f" The body must be such as {examples}." if examples else ""
+    return f"The request cannot be understood: {error}; nothing was changed.{expected}"

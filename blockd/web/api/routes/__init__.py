@@ -1,0 +1,1 @@
+"""The routes of the admin port by kind: probes, questions and commands."""

@@ -1,0 +1,87 @@
+"""What has the daemon do something."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from blockd.web.api import bodies, shapes
+from blockd.web.api.asked import Nothing, given_texts
+from blockd.web.api.control import Control, JsonResult
+from blockd.web.api.route import VERSION, Does, Request, Route
+from blockd.web.callers.caller import Role
+
+_Asked = TypeVar("_Asked")
+
+
+def command(
+    path: str,
+    summary: str,
+    asks: type[_Asked],
+    does: Does[_Asked],
+    answers: Any,
+    *,
+    alias: str = "",
+    role: Role = Role.OPERATOR,
+    status: int = 200,
+    rests_on: str = "",
+) -> Route[_Asked]:
+    """Return the route of a command at a path below the version; `rests_on` is such a path, too."""
+    return Route(
+        method="POST", path=VERSION + path, summary=summary, asks=asks, does=does, answers=answers, role=role,
+        aliases=(alias,) if alias else (), status=status, rests_on=VERSION + rests_on if rests_on else "",
+    )  # fmt: skip
+
+
+async def _rollback(control: Control, request: Request[bodies.VersionToEnforce]) -> JsonResult:
+    version, reason = request.asked.version, request.asked.one_line()
+    return await control.release(reason) if version is None else await control.rollback(version, reason)
+
+
+async def _override(control: Control, request: Request[bodies.OverrideChange]) -> JsonResult:
+    kind, asked = request.asked.chosen()
+    return await control.override(kind, given_texts(asked))
+
+
+async def _held(control: Control, request: Request[bodies.HeldChange]) -> JsonResult:
+    kind, asked = request.asked.chosen()
+    return await control.held(kind, given_texts(asked))
+
+
+COMMANDS: tuple[Route[Any], ...] = (
+    command(
+        "/refresh", "Fetch the named feeds, or all.",
+        bodies.FeedsToFetch, lambda control, request: control.refresh(request.asked.feeds), shapes.RefreshAnswer,
+        alias="/api/refresh",
+    ),
+    command(
+        "/hint", "Poll a feed soon, or all signed ones. What a hint says is not trusted.",
+        bodies.FeedToPoll, lambda control, request: control.hint(request.asked.feed), shapes.HintAnswer,
+        alias="/api/hint", role=Role.METRICS, status=202,
+    ),
+    command(
+        "/rollback", "Enforce and pin a kept version, or release the one pinned.",
+        bodies.VersionToEnforce, _rollback, shapes.RollbackAnswer, alias="/api/rollback",
+    ),
+    command(
+        "/override", "Add or end a local override.",
+        bodies.OverrideChange, _override, shapes.OverrideAnswer, alias="/api/override",
+    ),
+    command(
+        "/accept", "Take a feed's refused content, known by its digest, once.",
+        bodies.Acceptance, lambda control, request: control.accept(given_texts(request.asked)), shapes.AcceptAnswer,
+        alias="/api/accept",
+    ),
+    command(
+        "/held", "Let an entry through that the gate holds back, or hold it back again.",
+        bodies.HeldChange, _held, shapes.HeldAnswer, alias="/api/held",
+    ),
+    command(
+        "/cache/flush", "Remove what is cached of a name, of that and all below it, or all, from every worker.",
+        bodies.CacheToFlush, lambda control, request: control.flush(*request.asked.chosen()), shapes.FlushAnswer,
+        alias="/api/cache/flush",
+    ),
+    command(
+        "/statement", "Sign a statement of what is enforced now.",
+        Nothing, lambda control, _: control.statement(), shapes.StatementAnswer, alias="/api/statement",
+    ),
+)  # fmt: skip

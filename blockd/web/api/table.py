@@ -1,0 +1,51 @@
+"""The routes of the admin port. Requests are served from this table, and its documents are made from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from blockd.web.api.asked import Nothing
+from blockd.web.api.control import Control
+from blockd.web.api.openapi import openapi
+from blockd.web.api.replies import json_octets
+from blockd.web.api.route import Cost, Request, Route
+from blockd.web.api.routes.commands import COMMANDS
+from blockd.web.api.routes.probes import PROBES
+from blockd.web.api.routes.questions import QUESTIONS, question
+from blockd.web.index import INDEX_POLICY, index_page
+
+
+def _index(_control: Control, _request: Request[Nothing]) -> web.Response:
+    response = web.Response(text=index_page(ROUTES), content_type="text/html")
+    response.headers["Content-Security-Policy"] = INDEX_POLICY
+    return response
+
+
+def _openapi(_control: Control, _request: Request[Nothing]) -> web.Response:
+    return web.Response(body=json_octets(openapi(ROUTES)), content_type="application/json")
+
+
+ROUTES: tuple[Route[Any], ...] = (
+    Route(
+        method="GET", path="/", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
+    ),
+    *PROBES,
+    question(
+        "/openapi.json", "What this API is, as OpenAPI 3.1.", Nothing, _openapi, dict[str, object], cost=Cost.COMPUTES
+    ),
+    *QUESTIONS,
+    *COMMANDS,
+)  # fmt: skip
+
+_BY_PLACE: dict[tuple[str, str], Route[Any]] = {(route.method, path): route for route in ROUTES for path in route.paths}
+
+
+def route_of(request: web.Request) -> Route[Any] | None:
+    """Return the route that a request leads to, None if to none; HEAD and OPTIONS are about what is there."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    methods = ("GET", "POST") if request.method in ("HEAD", "OPTIONS") else (request.method,)
+    return next((found for method in methods if (found := _BY_PLACE.get((method, resource.canonical)))), None)

@@ -1,0 +1,1 @@
+"""The shapes of what the console shows; `blockd.daemon.figures` computes them."""
