@@ -49,7 +49,7 @@ class Stage:
 
     def _answers(self) -> dict[str, Callable[[web.Request], Any]]:
         return {
-            "whoami": lambda _: {"name": "sari", "role": self.role, "how": "session"},
+            "whoami": lambda _: {"name": "sari", "role": self.role, "how": "session", "may_write": self.role == "operator"},
             "overview": lambda _: story.overview(self.level),
             "blocks/recent": lambda _: story.blocks(),
             "feeds": lambda _: story.feeds(),
@@ -63,7 +63,7 @@ class Stage:
             ),
             "timeline": lambda _: story.timeline(),
             "versions": lambda _: story.versions(),
-            "diff": lambda request: story.difference(int(request.query["from"]), int(request.query["to"])),
+            "diff": lambda request: story.difference(int(request.query["old"]), int(request.query["new"])),
             "duty": lambda _: story.duty(),
             "hits": lambda request: story.hits(request.query["by"], request.query["span"]),
             "resolver": lambda _: story.resolver(),

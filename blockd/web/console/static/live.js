@@ -6,6 +6,7 @@
 const KINDS = ["overview", "blocks", "feeds", "versions", "series"];
 const LATEST = 30000; // milliseconds between two attempts at most
 const HIDDEN = 20000; // milliseconds that a page is not seen before it gives its connection up
+const BLINK = 6000; // milliseconds in which a connection may be made anew, as each is now and then, without being lost
 const SILENCE = 45000; // milliseconds without anything after which a connection counts as dead
 
 const listeners = new Map(KINDS.map((kind) => [kind, new Set()]));
@@ -14,6 +15,7 @@ const backs = new Set();
 let source = null;
 let pause = 1000;
 let heard = 0;
+let losing = 0; // the timer until a connection counts as lost
 let timer = 0; // for the next attempt, or until the connection is given up
 
 /** The state of the connection: `starting`, `live`, or `waiting` since it was lost. */
@@ -43,15 +45,19 @@ export function connect() {
   source?.close();
   source = new EventSource("/api/v1/events");
   source.onopen = () => {
+    clearTimeout(losing);
+    losing = 0;
     pause = 1000;
     heard = Date.now();
     become("live");
   };
   source.onerror = () => {
-    become("waiting");
+    losing ||= setTimeout(() => become("waiting"), BLINK);
     if (source.readyState === EventSource.CLOSED) again();
   };
-  source.addEventListener("heartbeat", () => { heard = Date.now(); });
+  source.addEventListener("reset", () => { // what was told meanwhile is not known any more
+    for (const reader of backs) reader();
+  });
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
       heard = Date.now();

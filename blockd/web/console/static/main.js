@@ -53,7 +53,7 @@ async function open() {
     else link.removeAttribute("aria-current");
   }
   document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  leave = view.build(main, { rest, caller, mayWrite: caller.role === "operator" }) ?? null;
+  leave = view.build(main, { rest, caller, mayWrite: caller.may_write === true }) ?? null;
 }
 
 /** Load the page anew, once: after an upgrade the files of the page before are gone. */

@@ -63,7 +63,7 @@ export function blocksPanel() {
       if (!kept.length) fill(list, h("li", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
     }
   }
-  const ends = [live.on("blocks", (data) => take(data.blocks)), live.whenBack(read)];
+  const ends = [live.on("blocks", (data) => (data.blocks ? take(data.blocks) : read())), live.whenBack(read)];
   const timer = setInterval(() => live.state === "waiting" && read(), 10000);
   read();
   return [section, () => {

@@ -55,6 +55,7 @@ function series(chart, tiles) {
     if (!stopped) timer = setTimeout(read, live.state === "live" ? 60000 : 15000);
   }
   const ends = [live.on("series", (tick) => {
+    if (!tick.series) return;
     figures(tiles, tick.series);
     chart.push(tick.time, tick.series);
   }), live.whenBack(read)];

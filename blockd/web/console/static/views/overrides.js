@@ -21,6 +21,6 @@ export function build(root, { mayWrite }) {
     { label: t("order.state"), cell: (one) => (one.in_force ? chip(t("in.force.now"), "ok") : chip(t("not.in.force"), "attention")) },
   ];
   if (mayWrite) columns.push({ label: t("action"), cell: (one) => button(t("override.end"), () => endOverride(one.name, () => part.again()), { kind: "small danger", key: `end-${one.name}` }) });
-  const part = source(host, "overrides", (data) => table(t("overrides.now"), columns, data.overrides, { empty: t("overrides.none") }), { on: ["versions", "feeds"], every: 60000 });
+  const part = source(host, "overrides", (data) => table(t("overrides.now"), columns, data.overrides.filter((one) => !one.over), { empty: t("overrides.none") }), { on: ["versions", "feeds"], every: 60000 });
   return () => part.stop();
 }

@@ -28,7 +28,7 @@ export function build(root) {
     } catch { /* the rest of the page says that nothing can be read */ }
     if (!stopped) timer = setTimeout(read, 60000);
   }
-  const end = live.on("series", (tick) => chart.push(tick.time, tick.series));
+  const end = live.on("series", (tick) => tick.series && chart.push(tick.time, tick.series));
   const part = source(host, "resolver", body, { every: 5000 });
   read();
   return () => {

@@ -89,7 +89,7 @@ function versionsBody(data, mayWrite, difference, after) {
   const show = async (old, now) => {
     fill(difference, h("p", { class: "quiet loading" }, t("diff.reading")));
     try {
-      fill(difference, differs(await get("diff", { from: old, to: now })));
+      fill(difference, differs(await get("diff", { old, new: now })));
       difference.scrollIntoView({ block: "nearest" });
     } catch (error) {
       fill(difference, h("p", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
