@@ -18,6 +18,7 @@ from aiohttp import web
 from blockd.times import time_from_text
 from blockd.web.console.assets import FOLDER, assets
 from blockd.web.console.pages import CONSOLE_POLICY, console_page
+from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from tests.web.console import story
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -39,6 +40,7 @@ class Stage:
         app = web.Application()
         app.router.add_get("/", self._page)
         app.router.add_get(FOLDER + "{path:.+}", _asset)
+        app.router.add_get("/sign-in", self._sign_in)
         app.router.add_post("/logout", self._write)
         app.router.add_get("/api/v1/events", self._events)
         for path, answer in self._answers().items():
@@ -49,7 +51,12 @@ class Stage:
 
     def _answers(self) -> dict[str, Callable[[web.Request], Any]]:
         return {
-            "whoami": lambda _: {"name": "sari", "role": self.role, "how": "session", "may_write": self.role == "operator"},
+            "whoami": lambda _: {
+                "name": "sari",
+                "role": self.role,
+                "how": "session",
+                "may_write": self.role == "operator",
+            },
             "overview": lambda _: story.overview(self.level),
             "blocks/recent": lambda _: story.blocks(),
             "feeds": lambda _: story.feeds(),
@@ -80,6 +87,11 @@ class Stage:
     async def _page(self, _request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": CONSOLE_POLICY}
         return web.Response(body=console_page(), content_type="text/html", charset="utf-8", headers=headers)
+
+    async def _sign_in(self, _request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": SIGN_IN_POLICY}
+        page = sign_in_page("The token is not known here, or has expired: `blockd token list` shows those that are.")
+        return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
 
     async def _write(self, request: web.Request) -> web.Response:
         if self.refuse:

@@ -26,7 +26,7 @@ export class Chart {
     this.plot = null;
     this.canvas = h("div", { class: "chart-canvas", role: "img", "aria-label": label });
     this.legend = h("div", { class: "legend" });
-    this.rows = h("div", {});
+    this.rows = h("div", { tabindex: "0", role: "region", "aria-label": `${label}: ${t("chart.table")}` });
     this.details = h("details", { class: "as-table" }, h("summary", {}, t("chart.table")), this.rows);
     this.details.addEventListener("toggle", () => this.#table());
     this.root = h("div", { class: `chart${events ? " with-events" : ""}` }, this.legend, this.canvas, this.details);

@@ -62,15 +62,15 @@ export function panel(title, { beside, id, level = 2, wide = false, tone } = {},
   return section;
 }
 
-/** Return a table: `columns` are {label, cell(row), class, head}, `rows` any values. Narrow screens show it as cards. */
+/** Return a table: `columns` are {label, unseen, cell(row), class, head}, `rows` any values. Narrow screens show it as cards. */
 export function table(caption, columns, rows, { empty, key } = {}) {
   if (!rows.length && empty) return h("p", { class: "quiet" }, empty);
-  const head = h("tr", {}, columns.map((one) => h("th", { scope: "col", class: one.class }, one.label)));
+  const head = h("tr", {}, columns.map((one) => h("th", { scope: "col", class: one.class }, one.unseen ? h("span", { class: "unseen" }, one.label) : one.label)));
   const body = rows.map((row, index) =>
     h("tr", { "data-key": key ? `row-${key(row)}` : null },
       columns.map((one) => {
         const cell = one.cell(row, index);
-        return h(one.head ? "th" : "td", { class: one.class, scope: one.head ? "row" : null, "data-label": one.label }, cell);
+        return h(one.head ? "th" : "td", { class: one.class, scope: one.head ? "row" : null, "data-label": one.unseen ? null : one.label }, cell);
       })));
   return h("div", { class: "table" },
     h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, head), h("tbody", {}, body)));

@@ -77,14 +77,14 @@ function tools() {
   const theme = document.documentElement.dataset.theme ?? "auto";
   fill(document.getElementById("tools"),
     h("span", { class: `live ${live.state === "waiting" ? "waiting" : ""}`, role: "status", id: "live" }, t(`live.${live.state}`)),
-    button([h("span", { class: "long" }, other === "id" ? "Bahasa Indonesia" : "English"), h("span", { class: "brief", "aria-hidden": "true" }, other.toUpperCase())], async () => {
+    button([h("span", { class: "long" }, other === "id" ? "Bahasa Indonesia" : "English"), h("span", { class: "brief" }, other.toUpperCase())], async () => {
       await choose(other);
       keep();
       texts();
       tools();
       dispatchEvent(new Event("language"));
       open();
-    }, { kind: "bare", key: "language", lang: other, "aria-label": other === "id" ? "Bahasa Indonesia" : "English" }),
+    }, { kind: "bare", key: "language", lang: other, title: other === "id" ? "Bahasa Indonesia" : "English" }),
     button([h("span", { class: "long" }, t(`theme.${theme}`)), h("span", { class: "brief", "aria-hidden": "true" }, { auto: "◐", dark: "●", light: "○" }[theme])], () => {
       const next = { auto: "dark", dark: "light", light: "auto" }[theme];
       setTheme(next);

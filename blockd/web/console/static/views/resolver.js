@@ -54,14 +54,14 @@ function body(data) {
         { label: t("per.second"), class: "figure", cell: ([, one]) => rate(one.rate) },
         { label: t("share"), class: "figure", cell: ([, one]) => share(all ? one.rate / all : null) },
         { label: t("latency"), class: "figure", cell: ([, one]) => milliseconds(one.seconds) },
-        { label: "", class: "wide-bar", cell: ([, one]) => bar(one.rate ?? 0, all) },
+        { label: t("share"), unseen: true, class: "wide-bar", cell: ([, one]) => bar(one.rate ?? 0, all) },
       ], answers)),
       panel(t("transports"), {}, h("p", { class: "hint" }, t("last.minute")), table(t("transports"), [
         { label: t("transport"), head: true, cell: ([name]) => word("via", name) },
         { label: t("per.second"), class: "figure", cell: ([, one]) => rate(one.queries) },
         { label: t("connections"), class: "figure", cell: ([, one]) => rate(one.connections) },
         { label: t("errors"), class: "figure", cell: ([, one]) => (one.error_share > 0.05 ? chip(share(one.error_share), "attention") : share(one.error_share)) },
-        { label: "", class: "wide-bar", cell: ([, one]) => bar(one.queries ?? 0, most) },
+        { label: t("share"), unseen: true, class: "wide-bar", cell: ([, one]) => bar(one.queries ?? 0, most) },
       ], transports))),
     panel(t("upstreams"), { wide: true }, table(t("upstreams"), [
       { label: t("upstream"), head: true, cell: (one) => [sign(LEVELS[one.state] ?? "unknown"), " ", h("span", { class: "name" }, one.upstream), one.zones && one.zones.join() !== "." && h("small", { class: "quiet" }, ` ${one.zones.join(", ")}`)] },
