@@ -69,8 +69,15 @@ class Browser:
             "const wanted = arguments[1]; for (const root of [...document.querySelectorAll(arguments[0])].reverse()) for (const one of "
             "root.querySelectorAll('button, a, summary')) if (one.innerText.trim().startsWith(wanted) && !one.disabled) return one"
         )
-        element = self.until(script, f"{label!r} in {within}", within, label)
-        self.call("POST", f"/element/{element[_ELEMENT]}/click", {})
+        while True:
+            element = self.until(script, f"{label!r} in {within}", within, label)
+            try:
+                self.call("POST", f"/element/{element[_ELEMENT]}/click", {})
+            except AssertionError as error:
+                if "stale element" not in str(error):
+                    raise
+            else:
+                return
 
     def type(self, selector: str, text: str) -> None:
         """Type into a field, after what is in it was removed."""

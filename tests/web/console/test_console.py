@@ -19,6 +19,7 @@ def at(page: Browser, night: Night, view: str) -> None:
 
 def test_the_state_is_one_sentence_with_the_next_step_and_the_tab_says_it_too(page: Browser, night: Night) -> None:
     night.stage.level = "alarm"
+    page.open("about:blank")
     at(page, night, "resolver")
     page.shows("no upstream answers: other names fail", "#state")
     page.shows("blockd doctor", "#state")

@@ -53,6 +53,22 @@ export function fill(element, ...children) {
   }
 }
 
+/**
+ * Replace what an element holds, but for children that look the same: a click that has begun on one of them counts. It is
+ * for what does nothing but by what it shows.
+ */
+export function amend(element, ...children) {
+  const made = h("div", {}, children);
+  const fresh = [...made.childNodes];
+  const old = [...element.childNodes];
+  fresh.forEach((node, index) => {
+    if (old[index]?.isEqualNode(node)) return;
+    if (old[index]) old[index].replaceWith(node);
+    else element.append(node);
+  });
+  for (const node of old.slice(fresh.length)) node.remove();
+}
+
 /** Return a section with a heading; what comes after the heading in the same line is in `beside`. */
 export function panel(title, { beside, id, level = 2, wide = false, tone } = {}, ...children) {
   const heading = h(`h${level}`, { id: id && `${id}-title` }, title);

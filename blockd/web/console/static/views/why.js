@@ -1,7 +1,7 @@
 // Why a name or an address is blocked, or is not: for whoever has a caller on the phone.
 
 import { get } from "../api.js";
-import { button, facts, fill, h, panel, table } from "../dom.js";
+import { amend, button, facts, fill, h, panel, table } from "../dom.js";
 import { clock, date, number } from "../format.js";
 import { language, say, t, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
@@ -30,7 +30,7 @@ export function build(root, { rest, mayWrite }) {
       if (!full) fill(result, answer(quick, rest, { mayWrite, again: read }), form.root);
       const whole = await get("lookup?" + new URLSearchParams({ name: rest, trace: "lines", resolve: "1", ...form.values() }), {}, control.signal);
       full = true;
-      fill(result, answer(whole, rest, { mayWrite, again: read }), form.root);
+      amend(result, answer(whole, rest, { mayWrite, again: read }), form.root);
     } catch (error) {
       if (error.name === "AbortError") return;
       const sentence = h("p", { class: "trouble", role: "alert" }, error.message === "unreachable" ? t("unreachable") : error.message);
