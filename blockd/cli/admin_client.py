@@ -93,8 +93,10 @@ def _connected(ways: Sequence[Way], seconds: float) -> tuple[Way, http.client.HT
         except OSError as error:
             failed.append(f"{way.text} ({_why(error)})")
         else:
-            return way, connection, "".join(
-                f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed
+            return (
+                way,
+                connection,
+                "".join(f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed),
             )
     raise CommandError(
         f"no blockd answers at {' or '.join(reversed(failed))}. Is it running, and with this config's listen.admin?"

@@ -107,6 +107,7 @@ class ControlProcess(ControlAnswers):
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
+            ending.callback(parts.events.close)  # else who listens would be waited for
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

@@ -11,6 +11,7 @@ audit.*              the audit log (`blockd.audit`); node.key and statements/ be
 tokens.json          who is known at the admin port (`blockd.web.callers`); admin.sock is the admin socket
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
+figures.db           rates and hits over time (`blockd.daemon.figures.history_file`)
 """
 
 from __future__ import annotations
