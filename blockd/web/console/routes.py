@@ -12,6 +12,8 @@ from blockd.web.api.route import Request, Route
 from blockd.web.console.assets import FOLDER, assets
 from blockd.web.console.pages import CONSOLE_POLICY, console_page
 
+FILES = FOLDER + "{path}"
+
 
 def _page(_control: Control, _request: Request[Nothing]) -> web.Response:
     response = web.Response(body=console_page(), content_type="text/html", charset="utf-8")
@@ -26,7 +28,7 @@ def _file(_control: Control, request: Request[Nothing]) -> web.Response:
 CONSOLE: tuple[Route[Any], ...] = (
     Route(method="GET", path="/", summary="The console, for a browser.", asks=None, does=_page, media="text/html"),
     Route(
-        method="GET", path=FOLDER + "{path}", summary="The console's files.", asks=None, does=_file,
+        method="GET", path=FILES, summary="The console's files.", asks=None, does=_file,
         media="application/octet-stream",
     ),
 )  # fmt: skip

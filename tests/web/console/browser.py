@@ -66,8 +66,9 @@ class Browser:
     def press(self, label: str, within: str = "body") -> None:
         """Click the button or link whose text or label begins with `label`, once it is there."""
         script = (
-            "const wanted = arguments[1]; for (const root of [...document.querySelectorAll(arguments[0])].reverse()) for (const one of "
-            "root.querySelectorAll('button, a, summary')) if (one.innerText.trim().startsWith(wanted) && !one.disabled) return one"
+            "for (const root of [...document.querySelectorAll(arguments[0])].reverse())"
+            " for (const one of root.querySelectorAll('button, a, summary'))"
+            " if (one.innerText.trim().startsWith(arguments[1]) && !one.disabled) return one"
         )
         while True:
             element = self.until(script, f"{label!r} in {within}", within, label)

@@ -19,7 +19,7 @@ from blockd.times import time_from_text
 from blockd.web.console.assets import FOLDER, assets
 from blockd.web.console.pages import CONSOLE_POLICY, console_page
 from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
-from tests.web.console import story
+from tests.web.console import standing, story
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,11 +71,11 @@ class Stage:
             "timeline": lambda _: story.timeline(),
             "versions": lambda _: story.versions(),
             "diff": lambda request: story.difference(int(request.query["old"]), int(request.query["new"])),
-            "duty": lambda _: story.duty(),
-            "hits": lambda request: story.hits(request.query["by"], request.query["span"]),
-            "resolver": lambda _: story.resolver(),
-            "ending": lambda request: story.ending(float(request.query["within"])),
-            "overrides": lambda _: story.overrides(),
+            "duty": lambda _: standing.duty(),
+            "hits": lambda request: standing.hits(request.query["by"], request.query["span"]),
+            "resolver": lambda _: standing.resolver(),
+            "ending": lambda request: standing.ending(float(request.query["within"])),
+            "overrides": lambda _: standing.overrides(),
             "orders/{order:.+}": lambda request: {
                 "asked": request.match_info["order"],
                 "orders": [

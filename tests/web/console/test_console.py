@@ -220,8 +220,9 @@ def test_the_policy_keeps_markup_and_scripts_out_whatever_a_script_does(page: Br
     refused = "try { document.body.innerHTML = '<b>x</b>'; return 'taken' } catch (error) { return error.name }"
     assert page.run(refused) == "TypeError"
     loaded = (
-        "return new Promise((done) => { document.addEventListener('securitypolicyviolation', (event) => done(event.violatedDirective));"
-        "const image = new Image(); image.src = 'http://192.0.2.1/x.png'; })"
+        "return new Promise((done) => {"
+        " document.addEventListener('securitypolicyviolation', (event) => done(event.violatedDirective));"
+        " const image = new Image(); image.src = 'http://192.0.2.1/x.png'; })"
     )
     assert page.run(loaded) == "img-src"
 
