@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import ControlContext
@@ -55,6 +56,7 @@ class ControlProcess(ControlAnswers):
         super().__init__(ControlParts(context, channel, environment))
         self._channel = channel
         self._stop = asyncio.Event()
+        self._is_replaced = False  # by a control process that goes on with what this one has begun
         self._refreshing: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
@@ -79,7 +81,7 @@ class ControlProcess(ControlAnswers):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=ORDERLY)
-        await asyncio.to_thread(parts.recorder.end)
+        await asyncio.to_thread(partial(parts.recorder.end, is_replaced=self._is_replaced))
         if not self._stop.is_set():
             serving.result()
 
@@ -122,7 +124,10 @@ class ControlProcess(ControlAnswers):
         """Handle a message of the supervisor."""
         parts = self.parts
         hears = next((hear for key, hear in parts.hears.items() if key in message), None)
-        if "refresh" in message:
+        if "drain" in message:
+            self._is_replaced = True
+            self._stop.set()
+        elif "refresh" in message:
             self._begin(parts.certificates.look())
             if not parts.is_blind:
                 parts.context.running.tell()

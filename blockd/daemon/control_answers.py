@@ -24,14 +24,13 @@ from blockd.daemon.operator.releases import ReleaseResult
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
 from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
-from blockd.errors import BadName, CommandError
+from blockd.errors import BadName
 from blockd.metrics import Sketch
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.web.api.control import Condition
 from blockd.web.api.events import Events
-from blockd.web.figures.source import FigureSource
 
 
 class ControlAnswers:
@@ -154,8 +153,3 @@ class ControlAnswers:
     def events(self) -> Events:
         """What happens, for those who listen."""
         return self.parts.events
-
-    @property
-    def figures(self) -> FigureSource:
-        """What the console shows."""
-        raise CommandError("Figures are not computed yet.")

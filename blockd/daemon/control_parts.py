@@ -149,6 +149,7 @@ class ControlParts:
                 LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
         self.lookups = Lookups(world)

@@ -8,7 +8,7 @@ from typing import Any
 
 from blockd import __version__
 from blockd.web.api.replies import PROBLEM
-from blockd.web.api.route import Route
+from blockd.web.api.route import Opened, Route
 from blockd.web.api.schema import Schema, Schemas
 from blockd.web.api.shapes import Problem
 from blockd.web.callers.caller import Role
@@ -89,12 +89,15 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
         operation["parameters"] = parameters
     operation["responses"] = _responses(route, schemas)
     if route.role is not Role.NONE:
-        operation["security"] = [{name: []} for name in _SCHEMES]
+        unknown: list[Schema] = [{}] if route.opened is not Opened.TO_NOBODY else []
+        operation["security"] = [*unknown, *({name: []} for name in _SCHEMES)]
     return operation
 
 
 def _role(route: Route[Any]) -> str:
-    return "Anybody may ask." if route.role is Role.NONE else f"It needs the role `{route.role.text}`."
+    if route.role is Role.NONE:
+        return "Anybody may ask."
+    return f"It needs the role `{route.role.text}`. {route.opened.value}".rstrip()
 
 
 def _responses(route: Route[Any], schemas: Schemas) -> Schema:
