@@ -60,7 +60,7 @@ def overview(level: str = "alarm") -> dict[str, Any]:
     ]  # fmt: skip
     said = {
         "ok": ("Everything is enforced, and every part answers.", "Semuanya ditegakkan, dan setiap bagian menjawab.", "Nothing to do.", "Tidak ada yang perlu dilakukan.", ""),
-        "attention": ("Blocks are enforced; the feed national is refused since 02:25.", "Pemblokiran ditegakkan; umpan national ditolak sejak 02.25.", "See what the refused list would change:", "Lihat apa yang akan diubah daftar itu:", "blockd accept national --show"),
+        "attention": ("Blocks are enforced; the feed national is refused since 02:25.", "Pemblokiran ditegakkan; feed national ditolak sejak 02.25.", "See what the refused list would change:", "Lihat apa yang akan diubah daftar itu:", "blockd accept national --show"),
         "alarm": ("Blocks are enforced, but no upstream answers: other names fail.", "Pemblokiran ditegakkan, tetapi tidak ada upstream yang menjawab: nama lain gagal.", "Check the network and ask each upstream:", "Periksa jaringan dan tanyakan setiap upstream:", "blockd doctor"),
     }[level]  # fmt: skip
     return {

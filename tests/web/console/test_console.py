@@ -244,10 +244,10 @@ def test_the_language_is_changed_and_kept(page: Browser, night: Night) -> None:
     at(page, night, "orders")
     page.press("Bahasa Indonesia", "#tools")
     page.shows("Jam kewajiban")
-    page.shows("umpan national ditolak", "#state")
+    page.shows("feed national ditolak", "#state")
     assert page.run("return document.documentElement.lang") == "id"
     at(page, night, "feeds")
-    page.shows("Umpan", "nav")
+    page.shows("Segera berakhir", "nav")
     page.press("English", "#tools")
     page.shows("Feeds", "nav")
 
