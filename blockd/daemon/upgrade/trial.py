@@ -20,7 +20,7 @@ from blockd import __version__
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.update.child_process import CHILD, be_nicer
 from blockd.daemon.upgrade.handover import FORMAT
-from blockd.errors import BlockdError, ConfigError
+from blockd.errors import BlockdError, CommandError, ConfigError, cause_of
 
 if TYPE_CHECKING:
     from blockd.settings import Settings
@@ -61,12 +61,15 @@ class Verdict:
 
 
 def job(command: Sequence[str], in_force: InForce, variables: Mapping[str, str]) -> Callable[[Channel], None]:
-    """Return the work of the child: it becomes the program; raises OSError there if that cannot be executed."""
+    """Return the work of the child: it becomes the program; raises CommandError there if that cannot be executed."""
 
     def become(channel: Channel) -> None:
         os.set_inheritable(channel.fileno(), True)
         told = json.dumps({**asdict(in_force), "channel": channel.fileno()})
-        os.execvpe(command[0], list(command), {**variables, VARIABLE: told})  # noqa: S606
+        try:
+            os.execvpe(command[0], list(command), {**variables, VARIABLE: told})  # noqa: S606
+        except OSError as error:
+            raise CommandError(f"{command[0]} cannot be executed by this user: {cause_of(error)}.") from error
 
     return become
 
