@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz wheel deb rehearse release lock clean
+.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz api-fuzz wheel deb rehearse release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -109,6 +109,9 @@ soak: $(VENV)/tested ## two hours of mixed load and faults: what is lost, how so
 # FUZZ has arguments, such as --seed 2.
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers
 	@PYTHONPATH=packaging $(BIN)/python -m tests.fuzz $(FUZZ)
+
+api-fuzz: $(VENV)/tested ## hundreds of requests of each kind to a daemon's admin port, valid and not, by Schemathesis
+	@BLOCKD_LONG=1 $(BIN)/pytest -q tests/daemon/test_schemathesis.py
 
 wheel: $(VENV)/builders ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
 	@$(BUILD) wheel

@@ -8,7 +8,7 @@ from typing import Any
 
 from blockd import __version__
 from blockd.web.api.replies import PROBLEM
-from blockd.web.api.route import Route
+from blockd.web.api.route import Opened, Route
 from blockd.web.api.schema import Schema, Schemas
 from blockd.web.api.shapes import Problem
 from blockd.web.callers.caller import Role
@@ -42,7 +42,7 @@ def openapi(routes: Sequence[Route[Any]]) -> Schema:
     """Return the document as JSON values; aliases are left out, since nothing new should use them."""
     schemas = Schemas()
     paths: dict[str, Schema] = {}
-    problem = {"description": "An error.", "content": {PROBLEM: {"schema": schemas.of(Problem)}}}
+    problem = {"description": "An error.", "content": _problem(schemas)}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
@@ -89,12 +89,19 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
         operation["parameters"] = parameters
     operation["responses"] = _responses(route, schemas)
     if route.role is not Role.NONE:
-        operation["security"] = [{name: []} for name in _SCHEMES]
+        unknown: list[Schema] = [{}] if route.opened is not Opened.TO_NOBODY else []
+        operation["security"] = [*unknown, *({name: []} for name in _SCHEMES)]
     return operation
 
 
+def _problem(schemas: Schemas) -> Schema:
+    return {PROBLEM: {"schema": schemas.of(Problem)}}
+
+
 def _role(route: Route[Any]) -> str:
-    return "Anybody may ask." if route.role is Role.NONE else f"It needs the role `{route.role.text}`."
+    if route.role is Role.NONE:
+        return "Anybody may ask."
+    return f"It needs the role `{route.role.text}`. {route.opened.value}".rstrip()
 
 
 def _responses(route: Route[Any], schemas: Schemas) -> Schema:
@@ -106,7 +113,10 @@ def _responses(route: Route[Any], schemas: Schemas) -> Schema:
     if route.also:
         content[route.also] = {}
     answers = {route.status: "What is asked for.", **route.statuses}
-    responses = {str(status): {"description": what, "content": content} for status, what in answers.items()}
+    responses = {
+        str(status): {"description": what, "content": {**content, **(_problem(schemas) if status >= 400 else {})}}
+        for status, what in answers.items()
+    }
     errors = _EVERY | (_OF_COMMANDS if route.method == "POST" else {})
     for status in sorted(errors):
         responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})
