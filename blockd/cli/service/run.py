@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP has the config on disk taken."""
+    """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP takes the config and fetches every feed."""
     if (asked := trial.asked(os.environ)) is not None:
         trial.run(args.config, *asked)
         return DONE

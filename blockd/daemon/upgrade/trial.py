@@ -25,14 +25,14 @@ from blockd.errors import BlockdError, CommandError, ConfigError, cause_of
 if TYPE_CHECKING:
     from blockd.settings import Settings
 
-VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `InForce` and the descriptor of the channel
+VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `WhatRuns` and the descriptor of the channel
 PATIENCE = 120.0  # seconds for all of it: opening millions of names and reading lists of the gate may take some
 MAX_PROBLEMS = 20  # sentences that are told
 MAX_LETTERS = 400  # of one
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class WhatRuns:
     """What the program that is tried has to go on with."""
 
     format: int  # of the handover, see `blockd.daemon.upgrade.handover`
@@ -60,7 +60,7 @@ class Verdict:
         return None
 
 
-def job(command: Sequence[str], in_force: InForce, variables: Mapping[str, str]) -> Callable[[Channel], None]:
+def job(command: Sequence[str], in_force: WhatRuns, variables: Mapping[str, str]) -> Callable[[Channel], None]:
     """Return the work of the child: it becomes the program; raises CommandError there if that cannot be executed."""
 
     def become(channel: Channel) -> None:
@@ -74,18 +74,18 @@ def job(command: Sequence[str], in_force: InForce, variables: Mapping[str, str])
     return become
 
 
-def asked(environment: MutableMapping[str, str]) -> tuple[InForce, Channel] | None:
+def asked(environment: MutableMapping[str, str]) -> tuple[WhatRuns, Channel] | None:
     """Return what this program is to try itself with, and where to say what it has found; None if it is to serve."""
     told = environment.pop(VARIABLE, "")
     if not told:
         return None
     values: dict[str, Any] = json.loads(told)
     channel = Channel(socket.socket(fileno=int(values.pop("channel"))))
-    known = {name: values.get(name) for name in InForce.__slots__}
-    return InForce(**known), channel  # type: ignore[arg-type] # told by the running blockd
+    known = {name: values.get(name) for name in WhatRuns.__slots__}
+    return WhatRuns(**known), channel  # type: ignore[arg-type] # told by the running blockd
 
 
-def run(config: Path, in_force: InForce, channel: Channel) -> None:
+def run(config: Path, in_force: WhatRuns, channel: Channel) -> None:
     """Try this program, and say what was found. It is nicer than those that answer."""
     be_nicer(CHILD)
     try:
@@ -100,7 +100,7 @@ def run(config: Path, in_force: InForce, channel: Channel) -> None:
     channel.send({"trial": {"version": __version__, "problems": told}})
 
 
-def _taken(settings: Settings, in_force: InForce) -> Iterator[str]:
+def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:
     """Say which addresses cannot be listened on that are not yet; the right to bind low ports is not this process'."""
     from blockd.settings.listening import UnixSocket
     from blockd.transports.listening.bound_socket import bind_alone
@@ -119,7 +119,7 @@ def _taken(settings: Settings, in_force: InForce) -> Iterator[str]:
                     yield str(Trouble(setting, address, error))
 
 
-def _problems(config: Path, in_force: InForce) -> Iterator[str]:
+def _problems(config: Path, in_force: WhatRuns) -> Iterator[str]:
     from blockd.daemon.preconditions import lacking
     from blockd.daemon.upgrade.tested import test_failure
     from blockd.ruleset.gate.lists import gate_of

@@ -115,7 +115,7 @@ class Upgrading:
         """Have the program try itself; raises ValueError if it does not say what it found."""
         settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
         where = str(settings.state_dir)
-        in_force = trial.InForce(FORMAT, self._jobs.version, where, settings.user, list(sockets.places()))
+        in_force = trial.WhatRuns(FORMAT, self._jobs.version, where, settings.user, list(sockets.places()))
         child = self._fork(TRIAL, trial.job(command, in_force, dict(os.environ)), None)
         in_time = yield from until(lambda: child.status is not None, trial.PATIENCE)
         if not in_time:
