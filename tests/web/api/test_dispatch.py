@@ -208,7 +208,12 @@ def test_every_question_is_answered() -> None:
     async def use(ask: Ask) -> None:
         for route in ROUTES:
             if route.method == "GET" and route.path != "/api/v1/events":
-                query = {"diff": "?old=1&new=2", "lookup": "?name=a.example", "cache": "?name=a.example"}
+                query = {
+                    "version": "?version=1",
+                    "diff": "?old=1&new=2",
+                    "lookup": "?name=a.example",
+                    "cache": "?name=a.example",
+                }
                 path = route.path.replace("{order}", "court/2026-17")
                 answer = await ask("GET", path + query.get(path.rpartition("/")[2], ""))
                 assert answer.status == 200, path
