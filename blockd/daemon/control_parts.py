@@ -131,7 +131,10 @@ class ControlParts:
         )
         self.closings = AdminClosings(timing.monotonic)
         self.history = History(
-            state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
+            state.folder,
+            shared.counters,
+            lambda: owners_of(self.slots, self.enforced),
+            lambda: not state.room.keeps_history,
         )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
