@@ -79,9 +79,10 @@ class AuditRecorder:
             list(roots.values()),
         )
 
-    def end(self) -> None:
-        """Record the end, and write the queued records."""
-        self.log.write("stop", {"blockd": __version__})
+    def end(self, *, is_replaced: bool = False) -> None:
+        """Record the end, and write the queued records; the end of blockd is not one if this process is replaced."""
+        if not is_replaced:
+            self.log.write("stop", {"blockd": __version__})
         self.log.close()
 
     def enforced(

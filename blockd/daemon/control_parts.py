@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
+from blockd.daemon.answers.differences import VersionDiffer
 from blockd.daemon.cache.service import CacheService
 from blockd.daemon.certificates.watch import CertificateWatch
 from blockd.daemon.channel import Message
@@ -60,6 +61,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
+from blockd.web.api.events import Events
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.local import LocalUsers
@@ -124,6 +126,8 @@ class ControlParts:
         self.statements = StatementService(settings.operator.name, sources, timing)
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
+        self.differ = VersionDiffer(state.versions, environment.differ)
+        self.events = Events()
         self.callers = Callers(
             TokenFile(state.folder, timing.clock),
             WrongAttempts(timing.monotonic),
@@ -148,6 +152,7 @@ class ControlParts:
                 LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
         self.lookups = Lookups(world)

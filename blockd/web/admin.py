@@ -20,7 +20,7 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import Cost
+from blockd.web.api.route import Cost, Opened
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import Paces
@@ -116,16 +116,16 @@ def _needed(request: web.Request, callers: Callers) -> Role:
     route = route_of(request)
     if route is None:
         return Role.METRICS
-    if route.path == _METRICS and not callers.knows(Role.METRICS):
-        return Role.NONE
-    if _STATUS in route.paths and is_from_loopback(request):
-        return Role.NONE
-    return route.role
+    is_open = (route.opened is Opened.WITHOUT_TOKENS and not callers.knows(route.role)) or (
+        route.opened is Opened.TO_LOOPBACK and is_from_loopback(request)
+    )
+    return Role.NONE if is_open else route.role
 
 
-_METRICS, _STATUS = "/metrics", "/api/status"
-_BY_ANY_NAME = ("/healthz", "/readyz", _METRICS)  # scrapers and balancers call them as they like
-_CALLED_WRONG = "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
+_BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
+_CALLED_WRONG = (
+    "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
+)
 
 _SENTENCES = {
     404: "This path does not exist; /api/v1/openapi.json lists those that do.",

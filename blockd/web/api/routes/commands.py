@@ -61,19 +61,21 @@ COMMANDS: tuple[Route[Any], ...] = (
     command(
         "/rollback", "Enforce and pin a kept version, or release the one pinned.",
         bodies.VersionToEnforce, _rollback, shapes.RollbackAnswer, alias="/api/rollback",
+        rests_on="/versions",
     ),
     command(
         "/override", "Add or end a local override.",
         bodies.OverrideChange, _override, shapes.OverrideAnswer, alias="/api/override",
+        rests_on="/overrides",
     ),
     command(
         "/accept", "Take a feed's refused content, known by its digest, once.",
         bodies.Acceptance, lambda control, request: control.accept(given_texts(request.asked)), shapes.AcceptAnswer,
-        alias="/api/accept",
+        alias="/api/accept", rests_on="/held",
     ),
     command(
         "/held", "Let an entry through that the gate holds back, or hold it back again.",
-        bodies.HeldChange, _held, shapes.HeldAnswer, alias="/api/held",
+        bodies.HeldChange, _held, shapes.HeldAnswer, alias="/api/held", rests_on="/held",
     ),
     command(
         "/cache/flush", "Remove what is cached of a name, of that and all below it, or all, from every worker.",
