@@ -152,6 +152,7 @@ class ControlParts:
                 LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.is_heard = lambda: self.events.listening > 0
         self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
