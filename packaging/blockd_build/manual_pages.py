@@ -86,7 +86,10 @@ def _synopsis(command: Command) -> Iterator[str]:
     words += map(_usage, command.arguments)
     if command.parts:
         words.append("|\\:".join(f"\\fB{_text(part.word)}\\fR" for part in command.parts))  # a line may end there
+    yield ".ad l"  # verbs without a blank between them cannot be spread over the line
     yield " ".join(words)
+    yield ".br"
+    yield ".ad b"
 
 
 def _usage(argument: Argument) -> str:

@@ -24,6 +24,7 @@ from blockd.web.api.shapes.kept import (
     OrderPageAnswer,
     OrdersAnswer,
     OverridesAnswer,
+    VersionAnswer,
     VersionsAnswer,
     WaitingAnswer,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "TrafficAnswer",
     "UpgradeAnswer",
     "UpgradesAnswer",
+    "VersionAnswer",
     "VersionsAnswer",
     "WaitingAnswer",
     "WhoAmIAnswer",
