@@ -250,12 +250,12 @@ class TestUnit:
         service = self.service()
         files = int(service["LimitNOFILE"])
         assert Shares.of(load(SERVICE_CONFIG), files).sentence(MAX_UPSTREAMS) == ""
-        assert float(service["TimeoutStopSec"]) > family.STOP_TIME + family.KILL_TIME
+        assert float(service["TimeoutStopSec"]) > family.DRAIN_TIME + family.STOP_TIME + family.KILL_TIME
 
     def test_the_watchdog_waits_longer_than_a_stop_and_all_sockets_can_be_kept(self) -> None:
         service = self.service()
         assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
-        assert float(service["WatchdogSec"]) > 2 * (family.STOP_TIME + family.KILL_TIME)
+        assert float(service["WatchdogSec"]) > 2 * (family.DRAIN_TIME + family.STOP_TIME + family.KILL_TIME)
         assert int(service["FileDescriptorStoreMax"]) >= 4 * MAX_LISTENED * 64, "UDP, TCP, TLS and HTTPS of 64 workers"
 
     def test_it_gives_no_more_than_it_must(self) -> None:

@@ -124,7 +124,7 @@ class Supervisor:
         while not self._stopping:
             self._turn(self._signals)
         self._service.stopping()
-        self._family.end_all(self._nursery)
+        self._family.end_all(self._nursery, drains=self._service.keeps)
         self._nursery.close()
         self._jobs.generation.shared.sockets.close()
         return 0

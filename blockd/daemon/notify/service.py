@@ -40,6 +40,11 @@ class ServiceNotices:
         """Whether every worker has answered."""
         return self._is_ready
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the listening sockets are kept for the next process."""
+        return bool(self._kept)
+
     def starting(self, sentence: str) -> None:
         """Tell how far a start is."""
         if not self._is_ready:

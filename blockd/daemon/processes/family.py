@@ -20,6 +20,7 @@ from blockd.daemon.processes.waiting import readable
 from blockd.daemon.update.nursery import Nursery
 
 STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
+DRAIN_TIME = 2.0  # seconds before that for connections to be quiet, if they are served by another process afterwards
 KILL_TIME = 2.0  # seconds to wait for what was killed: one that waits for a disk ends only when that answers
 
 log = logging.getLogger(__name__)
@@ -144,19 +145,23 @@ class Family:
         if len(self._outbox) and (control := self.of(CONTROL)) is not None:
             self._outbox.flush(control.channel)
 
-    def end_all(self, nursery: Nursery) -> None:
+    def end_all(self, nursery: Nursery, *, drains: bool = False) -> None:
         """End the children: they answer pending questions, and are killed if they take too long.
 
-        Meanwhile `nursery` is served, since the control process ends its own children before it ends itself.
+        Meanwhile `nursery` is served, since the control process ends its own children before it ends itself. With
+        `drains`, somebody serves the same sockets afterwards: connections that are open already get their answers.
         """
-        for child in self._children.values():
-            child.send_signal(signal.SIGTERM)
         running = dict(self._children)
-        deadline = time.monotonic() + STOP_TIME
-        while running and (seconds := deadline - time.monotonic()) > 0:
-            for number in readable([*running, *nursery.descriptors], seconds):
-                if running.pop(number, None) is None:
-                    nursery.handle(number)
+        for child in running.values():
+            if drains and child.role.enforces:
+                child.channel.send({"drain": True})
+            else:
+                child.send_signal(signal.SIGTERM)
+        if drains:
+            self._wait(running, nursery, DRAIN_TIME)
+            for child in running.values():
+                child.send_signal(signal.SIGTERM)
+        self._wait(running, nursery, STOP_TIME)
         for child in running.values():
             log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
             child.send_signal(signal.SIGKILL)
@@ -165,7 +170,17 @@ class Family:
                     "This stop is not in the audit log. The next start records there that blockd ended without a "
                     "record, and when it was last seen alive."
                 )
-        deadline = time.monotonic() + KILL_TIME
+        self._reap(time.monotonic() + KILL_TIME)
+
+    def _wait(self, running: dict[int, Child], nursery: Nursery, most: float) -> None:
+        """Wait until those running have ended, for at most so many seconds; leave in it who has not."""
+        deadline = time.monotonic() + most
+        while running and (seconds := deadline - time.monotonic()) > 0:
+            for number in readable([*running, *nursery.descriptors], seconds):
+                if running.pop(number, None) is None:
+                    nursery.handle(number)
+
+    def _reap(self, deadline: float) -> None:
         for child in self._children.values():
             if readable([child.watch], max(0.0, deadline - time.monotonic())):
                 with contextlib.suppress(ChildProcessError):
