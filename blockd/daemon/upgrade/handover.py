@@ -23,7 +23,7 @@ from blockd.daemon.interchange import sealed
 from blockd.daemon.processes.children import Child, Role
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.reload.lasting import Lasting
-from blockd.metrics import counters, traffic, upstreams
+from blockd.metrics import counters, recent, traffic, upstreams
 from blockd.transports import unix_socket
 from blockd.transports.given.names import named
 from blockd.transports.given.sockets import GivenSocket, GivenSockets
@@ -196,5 +196,5 @@ class Handover:
 
 def layout() -> str:
     """Return a digest of what the rows of the counters mean: it changes with the modules that say so."""
-    sources = (Path(str(module.__file__)) for module in (counters, traffic, upstreams))
+    sources = (Path(str(module.__file__)) for module in (counters, recent, traffic, upstreams))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
