@@ -48,6 +48,8 @@ def bind(settings: Settings, source: str, given: GivenSockets | None = None) -> 
     change, found = attempted(given.sockets(settings), settings, is_start=True)
     if found:
         change.take_back()
+        if not given.is_served:
+            given.close()
         raise ConfigError(source, list(dict.fromkeys(map(str, found))))
     tell(change.sockets)
     if not given.is_served:

@@ -90,6 +90,11 @@ class GivenSockets:
                     prepared(sock, where, has_clients=served != "dns_udp")
         return found
 
+    def close(self) -> None:
+        """Close all of them, where nothing is to come of it."""
+        for one in self._given:
+            one.socket.close()
+
 
 def tell_unwanted(sockets: Sequence[socket.socket]) -> None:
     """Log which sockets are closed since the config does not ask for them."""

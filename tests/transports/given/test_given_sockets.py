@@ -164,6 +164,7 @@ def test_without_what_was_given_a_taken_port_is_still_another_programs(monkeypat
         assert troubles(settings)
         given = given_of(before, monkeypatch)
         assert troubles(settings, given) == []
+        given.close()
         assert troubles(settings)
     finally:
         before.close()
