@@ -255,9 +255,7 @@ class Counters:
         The rows are added up as large numbers: that takes far less time than number by number.
         """
         size = (_LOCAL - _HITS) * 8
-        added = sum(
-            int.from_bytes(row[_HITS:_LOCAL], byteorder) for row in self._rows
-        )
+        added = sum(int.from_bytes(row[_HITS:_LOCAL], byteorder) for row in self._rows)
         numbers = memoryview((added & ((1 << size * 8) - 1)).to_bytes(size, byteorder)).cast("Q")
         kinds = (numbers[kind :: len(HIT_KINDS)].tolist() for kind in range(len(HIT_KINDS)))
         return list(map(sum, zip(*kinds, strict=True)))
