@@ -173,15 +173,20 @@ class Counters:
     """All rows: at first one for each of so many workers, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
-        self.shared = SharedRows(_ROW, "Q", workers + len(OTHERS))
+        self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
+
+    @property
+    def shared(self) -> SharedRows:
+        """The memory that has the rows."""
+        return self._rows
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
-        self.shared.grow(rows)
+        self._rows.grow(rows)
 
     def row(self, number: int) -> Row:
         """Return a row, which one process writes at a time."""
-        return Row(self.shared[number])
+        return Row(self._rows[number])
 
     def queries(self) -> list[int]:
         """Return the questions by transport."""
@@ -217,7 +222,7 @@ class Counters:
 
     def recent(self) -> list[memoryview]:
         """Return the table of recent blocks of every process, see `blockd.metrics.recent`."""
-        return [row[_RECENT:] for row in self.shared]
+        return [row[_RECENT:] for row in self._rows]
 
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""
@@ -255,16 +260,16 @@ class Counters:
         The rows are added up as large numbers: that takes far less time than number by number.
         """
         size = (_LOCAL - _HITS) * 8
-        added = sum(int.from_bytes(row[_HITS:_LOCAL], byteorder) for row in self.shared)
+        added = sum(int.from_bytes(row[_HITS:_LOCAL], byteorder) for row in self._rows)
         numbers = memoryview((added & ((1 << size * 8) - 1)).to_bytes(size, byteorder)).cast("Q")
         kinds = (numbers[kind :: len(HIT_KINDS)].tolist() for kind in range(len(HIT_KINDS)))
         return list(map(sum, zip(*kinds, strict=True)))
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""
-        for row in self.shared:
+        for row in self._rows:
             for kind in range(len(HIT_KINDS)):
                 row[_HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
-        return [sum(row[start + i] for row in self.shared) for i in range(count)]
+        return [sum(row[start + i] for row in self._rows) for i in range(count)]

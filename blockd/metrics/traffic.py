@@ -60,15 +60,20 @@ class Traffic:
 
     def __init__(self, workers: int, key: bytes) -> None:
         self.key = key
-        self.shared = SharedRows(ROW, "I", workers)
+        self._rows = SharedRows(ROW, "I", workers)
+
+    @property
+    def shared(self) -> SharedRows:
+        """The memory that has the rows."""
+        return self._rows
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
-        self.shared.grow(rows)
+        self._rows.grow(rows)
 
     def row(self, number: int) -> TrafficRow:
         """Return a row, which one worker counts in at a time."""
-        return TrafficRow(self.shared[number], self.key)
+        return TrafficRow(self._rows[number], self.key)
 
     def halve(self) -> None:
         """Halve all cells; a row is treated as one long number, which takes a millisecond."""
@@ -78,7 +83,7 @@ class Traffic:
 
     def _used(self) -> list[memoryview]:
         """Return the rows in which anything was noted: the others take no memory, unless they are read."""
-        return [row for row in self.shared if row[NOTED]]
+        return [row for row in self._rows if row[NOTED]]
 
     def sketch(self) -> Sketch:
         """Return the sum of all rows."""

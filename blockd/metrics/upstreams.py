@@ -112,16 +112,21 @@ class UpstreamTable:
     """A row for each of so many workers; `use` says of which upstreams rows are read."""
 
     def __init__(self, workers: int) -> None:
-        self.shared = SharedRows(_ROW, "Q", workers)
+        self._rows = SharedRows(_ROW, "Q", workers)
         self._mark = 0
+
+    @property
+    def shared(self) -> SharedRows:
+        """The memory that has the rows."""
+        return self._rows
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
-        self.shared.grow(rows)
+        self._rows.grow(rows)
 
     def forget(self, number: int) -> None:
         """Empty a row whose worker has ended."""
-        row = self.shared[number]
+        row = self._rows[number]
         for place in range(_HEAD):
             row[place] = 0
         UpstreamRow(row).clear()
@@ -132,16 +137,16 @@ class UpstreamTable:
 
     def row(self, number: int) -> UpstreamRow:
         """Return a row, which one worker writes at a time."""
-        return UpstreamRow(self.shared[number])
+        return UpstreamRow(self._rows[number])
 
     def load(self) -> Load:
         """Return the load of all workers."""
-        heads = [row[1:_HEAD].tolist() for row in self.shared]
+        heads = [row[1:_HEAD].tolist() for row in self._rows]
         return Load(*map(sum, zip(*heads, strict=True)))
 
     def seen_by(self, slot: int) -> list[UpstreamFigures]:
         """Return the figures of each worker that uses a slot."""
-        found = (_figures(row[_HEAD:], slot) for row in self.shared if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
+        found = (_figures(row[_HEAD:], slot) for row in self._rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
         return [figures for figures in found if figures is not None]
 
     def figures(self, slot: int) -> UpstreamFigures | None:
