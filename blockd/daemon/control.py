@@ -102,6 +102,7 @@ class ControlProcess(ControlAnswers):
                 sockets.append(local.sock)
                 ending.callback(local.remove)
             admin = await serve_admin(app, sockets, closings=parts.closings)
+            self._channel.send({"ready": True})
             needed = parts.needed()
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]
             if parts.context.announce:

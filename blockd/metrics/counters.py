@@ -1,19 +1,18 @@
 """Counters in memory that is shared by the supervisor's children: one row of 64-bit numbers per process.
 
-Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row belongs
-to a worker's index, not to its process id: it survives the worker, and its successor continues it.
-No row ever holds anything about a client.
+Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row survives its
+process, and another one continues it. No row ever holds anything about a client.
 """
 
 from __future__ import annotations
 
-import mmap
 from bisect import bisect_left
 from collections.abc import Iterator
 from enum import IntEnum
 from operator import add
 
 from blockd.metrics.recent import CELL, RECENT_CELLS, NotedBlock, note_block, read_cell
+from blockd.metrics.shared_rows import SharedRows
 
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache on the same machine to a resolver that has given up.
@@ -172,21 +171,18 @@ class Row:
 
 
 class Counters:
-    """All rows: one for each worker's index, and one for each of OTHERS."""
+    """All rows: at first one for each of so many workers, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._rows = workers + len(OTHERS)
-        self._memory = mmap.mmap(-1, self._rows * _ROW * 8)
-        self._numbers = memoryview(self._memory).cast("Q")
+        self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
 
-    def row(self, index: int) -> Row:
-        """Return the row of worker `index`."""
-        return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
+    def grow(self, rows: int) -> None:
+        """Have at least so many rows; only processes that are forked later see the new ones."""
+        self._rows.grow(rows)
 
-    def row_of(self, process: str) -> Row:
-        """Return the row of one of OTHERS."""
-        return self.row(self.workers + OTHERS.index(process))
+    def row(self, number: int) -> Row:
+        """Return a row, which one process writes at a time."""
+        return Row(self._rows[number])
 
     def queries(self) -> list[int]:
         """Return the questions by transport."""
@@ -222,8 +218,8 @@ class Counters:
 
     def recent(self) -> Iterator[tuple[int, NotedBlock]]:
         """Yield every recent block, with a number that stands for its row and its cell."""
-        for row in range(self._rows):
-            cells = self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW]
+        for row, numbers in enumerate(self._rows):
+            cells = numbers[_RECENT:]
             for place in range(RECENT_CELLS):
                 if noted := read_cell(cells, place):
                     yield row * RECENT_CELLS + place, noted
@@ -261,19 +257,17 @@ class Counters:
     def all_hits(self) -> list[int]:
         """Return the hits of every slot, of all kinds together: many at once take far less time than one by one."""
         sums = [0] * MAX_HIT_SLOTS
-        for row in range(0, self._rows * _ROW, _ROW):
+        for row in self._rows:
             for kind in range(len(HIT_KINDS)):
-                kinds = self._numbers[row + _HITS + kind : row + _LOCAL : len(HIT_KINDS)]
+                kinds = row[_HITS + kind : _LOCAL : len(HIT_KINDS)]
                 sums = list(map(add, sums, kinds.tolist()))
         return sums
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""
-        for row in range(0, self._rows * _ROW, _ROW):
+        for row in self._rows:
             for kind in range(len(HIT_KINDS)):
-                self._numbers[row + _HITS + slot * len(HIT_KINDS) + kind] = 0
+                row[_HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
-        numbers = self._numbers
-        rows = range(0, self._rows * _ROW, _ROW)
-        return [sum(numbers[row + start + i] for row in rows) for i in range(count)]
+        return [sum(row[start + i] for row in self._rows) for i in range(count)]

@@ -7,13 +7,14 @@ rows up.
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from blockd.metrics.shared_rows import SharedRows
 
 MAX_SLOTS = 128  # upstreams that are told apart; further ones are asked, but not counted one by one
 # What `blockd.resolver.forwarding.health` numbers from 0.
@@ -108,31 +109,39 @@ class UpstreamRow:
 
 
 class UpstreamTable:
-    """A row for each worker's index; `use` says of which upstreams rows are read."""
+    """A row for each of so many workers; `use` says of which upstreams rows are read."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._memory = mmap.mmap(-1, workers * _ROW * 8)
-        self._numbers = memoryview(self._memory).cast("Q")
+        self._rows = SharedRows(_ROW, "Q", workers)
         self._mark = 0
+
+    def grow(self, rows: int) -> None:
+        """Have at least so many rows; only processes that are forked later see the new ones."""
+        self._rows.grow(rows)
+
+    def forget(self, number: int) -> None:
+        """Empty a row whose worker has ended."""
+        row = self._rows[number]
+        for place in range(_HEAD):
+            row[place] = 0
+        UpstreamRow(row).clear()
 
     def use(self, names: Sequence[str]) -> None:
         """Read the rows of workers that have these upstreams, and pass over others."""
         self._mark = _mark_of(names)
 
-    def row(self, index: int) -> UpstreamRow:
-        """Return the row of worker `index`."""
-        return UpstreamRow(self._numbers[index * _ROW : (index + 1) * _ROW])
+    def row(self, number: int) -> UpstreamRow:
+        """Return a row, which one worker writes at a time."""
+        return UpstreamRow(self._rows[number])
 
     def load(self) -> Load:
         """Return the load of all workers."""
-        heads = [self._numbers[worker * _ROW + 1 : worker * _ROW + _HEAD].tolist() for worker in range(self._workers)]
+        heads = [row[1:_HEAD].tolist() for row in self._rows]
         return Load(*map(sum, zip(*heads, strict=True)))
 
     def seen_by(self, slot: int) -> list[UpstreamFigures]:
         """Return the figures of each worker that uses a slot."""
-        rows = (self._numbers[worker * _ROW : (worker + 1) * _ROW] for worker in range(self._workers))
-        found = (_figures(row[_HEAD:], slot) for row in rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
+        found = (_figures(row[_HEAD:], slot) for row in self._rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
         return [figures for figures in found if figures is not None]
 
     def figures(self, slot: int) -> UpstreamFigures | None:

@@ -37,6 +37,13 @@ class Told:
 
 
 @dataclass
+class Reloaded(Told):
+    """How a reload stands."""
+
+    has_ended: bool = False
+
+
+@dataclass
 class Fitting(Told):
     """Orders that fit; `status` says how many."""
 
@@ -57,6 +64,7 @@ class Daemon:
     shown: list[str] = field(default_factory=list)
     flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    reloaded: list[tuple[str, str, bool]] = field(default_factory=list)
     known_overrides: list[dict[str, object]] = field(default_factory=list)
     events: Events = field(default_factory=Events, compare=False)
     figures: Figures = field(default_factory=Figures)
@@ -115,6 +123,13 @@ class Daemon:
     async def flush(self, kind: str, name: str, /) -> Told:
         self.flushed.append((kind, name))
         return Told({"name": name or None})
+
+    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+        self.reloaded.append((by, reason, dry_run))
+        return Reloaded({"outcome": "taking"})
+
+    def reloads(self) -> Told:
+        return Told({"current": None, "last": None})
 
     async def statement(self) -> Told:
         return Told({"file": "20261124T120000Z.json", "statement": "{}"})
@@ -510,6 +525,7 @@ CHANGES = {
     "/api/statement": b"{}",
 }
 CHANGES |= {path.replace("/api/", "/api/v1/"): body for path, body in CHANGES.items()}
+CHANGES["/api/v1/reload"] = b'{"dry_run": true}'
 WRONG = [
     {},
     {"Authorization": ""},

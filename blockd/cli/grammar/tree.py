@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         child = verbs.add_parser(name, help=verb.help, description=verb.help)
         child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")
         child.add_argument("--json", action="store_true", help="print JSON for programs")
-        child.set_defaults(module=f"blockd.cli.{name.replace('-', '_')}")
+        child.set_defaults(module=".".join(filter(None, ("blockd.cli", verb.folder, name.replace("-", "_")))))
         verb.declare(child)
     for command in commands(top):
         command.parser.epilog = _epilog(command.name)

@@ -69,12 +69,12 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
         enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
-    channel.send({"enforcing": context.version or 0})
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
     certificates = CertificateFollower(context.certificates, context.shared.tickets)
     streams = WorkerStreams(context, resolver, certificates.server)
     servers: list[Draining] = [udp, *streams.servers]
+    channel.send({"enforcing": context.version or 0})  # now: whose place it takes may leave
     await _enforce_until_stopped(context, resolver, channel, certificates, enforced, servers)
     streams.close()
     resolver.close()
@@ -177,8 +177,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
     instruments = Instruments(
         clock=time.monotonic,
         wall_clock=time.time,
-        row=shared.counters.row(context.index),
-        traffic=shared.traffic.row(context.index),
+        row=shared.counters.row(context.row),
+        traffic=shared.traffic.row(context.row),
     )
     options = UpstreamOptions(
         settings.upstream.timeout,

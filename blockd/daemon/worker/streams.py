@@ -29,7 +29,7 @@ class WorkerStreams:
         What is to be secured and cannot be is not listened on.
         """
         shared, index = context.shared, context.index
-        sockets, row = shared.sockets, shared.counters.row(index)
+        sockets, row = shared.sockets, shared.counters.row(context.row)
         bounds = Shares.of(shared.settings).streams
         self.servers: list[StreamServer] = []
         tcp = TcpServer(resolver, bounds=bounds, row=row)

@@ -11,6 +11,8 @@ from blockd.web.api.shapes.changed import (
     HintAnswer,
     OverrideAnswer,
     RefreshAnswer,
+    ReloadAnswer,
+    ReloadsAnswer,
     RollbackAnswer,
     StatementAnswer,
 )
@@ -44,6 +46,8 @@ __all__ = [
     "OverridesAnswer",
     "Problem",
     "RefreshAnswer",
+    "ReloadAnswer",
+    "ReloadsAnswer",
     "RollbackAnswer",
     "StatementAnswer",
     "StatusAnswer",
