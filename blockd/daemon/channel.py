@@ -12,9 +12,10 @@ the one that decides for HTTP proxies: the first two of these. From the supervis
 which these two hear only what to enforce, and the page process the certificates; and to control the workers' messages
 with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process'
 message and its `"pid"` or with `"died"`, `{"reloaded": {…}}` with how a reload stands (`ReloadRecord`), and
-`{"refresh": true}` for SIGHUP. To any of them: `{"drain": true}`, when its successor runs, after which it answers what
-has come and ends with code 0; sockets in a list `empty`, by descriptor, are read empty first. The channel ends when the
-other side ends.
+`{"refresh": true}` for SIGHUP. To a worker: `{"hand_over": octets}`, which it answers by `{"handed_over": entries}` and
+a descriptor of so much of what it has cached. To any of them: `{"drain": true}`, when its successor runs, after which
+it answers what has come and ends with code 0; sockets in a list `empty`, by descriptor, are read empty first. The
+channel ends when the other side ends.
 """
 
 from __future__ import annotations

@@ -123,9 +123,7 @@ def _needed(request: web.Request, callers: Callers) -> Role:
 
 
 _BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
-_CALLED_WRONG = (
-    "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
-)
+_CALLED_WRONG = "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
 
 _SENTENCES = {
     404: "This path does not exist; /api/v1/openapi.json lists those that do.",

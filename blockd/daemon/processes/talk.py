@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 from blockd.daemon.certificates.relay import pass_on
-from blockd.daemon.channel import Message, discard
+from blockd.daemon.channel import DESCRIPTOR, Message, discard
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
@@ -64,6 +64,8 @@ class Talk:
                 child.is_ready = child.is_ready or "ready" in message
                 self._heed(message)
                 continue
+            if "handed_over" in message and child.is_asked:
+                child.is_asked, child.handed = False, message.pop(DESCRIPTOR, None)
             discard(message)
             if not child.is_done:
                 self._hear(child, message)
@@ -92,7 +94,7 @@ class Talk:
             return
         child.reason = message.get("reason", child.reason)
         child.enforcing = message.get("enforcing", child.enforcing)
-        if "reason" not in message and child.standing == "serving":
+        if message.keys().isdisjoint(("reason", "handed_over")) and child.standing == "serving":
             self.tell_of(child, message)
 
     def _heed(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""A worker's cache is handed to its successor: written to memory that is sealed, passed on, and read before it serves."""
+"""A worker's cache is handed to its successor: written to sealed memory, passed on, and read before it serves."""
 
 from __future__ import annotations
 

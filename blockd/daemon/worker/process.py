@@ -21,6 +21,7 @@ from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.upstreams.follower import ResolutionFollower
+from blockd.daemon.worker.caches import hand_over, take_over
 from blockd.daemon.worker.streams import WorkerStreams
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -69,6 +70,8 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
         enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
+    if context.handed is not None:
+        await take_over(resolver, context.handed, context.resolution)
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
     certificates = CertificateFollower(context.certificates, context.shared.tickets)
@@ -102,6 +105,7 @@ async def _enforce_until_stopped(
     following.start()
     certificates.start()
     leaving = Leaving(servers, stop.set)
+    writing: list[asyncio.Task[None]] = []  # of what is cached, for a successor; asked for by the supervisor alone
 
     def take(message: Message) -> None:
         if "cache" in message:
@@ -112,6 +116,8 @@ async def _enforce_until_stopped(
             certificates.take(message)
         elif "drain" in message:
             leaving.begin(message)
+        elif "hand_over" in message:
+            writing.append(loop.create_task(hand_over(resolver, message, channel.send)))
         else:
             versions.put_nowait(context.shared.state.taken(message))
 
