@@ -27,18 +27,25 @@ class DaemonBusy(DaemonRefused):
 
 
 def ask(
-    settings: Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
+    settings: Settings,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    seconds: float = SECONDS,
+    *,
+    stays: bool = False,
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
     It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
-    admin port. Raises CommandError if no daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the
-    daemon's own sentence if it refuses. A GET is asked once more before it is given up as busy. A POST that is left
-    without an answer may have been done; the sentence says so.
+    admin port: but not if it `stays` at the socket, which a process is about to make anew. Raises CommandError if no
+    daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own sentence if it refuses. A
+    GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
+    sentence says so.
     """
     token = known_token()
     port = PortWay(settings.listen.admin.text, token)
-    return _ask([port] if token else [SocketWay(settings.admin_socket), port], path, body, seconds)
+    local = SocketWay(settings.admin_socket)
+    return _ask([port] if token else [local] if stays else [local, port], path, body, seconds)
 
 
 def ask_at(

@@ -23,23 +23,24 @@ GOOD = ("taken", "unchanged")
 def run(args: argparse.Namespace) -> int:
     """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays."""
     settings = load(args.config)
+    by_socket = settings.admin_socket.exists()
     told: dict[str, Any] = ask(
         settings, "/api/v1/reload", {"dry_run": args.dry_run, "reason": args.reason}, CHECK_SECONDS
     )
     if told["outcome"] not in (*GOOD, "refused", "failed"):
-        told = _waited(settings, told)
+        told = _waited(settings, told, by_socket=by_socket)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
 
 
-def _waited(settings: Settings, begun: dict[str, Any]) -> dict[str, Any]:
+def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> dict[str, Any]:
     """Return how a reload has ended; meanwhile the process that is asked is replaced, too."""
     deadline = time.monotonic() + TAKE_SECONDS
     heard = time.monotonic()
     while time.monotonic() < deadline:
         time.sleep(PAUSE)
         try:
-            found = ask(settings, "/api/v1/reload")
+            found = ask(settings, "/api/v1/reload", stays=by_socket)
         except CommandError:  # the control process is being replaced, and its socket made anew
             if time.monotonic() - heard > SILENT_SECONDS:
                 raise
