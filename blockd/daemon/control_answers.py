@@ -10,7 +10,7 @@ from dataclasses import replace
 from prometheus_client import generate_latest
 
 from blockd.daemon.answers.differences import VersionChanges
-from blockd.daemon.answers.held import Waiting
+from blockd.daemon.answers.held import Waiting, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
 from blockd.daemon.answers.versions import VersionsKept
 from blockd.daemon.cache.service import CacheFlushed, CacheShown
@@ -156,8 +156,7 @@ class ControlAnswers:
         """Return what waits for an operator's word."""
         feeds = self.status().feeds
         refused = {feed.name: feed.acceptable for feed in feeds if feed.acceptable is not None}
-        state = self.parts.state
-        return await asyncio.to_thread(Waiting.read, state.folder, state.versions, refused)
+        return await asyncio.to_thread(waiting_at, self.parts.settings, refused)
 
     @property
     def events(self) -> Events:

@@ -59,6 +59,7 @@ from blockd.metrics import Collector, Sample
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
+from blockd.ruleset.gate.lists import popular_path
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
@@ -127,7 +128,7 @@ class ControlParts:
         self.statements = StatementService(settings.operator.name, sources, timing)
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
-        self.differ = VersionDiffer(state.versions, environment.differ)
+        self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.events = Events()
         self.callers = Callers(
             TokenFile(state.folder, timing.clock),

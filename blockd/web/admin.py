@@ -25,8 +25,9 @@ from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import Paces
 from blockd.web.callers.caller import CALLER, Role
-from blockd.web.callers.permission import refusal
+from blockd.web.callers.permission import Refusal, refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
+from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from blockd.web.host import without_port
 
 __all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
@@ -73,8 +74,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             response = await _guarded(request, handler)
         else:
             callers.attempts.refused()
-            refused = wrong or refused
-            response = _error(refused.status, refused.sentence, dict(refused.headers), request)
+            response = _refused(request, wrong or refused, has_tokens=callers.knows(Role.READ))
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -103,6 +103,18 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.", None, request)
+
+
+def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
+    """Return why a request is not answered; somebody who opens the console is shown where to sign in."""
+    is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
+    if is_read and "text/html" in request.headers.get(hdrs.ACCEPT, ""):  # which no program names
+        trouble = refused.sentence if hdrs.AUTHORIZATION in request.headers or not has_tokens else ""
+        page = sign_in_page(trouble, has_tokens=has_tokens)
+        response = web.Response(status=refused.status, body=page, content_type="text/html", charset="utf-8")
+        response.headers.update({**refused.headers, "Content-Security-Policy": SIGN_IN_POLICY})
+        return response
+    return _error(refused.status, refused.sentence, dict(refused.headers), request)
 
 
 def _error(

@@ -24,7 +24,7 @@ Limit = Callable[[Handler], Handler]
 
 NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 _ENCODED = "A body must be sent as it is, without a Content-Encoding."
-_PATTERN = ":.+}"  # a part of a path may hold slashes, which may be escaped as %2F
+_PATTERN = ":(?s:.+)}"  # a part of a path may hold slashes, which may be escaped as %2F, and line feeds
 
 
 def serve_routes(

@@ -41,7 +41,7 @@ KEPT: tuple[Route[Any], ...] = (
     ),
     question(
         "/held", "What waits for an operator's word: entries held back, releases, contents refused.",
-        Nothing, lambda control, _: control.waiting(), shapes.WaitingAnswer, cost=Cost.COMPUTES,
+        Nothing, lambda control, _: control.waiting(), shapes.WaitingAnswer, cost=Cost.ASKS_WORKERS,
     ),
     question(
         "/orders", "Orders of what is enforced, in pages.",

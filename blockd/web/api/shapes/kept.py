@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from blockd.web.api.shapes.looked_up import ListLine
 from blockd.web.api.shapes.parts import OrderShown, OverrideShown, ReleaseShown
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.ending import EndingKind
@@ -134,6 +135,31 @@ class HeldChanges(TypedDict):
     went_more: int
 
 
+class PopularName(TypedDict):
+    """A popular name, by its rank from 1, and the entry that covers it."""
+
+    rank: int
+    name: str
+    entry: str
+
+
+class PopularChanged(TypedDict):
+    """Popular names that are covered now, or no longer; `ranked` says whether their order is a rank."""
+
+    ranked: bool
+    covered: list[PopularName]
+    no_longer_covered: list[PopularName]
+    counts: dict[str, int]
+
+
+class ContradictionsChanged(TypedDict):
+    """Contradictions between authorities that came and went; `is_whole` says whether these are all."""
+
+    came: list[dict[str, object]]
+    went: list[dict[str, object]]
+    is_whole: bool
+
+
 class DiffAnswer(TypedDict):
     """What changes from one version to another; of names and entries the first ones, all are counted."""
 
@@ -145,6 +171,8 @@ class DiffAnswer(TypedDict):
     added_names: list[str]
     removed_names: list[str]
     orders: OrdersChanged
+    popular: PopularChanged
+    contradictions: ContradictionsChanged
     held: dict[str, HeldChanges]
 
 
@@ -155,6 +183,7 @@ class EntryWaiting(TypedDict):
     scope: str
     reason: str
     held: bool
+    line: ListLine | None
 
 
 class FeedWaiting(TypedDict):
