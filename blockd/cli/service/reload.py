@@ -17,6 +17,10 @@ CHECK_SECONDS = 150.0  # for reading all files that the config names, and for tr
 TAKE_SECONDS = 300.0  # for replacing every process; each may take a while to answer what is pending
 SILENT_SECONDS = 60.0  # in which nobody answers until it is given up: a large ruleset takes a while to be opened
 PAUSE = 0.2  # seconds between two looks at how it stands
+_ELSEWHERE = (
+    "If the file on disk names another admin socket, admin port or state folder than the daemon that runs, have it "
+    "reloaded by the signal SIGHUP: `systemctl reload blockd`."
+)
 GOOD = ("taken", "unchanged")
 
 
@@ -24,9 +28,13 @@ def run(args: argparse.Namespace) -> int:
     """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays."""
     settings = load(args.config)
     by_socket = settings.admin_socket.exists()
-    told: dict[str, Any] = ask(
-        settings, "/api/v1/reload", {"dry_run": args.dry_run, "reason": args.reason}, CHECK_SECONDS
-    )
+    asked = {"dry_run": args.dry_run, "reason": args.reason}
+    try:
+        told: dict[str, Any] = ask(settings, "/api/v1/reload", asked, CHECK_SECONDS)
+    except CommandError as error:
+        if by_socket:
+            raise
+        raise CommandError(f"{error} {_ELSEWHERE}") from error
     if told["outcome"] not in (*GOOD, "refused", "failed"):
         told = _waited(settings, told, by_socket=by_socket)
     show(args.json, told, _lines(told))

@@ -20,8 +20,8 @@ FEED = {"name": "one", "type": "domains", "url": "https://lists.example/a?key=se
 def told(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     """Return what is told of two configs."""
     context = {"folder": Path("/etc/blockd")}
-    configs = [Settings.model_validate(dict(one), context=context) for one in (before, after)]
-    return list(map(str, ConfigChanges.between(*configs).changes))
+    was, now = (Settings.model_validate(dict(one), context=context) for one in (before, after))
+    return list(map(str, ConfigChanges.between(was, now).changes))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,15 +103,17 @@ def test_what_is_wrong_is_told_whole_and_the_config_before_stays(daemon: Daemon)
     assert daemon.status()["alarms"] == []
 
 
-def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon, resolver: UpstreamSimulator) -> None:
-    listen = {**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", resolver.address]}
-    assert f"{resolver.address} cannot be listened on" in reload(daemon, code=1, listen=listen)
+def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        listen = {**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", taken]}
+        assert f"listen.dns[1]: {taken} cannot be listened on" in reload(daemon, code=1, listen=listen)
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
 
 
 def test_upstreams_that_do_not_answer_are_refused_by_the_worker_that_tries_them(daemon: Daemon) -> None:
     assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]  # so that those in force are known to answer
-    until(lambda: daemon.metric("blockd_upstream_queries_total") > 0, "the control process knows that")
+    until(lambda: daemon.metric("blockd_upstream_round_trip_seconds") > 0, "the control process knows that")
     told = reload(daemon, code=1, upstreams=[f"127.0.0.1:{free_port()}"])
     assert "a worker that tried the config failed: its upstreams" in told
     assert daemon.ask("open-2.example").addresses == ["192.0.2.2"]
@@ -127,8 +130,13 @@ def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> 
 
 
 def test_what_needs_a_restart_is_named_and_all_else_is_taken(daemon: Daemon) -> None:
-    told = reload(daemon, state_dir="another", sinkhole={"ttl": 30})
-    assert "Only a restart takes what is new of state_dir" in told
+    daemon.settings |= {"state_dir": "another", "sinkhole": {"ttl": 30}}
+    daemon.write_config()
+    assert "`systemctl reload blockd`" in daemon.run_verb("reload").stderr, "it looks for the daemon in the new folder"
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: daemon.status()["reload"]["last"], "it is taken")
+    assert "Only a restart takes what is new of state_dir." in daemon.log
+    assert [alarm["name"] for alarm in daemon.status()["alarms"]] == ["BlockdRestartNeeded"]
     assert ttl(daemon) <= 30
     assert not (daemon.folder / "another").exists()
 
