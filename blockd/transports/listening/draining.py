@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-BUSY = 10.0  # seconds after which connections are ended in between two questions that follow each other closely
+BUSY = 3.0  # seconds after which connections are ended in between two questions that follow each other closely
 MOST = 30.0  # seconds for all: what is left then is ended as it is
 LOOK = 0.02  # seconds between two looks
 
