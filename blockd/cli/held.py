@@ -59,7 +59,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     found = held_reports(settings, versions, version, wanted)
     told = {
         "version": version,
-        "feeds": {name: feed.to_json(None) for name, feed in found.items()},
+        "feeds": {name: feed.to_json() for name, feed in found.items()},
         "releases": [release_json(release) for release in read_releases(settings.state_dir)],
     }
     show(args.json, told, _lines(told))

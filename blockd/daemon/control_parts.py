@@ -138,7 +138,10 @@ class ControlParts:
         self.closings = AdminClosings(timing.monotonic)
         self.reloads = ReloadService(channel, self.audit, context.reloads, context.running, timing)
         self.history = History(
-            state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
+            state.folder,
+            shared.counters,
+            lambda: owners_of(self.slots, self.enforced),
+            lambda: not state.room.keeps_history,
         )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
@@ -152,6 +155,7 @@ class ControlParts:
                 LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.is_heard = lambda: self.events.listening > 0
         self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)

@@ -85,6 +85,7 @@ def test_questions_about_what_is_enforced(described: Described) -> None:
 def test_what_is_held_back_is_shown_with_its_line_and_let_through(described: Described) -> None:
     [entry] = described.get("/api/v1/held")["feeds"]["national"]["entries"]
     assert (entry["entry"], entry["held"], entry["line"]["text"]) == ("co.id", True, "co.id")
+    assert described.get("/api/v1/held?feed=other")["feeds"] == {}
     done = described.post("/api/v1/held", {"release": {"name": "co.id", "reason": "It is theirs."}})
     assert done["outcome"] == "enforced"
     assert [release["entry"] for release in described.get("/api/v1/held")["releases"]] == ["co.id"]
@@ -101,6 +102,11 @@ def test_a_version_is_compared_with_another_and_returned_to(described: Described
     now = described.get("/api/v1/versions")["current"]
     changed = described.get(f"/api/v1/diff?old={before}&new={now}")
     assert (changed["old"], changed["new"], changed["changed"]) == (before, now, 1)
+    assert changed["orders"]["more"] == {"came": 0, "went": 0, "changed": 0}
+    whole = described.get(f"/api/v1/version?version={now}")
+    assert {part["name"] for part in whole["feeds"]} == {"national", "overrides"}
+    assert "feeds" not in described.get("/api/v1/versions")["versions"][0]
+    described.get("/api/v1/version?version=99", 422)
     assert described.get(f"/api/v1/diff?old={now}&new={before}")["changed"] == 1
     described.get(f"/api/v1/orders/{added['id']}")
     assert described.post("/api/v1/rollback", {"version": before, "reason": "To see."})["pinned"] == before

@@ -13,7 +13,7 @@ from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Versions
 from blockd.ruleset.versions.changes import held_changes
 
-LIMIT = 200  # names of each kind that are told, and entries held back; all are counted
+LIMIT = 200  # names, orders and entries held back that are told of each kind; all are counted
 KEPT = 4  # results that are remembered: versions never change, and a page is asked for again
 
 Differ = Callable[[Path, Path, int, Path | None], Awaitable[dict[str, Any]]]

@@ -68,6 +68,16 @@ async def _output(old: Path, new: Path, start_child: Start, *more: str) -> tuple
         await end(process)
 
 
+def _told(comparison: Comparison, popular: PopularNames, limit: int) -> dict[str, Any]:
+    """Return what changes, each list with so many items at most."""
+    told = changes(comparison, popular, limit)
+    orders: dict[str, Any] = told["orders"]
+    more = {kind: max(0, len(found) - limit) for kind, found in orders.items()}
+    shown = {kind: found[:limit] for kind, found in orders.items()}
+    contradicted = contradiction_changes(comparison.old, comparison.new)
+    return {**told, "orders": {**shown, "more": more}, "contradictions": contradicted}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Compare two files and print what changes as JSON.
 
@@ -81,10 +91,7 @@ def main(arguments: Sequence[str]) -> int:
         popular = PopularNames.of(Path(arguments[4])) if any(arguments[4:]) else PopularNames.of(None)
         Confinement.of_comparing([old, new]).apply()
         comparison = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False))
-        told: dict[str, Any] = asdict(comparison.count()) if not arguments[3:] else {
-            **changes(comparison, popular, int(arguments[3])),
-            "contradictions": contradiction_changes(comparison.old, comparison.new),
-        }  # fmt: skip
+        told = asdict(comparison.count()) if not arguments[3:] else _told(comparison, popular, int(arguments[3]))
     except BlockdError as error:
         log.error("%s", error)
         return 1

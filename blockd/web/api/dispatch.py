@@ -131,7 +131,8 @@ class _Handler:
         if self._rests_on is None:
             sentence = "This command rests on nothing that has an entity tag; nothing was changed."
             return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
-        now = await _done(self._rests_on, self._control, _request(Nothing(), request))
+        all_of_it = read(self._rests_on.asks or Nothing, {})
+        now = await _done(self._rests_on, self._control, _request(all_of_it, request))
         tag = tag_of(octets_of(now))
         if any(one.value == tag and not one.is_weak for one in named):
             return None

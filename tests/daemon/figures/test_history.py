@@ -25,8 +25,8 @@ OTHER = ("national", "national")
 OWNERS = HitOwners({0: ALL_OTHERS, 1: ORDER, 2: OTHER}, {ORDER: "Directorate of Games"})
 
 
-def history(folder: Path, counters: Counters, owner: str = "one", short: str = "") -> History:
-    return History(folder, counters, lambda: OWNERS, lambda: short, owner)
+def history(folder: Path, counters: Counters, owner: str = "one") -> History:
+    return History(folder, counters, lambda: OWNERS, owner=owner)
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -253,20 +253,18 @@ def test_a_damaged_file_is_set_aside_and_another_one_begun(tmp_path: Path, damag
     run(story)
 
 
-def test_what_cannot_be_written_waits_and_is_written_later(tmp_path: Path) -> None:
+def test_what_a_short_disk_has_no_room_for_waits_and_is_written_later(tmp_path: Path) -> None:
     async def story() -> None:
-        counters, short = Counters(1), ["1 KB of 1 GB are free; free some space"]
-        kept = History(tmp_path, counters, lambda: OWNERS, lambda: short[0], "one")
+        counters, is_short = Counters(1), [True]
+        kept = History(tmp_path, counters, lambda: OWNERS, lambda: is_short[0], "one")
         for second in range(0, 31, 10):
             count(counters, 10, hits_of_order=1)
             kept.note(NOON + second, totals_of(counters))
             await kept.write(NOON + second)
-        assert kept.trouble == (
-            "The history of figures cannot be written: 1 KB of 1 GB are free; free some space. Enforcement goes on."
-        )
-        short[0] = ""
+        assert kept.trouble == "", "the disk has an alarm of its own"
+        assert not (tmp_path / DATABASE).exists()
+        is_short[0] = False
         await kept.write(NOON + 30)
-        assert kept.trouble == ""
         assert (await rates(kept, NOON, NOON + 30)).series["udp"] == (1.0, 1.0, 1.0)
         assert (await hits(kept, NOON + 30)).total == 4
         await kept.close(NOON + 30)

@@ -22,6 +22,7 @@ from blockd.web.api.shapes.kept import (
     OrderPageAnswer,
     OrdersAnswer,
     OverridesAnswer,
+    VersionAnswer,
     VersionsAnswer,
     WaitingAnswer,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "StatementAnswer",
     "StatusAnswer",
     "TrafficAnswer",
+    "VersionAnswer",
     "VersionsAnswer",
     "WaitingAnswer",
     "WhoAmIAnswer",

@@ -63,7 +63,7 @@ class FeedPartShown(TypedDict):
     rejected: int
 
 
-class VersionShown(TypedDict):
+class VersionInBrief(TypedDict):
     """A version that is kept; what is not known is null."""
 
     version: int
@@ -80,13 +80,18 @@ class VersionShown(TypedDict):
     base: int | None
     difference: DifferenceShown | None
     periods: list[PeriodShown]
-    feeds: list[FeedPartShown]
-    rejects: dict[str, object]
-    held: dict[str, object]
     content: NotRequired[str]
     digest: NotRequired[str]
     compiled: NotRequired[str]
     damaged: NotRequired[str]
+
+
+class VersionAnswer(VersionInBrief):
+    """A version with what is known of it by feed."""
+
+    feeds: list[FeedPartShown]
+    rejects: dict[str, object]
+    held: dict[str, object]
 
 
 class VersionsAnswer(TypedDict):
@@ -95,7 +100,7 @@ class VersionsAnswer(TypedDict):
     current: int | None
     pinned: int | None
     max_size: int
-    versions: list[VersionShown]
+    versions: list[VersionInBrief]
 
 
 class OrderChanged(TypedDict):
@@ -111,11 +116,12 @@ class OrderChanged(TypedDict):
 
 
 class OrdersChanged(TypedDict):
-    """The orders that did."""
+    """The first orders that did; `more` has how many others did, of each kind."""
 
     came: list[OrderChanged]
     went: list[OrderChanged]
     changed: list[OrderChanged]
+    more: dict[str, int]
 
 
 class EntryHeld(TypedDict):
