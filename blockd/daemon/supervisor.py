@@ -48,6 +48,7 @@ from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.transports.binding import Sockets
 from blockd.transports.given.sockets import GivenSockets
 
 log = logging.getLogger(__name__)
@@ -195,8 +196,14 @@ class Supervisor:
         return child
 
     def _fork_passing(self, role: Role, job: Callable[[Channel], None], row: int | None) -> Child:
-        """Start a child for one task of a reload; raises OSError."""
-        return self._family.fork(role, job, partial(self._forget_all, None, keys=False), row=row)
+        """Start a child for one task of a reload, which has none of the sockets; raises OSError."""
+
+        def forget() -> None:
+            self._forget_all(None, keys=False)
+            for generation in self._jobs.generations:
+                generation.shared.sockets.close_but(Sockets())
+
+        return self._family.fork(role, job, forget, row=row)
 
     def _forget(self, own: Generation | None = None, *, keys: bool = True) -> None:
         """In a child, close what only the supervisor needs, and the `keys` of certificates.

@@ -66,7 +66,9 @@ def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> di
 def _lines(told: dict[str, Any]) -> Iterator[str]:
     """Yield it as lines for people."""
     outcome, is_dry = told["outcome"], told["dry_run"]
-    if outcome == "unchanged":
+    if outcome == "unchanged" and told["restart"]:
+        yield "Nothing of the config on disk is new but what needs a restart."
+    elif outcome == "unchanged":
         yield f"The config on disk is the one in force (SHA-256 {told['after'][:12]})."
     elif outcome == "taken" and is_dry:
         yield f"The config on disk (SHA-256 {told['after'][:12]}) would be taken; nothing was changed."

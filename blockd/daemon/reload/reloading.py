@@ -135,13 +135,15 @@ class Reloading:
             self._end("unchanged")
             return
         made, listening = made_of(before, taken, running, checked, self._taking.lasting)
-        is_taken = False
+        self._jobs.coming, is_taken = made, False
         try:
             if not request.dry_run:
                 yield from self._take(made, changes, listening)
                 is_taken = True
         finally:
             if not is_taken:
+                self._jobs.coming = None
+                self._jobs.taken.clear()
                 listening.take_back()
                 made.forget(but=before)
         self._end("taken")

@@ -57,9 +57,10 @@ class Taking:
         self._taken = taken
 
     def take(self, made: Generation, kinds: Collection[Kind], listening: SocketChange) -> Steps[None]:
-        """Have the processes of these kinds replaced; raises SuccessionError if the generation before stays.
+        """Have the processes of these kinds replaced by those of the coming generation.
 
-        Who has a socket that goes reads it until what comes is steered elsewhere, and then reads it empty.
+        Raises SuccessionError and OSError; the generation before stays then. Who has a socket that goes reads it until
+        what comes is steered elsewhere, and then reads it empty.
         """
         jobs, before = self.jobs, self.jobs.generation
         late: dict[int, tuple[Child, list[int]]] = {}  # by process id: who leaves last
@@ -77,7 +78,6 @@ class Taking:
                 self._succession.leave(child)
 
         self._prepare(made)
-        jobs.coming = made
         try:
             for role in self._concerned(before, made, kinds):
                 jobs.taken.add(role)
@@ -90,7 +90,6 @@ class Taking:
             for child, _ in late.values():
                 self._succession.leave(child)
             yield from self._go_back(made)
-            jobs.coming = None
             raise
         jobs.generation, jobs.coming = made, None
         jobs.taken.clear()
@@ -138,6 +137,7 @@ class Taking:
         for role in roles_of(made):
             if role in CODE:
                 importlib.import_module(CODE[role])
+        gc.collect()  # of what is not frozen yet: what is garbage now would stay for ever
         gc.freeze()
 
     def _serves_again(self, successor: Child, predecessor: Child | None) -> None:

@@ -74,7 +74,7 @@ def run(folder: Path, count: int, seed: int) -> Iterator[str]:
             daemon.start()
             daemon.wait_for_version(1)
             base: Config = {**daemon.settings, "upstreams": upstreams}
-            seconds = []
+            seconds, memory = [], _resident(daemon.pid)
             with Load(daemon.dns_port, daemon.http_port, BLOCKED, OPEN_BELOW) as load:
                 for number in range(count):
                     config = settings_of(chance, base, upstreams, spare)
@@ -87,12 +87,19 @@ def run(folder: Path, count: int, seed: int) -> Iterator[str]:
                         yield f"reload {number} ended with {done.returncode}: {done.stdout}{done.stderr}"
                     elif not is_broken:
                         seconds.append(time.monotonic() - begun)
+            grown = _resident(daemon.pid) - memory
             yield from load.figures.lost[:MAX_TOLD]
             if load.figures.lost:
                 yield f"{len(load.figures.lost)} questions were lost; the log:\n{daemon.log[-4000:]}"
     longest = max(seconds, default=0.0)
     print(f"{len(seconds)} configs of {count} taken, longest {longest:.1f} s; {load.figures.answers:,} answers")
-    print(*load.figures.lines(), sep="\n")
+    print(*load.figures.lines(), f"the supervisor has grown by {grown:,} KiB", sep="\n")
+
+
+def _resident(pid: int) -> int:
+    """Return the KiB of a process that are its own, and of no file (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ class RefreshAnswer(TypedDict):
 
 
 class ReloadAnswer(TypedDict):
-    """How a reload stands or has ended.
+    """How a reload stands or has ended; a dry run that ends as `taken` would be.
 
     `before` and `after` are the SHA-256 of the config in force and of that on disk; `replaced` are kinds of processes,
     `restart` the settings that only a restart takes, `problems` why it was not taken, a sentence each.
