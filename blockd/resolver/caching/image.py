@@ -28,6 +28,7 @@ HEAD = struct.Struct("<8sIIQ32s")  # MAGIC, VERSION, entries, octets of them, th
 ENTRY = struct.Struct("<IHBBBBHHHIId")
 DO, CD, AD = 1, 2, 4
 SLICE = 0.0005  # seconds of one turn of the event loop: what comes meanwhile waits for no longer than a millisecond
+TIME = 5.0  # seconds after which no more is written: a change of the config waits for it
 GATHERED = 1 << 16  # octets that are written or digested at once
 
 
@@ -52,9 +53,15 @@ class Slices:
             self._ends = self._clock() + SLICE
 
 
-async def write_image(cache: NewestFirst, descriptor: int, limit: int) -> int:
-    """Write the newest entries to an empty file, at most so many octets; return how many they are. Raises OSError."""
-    slices, digest = Slices(), hashlib.sha256()
+async def write_image(
+    cache: NewestFirst, descriptor: int, limit: int, clock: Callable[[], float] = time.monotonic
+) -> int:
+    """Write the newest entries to an empty file, at most so many octets, in TIME seconds; return how many they are.
+
+    Raises OSError.
+    """
+    slices, digest = Slices(clock), hashlib.sha256()
+    ends = clock() + TIME
     os.pwrite(descriptor, bytes(HEAD.size), 0)
     size = entries = 0
     gathered = bytearray()
@@ -77,7 +84,7 @@ async def write_image(cache: NewestFirst, descriptor: int, limit: int) -> int:
             entries += 1
         if len(gathered) >= GATHERED:
             flush()
-        if is_full:
+        if is_full or clock() >= ends:
             break
         await slices.rest()
     flush()

@@ -71,7 +71,7 @@ async def take_over(octets: memoryview, filling: Filling, clock: Callable[[], fl
             if not filling.is_left_out(key[0]):
                 response = replace(filling.parse(message, size, key[2]), source=source)
                 if response.failed or response.truncated:
-                    raise DamagedImageError("an entry is no answer")
+                    raise DamagedImageError("an entry is not an answer")
                 known = filling.cache.peek(key)
                 is_newer = known is None or known.stored < stored
                 if is_newer and now < stored + response.lifetime + filling.stale:

@@ -19,7 +19,7 @@ def answer_of(message: bytes, question_size: int, do: bool) -> Response:
 
     said, response = _read(message, question_size, do, "")
     if said != ANSWER:
-        raise BadMessage(types.SERVFAIL, "it is no answer")
+        raise BadMessage(types.SERVFAIL, "it is not an answer")
     return response
 
 
