@@ -50,6 +50,7 @@ class Reloading:
         self._tell = tell
         self._waiting: deque[ReloadRequest] = deque()
         self._steps: Steps[None] | None = None
+        self._ending: list[Steps[None]] = []  # of processes that answer what is pending, while others may be replaced
         self._record: ReloadRecord | None = None
         self._begun = 0.0
         self._total: Counter[str] = Counter()
@@ -80,10 +81,11 @@ class Reloading:
 
     def seconds(self) -> float | None:
         """Return the seconds until `step` is to be called; None if nothing is to be done."""
-        return LOOK if self.is_busy else None
+        return LOOK if self.is_busy or self._ending else None
 
     def step(self) -> None:
         """Go on as far as nothing has to be waited for."""
+        self._ending = [steps for steps in self._ending if next(steps, _OVER) is not _OVER]
         if self._steps is None:
             if not self._waiting:
                 return
@@ -147,8 +149,10 @@ class Reloading:
                 listening.take_back()
                 made.forget(but=before)
         self._end("taken")
-        if is_taken:
-            yield from self._taking.end()
+        if is_taken and made.shared.sockets.leaving:
+            yield from self._taking.end()  # only then they may be named anew
+        elif is_taken:
+            self._ending.append(self._taking.end())
 
     def _take(self, made: Generation, changes: ConfigChanges, listening: SocketChange) -> Steps[None]:
         """Have the processes that the changes concern replaced by those of a new generation."""
@@ -176,6 +180,9 @@ class Reloading:
             self._last = record
         _log(record)
         self._tell(record)
+
+
+_OVER = object()
 
 
 def _begun(request: ReloadRequest) -> ReloadRecord:

@@ -116,10 +116,11 @@ class Taking:
 
     def end(self) -> Steps[None]:
         """Wait for those that were replaced, and close the sockets that only they had."""
-        made = self.jobs.generation
+        sockets = self.jobs.generation.shared.sockets
+        gone = [sock.fileno() for group in sockets.leaving.values() for sock in group]
         yield from self._succession.drained()
-        gone = [sock.fileno() for group in made.shared.sockets.leaving.values() for sock in group]
-        made.shared.sockets.close_leaving(gone)
+        if gone:
+            sockets.close_leaving(gone)
 
     def _concerned(self, before: Generation, made: Generation, kinds: Collection[Kind]) -> Iterator[Role]:
         """Yield the roles that are to be filled anew, or given up."""
