@@ -16,6 +16,7 @@ from blockd.daemon.figures.ending import (
     of_feeds,
     of_orders,
     of_overrides,
+    of_statement,
     of_tokens,
 )
 from blockd.daemon.figures.history import History
@@ -200,6 +201,7 @@ class Figures:
             *of_overrides(observed.overrides.current()),
             *of_orders(self._sources.enforced()),
             *of_tokens(self._sources.tokens()),
+            *of_statement(observed.audit.folder, self._sources.settings.audit.statement, now),
         )
         return ending_soon(ends, within, now)
 

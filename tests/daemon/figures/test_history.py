@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blockd.daemon.figures.history import ALL_OTHERS, DAMAGED, History, HitOwners
 from blockd.daemon.figures.history_file import DATABASE, HIT_STEPS, MAX_PAGES, RATE_STEPS, HistoryFile, RateRow
@@ -346,3 +350,48 @@ def test_a_series_has_no_more_points_than_were_asked_for(tmp_path: Path, span: i
     assert len(found.times) <= points + 1, "the first step may begin before what was asked for"
     assert len(found.series["udp"]) == len(found.times)
     file.close()
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_in_the_file_nothing_but_a_sentence_comes_of_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("history")
+    (folder / DATABASE).write_bytes(WHOLE)
+    flips = data.draw(
+        st.lists(st.tuples(st.integers(100, len(WHOLE) - 1), st.binary(min_size=1, max_size=300)), max_size=8)
+    )
+    with (folder / DATABASE).open("r+b") as file:
+        for at, octets in flips:
+            file.seek(at)
+            file.write(octets)
+
+    async def story() -> None:
+        counters = Counters(1)
+        kept = history(folder, counters)
+        for moment in (NOON + 100, NOON + 110):
+            count(counters, 10, hits_of_order=1)
+            kept.note(moment, totals_of(counters))
+            await kept.write(moment)
+        for read in (rates(kept, NOON, NOON + 110), hits(kept, NOON + 110), hits(kept, NOON + 110, "authority")):
+            with contextlib.suppress(CommandError):
+                await read
+        await kept.close(NOON + 120)
+
+    run(story)
+
+
+def _whole() -> bytes:
+    """Return the octets of a small history."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = HistoryFile.open(Path(folder, DATABASE))
+        with file.writing():
+            file.add_rates([RateRow(NOON + 10 * place, 10, (place,) * len(KEPT)) for place in range(20)])
+            file.add_hits(NOON, {("feed", f"order-{number}"): number for number in range(40)}, {})
+            file.mark("one", [1, 2, 3])
+        file.close()
+        return Path(folder, DATABASE).read_bytes()
+
+
+WHOLE = _whole()

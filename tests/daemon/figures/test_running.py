@@ -139,7 +139,7 @@ def test_an_override_ends_soon_and_the_lookup_says_what_to_tell_a_caller(daemon:
     assert daemon.lookup("other.example")["help_desk"]["id"].startswith("other.example tidak diblokir di sini.")
 
 
-def test_events_tell_rates_and_blocks_as_they_happen(daemon: Daemon) -> None:
+def test_events_tell_rates_blocks_versions_and_feeds_as_they_happen(publisher: Publisher, daemon: Daemon) -> None:
     with daemon.by_socket("GET", "/api/v1/events", {"Accept": "text/event-stream"}) as response:
         assert response.status == 200
         daemon.ask("listed.example")
@@ -150,6 +150,15 @@ def test_events_tell_rates_and_blocks_as_they_happen(daemon: Daemon) -> None:
                 seen[kind] = data
         assert seen["blocks"]["blocks"][0]["name"] == "listed.example"
         assert set(seen["series"]["series"]) >= {"queries", "blocked", "udp"}
+        publisher.order("order-2", ["open-3.example"])
+        publisher.publish()
+        daemon.refresh()
+        version = daemon.status()["ruleset"]["version"]
+        while seen.get("versions") != {"version": version, "pinned": None} or "feeds" not in seen:
+            kind, data = _event(response)
+            if kind:
+                seen[kind] = data
+        assert seen["feeds"] == {"feeds": ["ministry"]}
 
 
 def _event(response: http.client.HTTPResponse) -> tuple[str, Any]:
