@@ -26,8 +26,18 @@ _TYPES = {
     "refused_notify": dict,
     "cache": dict,
     "handed_over": int,
+    "connection": str,
 }
-_SHAPES = [{"enforcing"}, {"failed", "why"}, {"reason"}, {"notified"}, {"refused_notify"}, {"cache"}, {"handed_over"}]
+_SHAPES = [
+    {"enforcing"},
+    {"failed", "why"},
+    {"reason"},
+    {"notified"},
+    {"refused_notify"},
+    {"cache"},
+    {"handed_over"},
+    {"connection"},
+]
 
 
 def from_child(message: Message) -> Message:

@@ -34,6 +34,9 @@ class Draining(Protocol):
     def stop_taking(self) -> None:
         """Take nothing more from any listening socket."""
 
+    def look(self) -> None:
+        """Do what is done again and again until it is drained; called every LOOK seconds."""
+
     def end_when_answered(self) -> None:
         """End all connections once what has come is answered."""
 
@@ -56,5 +59,7 @@ async def drain(servers: Sequence[Draining], but: Collection[int], clock: Callab
                 server.end_when_answered()
         if passed >= MOST:
             return False
+        for server in servers:
+            server.look()
         await asyncio.sleep(LOOK)
     return True
