@@ -173,12 +173,7 @@ class Counters:
     """All rows: at first one for each of so many workers, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
-        self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
-
-    @property
-    def shared(self) -> SharedRows:
-        """The memory that has the rows."""
-        return self._rows
+        self.shared = self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""

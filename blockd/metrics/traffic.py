@@ -60,12 +60,7 @@ class Traffic:
 
     def __init__(self, workers: int, key: bytes) -> None:
         self.key = key
-        self._rows = SharedRows(ROW, "I", workers)
-
-    @property
-    def shared(self) -> SharedRows:
-        """The memory that has the rows."""
-        return self._rows
+        self.shared = self._rows = SharedRows(ROW, "I", workers)
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""

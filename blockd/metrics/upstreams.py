@@ -123,13 +123,8 @@ class UpstreamTable:
     """A row for each of so many workers; `use` says of which upstreams rows are read."""
 
     def __init__(self, workers: int) -> None:
-        self._rows = SharedRows(_ROW, "Q", workers)
+        self.shared = self._rows = SharedRows(_ROW, "Q", workers)
         self._keys: list[int] = []
-
-    @property
-    def shared(self) -> SharedRows:
-        """The memory that has the rows."""
-        return self._rows
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
