@@ -91,7 +91,7 @@ class GateSource(Protocol):
         """Return the gate."""
 
     def close(self) -> None:
-        """Give up what it is read from."""
+        """Close what it is read from."""
 
 
 @dataclass(frozen=True, slots=True)
