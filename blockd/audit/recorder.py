@@ -192,33 +192,41 @@ class AuditRecorder:
         self.log.write("good-again", {**_named(part), **({"times": times} if times else {})})
         return True
 
-    def rolled_back(self, version: int, enforced: int, reason: str) -> None:
-        """Record that an operator went back to a version, which is `enforced` with the overrides of now."""
-        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason})
+    def rolled_back(self, version: int, enforced: int, reason: str, by: str = "") -> None:
+        """Record that an operator went back to a version, which is `enforced` with the overrides of now.
 
-    def released(self, version: int, reason: str) -> None:
+        `by` is here and below who asked for it, as `blockd.web.callers.Caller.name`; empty if that is not known.
+        """
+        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason, **_asked_by(by)})
+
+    def released(self, version: int, reason: str, by: str = "") -> None:
         """Record that an operator released a version."""
-        self.log.write("release", {"version": version, "reason": reason})
+        self.log.write("release", {"version": version, "reason": reason, **_asked_by(by)})
+
+    def asked(self, kind: str, told: Mapping[str, object], by: str) -> None:
+        """Record that somebody had something done that by itself changes nothing that is enforced."""
+        self.log.write(kind, {**told, **_asked_by(by)})
 
     def tested(self, report: Mapping[str, object]) -> None:
         """Record the result of a self-test."""
         self.log.write("self-test", report)
 
-    def overridden(self, kind: str, told: Mapping[str, object]) -> None:
+    def overridden(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
         """Record an override, or its end."""
-        self.log.write(kind, told)
+        self.log.write(kind, {**told, **_asked_by(by)})
 
-    def accepted(self, feed: str, told: Mapping[str, object]) -> None:
+    def accepted(self, feed: str, told: Mapping[str, object], by: str = "") -> None:
         """Record that an operator takes a content that the gate has refused."""
-        self.log.write("accept", {"feed": feed, **told})
+        self.log.write("accept", {"feed": feed, **told, **_asked_by(by)})
 
-    def gate_changed(self, kind: str, told: Mapping[str, object]) -> None:
+    def gate_changed(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
         """Record that an operator let an entry through, or ended that."""
-        self.log.write(kind, told)
+        self.log.write(kind, {**told, **_asked_by(by)})
 
-    def stated(self, name: str, statement: bytes) -> None:
-        """Record that a statement was signed."""
-        self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
+    def stated(self, name: str, statement: bytes, by: str = "") -> None:
+        """Record that a statement was signed; one of the node's own accord is by nobody."""
+        digest = hashlib.sha256(statement).hexdigest()
+        self.log.write("statement", {"file": name, "sha256": digest, **_asked_by(by)})
 
     def in_force_since(self, order: OrderKey) -> str | None:
         """Return since when an order has been in force on this node, as far as the log is known."""
@@ -303,6 +311,11 @@ class AuditRecorder:
             "seconds": None if turn.seconds is None else round(turn.seconds, 3),
             "version": version,
         }
+
+
+def _asked_by(by: str) -> dict[str, str]:
+    """Return the member of a record that says who asked for what it is about."""
+    return {"by": by} if by else {}
 
 
 def _named(part: Part) -> dict[str, str]:

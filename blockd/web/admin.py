@@ -126,7 +126,7 @@ def _needed(request: web.Request, callers: Callers) -> Role:
 _METRICS, _STATUS = "/metrics", "/api/status"
 _BY_ANY_NAME = ("/healthz", "/readyz", _METRICS)  # scrapers and balancers call them as they like
 _CALLED_WRONG = (
-    "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
+    "The Host header must be an address, localhost, or one of the names in listen.admin_names; Origin must match it."
 )
 
 _SENTENCES = {
