@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import LocalAddress, UnixSocket
 from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
+from blockd.transports.served import SERVED
 from blockd.transports.given.sockets import GivenSockets
 
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
@@ -28,21 +29,6 @@ RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a
 # unread. By itself it would let both grow to megabytes, which thousands of connections take from the whole machine.
 TCP_RECEIVE_BUFFER = 1 << 15
 TCP_SEND_BUFFER = 1 << 17
-
-# What people call what is served, by the names in `Bound`; what is in ALWAYS is told of although nothing serves it.
-SERVED = {
-    "dns_udp": "DNS over UDP",
-    "dns_tcp": "DNS over TCP",
-    "dot": "DNS over TLS",
-    "doh": "DNS over HTTPS",
-    "block_page_http": "block page over HTTP",
-    "block_page_https": "TLS refused",
-    "public_http": "page about orders over HTTP",
-    "public_https": "page about orders over HTTPS",
-    "decide": "decisions for HTTP",
-    "admin": "admin",
-}
-ALWAYS = frozenset(("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin"))
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +69,6 @@ class Bound:
     def to_json(self) -> dict[str, list[str]]:
         """Return it as JSON values."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
-
-
-def served_lines(told: Mapping[str, Sequence[str]], nowhere: str) -> Iterator[tuple[str, str]]:
-    """Yield what is served and on which addresses, as people read it, of the JSON values of `Bound`."""
-    for name, label in SERVED.items():
-        if told[name] or name in ALWAYS:
-            yield label, ", ".join(told[name]) or nowhere
 
 
 @dataclass(slots=True)

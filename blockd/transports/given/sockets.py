@@ -56,9 +56,7 @@ class GivenSockets:
         if whose != str(pid) or not count:
             return cls()
         if not (count.isdecimal() and len(count) <= len(str(MOST)) and int(count) <= MOST):
-            log.error(
-                "LISTEN_FDS=%s is not a number of sockets; new ones are made.", one_line(count)
-            )
+            log.error("LISTEN_FDS=%s is not a number of sockets; new ones are made.", one_line(count))
             return cls()
         found = []
         for place in range(int(count)):
