@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz wheel release lock clean
+.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz api-fuzz wheel deb rehearse release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -110,8 +110,18 @@ soak: $(VENV)/tested ## two hours of mixed load and faults: what is lost, how so
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers
 	@PYTHONPATH=packaging $(BIN)/python -m tests.fuzz $(FUZZ)
 
+api-fuzz: $(VENV)/tested ## hundreds of requests of each kind to a daemon's admin port, valid and not, by Schemathesis
+	@BLOCKD_LONG=1 $(BIN)/pytest -q tests/daemon/test_schemathesis.py
+
 wheel: $(VENV)/builders ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
 	@$(BUILD) wheel
+
+deb: $(VENV)/builders ## a Debian package for this system's Python, in dist/, with all that blockd needs of Python
+	@$(BUILD) deb
+
+# Both need root and Debian's mmdebstrap, and take minutes: the second compiles the engine anew.
+rehearse: $(VENV)/tested ## install, start, upgrade and purge the Debian package, and do what the Dockerfile says, in roots of their own
+	@BLOCKD_LONG=1 $(BIN)/pytest -q tests/packaging_/roots tests/packaging_/test_debian.py
 
 release: $(VENV)/builders ## what a release consists of, in dist/: wheel, sdist, bill of materials, digests; nothing is uploaded
 	@rm -rf dist

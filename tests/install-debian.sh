@@ -9,7 +9,9 @@ packages=(
     knot           # knotd, a real name server to forward to, and a primary to transfer from
     bind9          # named, a primary to transfer from
     dnsperf        # questions in the short benchmark
-    prometheus     # promtool, which checks the alert rules
+    prometheus     # it and promtool load the rules and ask what the dashboard asks
+    lintian        # what is wrong with a Debian package
+    mmdebstrap     # roots in which the package and the Dockerfile are rehearsed
     minisign       # signatures of lists
     softhsm2       # a token for keys of authorities
     unbound        # what operators move over from, beside named above

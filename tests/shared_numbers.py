@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from blockd.dns import types
-from blockd.metrics import counters, traffic
+from blockd.metrics import counters, recent, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import cache, clients, query, records, response, selftest_key
@@ -55,6 +55,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         members(counters.Transport),
         members(counters.StreamEvent),
         of(traffic, "DEPTH", "WIDTH", "MAX_SUFFIXES", "GAP_BITS", "NOTED"),
+        of(recent, "RECENT_CELLS", "CELL", "HIDDEN", "SEQUENCE_AT", "COUNT_AT", "LAST_AT", "FIRST_AT", "VERSION_AT"),
+        of(recent, "WHAT_AT", "KEY_AT"),
     ),
     "names/_numbers.pxd": (
         of(domain, "MAX_LABEL", "MAX_NAME", "MAX_KEY", "MAX_LABELS"),

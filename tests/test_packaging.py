@@ -194,6 +194,18 @@ class TestDockerfile:
         assert user == "blockd"
         assert any(f"useradd --system --uid 953 --home-dir /var/lib/{user}" in run for run in self.arguments("RUN"))
 
+    def test_both_stages_begin_with_one_image_that_is_named_by_its_digest(self) -> None:
+        assert {line.partition(" AS ")[0] for line in self.arguments("FROM")} == {"${BASE}"}
+        [base] = self.arguments("ARG")
+        assert re.fullmatch(r"BASE=debian:[a-z]+-slim@sha256:[0-9a-f]{64}", base)
+
+    def test_what_it_installs_of_others_are_locked_wheels(self) -> None:
+        text = re.sub(r"\\\n\s*", "", "\n".join(self.lines))
+        fetching = [part for part in re.findall(r"pip [^&]*install [^&]*", text) if "--no-index" not in part]
+        assert len(fetching) == 2
+        assert all("--require-hashes" in part for part in fetching)
+        assert "--only-binary :all: -r requirements.lock" in fetching[1]
+
     def test_it_runs_with_the_config_for_service(self) -> None:
         assert f"config/service.yaml {INSTALLED_CONFIG}" in self.arguments("COPY")
         [entry], [command] = self.arguments("ENTRYPOINT"), self.arguments("CMD")

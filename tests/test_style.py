@@ -21,6 +21,7 @@ OTHER_TESTS = {
     "bench",
     "docs",
     "fuzz",
+    "monitoring",
     "neighbours",
     "packaging_",
     "soak",

@@ -47,6 +47,10 @@ LAST_NUMBER = (
     "WHERE time <= ?"
 )
 LAST_OF_KIND = "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1"
+NEWEST_BETWEEN = (  # with marks for the kinds
+    "SELECT octets FROM records INDEXED BY by_time WHERE time >= ? AND time <= ? AND kind IN ({}) "
+    "ORDER BY time DESC, number DESC"
+)
 STATE_OF = (
     "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' "  # noqa: S608 - our own words
     "AND feed = ? AND kind = 'order' "
@@ -247,6 +251,12 @@ class Database:
         """Return the last `count` records of the given kinds, the oldest first."""
         query = f"SELECT octets FROM records WHERE kind IN ({', '.join('?' * len(kinds))}) ORDER BY number DESC LIMIT ?"  # noqa: S608
         return [parse_record(octets) for (octets,) in self._connection.execute(query, (*kinds, count))][::-1]
+
+    def newest_between(self, kinds: Sequence[str], since: float, until: float) -> Iterator[bytes]:
+        """Yield the octets of the records of the given kinds from one time to another, the newest first."""
+        query = NEWEST_BETWEEN.format(", ".join("?" * len(kinds)))
+        for (octets,) in self._connection.execute(query, (moment_text(since), moment_text(until), *kinds)):
+            yield _octets(octets)
 
     def evidence(self, digest: str) -> bytes | None:
         """Return the octets with a SHA-256; None if they are not kept. Raises AuditError if they are damaged."""

@@ -16,6 +16,7 @@ from blockd.audit.evidence import manifest_of
 from blockd.audit.gap import read_alive
 from blockd.audit.log import AuditLog
 from blockd.audit.refusals import Part, Refusals
+from blockd.audit.token_records import TokenRecords
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
@@ -47,6 +48,7 @@ class AuditRecorder:
         self._since: dict[OrderKey, str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals = Refusals()
+        self.tokens = TokenRecords(log)
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
         self._changed: Callable[[], None] = lambda: None
@@ -79,9 +81,10 @@ class AuditRecorder:
             list(roots.values()),
         )
 
-    def end(self) -> None:
-        """Record the end, and write the queued records."""
-        self.log.write("stop", {"blockd": __version__})
+    def end(self, *, is_replaced: bool = False) -> None:
+        """Record the end, and write the queued records; the end of blockd is not one if this process is replaced."""
+        if not is_replaced:
+            self.log.write("stop", {"blockd": __version__})
         self.log.close()
 
     def enforced(
@@ -239,6 +242,7 @@ class AuditRecorder:
         if ends and ends[0].kind == "start":
             signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
             self._last_alive = moment_text(max(signs))
+        self.tokens.remember(database)
         for record in database.newest(("refused", "good-again"), REMEMBERED):
             what = Part(*(str(record.body.get(name, "")) for name in Part._fields))
             if record.kind == "refused":

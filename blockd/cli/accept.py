@@ -13,7 +13,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.agreement import agreed
-from blockd.cli.changes import PopularNames, changes, lines
+from blockd.cli.changes import lines
 from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
@@ -22,6 +22,7 @@ from blockd.daemon.update.dry_run import accepted_run
 from blockd.errors import BlockdError, CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.versions.changes import PopularNames, changes
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import Settings, load
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO, recent_traffic
-from blockd.cli.changes import PopularNames, changes, held_changes, held_lines, lines
+from blockd.cli.changes import held_lines, lines
 from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
@@ -21,6 +21,7 @@ from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import totals
+from blockd.ruleset.versions.changes import PopularNames, changes, held_changes
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 

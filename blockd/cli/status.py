@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     return NO if any(alarm["severity"] != "info" for alarm in told["alarms"]) else DONE
 
 
-def _lines(told: dict[str, Any], config: Path) -> Iterator[str]:
+def _lines(told: dict[str, Any], path: Path) -> Iterator[str]:
     yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}"
     config = told["config"]
     yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
@@ -41,7 +41,7 @@ def _lines(told: dict[str, Any], config: Path) -> Iterator[str]:
     yield from certificate_lines(told["certificates"])
     ruleset = told["ruleset"]
     if ruleset is None:
-        yield f"ruleset: none is enforced yet; names are {_unready(config)}"
+        yield f"ruleset: none is enforced yet; names are {_unready(path)}"
     else:
         orders = ", ".join(f"{count} {state}" for state, count in ruleset["orders"].items() if count)
         entries = totals(ruleset["names"], ruleset["networks"])

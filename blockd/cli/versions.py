@@ -5,95 +5,25 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
-from blockd.errors import RulesetError
-from blockd.ruleset import Ruleset, Versions
+from blockd.daemon.answers.versions import VersionsKept
+from blockd.ruleset import Versions
 from blockd.ruleset.counts import of_feed, totals
-from blockd.ruleset.versions.keeping import KeptFile, Retention, kept_files
-from blockd.ruleset.versions.version_record import VersionRecord
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import load
-from blockd.times import time_from_text, time_text
-
-
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
-    """A version kept; `record` is made from the ruleset itself if none is kept, and None if that is damaged too."""
-
-    version: int
-    is_current: bool
-    is_pinned: bool
-    record: VersionRecord | None
-    file: KeptFile
-    is_recorded: bool = True
-    damage: str = ""
-
-    @classmethod
-    def read(cls, versions: Versions, file: KeptFile) -> KeptVersion:
-        """Read what is known of a version."""
-        version = file.version
-        marks = version == versions.current(), version == versions.pinned()
-        record = versions.record(version)
-        if record is not None:
-            return cls(version, *marks, record, file)
-        try:
-            ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-        except RulesetError as error:
-            return cls(version, *marks, None, file, is_recorded=False, damage=str(error))
-        record = VersionRecord.of(ruleset.header, ruleset.catalogue, {})
-        ruleset.close()
-        return cls(version, *marks, record, file, is_recorded=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; what is not known is None."""
-        told: dict[str, Any] = {
-            "version": self.version,
-            "current": self.is_current,
-            "pinned": self.is_pinned,
-            "size": self.file.size,
-            "kept": self.file.why or None,
-            "record": "kept" if self.is_recorded else "missing or damaged",
-            "since": None,
-            "until": None,
-            "names": None,
-            "networks": None,
-            "orders": None,
-            "base": None,
-            "difference": None,
-            "periods": [],
-            "feeds": [],
-            "rejects": {},
-            "held": {},
-        }
-        record = self.record
-        if record is None:
-            return {**told, "damaged": self.damage}
-        told |= record.to_json()
-        told["since"], told["until"] = _time(record.since), _time(record.until)
-        told["compiled"] = time_text(record.compiled)
-        told["periods"] = [
-            {**period, "since": _time(period["since"]), "until": _time(period["until"])} for period in told["periods"]
-        ]
-        told["feeds"] = [{**feed, "source_time": _time(feed["source_time"])} for feed in told["feeds"]]
-        return told
+from blockd.times import time_from_text
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the versions, the oldest first; 1 if none is kept."""
     settings, now = load(args.config), time.time()
     versions, retention = Versions(settings.state_dir / "rulesets"), Retention.of(settings)
-    current, pinned = versions.current(), versions.pinned()
-    told = [KeptVersion.read(versions, file).to_json() for file in kept_files(versions, retention, now)]
-    shown = {"current": current, "pinned": pinned, "max_size": retention.max_size, "versions": told}
-    show(args.json, shown, _lines(told, retention, now))
-    return DONE if told else NO
-
-
-def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else time_text(seconds)
+    told = VersionsKept.read(versions, retention, now).to_json()
+    show(args.json, told, _lines(told["versions"], retention, now))
+    return DONE if told["versions"] else NO
 
 
 def _lines(told: list[dict[str, Any]], retention: Retention, now: float) -> Iterator[str]:

@@ -10,7 +10,9 @@ answers by a `{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worke
 the one that decides for HTTP proxies: the first two of these. From the supervisor: what control says to workers, of
 which these two hear only what to enforce, and the page process the certificates; and to control the workers' messages
 with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process'
-message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
+message and its `"pid"` or with `"died"`, and `{"refresh": true}` for SIGHUP. To any of them:
+`{"drain": true}`, when its successor runs, after which it answers what has come and ends with code 0; sockets in a list
+`empty`, by descriptor, are read empty first. The channel ends when the other side ends.
 """
 
 from __future__ import annotations

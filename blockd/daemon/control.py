@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import ControlContext
@@ -55,6 +56,7 @@ class ControlProcess(ControlAnswers):
         super().__init__(ControlParts(context, channel, environment))
         self._channel = channel
         self._stop = asyncio.Event()
+        self._is_replaced = False  # by a control process that goes on with what this one has begun
         self._refreshing: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
@@ -79,7 +81,7 @@ class ControlProcess(ControlAnswers):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=ORDERLY)
-        await asyncio.to_thread(parts.recorder.end)
+        await asyncio.to_thread(partial(parts.recorder.end, is_replaced=self._is_replaced))
         if not self._stop.is_set():
             serving.result()
 
@@ -107,6 +109,7 @@ class ControlProcess(ControlAnswers):
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
+            ending.callback(parts.events.close)  # else who listens would be waited for
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -121,7 +124,10 @@ class ControlProcess(ControlAnswers):
         """Handle a message of the supervisor."""
         parts = self.parts
         hears = next((hear for key, hear in parts.hears.items() if key in message), None)
-        if "refresh" in message:
+        if "drain" in message:
+            self._is_replaced = True
+            self._stop.set()
+        elif "refresh" in message:
             self._begin(parts.certificates.look())
             if not parts.is_blind:
                 parts.context.running.tell()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
 from prometheus_client import generate_latest
 
+from blockd.daemon.answers.differences import VersionChanges
+from blockd.daemon.answers.held import Waiting
+from blockd.daemon.answers.orders import OrderPage, order_page
+from blockd.daemon.answers.versions import VersionsKept
 from blockd.daemon.cache.service import CacheFlushed, CacheShown
 from blockd.daemon.control_parts import ControlParts
+from blockd.daemon.figures.service import Figures
 from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult
@@ -17,12 +23,14 @@ from blockd.daemon.operator.overrides import OverrideResult
 from blockd.daemon.operator.releases import ReleaseResult
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
-from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
+from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
 from blockd.errors import BadName
 from blockd.metrics import Sketch
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
+from blockd.ruleset.versions.keeping import Retention
 from blockd.web.api.control import Condition
+from blockd.web.api.events import Events
 
 
 class ControlAnswers:
@@ -30,6 +38,11 @@ class ControlAnswers:
 
     def __init__(self, parts: ControlParts) -> None:
         self.parts = parts
+
+    @property
+    def figures(self) -> Figures:
+        """What the console shows."""
+        return self.parts.figures
 
     def health(self) -> Condition:
         """Return whether all processes are running, and all that follow the workers do so."""
@@ -110,3 +123,37 @@ class ControlAnswers:
     def orders(self, asked: str, /) -> NamedOrders:
         """Return the orders that a text may name, and how each stands."""
         return named_orders(self.parts.enforced, asked)
+
+    def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> OrderPage:
+        """Return some of the orders that are enforced."""
+        return order_page(self.parts.enforced, start, limit, feed, authority, state)
+
+    def feeds(self) -> Listed:
+        """Return the feeds of the config."""
+        return Listed("feeds", self.status().feeds)
+
+    def overrides(self) -> Listed:
+        """Return the overrides, with those that have ended lately."""
+        return Listed("overrides", self.parts.overrides.known())
+
+    async def versions(self) -> VersionsKept:
+        """Return the versions kept."""
+        parts = self.parts
+        retention = Retention.of(parts.settings)
+        return await asyncio.to_thread(VersionsKept.read, parts.state.versions, retention, parts.timing.clock())
+
+    async def diff(self, old: int, new: int, /) -> VersionChanges:
+        """Return what changes from one kept version to another."""
+        return await self.parts.differ.compare(old, new)
+
+    async def waiting(self) -> Waiting:
+        """Return what waits for an operator's word."""
+        feeds = self.status().feeds
+        refused = {feed.name: feed.acceptable for feed in feeds if feed.acceptable is not None}
+        state = self.parts.state
+        return await asyncio.to_thread(Waiting.read, state.folder, state.versions, refused)
+
+    @property
+    def events(self) -> Events:
+        """What happens, for those who listen."""
+        return self.parts.events

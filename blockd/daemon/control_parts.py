@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
+from blockd.daemon.answers.differences import VersionDiffer
 from blockd.daemon.cache.service import CacheService
 from blockd.daemon.certificates.watch import CertificateWatch
 from blockd.daemon.channel import Message
@@ -21,6 +22,10 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
+from blockd.daemon.figures.history import History
+from blockd.daemon.figures.hits import owners_of
+from blockd.daemon.figures.log_reader import LogReader
+from blockd.daemon.figures.service import Figures, FigureSources
 from blockd.daemon.followers.watch import Followers
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -28,6 +33,7 @@ from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.operator.accepting import AcceptService
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.operator.releases import ReleaseService, released_keys
+from blockd.daemon.operator.token_watch import watch_tokens
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.processes.background import forget_traffic
@@ -56,10 +62,12 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
+from blockd.web.api.events import Events
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.local import LocalUsers
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 
 log = logging.getLogger(__name__)
@@ -120,17 +128,32 @@ class ControlParts:
         self.statements = StatementService(settings.operator.name, sources, timing)
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
+        self.differ = VersionDiffer(state.versions, environment.differ)
+        self.events = Events()
+        tokens = TokenFile(state.folder, timing.clock, self.recorder.tokens.tokens_are)
         self.callers = Callers(
-            TokenFile(state.folder, timing.clock),
+            tokens,
+            Sessions(state.folder, tokens, timing.clock),
             WrongAttempts(timing.monotonic),
             LocalUsers(settings.admin_socket, os.getppid()),
         )
         self.closings = AdminClosings(timing.monotonic)
+        self.history = History(
+            state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
+        )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
             self.audit, self.releases, shared.sockets.bound, self.clock_watch, context.running, self.held,
-            self.updater.maker, state.room, self.upstreams, self.certificates, settings, timing.clock(),
+            self.updater.maker, state.room, self.upstreams, self.certificates, self.history,
+            settings, timing.clock(),
         )  # fmt: skip
+        self.figures = Figures(
+            FigureSources(
+                settings, shared.counters, self.observed, self.slots, self.caches, self.history,
+                LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
+            )
+        )  # fmt: skip
+        self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
         self.lookups = Lookups(world)
@@ -170,7 +193,9 @@ class ControlParts:
             forget_traffic(self.context.shared.traffic, self.timing),
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
+            watch_tokens(self.callers.tokens, self.timing),
             self.dossiers.run(),
+            self.figures.run(),
             tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),
         ]
 
@@ -184,6 +209,7 @@ class ControlParts:
         return sample(
             self.enforced, self.feeds, self.slots, self.recorder, self.held,
             is_pinned=self.switcher.pin is not None, is_ready=self.readiness.is_ok,
+            history_failing=bool(self.history.trouble),
             followers=self.followers, tests=self.tests,
             releases_failed=bool(self.releases.trouble), clock_behind=self.clock_watch.behind(),
             contradictions=self.switcher.journal.contradictions.count,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from blockd.daemon.answers.differences import Differ
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiler, RulesetCompiler
-from blockd.daemon.update.diff_child import compared
+from blockd.daemon.update.diff_child import compared, differences
 from blockd.daemon.update.forked_child import ForkedChildren
 from blockd.daemon.update.managed_feed import OpenSource
 from blockd.daemon.update.version_journal import Compare
@@ -27,6 +28,7 @@ class Environment:
     source: OpenSource = open_source
     compiler: RulesetCompiler = field(default_factory=Compiler)
     compare: Compare = compared
+    differ: Differ = differences
     self_tests: Callable[[Settings, SelfTestKey], SelfTests] = SelfTests
 
     @classmethod
@@ -35,4 +37,8 @@ class Environment:
         if nursery is None:
             return cls()
         start = ForkedChildren(nursery).start
-        return cls(compiler=Compiler(start, quick=True), compare=partial(compared, start_child=start))
+        return cls(
+            compiler=Compiler(start, quick=True),
+            compare=partial(compared, start_child=start),
+            differ=partial(differences, start_child=start),
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,22 @@ class RollbackResult:
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
         return {"version": self.version, "pinned": self.pinned}
+
+
+class Told(Protocol):
+    """What can be sent as a JSON object."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Things of one kind, under the name of the kind."""
+
+    kind: str
+    things: Sequence[Told]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {self.kind: [one.to_json() for one in self.things]}

@@ -202,7 +202,7 @@ class RulesetSwitcher:
         """End the work in the background."""
         await self.journal.close()
 
-    async def _go_back(self, pin: Pin, by: str) -> None:
+    async def _go_back(self, pin: Pin, by: str = "") -> None:
         """Pin a version, and enforce it with the overrides of now; if that raises, nothing was changed."""
         earlier, before = self.pin, self.version
         amended = await self._pinning.with_overrides(pin.version)

@@ -11,6 +11,7 @@ audit.*              the audit log (`blockd.audit`); node.key and statements/ be
 tokens.json          who is known at the admin port (`blockd.web.callers`); admin.sock is the admin socket
 reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
+figures.db           rates and hits over time (`blockd.daemon.figures.history_file`)
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from blockd.settings.groups import NO_GROUPS, ClientGroups
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|sessions\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )

@@ -21,3 +21,13 @@ cdef enum:
     MAX_SUFFIXES = 16
     GAP_BITS = 7
     NOTED = 262144
+    RECENT_CELLS = 256
+    CELL = 38
+    HIDDEN = 1
+    SEQUENCE_AT = 0
+    COUNT_AT = 1
+    LAST_AT = 2
+    FIRST_AT = 3
+    VERSION_AT = 4
+    WHAT_AT = 5
+    KEY_AT = 6

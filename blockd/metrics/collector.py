@@ -98,6 +98,11 @@ class Collector(PrometheusCollector):
             "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",
             value=int(sample.releases_failed),
         )
+        yield GaugeMetricFamily(
+            "blockd_history_failing",
+            "1 while the history of figures cannot be written, or since it was damaged and begun anew; else 0.",
+            value=int(sample.history_failing),
+        )
         build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
         build.add_metric([sample.build, sample.engine], 1)
         yield build
@@ -169,6 +174,9 @@ class Collector(PrometheusCollector):
         return events
 
     def _cache(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "blockd_blocked", "Questions that an order has stopped.", value=self._counters.blocked()
+        )
         yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
         yield CounterMetricFamily(
             "blockd_cache_misses",

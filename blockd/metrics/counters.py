@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
+from collections.abc import Iterator
 from enum import IntEnum
+from operator import add
+
+from blockd.metrics.recent import CELL, RECENT_CELLS, NotedBlock, note_block, read_cell
 
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache on the same machine to a resolver that has given up.
@@ -66,7 +70,8 @@ _CACHE_MISSES = _CACHE_HITS + 1
 _CACHE_STALE = _CACHE_MISSES + 1
 _CACHE_REFRESHES = _CACHE_STALE + 1
 _CACHE_FLUSHED = _CACHE_REFRESHES + 1
-_UPSTREAM = _CACHE_FLUSHED + 1
+_BLOCKED = _CACHE_FLUSHED + 1
+_UPSTREAM = _BLOCKED + 1
 _UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
 _HITS = _UPSTREAM_MICROSECONDS + 1
 _LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
@@ -75,7 +80,8 @@ _CACHE_ENTRIES = _LIMITED + len(LIMITED_KINDS) * len(LIMITED_DONE)  # these two 
 _CACHE_OCTETS = _CACHE_ENTRIES + 1
 _CLOSED = _CACHE_OCTETS + 1
 _EVENTS = _CLOSED + len(Transport) * len(Closing)
-_ROW = _EVENTS + len(Transport) * len(StreamEvent)
+_RECENT = _EVENTS + len(Transport) * len(StreamEvent)
+_ROW = _RECENT + RECENT_CELLS * CELL
 
 
 class Row:
@@ -116,6 +122,19 @@ class Row:
     def cache_flushed(self, entries: int) -> None:
         """Count entries that were removed on request."""
         self._numbers[_CACHE_FLUSHED] += entries
+
+    def blocked(
+        self, second: int, version: int, order: int, action: int, transport: Transport, key: bytes | None
+    ) -> None:
+        """Count a question that an order stops, and note it among the recent blocks as `note_block` does."""
+        self._numbers[_BLOCKED] += 1
+        self.note_block(second, version, order, action, transport, key)
+
+    def note_block(
+        self, second: int, version: int, order: int, action: int, transport: Transport, key: bytes | None
+    ) -> None:
+        """Note a hit among the recent blocks, see `blockd.metrics.recent`; `key` is the entry's, None if untold."""
+        note_block(self._numbers[_RECENT:], second, version, order, action, transport, key)
 
     def local(self, kind: int) -> None:
         """Count an answer from a local zone; `kind` is a place in LOCAL_KINDS."""
@@ -197,6 +216,18 @@ class Counters:
         """Return the number of entries that were removed on request."""
         return self._sums(_CACHE_FLUSHED, 1)[0]
 
+    def blocked(self) -> int:
+        """Return the number of questions that an order has stopped."""
+        return self._sums(_BLOCKED, 1)[0]
+
+    def recent(self) -> Iterator[tuple[int, NotedBlock]]:
+        """Yield every recent block, with a number that stands for its row and its cell."""
+        for row in range(self._rows):
+            cells = self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW]
+            for place in range(RECENT_CELLS):
+                if noted := read_cell(cells, place):
+                    yield row * RECENT_CELLS + place, noted
+
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""
         return self._sums(_LOCAL, len(LOCAL_KINDS))
@@ -226,6 +257,15 @@ class Counters:
     def hits(self, slot: int) -> list[int]:
         """Return the hits of one order's slot by kind."""
         return self._sums(_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS), len(HIT_KINDS))
+
+    def all_hits(self) -> list[int]:
+        """Return the hits of every slot, of all kinds together: many at once take far less time than one by one."""
+        sums = [0] * MAX_HIT_SLOTS
+        for row in range(0, self._rows * _ROW, _ROW):
+            for kind in range(len(HIT_KINDS)):
+                kinds = self._numbers[row + _HITS + kind : row + _LOCAL : len(HIT_KINDS)]
+                sums = list(map(add, sums, kinds.tolist()))
+        return sums
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""

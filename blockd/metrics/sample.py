@@ -98,6 +98,7 @@ class Sample:
     selftest_failures: int = 0
     selftest_failed: bool = False  # the last one
     releases_failed: bool = False  # whether the file of releases could not be used
+    history_failing: bool = False  # whether the history of figures cannot be written, or was damaged
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     bounds: BoundsSample = field(default_factory=BoundsSample)
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from blockd.resolver.clients import Clients, keys_of, packed_host
 from blockd.resolver.composing.aliases import answer_behind
 from blockd.resolver.composing.extras import additional_at, left_out
 from blockd.resolver.composing.moving import LEADS_BACK
+from blockd.resolver.counting import count
 from blockd.resolver.edge.reply_options import ReplyOptions
 from blockd.resolver.edge.sending import Sending
 from blockd.resolver.edge.strangers import Outsiders
@@ -30,7 +31,7 @@ from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
 from blockd.resolver.waiting import Turns
-from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset import Enforced
 from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
@@ -155,16 +156,7 @@ class Pipeline:
     def _counted(self, context: QueryContext, outcome: bytes | Outcome) -> bytes | Outcome:
         if context.is_selftest:
             return outcome
-        row = self._row
-        row.query(context.query.transport)
-        for slot in context.hits:
-            row.hit(slot)
-        if context.local is not None:
-            row.local(context.local.kind.value)
-        elif context.asked_upstreams:
-            row.cache_miss()
-        elif context.asked_cache:
-            row.cache_hit()
+        count(self._row, context, self._policy.enforced.version if self._policy else 0, self._wall_clock)
         if isinstance(outcome, bytes):
             rcode = outcome[3] & types.RCODE | context.extended << 4
             return self._sending.sent(outcome, rcode, context.host, context.query.transport, context.query)
@@ -284,9 +276,7 @@ class Pipeline:
         policy, target, cached = self._policy, context.target, context.cached
         if context.is_unjudged or policy is None or context.moment == policy.enforced.moment:
             return Outcome.PASS
-        context.hits.clear()
-        context.verdict, context.target, context.errors = NOT_LISTED, None, b""
-        context.cached = None
+        context.decide_anew()
         outcome = self._decide(context)
         if context.target == target:
             context.cached = cached
@@ -330,6 +320,7 @@ class Pipeline:
             return Outcome.PASS
         if verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP:
             return Outcome.PASS
+        context.stopped = verdict
         target = policy.answers.followed(context.query, verdict)
         if target is not None:
             return self._follow(context, target, policy.answers.errors(verdict, explains=context.query.explains))
@@ -343,7 +334,8 @@ class Pipeline:
         if target == context.query.key:
             if leads_here:  # what is asked for leads to what is listed, and that back
                 return answer(context.query, types.SERVFAIL, errors=errors + error_option(types.EDE_OTHER, LEADS_BACK))
-            context.hits.pop()  # nothing is blocked: the name is where the order leads to
+            context.hits.pop()
+            context.stopped = None  # nothing is blocked: the name is where the order leads to
         if leads_here:  # go back, and ask for the target instead
             context.cached = None
             context.stage = self._stages.index(self._ask_cache) - 1

@@ -50,6 +50,7 @@ class QueryContext:
         "packet",
         "query",
         "stage",
+        "stopped",
         "target",
         "until",
         "verdict",
@@ -66,6 +67,7 @@ class QueryContext:
         self.verdict: Verdict = NOT_LISTED
         self.until = NEVER  # the second at which the answer may change
         self.hits: list[int] = []
+        self.stopped: Verdict | None = None  # what keeps the client from the name's own records
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
         self.aliases: tuple[Alias, ...] = ()  # the way from there, or from the question's name, out of local zones
@@ -79,6 +81,12 @@ class QueryContext:
         self.asked_cache = False
         self.asked_upstreams = False  # the cache had no answer, if only to what a CNAME action leads to
         self.stage = 0
+
+    def decide_anew(self) -> None:
+        """Forget what the policy has decided, and what was answered by it."""
+        self.hits.clear()
+        self.verdict, self.target, self.errors, self.stopped = NOT_LISTED, None, b"", None
+        self.cached = None
 
     @property
     def start(self) -> bytes:

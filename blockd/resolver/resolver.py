@@ -125,6 +125,11 @@ class Resolver:
         return self._forwarder.load
 
     @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an answer, or something that was read is still to be answered."""
+        return bool(len(self._waiting) or self._forwarder.in_flight or self.engine.is_behind)
+
+    @property
     def clients(self) -> Clients:
         """Which clients are served."""
         return self.pipeline.clients

@@ -190,6 +190,14 @@ class Audit(Section):
     )
 
 
+class DutySettings(Section):
+    """How fast orders are to be enforced."""
+
+    deadline: Annotated[float, time_within("1m", "90d")] = setting(
+        "1d", "In what time orders are to be enforced and lifted; the duty clock counts those that took longer."
+    )
+
+
 class Settings(Section):
     """The whole config file."""
 
@@ -246,6 +254,7 @@ class Settings(Section):
     limits: Limits = setting({}, "What one feed may take of this machine; one that takes more is refused alone.")
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "Statements about what was enforced.")
+    duty: DutySettings = setting({}, "How fast orders are to be enforced.")
     log: LogSettings = setting({}, "The log.")
     log_level: Level | None = setting(None, "The earlier name of `log.level`; only one of them may be given.")
 

@@ -69,6 +69,10 @@ class AnyAcceptor(Generic[S]):
         sock.listen(BACKLOG)
         self._go_on()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._sock.fileno()
+
     def close(self) -> None:
         """Accept no more; the socket itself stays open, and those that were accepted are not touched."""
         self._loop.remove_reader(self._sock.fileno())

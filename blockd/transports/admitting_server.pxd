@@ -13,6 +13,7 @@ cdef class AdmittingServer:
     cdef object _pace
     cdef readonly object _line
     cdef readonly list _acceptors
+    cdef readonly bint is_draining
 
     cpdef bint serves(self, str host) except -1
     cpdef bint is_front_end(self, str host) except -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from blockd.transports.turned_stream import TurnedStream
 
 READ = 1 << 14  # octets read at once
+# Seconds without a question after which a server that drains ends a connection: what is on its way has come by then.
+QUIET = 0.2
+# Seconds in which connections are accepted on from a socket that is steered around: those that have begun are
+# completed, for which a packet may have to be sent again (RFC 6298 section 2: after a second, then after two).
+ACCEPTS_ON = 3.0
 PACE = PaceBounds()  # of a process: a client that opens a connection for each question asks some within a second
 
 
@@ -32,6 +38,7 @@ class AdmittingServer:
     """
 
     transport = Transport.TCP  # by which its questions come
+    takes_on = ACCEPTS_ON
 
     def __init__(self, idle: float, bounds: Bounds, row: Row | None, pace: PaceBounds) -> None:
         """`idle` is in seconds; `row` counts connections that are closed for others, or at once."""
@@ -45,6 +52,7 @@ class AdmittingServer:
         self._pace = Pace(pace, time.monotonic, self.is_front_end)
         self._line: ServedLine[socket.SocketType] = ServedLine(bounds.all, self._serve, self._give_up, self._begin_turn)
         self._acceptors: list[StreamAcceptor] = []
+        self.is_draining = False
 
     # What a kind of server does.
 
@@ -72,6 +80,33 @@ class AdmittingServer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
         lacking = partial(self._count, Closing.DESCRIPTORS)
         self._acceptors.append(StreamAcceptor(sock, self._admit, lacking, self._begin_turn))
+
+    def drain(self, but: Collection[int] = ()) -> None:
+        """Accept no more connections, and end those that are open as soon as they have been quiet for QUIET seconds.
+
+        From the listening sockets `but`, by descriptor, connections are accepted on, until `stop_taking`.
+        """
+        self.is_draining = True
+        self.stop_taking(but)
+        for connection in self.connections:
+            connection.hurry()
+
+    def stop_taking(self, but: Collection[int] = ()) -> None:
+        """Accept no more connections, but for those of some listening sockets."""
+        for acceptor in self._acceptors:
+            if acceptor.fileno() not in but:
+                acceptor.close()
+        self._acceptors = [one for one in self._acceptors if one.fileno() in but]
+
+    def end_when_answered(self) -> None:
+        """End all connections once what has come is answered, although they are not quiet."""
+        for connection in self.connections:
+            connection.end_when_answered()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it accepts no more connections, and none is left."""
+        return not self._acceptors and not len(self._line) and not len(self.connections)
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""

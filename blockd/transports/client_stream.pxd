@@ -30,6 +30,9 @@ cdef class ClientStream(FrontedStream):
     cpdef bint is_held(self) except -1
     cpdef end(self)
 
+    @cython.locals(last=double, idle=double)
+    cpdef hurry(self)
+
     cpdef closed(self)
     cpdef received(self, octets)
     cpdef received_all(self)

@@ -142,6 +142,16 @@ class ClientStream(FrontedStream):
             self._deadline = self.streams.clock() + self.server.idle_seconds()
             self.streams.deadlines.keep(self, self._deadline)
 
+    def hurry(self) -> None:
+        """Be idle for no longer than the server, which drains, lets it; a newcomer has time for its first question."""
+        if self.has_ended:
+            return
+        last = self._deadline - self._idle
+        idle = self.server.idle_seconds()
+        self._idle = min(self._idle, max(idle, FIRST_IDLE) if self._newcomer_from else idle)
+        self._deadline = last + self._idle
+        self.streams.deadlines.keep(self, self._deadline)
+
     # What sockets and turns call.
 
     def closed(self) -> None:

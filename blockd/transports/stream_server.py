@@ -11,7 +11,7 @@ from blockd.resolver import Resolver
 from blockd.resolver.clients import keys_of
 from blockd.resolver.holders import Holders
 from blockd.tls import ServerTls
-from blockd.transports.admitting_server import PACE, AdmittingServer
+from blockd.transports.admitting_server import PACE, QUIET, AdmittingServer
 from blockd.transports.connections import Bounds
 from blockd.transports.descriptors import BOUNDS
 from blockd.transports.pace import PaceBounds
@@ -53,6 +53,8 @@ class StreamServer(AdmittingServer):
         It shrinks with the free places once fewer than half are free (RFC 7766 section 6.2.3); a connection that was
         told a longer time keeps it until its next message, unless it has to make room.
         """
+        if self.is_draining:
+            return min(QUIET, self.idle)
         places = self._places
         free = places - len(self.connections)
         if 2 * free >= places:

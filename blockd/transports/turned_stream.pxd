@@ -16,6 +16,8 @@ cdef class TurnedStream(StreamSocket):
     cpdef bint has_more(self) except -1
     cpdef bint owes(self) except -1
     cpdef end(self)
+    cpdef hurry(self)
+    cpdef end_when_answered(self)
     cpdef abort(self)
     cpdef bint is_held(self) except -1
     cpdef ask_for_turn(self)

@@ -40,6 +40,10 @@ class TurnedStream(StreamSocket):
         """Close it once all output is sent."""
         raise NotImplementedError
 
+    def hurry(self) -> None:
+        """End as soon as the server, which drains, lets it: after a shorter time without a message."""
+        raise NotImplementedError
+
     def _touch(self) -> None:
         """Note that it is not idle."""
         raise NotImplementedError
@@ -50,6 +54,13 @@ class TurnedStream(StreamSocket):
         """Close it now; unsent data is discarded."""
         self.has_ended = True
         self.close()
+
+    def end_when_answered(self) -> None:
+        """Read no more, and end it once all that has come is answered."""
+        if not self.has_ended:
+            self.read(False)
+            self._half_closed = True
+            self._end_if_owed_nothing()
 
     def is_held(self) -> bool:
         """Return whether no message may be taken before something else has happened."""

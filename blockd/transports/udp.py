@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from blockd.resolver import Deferred, Resolver
 
+READS_ON = 0.2  # seconds in which a socket that is steered around is read on: what was on its way has come by then
+
 
 class UdpServer:
     """Server for a worker's bound UDP sockets in the running event loop."""
+
+    takes_on = READS_ON
 
     def __init__(self, sockets: Iterable[socket.socket], resolver: Resolver) -> None:
         self._engine = resolver.engine
@@ -21,6 +25,28 @@ class UdpServer:
         self._descriptors = [self._engine.attach(sock) for sock in sockets]
         for descriptor in self._descriptors:
             self._loop.add_reader(descriptor, self._read, descriptor)
+
+    def drain(self, but: Collection[int] = ()) -> None:
+        """Read no more messages, but for those of some sockets, by descriptor, until `stop_taking`.
+
+        What is left unread is for whoever has the sockets as well.
+        """
+        self.stop_taking(but)
+
+    def stop_taking(self, but: Collection[int] = ()) -> None:
+        """Read no more messages, but for those of some sockets."""
+        for descriptor in self._descriptors:
+            if descriptor not in but:
+                self._loop.remove_reader(descriptor)
+        self._descriptors = [one for one in self._descriptors if one in but]
+
+    def end_when_answered(self) -> None:
+        """Do nothing: there are no connections."""
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it reads no more messages, and all that were read are answered."""
+        return not self._descriptors and not self._waiting and not self._resolver.is_busy
 
     async def close(self) -> None:
         """Read no more messages, and answer those that wait."""

@@ -20,13 +20,14 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import Cost
+from blockd.web.api.route import Cost, Opened
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
-from blockd.web.bounds.paces import Paces
+from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
 from blockd.web.callers.caller import CALLER, Role
 from blockd.web.callers.permission import refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
+from blockd.web.callers.signing_in import LOGIN, LOGOUT, SignInRefused, serve_signing_in
 from blockd.web.host import without_port
 
 __all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
@@ -54,18 +55,21 @@ def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> 
         Cost.ASKS_WORKERS: lambda handler: few(handler, by),
     }
     serve_routes(app, ROUTES, control, limits)
+    serve_signing_in(app, callers)
     return app
 
 
 def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
     paces = Paces(time.monotonic)
+    commands = Paces(time.monotonic, COMMANDS_PER_SECOND, BURST_OF_COMMANDS)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
         caller, wrong = await callers.of(request)
         request[CALLER] = caller
-        if not await paces.keep(caller.name, lambda: request.transport is None):
+        pace = commands if request.method == hdrs.METH_POST and caller.may_write else paces
+        if not await pace.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
         elif request.path not in _BY_ANY_NAME and not _is_called_right(request, hosts):
             response = _error(403, _CALLED_WRONG)
@@ -82,7 +86,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
                 hdrs.CACHE_CONTROL: response.headers.get(hdrs.CACHE_CONTROL, "no-store"),
                 "Content-Security-Policy": response.headers.get("Content-Security-Policy", "default-src 'none'"),
                 "Cross-Origin-Resource-Policy": "same-origin",
-                "Referrer-Policy": "no-referrer",
+                "Referrer-Policy": "same-origin",  # else the Origin of a form is null
                 "X-Content-Type-Options": "nosniff",
             }
         )
@@ -98,6 +102,9 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
         return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers, request)
+    except SignInRefused as error:
+        refused = error.refusal
+        return _error(refused.status, refused.sentence, dict(refused.headers), request)
     except TooManyRequests:
         return _error(503, _TOO_MANY, {"Retry-After": "1"}, request)
     except Exception:
@@ -115,16 +122,14 @@ def _needed(request: web.Request, callers: Callers) -> Role:
     """Return the role that a request needs; whether a path is served is told to those who are known alone."""
     route = route_of(request)
     if route is None:
-        return Role.METRICS
-    if route.path == _METRICS and not callers.knows(Role.METRICS):
-        return Role.NONE
-    if _STATUS in route.paths and is_from_loopback(request):
-        return Role.NONE
-    return route.role
+        return Role.NONE if request.path in (LOGIN, LOGOUT) else Role.METRICS
+    is_open = (route.opened is Opened.WITHOUT_TOKENS and not callers.knows(route.role)) or (
+        route.opened is Opened.TO_LOOPBACK and is_from_loopback(request)
+    )
+    return Role.NONE if is_open else route.role
 
 
-_METRICS, _STATUS = "/metrics", "/api/status"
-_BY_ANY_NAME = ("/healthz", "/readyz", _METRICS)  # scrapers and balancers call them as they like
+_BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
 _CALLED_WRONG = (
     "The Host header must be an address, localhost, or one of the names in listen.admin_names; Origin must match it."
 )

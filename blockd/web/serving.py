@@ -7,13 +7,14 @@ import ipaddress
 import select
 import socket
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from blockd.metrics import Closing
 from blockd.resolver.clients import keys_of
 from blockd.transports.accepting import Acceptor
+from blockd.transports.admitting_server import ACCEPTS_ON
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace
@@ -193,6 +194,8 @@ class BoundedConnection(asyncio.Protocol):
 class Serving:
     """A running server; `close` ends it and its connections."""
 
+    takes_on = ACCEPTS_ON
+
     def __init__(
         self,
         make: Callable[[BoundedConnection], asyncio.Protocol],
@@ -227,6 +230,29 @@ class Serving:
         """Forget a connection that has ended."""
         self.connections.leave(connection)
         self._unread.remove(connection)
+
+    def drain(self, but: Collection[int] = ()) -> None:
+        """Accept no more connections, but for those of some listening sockets, by descriptor, until `stop_taking`.
+
+        Each connection that is open ends by itself, after one answer.
+        """
+        self.stop_taking(but)
+
+    def stop_taking(self, but: Collection[int] = ()) -> None:
+        """Accept no more connections, but for those of some listening sockets."""
+        for acceptor in self._acceptors:
+            if acceptor.fileno() not in but:
+                acceptor.close()
+        self._acceptors = [one for one in self._acceptors if one.fileno() in but]
+
+    def end_when_answered(self) -> None:
+        """Do nothing: that is how every connection ends."""
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it accepts no more connections, and none is left."""
+        is_empty = not len(self._line) and not self._connecting and not len(self.connections)
+        return not self._acceptors and is_empty
 
     async def close(self) -> None:
         """Accept no more connections, let `finish` wait for pending answers, end the rest."""

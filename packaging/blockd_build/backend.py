@@ -24,7 +24,7 @@ from blockd_build import command_line, compiling, elf
 
 ROOT = Path(__file__).parents[2]
 # What a source distribution has beside the package: all that it takes to build and to run as a service.
-SHIPPED = ("packaging/**/*.py", "config/**/*", "requirements.lock", "CHANGELOG.md")
+SHIPPED = ("packaging/**/*.py", "packaging/debian/*", "config/**/*", "requirements.lock", "CHANGELOG.md")
 # `--config-setting manylinux=yes` names in the wheel's tag the C library that its extensions need, not this machine.
 MANYLINUX = "manylinux"
 

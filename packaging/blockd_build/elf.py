@@ -32,17 +32,28 @@ def platform_tag(paths: Iterable[Path]) -> str:
     """
     newest = OLDEST
     for path in paths:
-        listed = _readelf(path)
-        for library in _NEEDED.findall(listed):
+        listed = read(path)
+        for library in libraries(listed):
             if library not in C_LIBRARY | OPTIONAL and not LOADER.fullmatch(library):
                 raise NotPortable(f"{path.name} needs {library}")
         for place in _SEARCHED.findall(listed):
             raise NotPortable(f"{path.name} looks for libraries in {place}")
-        newest = max([newest, *((int(major), int(minor)) for major, minor in _VERSION.findall(listed))])
+        newest = max(newest, newest_symbol(listed))
     return f"manylinux_{newest[0]}_{newest[1]}_{platform.machine()}"
 
 
-def _readelf(path: Path) -> str:
+def libraries(listed: str) -> list[str]:
+    """Return the libraries that a file is linked with, of what `read` gives."""
+    return _NEEDED.findall(listed)
+
+
+def newest_symbol(listed: str) -> tuple[int, int]:
+    """Return the version of the C library that first had every symbol used, of what `read` gives."""
+    return max([OLDEST, *((int(major), int(minor)) for major, minor in _VERSION.findall(listed))])
+
+
+def read(path: Path) -> str:
+    """Return what readelf lists of a file: libraries, places where they are looked for, versions of symbols."""
     program = shutil.which("readelf")
     if program is None:
         raise NotPortable("readelf is not on this machine (Debian: binutils)")

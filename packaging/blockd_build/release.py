@@ -39,14 +39,23 @@ def distributions(root: Path, folder: Path) -> list[Path]:
     """Make the source distribution and a wheel in `folder`, and return their paths."""
     from blockd_build import backend
 
+    _prepare(root, folder)
+    return [folder / backend.build_sdist(str(folder)), wheel(root, folder)]
+
+
+def wheel(root: Path, folder: Path) -> Path:
+    """Make a wheel in `folder`, and return its path."""
+    from blockd_build import backend
+
+    _prepare(root, folder)
+    return folder / backend.build_wheel(str(folder), {backend.MANYLINUX: "yes"})
+
+
+def _prepare(root: Path, folder: Path) -> None:
     os.environ["SOURCE_DATE_EPOCH"] = str(int(moment(root).timestamp()))  # else no two wheels are alike
     os.chdir(root)
     shutil.rmtree(root / "build" / "wheel", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        folder / backend.build_sdist(str(folder)),
-        folder / backend.build_wheel(str(folder), {backend.MANYLINUX: "yes"}),
-    ]
 
 
 def bill(root: Path, folder: Path) -> Path:

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from blockd.audit.chain import Head
-from blockd.audit.database import LAST_NUMBER, LAST_OF_KIND, LAST_STATES, STATE_OF, TURNS_OF, Database, LogEntry, search
+from blockd.audit.database import (
+    LAST_NUMBER,
+    LAST_OF_KIND,
+    LAST_STATES,
+    NEWEST_BETWEEN,
+    STATE_OF,
+    TURNS_OF,
+    Database,
+    LogEntry,
+    search,
+)
 from blockd.audit.kept_statements import KeptStatement
 from blockd.audit.schema import EVERYTHING, INDEXES, LATER
 from blockd.audit.verifying import Verified, verify_log
@@ -174,7 +184,7 @@ def test_every_query_is_answered_by_an_index() -> None:
     def plan(query: str, values: Sequence[str]) -> list[str]:
         return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
 
-    for query in (LAST_NUMBER, LAST_OF_KIND, STATE_OF, TURNS_OF, LAST_STATES):
+    for query in (LAST_NUMBER, LAST_OF_KIND, STATE_OF, TURNS_OF, LAST_STATES, NEWEST_BETWEEN.format("?, ?")):
         assert not any(step.startswith("SCAN") for step in plan(query, ["x"] * query.count("?"))), query
     for kinds, feed, name, since, until in itertools.product(
         [(), ("a", "b")], ["", "f"], ["", "n"], [0.0, 5.0], [None, 7.0]

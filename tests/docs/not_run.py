@@ -17,7 +17,12 @@ NOT_RUN = {
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
     "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
     "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
-    "docker build -t blockd .": "needs Docker",
+    "docker build -t blockd .": "needs Docker; test_dockerfile.py does its steps without",
+    "make deb": "needs root; test_debian_package.py installs it in a root of its own",
+    "sudo apt-get install ./dist/blockd_0.3.0-1_amd64.deb": "the same",
+    "sudo apt-get remove blockd                 # stops it; configuration and state stay": "the same",
+    "setpriv --reuid=blockd --regid=blockd --init-groups --inh-caps=+net_bind_service "
+    "--ambient-caps=+net_bind_service \\": "the same",
     "sudo install -d -m 750 -o root -g blockd /etc/blockd/tls": "needs root and Certbot",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
     "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (

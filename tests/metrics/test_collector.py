@@ -25,6 +25,8 @@ NAMES = {
     "blockd_orders_contradicting": set(),
     "blockd_orders_counted_together": set(),
     "blockd_orders_without_room": set(),
+    "blockd_blocked_total": set(),
+    "blockd_history_failing": set(),
     "blockd_cache_hits_total": set(),
     "blockd_releases_failed": set(),
     "blockd_compile_seconds": set(),

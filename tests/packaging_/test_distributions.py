@@ -134,7 +134,7 @@ def test_tag_is_that_of_the_newest_symbol_and_foreign_libraries_are_refused(monk
         "foreign.so": " 0x1 (NEEDED) Shared library: [libfoo.so.1]\n",
         "path.so": " 0x1d (RUNPATH) Library runpath: [/opt/lib]\n",
     }
-    monkeypatch.setattr(elf, "_readelf", lambda path: listed[path.name])
+    monkeypatch.setattr(elf, "read", lambda path: listed[path.name])
     assert elf.platform_tag([Path("old.so")]).startswith("manylinux_2_17_")
     assert elf.platform_tag([Path("old.so"), Path("new.so")]).startswith("manylinux_2_34_")
     with pytest.raises(elf.NotPortable, match=r"libfoo\.so\.1"):

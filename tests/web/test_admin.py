@@ -18,9 +18,11 @@ from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.api.events import Events
 from blockd.web.api.table import ROUTES
 from blockd.web.callers.caller import Role
 from blockd.web.callers.recognition import Callers
+from tests.web.figures.examples import Figures
 from tests.web.known import SECRET, TEXTS, known
 
 
@@ -56,6 +58,9 @@ class Daemon:
     shown: list[str] = field(default_factory=list)
     flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    known_overrides: list[dict[str, object]] = field(default_factory=list)
+    events: Events = field(default_factory=Events, compare=False)
+    figures: Figures = field(default_factory=Figures)
 
     def health(self) -> Condition:
         return self.condition
@@ -132,6 +137,24 @@ class Daemon:
     async def lookup(self, query: LookupQuery, /) -> Told:
         self.looked_up.append(query)
         return Told({"name": subject_of(query.name).text})
+
+    def feeds(self) -> Told:
+        return Told({"feeds": []})
+
+    async def versions(self) -> Told:
+        return Told({"current": None, "pinned": None, "max_size": 0, "versions": []})
+
+    async def diff(self, old: int, new: int, /) -> Told:
+        return Told({"old": old, "new": new})
+
+    def overrides(self) -> Told:
+        return Told({"overrides": self.known_overrides})
+
+    async def waiting(self) -> Told:
+        return Told({"version": None, "feeds": {}, "releases": [], "refused": {}})
+
+    def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> Told:
+        return Told({"asked": [start, limit, feed, authority, state]})
 
 
 @dataclass
@@ -460,7 +483,7 @@ def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socke
             b'{"release": true, "version": 3}',
             b'{"version": "3"}',
         ),
-        *(b'{"version": true}', b'{"version": 3.0}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
+        *(b'{"version": true}', b'{"version": 3.5}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
         *(
             b'{"version": 3, "reason": "two\\nlines"}',
             b'{"version": 3, "reason": "' + b"x" * 501 + b'"}',

@@ -90,7 +90,7 @@ def _check_called(world: World, claim: ExplainedClaim) -> None:
     [found] = catalogue.find(order.name)
     assert catalogue.orders[found].key == order.key(claim.feed)
     named = world.node.control.orders(order.name)
-    assert (named.status, named.found[0].feed, named.found[0].order) == (200, claim.feed, order)
+    assert (named.status, named.found[0].verdict.feed, named.found[0].order) == (200, claim.feed, order)
     real = [record for record in catalogue.orders if not record.order.list_name]
     assert len(catalogue.find(order.id)) == sum(record.order.id == order.id for record in real)
 

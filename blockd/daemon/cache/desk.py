@@ -19,6 +19,7 @@ from blockd.times import time_text
 
 ROOM = MAX_MESSAGE - 1024  # octets of an answer for what is found; the rest is for what stands around it
 MAX_FAILURES = 16  # remembered failures of one name that are shown
+MAX_FAILING = 100  # failures of all names that are shown: as many as people look through
 
 
 class CacheDesk:
@@ -42,7 +43,7 @@ class CacheDesk:
         self._turn = asyncio.Lock()
 
     def take(self, asked: Message) -> None:
-        """Begin to answer a request: `id`, `do` (`flush` or `show`), `name` (its key in hex), `below`."""
+        """Begin to answer a request: `id`, `do` (`flush`, `show` or `failing`), `name` (its key in hex), `below`."""
         task = asyncio.create_task(self._answer(asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -53,6 +54,8 @@ class CacheDesk:
             if asked["do"] == "flush":
                 flushed = await self._inspector.flush(name, below=below)
                 told: Message = {"entries": flushed.entries, "failures": flushed.failures}
+            elif asked["do"] == "failing":
+                told = await self._failing()
             else:
                 told = await self._shown(name)
         self._send({"cache": {"id": asked["id"], **told}})
@@ -71,6 +74,19 @@ class CacheDesk:
             shown.append(told)
             await asyncio.sleep(0)
         return {"entries": shown, "failures": failures, "more": len(found.entries) - len(shown)}
+
+    async def _failing(self) -> Message:
+        """Return the questions of all names that failed and are not asked again yet, as many as there is room for."""
+        found, more = await self._inspector.failing(MAX_FAILING)
+        shown: list[Message] = []
+        room = ROOM
+        for failure in found:
+            told = {"key": failure.key[0].hex(), **self._failure(failure)}
+            room -= len(json.dumps(told)) + 2
+            if room < 0:
+                break
+            shown.append(told)
+        return {"failures": shown, "more": more + len(found) - len(shown)}
 
     def _entry(self, key: CacheKey, entry: Cached) -> Message:
         now, response = self._clock(), entry.response

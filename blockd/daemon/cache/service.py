@@ -21,6 +21,7 @@ LOOK = 0.5  # seconds between two checks of whether a worker that has not answer
 _MEMBERS: dict[str, dict[str, type]] = {  # of an answer, by what was asked for
     "flush": {"entries": int, "failures": int},
     "show": {"entries": list, "failures": list, "more": int},
+    "failing": {"failures": list, "more": int},
 }
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,16 @@ class CacheService:
         log.info("Entries flushed from the cache on request: %d.", sum(answer["entries"] for answer in answers))
         return CacheFlushed(DomainName(key).text if kind != "all" else None, kind == "below", answers, silent)
 
+    async def failing(self, seconds: float) -> tuple[tuple[Message, ...], tuple[int, ...]]:
+        """Return what each worker tells of the names that fail, and which of them did not within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._ask({"do": "failing", "name": "", "below": True})
+        except TimeoutError:
+            answers = tuple(self._answers.values()) if self._do == "failing" else ()
+            told = {answer["worker"] for answer in answers}
+            return answers, tuple(sorted(set(self._workers.pids) - told))
+
     def heard(self, message: Message) -> None:
         """Handle a worker's answer."""
         answer = message["cache"]
@@ -109,7 +120,7 @@ class CacheService:
     async def _ask(self, request: Message) -> tuple[tuple[Message, ...], tuple[int, ...]]:
         """Return the answers of the workers, and which of them did not answer."""
         async with self._asking:
-            self._number += 1
+            self._number += 1  # who answers an earlier request now is too late
             self._answers, self._do = {}, request["do"]
             asked = set(self._workers.pids)
             deadline = self._timing.monotonic() + SECONDS

@@ -49,6 +49,7 @@ class DecideProcess(FollowingProcess):
         shared = context.shared
         super().__init__(shared, context.version, channel)
         settings = shared.settings
+        self._server: DecideServer | None = None
         self._row = shared.counters.row_of("decide")
         site = SinkholeService(settings, self._row, lambda: self.enforced, _nowhere).site()
         decider = Decider(lambda: self.enforced, refuses_unready=settings.at_first_start == "refuse")
@@ -59,12 +60,16 @@ class DecideProcess(FollowingProcess):
             lambda: site.arrived("http"),
         )
 
+    def servers(self) -> list[DecideServer]:
+        """Return the server of its ports."""
+        return [] if self._server is None else [self._server]
+
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Decide within a context."""
         settings = self._shared.settings
         most = Shares.of(settings).decide
-        server = DecideServer(
+        server = self._server = DecideServer(
             self.answering,
             Clients(settings.clients.allow, settings.clients.front_ends),
             Bounds(address=-(-most // 2), prefix=-(-most // 2), all=most),

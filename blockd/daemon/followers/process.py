@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from blockd.daemon.channel import Message, listen
 from blockd.daemon.contexts import SharedContext
+from blockd.daemon.followers.leaving import Leaving
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced, Ruleset
+from blockd.transports.listening.draining import Draining
 
 if TYPE_CHECKING:  # it stands among what the control process needs
     from blockd.daemon.switching import ControlChannel
@@ -38,6 +41,7 @@ class FollowingProcess:
         self._wanted = version  # the version to be enforced
         self._news = asyncio.Event()  # another is
         self._stop = asyncio.Event()
+        self._leaving: Leaving | None = None  # what ends what it serves, once it serves
         self._told = 0  # the version about which it was told that it cannot be enforced
         self.enforced: Enforced | None = None
 
@@ -51,8 +55,9 @@ class FollowingProcess:
             self._channel.send({"enforcing": 0})
         elif not await self.enforce(self._wanted):  # before the first answer
             self._news.set()
-        listen(self._channel, self.hear, self._stop.set)
         async with self.serving():
+            self._leaving = Leaving(self.servers(), self._stop.set)
+            listen(self._channel, self.hear, self._stop.set)
             following = asyncio.create_task(self.follow())
             following.add_done_callback(lambda _: self._stop.set())
             await self._stop.wait()
@@ -60,6 +65,11 @@ class FollowingProcess:
             if following.done():
                 following.result()
             following.cancel()
+            self._leaving.stop()
+
+    def servers(self) -> Sequence[Draining]:
+        """Return what serves, within the context of `serving`."""
+        raise NotImplementedError
 
     def serving(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Serve within a context."""
@@ -67,7 +77,9 @@ class FollowingProcess:
 
     def hear(self, message: Message) -> None:
         """Take a message of the supervisor."""
-        if "enforce" in message:
+        if "drain" in message and self._leaving is not None:
+            self._leaving.begin(message)
+        elif "enforce" in message:
             self.want(self._shared.state.taken(message))
 
     def want(self, version: int) -> None:

@@ -5,19 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blockd.errors import CommandError
-from blockd.orders import State, Verdict
+from blockd.orders import Order, State, Verdict
 from blockd.orders.disclosure import public_fields
 from blockd.orders.key import parse_asked
 from blockd.ruleset import Enforced
 
 
 @dataclass(frozen=True, slots=True)
+class NamedOrder:
+    """An order as a verdict without an entry, and how many entries it covers."""
+
+    verdict: Verdict
+    order: Order
+    names: int
+
+    @classmethod
+    def of(cls, enforced: Enforced, index: int) -> NamedOrder:
+        """Return an order by its place in the catalogue."""
+        record = enforced.ruleset.catalogue.orders[index]
+        return cls(enforced.standing(index), record.order, record.names)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values, without what is confidential."""
+        return {
+            "feed": self.verdict.feed,
+            "role": self.order.role,
+            "state": (self.verdict.state or State.PENDING).text,
+            "stale": self.verdict.stale,
+            "names": self.names,
+            "order": public_fields(self.order),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class NamedOrders:
-    """The orders that fit what was asked for, each as a verdict without an entry, and how many entries each covers."""
+    """The orders that fit what was asked for."""
 
     asked: str
-    found: tuple[Verdict, ...]
-    names: tuple[int, ...]
+    found: tuple[NamedOrder, ...]
 
     @property
     def status(self) -> int:
@@ -26,19 +51,7 @@ class NamedOrders:
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
-        listed = [
-            {
-                "feed": verdict.feed,
-                "role": order.role,
-                "state": (verdict.state or State.PENDING).text,
-                "stale": verdict.stale,
-                "names": names,
-                "order": public_fields(order),
-            }
-            for verdict, names in zip(self.found, self.names, strict=True)
-            if (order := verdict.order) is not None
-        ]
-        return {"asked": self.asked, "orders": listed}
+        return {"asked": self.asked, "orders": [order.to_json() for order in self.found]}
 
 
 def named_orders(enforced: Enforced | None, asked: str) -> NamedOrders:
@@ -47,8 +60,5 @@ def named_orders(enforced: Enforced | None, asked: str) -> NamedOrders:
         raise CommandError("Expected an order as ID, ROLE/ID or FEED/ROLE/ID.")
     if enforced is None:
         raise CommandError("No list is enforced yet, so that no order is known.")
-    catalogue = enforced.ruleset.catalogue
-    found = catalogue.find(asked)
-    return NamedOrders(
-        asked, tuple(map(enforced.standing, found)), tuple(catalogue.orders[index].names for index in found)
-    )
+    found = enforced.ruleset.catalogue.find(asked)
+    return NamedOrders(asked, tuple(NamedOrder.of(enforced, index) for index in found))

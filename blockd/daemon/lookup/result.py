@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockd.daemon.lookup.help_desk import help_desk_text
 from blockd.daemon.report.provenance import TracedExplanation, held_json
 from blockd.ruleset.explain import ExplainedClaim, Explanation, GroupVerdict, word_of
 from blockd.ruleset.gate.held_entries import HeldClaim
@@ -75,6 +76,7 @@ class LookupResult:
             told |= {"verdict": word_of(way.verdict), "why": way.why, **(claim.to_json() if claim else {})}
         told["blocked"] = self.is_blocked
         decided = way.verdict if way is not None else self.explanation.decided
+        told["help_desk"] = help_desk_text(self.explanation.name, decided, is_led=way is not None).to_json()
         if self.signalled is not None and (signalled := self.signalled.to(decided)) is not None:
             told["structured_error"] = signalled.to_json()
         told.setdefault("held", [held_json(claim) for claim in self.held])

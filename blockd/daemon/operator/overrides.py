@@ -156,12 +156,16 @@ class OverrideService:
 
     def current(self) -> tuple[OverrideStatus, ...]:
         """Return the overrides that have not ended: those of the file, or if it is damaged those accepted last."""
+        return tuple(one for one in self.known() if not one.is_over)
+
+    def known(self) -> tuple[OverrideStatus, ...]:
+        """Return those and the ones that have ended lately."""
         now = self._clock()
         try:
             known = read_overrides(self._path)
         except FeedRefused:  # reported by the feed's refusal
             known = self._accepted()
-        return tuple(OverrideStatus.at(one, self._switcher.enforced, now) for one in known if not one.is_over(now))
+        return tuple(OverrideStatus.at(one, self._switcher.enforced, now) for one in known)
 
     def _accepted(self) -> tuple[Override, ...]:
         own = self._updater.feeds.own

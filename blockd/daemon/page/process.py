@@ -60,6 +60,7 @@ class PageProcess(FollowingProcess):
         super().__init__(shared, context.version, channel)
         self.certificates = CertificateFollower(context.certificates, shared.tickets)
         settings, asker = shared.settings, WorkerAsker(shared.settings.listen.dns, shared.selftest_key)
+        self._serving: list[Serving] = []
         self._row = shared.counters.row_of("page")
         # Each page has its own places, so that visitors of one take none of the other's.
         leads, led = (Visitors(lambda: self.enforced, asker).where_it_leads for _ in range(2))
@@ -70,7 +71,7 @@ class PageProcess(FollowingProcess):
     async def serving(self) -> AsyncIterator[None]:
         """Serve the block page and the refusal of TLS within a context."""
         site, sockets = self.sinkhole.site(), self._shared.sockets
-        serving = [
+        self._serving = [
             serve_block_page(site, sockets.block_page_http, limits=self._limits(Transport.HTTP, MAX_LIFETIME)),
             serve_tls(site, sockets.block_page_https, limits=self._limits(Transport.TLS, MAX_HANDSHAKE)),
             *self._serve_public(),
@@ -78,8 +79,12 @@ class PageProcess(FollowingProcess):
         self.certificates.start()
         yield
         self.certificates.stop()
-        for server in serving:
+        for server in self._serving:
             await server.close()
+
+    def servers(self) -> list[Serving]:
+        """Return the servers of its ports."""
+        return self._serving
 
     def open(self, version: int, like: Ruleset | None) -> Enforced:
         """Open a version, and have its orders found by their names at once: else the first who asks would wait."""

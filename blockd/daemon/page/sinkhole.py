@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from blockd.metrics.counters import Row
 from blockd.orders import Reason, Verdict
 from blockd.orders.incident import has_page
 from blockd.resolver.clients import NetworkSet
+from blockd.resolver.counting import ACTIONS, told_key
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.web.site import Protocol, Site
@@ -31,12 +33,14 @@ class SinkholeService:
         row: Row,
         enforced: Callable[[], Enforced | None],
         where_it_leads: Callable[[bytes, bytes], Awaitable[Verdict | None]],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._allowed = NetworkSet(settings.clients.allow)
         self._leads = where_it_leads
         self._row = row
         self._enforced = enforced
+        self._clock = clock
 
     def site(self) -> Site:
         """Return what the servers of the sinkhole need."""
@@ -82,6 +86,10 @@ class SinkholeService:
         enforced = self._enforced()
         if enforced is not None and verdict.order_index is not None and verdict.action is not None:
             self._row.hit(enforced.states.hit_slots[verdict.order_index], 1 if protocol == "http" else 2)
+            self._row.note_block(
+                int(self._clock()), enforced.version, verdict.order_index, ACTIONS[verdict.action],
+                _TRANSPORTS[protocol], told_key(verdict),
+            )  # fmt: skip
 
     def _arrived(self, protocol: Protocol) -> None:
         """Count one request or handshake, whatever it asks for."""

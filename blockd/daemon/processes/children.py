@@ -15,6 +15,7 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.processes import pulse, signals
 from blockd.daemon.processes.heard import TalkPace
 from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, drop
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
 
@@ -91,6 +92,7 @@ def be_child(job: Callable[[Channel], None], channel: Channel, own: Pulse, paren
     code = 1
     try:
         end_with_parent(parent)
+        drop(CAP_NET_BIND_SERVICE)  # which is the supervisor's alone
         signals.reset()
         pulse.be(own)
         job(channel)

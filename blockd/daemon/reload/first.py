@@ -14,7 +14,7 @@ from blockd.daemon.reload.generation import Generation, Secrets, state_of
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.rights import landlock
 from blockd.daemon.rights.account import Account, acting_as, become
-from blockd.daemon.rights.capabilities import close_memory
+from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, close_memory
 from blockd.daemon.rights.state_folder import make_for
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.upstreams.news import tell
@@ -54,7 +54,8 @@ def first(settings: Settings, config: Path, given: GivenSockets) -> tuple[Genera
     if account is not None:
         for code in CODE.values():
             importlib.import_module(code)  # now, as that user may not be able to read it
-    become(account)
+        sockets.give_to(account.uid, account.gid)
+    become(account, [CAP_NET_BIND_SERVICE])  # for what a reload binds; its children have no use for it, and drop it
     close_memory()
     if not landlock.abi():
         log.warning(

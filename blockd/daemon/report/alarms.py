@@ -56,6 +56,7 @@ def alarms(
     decide: str = "",
     audit: str = "",
     releases: str = "",
+    history: str = "",
     contradictions: int = 0,
     maker: RulesetMaker | None = None,
     room: DiskRoom | None = None,
@@ -81,6 +82,7 @@ def alarms(
         *_of_room(enforced),
         *_of_audit(audit),
         *_of_releases(releases),
+        *_of_history(history),
         *_of_compile(maker),
         *_of_disk(room),
         *others,
@@ -187,6 +189,14 @@ def _of_releases(trouble: str) -> Iterator[Alarm]:
             "BlockdReleasesFailed", "warning", "", trouble,
             "the lists, without the entries that were let through: they are held back",
             "Then restart blockd. `blockd held` shows what is held back.",
+        )  # fmt: skip
+
+
+def _of_history(trouble: str) -> Iterator[Alarm]:
+    if trouble:
+        yield Alarm(
+            "BlockdHistoryFailed", "warning", "", trouble, "all of it: enforcement does not depend on the history",
+            "Check the state folder's free space and permissions. Rates wait in memory for a day.",
         )  # fmt: skip
 
 

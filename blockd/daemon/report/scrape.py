@@ -38,6 +38,7 @@ def sample(
     followers: Followers,
     tests: SelfTests,
     releases_failed: bool,
+    history_failing: bool,
     clock_behind: float,
     contradictions: int,
     damage: Damage,
@@ -66,6 +67,7 @@ def sample(
         selftest_failures=tests.failures,
         selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
         releases_failed=releases_failed,
+        history_failing=history_failing,
         clock_behind=clock_behind,
         bounds=BoundsSample(
             compiling, room.free, room.level, {name: _use(managed) for name, managed in feeds.configured.items()}

@@ -199,7 +199,9 @@ class StatementService:
         return StatementResult(path.name, octets.decode("ascii"))
 
     async def state_forever(self, interval: float | None) -> None:
-        """Make a statement whenever the newest that nobody asked for is older than `interval` seconds; never if that is None.
+        """Make a statement whenever the newest is older than `interval` seconds; never if that is None.
+
+        One that somebody asked for does not count: it takes the place of none.
 
         No statement is made before the first version. A clock that was set
         back puts the newest one into the future; the age of those made since then is the time that has passed.

@@ -177,6 +177,14 @@ class ObservedCertificates(Protocol):
         """Return the alarms about certificates."""
 
 
+class ObservedHistory(Protocol):
+    """How the history of figures is, see `blockd.daemon.figures.history.History`."""
+
+    @property
+    def trouble(self) -> str:
+        """Return what an operator must know of it now; empty if nothing."""
+
+
 class ObservedUpstreams(Protocol):
     """How upstreams are, see `blockd.daemon.upstreams.service.UpstreamService`."""
 
@@ -211,6 +219,7 @@ class Observed:
     room: DiskRoom
     upstreams: ObservedUpstreams
     certificates: ObservedCertificates
+    history: ObservedHistory
     settings: Settings
     started: float
 
@@ -222,7 +231,7 @@ class Observed:
             self.switcher.enforced, self.feeds, self.workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", decide=decide.trouble if decide else "",
-            audit=self.audit.trouble, releases=self.releases.trouble,
+            audit=self.audit.trouble, releases=self.releases.trouble, history=self.history.trouble,
             contradictions=self.switcher.journal.contradictions.count,
             maker=self.maker, room=self.room,
             others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.report.upstream_lines import MAX_SHOWN
 from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamsSample, UpstreamTable
 from blockd.resolver.local.defaults import text_of
 from blockd.resolver.resolution import Resolution

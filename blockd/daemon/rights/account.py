@@ -14,7 +14,7 @@ import encodings.ascii  # noqa: F401
 import grp
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from blockd.daemon.rights.capabilities import (
@@ -25,6 +25,7 @@ from blockd.daemon.rights.capabilities import (
     keep_only,
     keep_over_change_of_user,
     make_effective,
+    make_inheritable,
 )
 from blockd.errors import CommandError
 
@@ -76,15 +77,22 @@ def acting_as(account: Account | None) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def become(account: Account | None) -> None:
-    """Become a user for good, without any capability, or give up just these if it is None and this is not root.
+def become(account: Account | None, kept: Collection[int] = ()) -> None:
+    """Become a user for good, without any capability but those of `kept` that this process has.
 
-    Raises CommandError if this process may not, or still has a way back.
+    Only the others are given up if `account` is None and this is not root. Raises CommandError if this process may not,
+    or still has a way back.
     """
     if account is not None and (os.getresuid() != (account.uid,) * 3 or os.geteuid() == 0):
+        held = [one for one in kept if has(one)]
+        if held:
+            make_inheritable(held)
+            keep_over_change_of_user()
         _become(account)
+        if held:
+            make_effective(held)
     if os.geteuid() != 0:
-        keep_only()
+        keep_only(kept)
         _check_no_way_back()
 
 

@@ -11,11 +11,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 1, 2, 6, 7, 8
+CAP_NET_BIND_SERVICE = 10
 LAST = 63  # no kernel has more: they are bits of two words
 
 _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 4, 8, 24
 _PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 2, 4
 _VERSION_3 = 0x20080522
 _STATUS = Path("/proc/self/status")
 
@@ -33,7 +34,7 @@ def held() -> int:
 
 def has(*capabilities: int) -> bool:
     """Return whether this process has all of these capabilities."""
-    wanted = sum(1 << one for one in capabilities)
+    wanted = _bits(capabilities)
     return held() & wanted == wanted
 
 
@@ -45,8 +46,8 @@ def keep_only(kept: Collection[int] = ()) -> None:
     refuse_new_privileges()
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     bound_by_none()
-    bits = held() & sum(1 << one for one in kept)
-    _capset(bits)
+    bits = held() & _bits(kept)
+    _capset(bits, bits)
     if held() & ~bits:
         raise PermissionError(1, "the kernel did not take this process' capabilities")
 
@@ -68,8 +69,31 @@ def keep_over_change_of_user() -> None:
 
 
 def make_effective(capabilities: Collection[int]) -> None:
-    """Have these capabilities of the permitted ones, and no other."""
-    _capset(sum(1 << one for one in capabilities))
+    """Have these capabilities of the permitted ones, and no other; what was inheritable of them stays so."""
+    _capset(_bits(capabilities), _bits(capabilities))
+
+
+def make_inheritable(capabilities: Collection[int]) -> None:
+    """Let a program that this process becomes be given these by `give_to_program`, as far as it has them itself.
+
+    To be called while it is root: without CAP_SETPCAP a process may not widen what is inheritable.
+    """
+    bits = held()
+    _capset(bits, bits & _bits(capabilities))
+
+
+def give_to_program(capability: int) -> bool:
+    """Have the program that this process becomes next have a capability; return whether it will.
+
+    It is undone by `keep_only` in that program.
+    """
+    return prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
+
+
+def drop(*capabilities: int) -> None:
+    """Give up some capabilities for good, and keep the others."""
+    if (bits := held()) & _bits(capabilities):
+        _capset(bits & ~_bits(capabilities), 0)
 
 
 def close_memory() -> None:
@@ -87,15 +111,24 @@ def adopt_orphans() -> None:
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def prctl(option: int, first: int) -> bool:
+def prctl(option: int, first: int, second: int = 0) -> bool:
     """Set an attribute of this process (prctl(2)); return whether that succeeded."""
-    return bool(_libc.prctl(option, *map(ctypes.c_ulong, (first, 0, 0, 0))) == 0)
+    return bool(_libc.prctl(option, *map(ctypes.c_ulong, (first, second, 0, 0))) == 0)
 
 
-def _capset(bits: int) -> None:
-    """Make these capabilities the permitted and effective ones of this process, and none inheritable."""
+def _bits(capabilities: Collection[int]) -> int:
+    return sum(1 << one for one in set(capabilities))
+
+
+def _capset(bits: int, inheritable: int) -> None:
+    """Make these capabilities the permitted and effective ones of this process, and some of them inheritable.
+
+    What may not become inheritable does not: only a program that this process becomes would lack it.
+    """
     header = struct.pack("<Ii", _VERSION_3, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
-    if _libc.capset(header, struct.pack("<6I", low, low, 0, high, high, 0)) != 0:
+    for one in (inheritable, 0):
+        if _libc.capset(header, struct.pack("<6I", low, low, one & 0xFFFFFFFF, high, high, one >> 32)) == 0:
+            return
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    raise OSError(code, os.strerror(code))

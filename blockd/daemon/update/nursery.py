@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from blockd.daemon.processes import signals, streams
 from blockd.daemon.processes.reaping import Reaper
+from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, drop
 from blockd.daemon.update.child_process import CHILD, CONTROL, be_nicer, end_with_parent
 from blockd.daemon.update.forked_child import NUMBER
 
@@ -137,6 +138,7 @@ def _be_child(words: list[str], talk: int, parent: int, forget: Callable[[], Non
     code = 1
     try:
         end_with_parent(parent)
+        drop(CAP_NET_BIND_SERVICE)  # which is the supervisor's alone
         forget()
         signals.reset()
         os.setpgid(0, 0)  # a signal to the foreground reaches the control process, which then ends its children

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import uvloop
@@ -14,6 +15,7 @@ from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.certificates.follower import CertificateFollower
 from blockd.daemon.channel import Channel, Message, listen
 from blockd.daemon.contexts import WorkerContext
+from blockd.daemon.followers.leaving import Leaving
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
@@ -45,6 +47,7 @@ from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding, RateLimitSettings
 from blockd.transports import UdpServer
 from blockd.transports.descriptors import Shares
+from blockd.transports.listening.draining import Draining
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,8 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     resolver.ask_upstreams(udp.answer_later)
     certificates = CertificateFollower(context.certificates, context.shared.tickets)
     streams = WorkerStreams(context, resolver, certificates.server)
-    await _enforce_until_stopped(context, resolver, channel, certificates, enforced)
+    servers: list[Draining] = [udp, *streams.servers]
+    await _enforce_until_stopped(context, resolver, channel, certificates, enforced, servers)
     streams.close()
     resolver.close()
     await udp.close()
@@ -83,8 +87,13 @@ async def _enforce_until_stopped(
     channel: Channel,
     certificates: CertificateFollower,
     enforced: Enforced | None,
+    servers: Sequence[Draining],
 ) -> None:
-    """Swap rulesets and certificates, and look into the cache, on messages of the channel: to its end, or a signal."""
+    """Swap rulesets and certificates, and look into the cache, on messages of the channel.
+
+    It lasts to the channel's end, to a signal, or until the `servers` are drained: also what they still answer is
+    answered by the newest version.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
@@ -92,6 +101,7 @@ async def _enforce_until_stopped(
     following = ResolutionFollower(context, resolver)
     following.start()
     certificates.start()
+    leaving = Leaving(servers, stop.set)
 
     def take(message: Message) -> None:
         if "cache" in message:
@@ -100,6 +110,8 @@ async def _enforce_until_stopped(
             following.take(message["resolution"])
         elif "certificates" in message:
             certificates.take(message)
+        elif "drain" in message:
+            leaving.begin(message)
         else:
             versions.put_nowait(context.shared.state.taken(message))
 
@@ -113,6 +125,7 @@ async def _enforce_until_stopped(
     if swapping.done():
         swapping.result()
     swapping.cancel()
+    leaving.stop()
     following.stop()
     certificates.stop()
 

@@ -31,7 +31,7 @@ class WorkerStreams:
         shared, index = context.shared, context.index
         sockets, row = shared.sockets, shared.counters.row(index)
         bounds = Shares.of(shared.settings).streams
-        self._servers: list[StreamServer] = []
+        self.servers: list[StreamServer] = []
         tcp = TcpServer(resolver, bounds=bounds, row=row)
         self._serve(tcp, sockets.tcp[index])
         if sockets.dot[index] and (tls := secured(dot.ALPN)):
@@ -44,10 +44,10 @@ class WorkerStreams:
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""
-        for server in self._servers:
+        for server in self.servers:
             server.close()
 
     def _serve(self, server: StreamServer, sockets: Sequence[socket.socket]) -> None:
-        self._servers.append(server)
+        self.servers.append(server)
         for sock in sockets:
             server.start(sock)

@@ -6,6 +6,7 @@ Between two parts the event loop gets its turn, so that no question waits for a 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,3 +104,13 @@ class CacheInspector:
             failures += part
             await asyncio.sleep(0)
         return NameCached(found, tuple(sorted(failures, key=lambda failure: failure.key)))
+
+    async def failing(self, most: int) -> tuple[list[RememberedFailure], int]:
+        """Return the failures that are remembered longest, at most so many, and how many there are beside these."""
+        found: list[RememberedFailure] = []
+        count = 0
+        for failures in self._memory.failures(b"", below=True):
+            count += len(failures)
+            found = heapq.nlargest(most, [*found, *failures], key=lambda failure: failure.until)
+            await asyncio.sleep(0)
+        return found, count - len(found)

@@ -33,9 +33,12 @@ cdef class Answering(Edge):
     cdef bytes _errors
     cdef bytes _error_places
     cdef bytes _hit_slots
+    cdef bytes _hidden
     cdef const uint8_t *errors
     cdef const uint32_t *error_places
     cdef const uint32_t *hit_slots
+    cdef const uint8_t *hidden  # of each order, 1 if its names are told to nobody
+    cdef uint64_t version  # of the ruleset
     cdef bytes _a
     cdef bytes _aaaa
     cdef bytes _soa
@@ -70,4 +73,5 @@ cdef class Answering(Edge):
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil
     cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
+    cdef void _count_block(self, int transport, int64_t first, const Decision *decision, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil

@@ -19,6 +19,7 @@ from blockd.ruleset._leading import judge
 from blockd.ruleset.leading import judge_by_table
 
 from blockd.metrics._numbers cimport TRANSPORT_UDP
+from blockd.metrics._recent cimport note_block
 from blockd.orders._numbers cimport (
     ACTION_CNAME, ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
@@ -38,9 +39,7 @@ from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
 )
 from blockd.ruleset._leading cimport judge_leads
-from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
-)
+from blockd.ruleset._parties cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
 from blockd.ruleset._table cimport Table
 
 cdef enum:
@@ -54,10 +53,12 @@ ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ACTION_COUNT = len(Action)
 cdef uint64_t FOR_ALL = <uint64_t>-1  # who acts in decisions about what is not listed
 cdef int _ANSWERS_AT = layout._ANSWERS
+cdef int _BLOCKED_AT = layout._BLOCKED
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _CACHE_STALE_AT = layout._CACHE_STALE
 cdef int _HITS_AT = layout._HITS
 cdef int _LOCAL_AT = layout._LOCAL
+cdef int _RECENT_AT = layout._RECENT
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
@@ -86,6 +87,7 @@ cdef class Answering(Edge):
         actions = bytes([ACTIONS[order.action] for order in orders])
         targets = [answers.followed_key(order) for order in orders]
         target_places = [0, *itertools.accumulate(len(target) for target in targets)]
+        hidden = bytes(order.is_confidential for order in orders)
         errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
@@ -101,6 +103,8 @@ cdef class Answering(Edge):
         # Nothing fails from here on: the ruleset and its answers change together.
         self._answers, self._orders, self.in_place_of_sinkhole = answers, orders, in_place_of_sinkhole
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
+        self._hidden, self.version = hidden, enforced.version
+        self.hidden = <const uint8_t *><const char *>self._hidden
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
         self.hit_slots = <const uint32_t *><const char *>self._hit_slots
@@ -177,7 +181,7 @@ cdef class Answering(Edge):
         if q.explains and action == ACTION_SINKHOLE:
             action = self.in_place_of_sinkhole
         if action == ACTION_DROP:
-            self._count(transport, first, decision.order, -1)
+            self._count_block(transport, first, decision, -1)
             return SILENT
         if action == ACTION_REFUSED:
             rcode = types.REFUSED
@@ -189,9 +193,7 @@ cdef class Answering(Edge):
             if left < self.ttl:
                 write_u32(records + ADDRESS_TTL_AT, left)
             written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
-        elif (
-            action == ACTION_NODATA or action == ACTION_NXDOMAIN or action == ACTION_SINKHOLE
-        ):
+        elif action == ACTION_NODATA or action == ACTION_NXDOMAIN or action == ACTION_SINKHOLE:
             if action == ACTION_NXDOMAIN:
                 rcode = types.NXDOMAIN
             if (
@@ -213,7 +215,7 @@ cdef class Answering(Edge):
             if action == ACTION_CNAME:
                 self.alias = decision[0]
             return DECLINED  # CNAME, LOCAL, and every action unknown here
-        self._count(transport, first, decision.order, rcode)
+        self._count_block(transport, first, decision, rcode)
         return ANSWERED
 
     cdef Result _alias(
@@ -258,7 +260,7 @@ cdef class Answering(Edge):
         )
         if not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
-        self._count(transport, order, -1, entry.rcode)
+        self._count_block(transport, -1, &self.alias, entry.rcode)
         if now >= entry.refresh_at and not self.is_selftest:
             self._refresh(entry, now)
         return ANSWERED
@@ -480,6 +482,16 @@ cdef class Answering(Edge):
             self._count_hit(<uint32_t>second)
         self.rcode = rcode
         self.kind = RESPONSES if rcode == types.NOERROR or rcode == types.NXDOMAIN else ERRORS
+
+    cdef void _count_block(self, int transport, int64_t first, const Decision *decision, int rcode) noexcept nogil:
+        """Count a question that an order stops, and note it among the recent blocks; the rest is as in `_count`."""
+        self._count(transport, first, decision.order, rcode)
+        if not self.is_selftest:
+            self.row[_BLOCKED_AT] += 1
+            note_block(
+                &self.row[_RECENT_AT], self.second, self.version, decision.order, decision.action, transport,
+                decision.entry, decision.entry_size, self.hidden[decision.order],
+            )
 
     cdef void _count_hit(self, uint32_t order) noexcept nogil:
         cdef uint32_t slot = self.hit_slots[order]

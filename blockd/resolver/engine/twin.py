@@ -99,6 +99,11 @@ class Engine:
         """Answer one message, as `Pipeline.begin` does; none waits here."""
         return self._pipeline.begin(packet, host, transport, idle)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was read is left for a later turn of the event loop: never."""
+        return False
+
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
         """Do nothing: this engine uses the pipeline's ruleset."""
 

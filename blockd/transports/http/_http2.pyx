@@ -62,6 +62,7 @@ cdef class NativeHttp2Session:
     cdef object error  # what a callback has raised
     cdef bint is_fed
     cdef bint is_leaving
+    cdef bint has_said  # that other connections are to be used
     cdef bint has_failed
     cdef int expected_resets  # RST_STREAM frames of ours that the client has not provoked
     cdef readonly bint is_flooded
@@ -190,6 +191,12 @@ cdef class NativeHttp2Session:
         if request.is_open and not self.has_failed:
             self._leave(request.stream)
             self._reset(request.stream, CANCEL)
+
+    cpdef leave(self):
+        """Send a GOAWAY that lets all streams be answered which are opened before it is read (RFC 9113 section 6.8)."""
+        if not self.is_leaving and not self.has_said and not self.has_failed:
+            self.has_said = True
+            self._check(nghttp2_submit_shutdown_notice(self.session))
 
     cpdef finish(self, int code=NO_ERROR):
         """Take no more requests, and tell the client so."""

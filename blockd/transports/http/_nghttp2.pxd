@@ -87,6 +87,7 @@ cdef extern from "<nghttp2/nghttp2.h>":
         nghttp2_session *, int32_t, const nghttp2_nv *, size_t, const nghttp2_data_provider *
     )
     int nghttp2_submit_rst_stream(nghttp2_session *, uint8_t, int32_t, uint32_t)
+    int nghttp2_submit_shutdown_notice(nghttp2_session *)
     int nghttp2_submit_goaway(nghttp2_session *, uint8_t, int32_t, uint32_t, const uint8_t *, size_t)
 
     enum:

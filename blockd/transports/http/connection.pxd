@@ -28,6 +28,7 @@ cdef class DohConnection(ClientStream):
 
     cpdef left_unread(self)
     cpdef end(self)
+    cpdef hurry(self)
     cpdef tire(self)
     cpdef forget(self)
 

@@ -112,6 +112,14 @@ class DohConnection(ClientStream):
             self.acknowledge()
         return b""
 
+    def hurry(self) -> None:
+        """Tell the client that another connection is to be used for the next requests; those that come are answered."""
+        session = self._session
+        if session is not None and not self.has_ended:
+            session.leave()
+            self._push()
+        ClientStream.hurry(self)
+
     def end(self) -> None:
         """Tell the client that no more requests are taken, and close the connection."""
         self._say_goodbye(NO_ERROR)

@@ -18,6 +18,7 @@ cdef class Http1Session:
     cdef object _since
     cdef bint _keeps
     cdef bint _is_fed
+    cdef bint _is_leaving
     cdef bytes _out
     cdef readonly bint is_over
     cdef readonly bint is_flooded
@@ -32,6 +33,7 @@ cdef class Http1Session:
     cpdef respond(self, HttpRequest request, int status, fields, bytes body)
 
     cpdef drop(self, HttpRequest request)
+    cpdef leave(self)
     cpdef finish(self, int code=?)
     cpdef bytes take(self, Py_ssize_t most)
     cdef _end(self)

@@ -36,6 +36,7 @@ class Http1Session:
         self._since: float | None = None  # when the request that has not come whole began
         self._keeps = True
         self._is_fed = False
+        self._is_leaving = False
         self._out = b""
         self.is_over = False
         self.is_flooded = False
@@ -109,7 +110,7 @@ class Http1Session:
         lines = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
         for name, value in fields:
             lines += name + b": " + value + b"\r\n"
-        if not self._keeps:
+        if not self._keeps or self._is_leaving:
             lines += b"connection: close\r\n"
             self._end()
         self._out += lines + b"content-length: %d\r\n\r\n" % len(body)
@@ -122,6 +123,10 @@ class Http1Session:
             self._pending = None
             request.is_open = False
             self._end()
+
+    def leave(self) -> None:
+        """Have the next response be the last."""
+        self._is_leaving = True
 
     def finish(self, code: int = NO_ERROR) -> None:
         """Take no more requests; one that is handed out is answered."""

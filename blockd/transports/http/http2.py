@@ -21,6 +21,7 @@ from blockd.transports.http.session import Fields
 
 _GOAWAY = 7  # RFC 9113 section 6.8
 MAX_TABLE = 4096  # octets of our header fields that are kept, if the client would keep more (RFC 9113 section 6.5.2)
+LAST_STREAM = (1 << 31) - 1  # RFC 9113 section 5.1.1: the highest that there can be
 _KIND = 3  # where a frame's type is
 
 
@@ -41,6 +42,7 @@ class Http2Session:
         self._consumed = 0  # octets of bodies by which the connection's window is not open again yet
         self._is_fed = False
         self._is_leaving = False
+        self._has_said = False  # that other connections are to be used
         self._has_failed = False
         self.is_flooded = False
         self.is_busy = False  # ever: requests are taken while others wait
@@ -125,6 +127,12 @@ class Http2Session:
         if request.is_open and not self._has_failed:
             self._leave(request.stream)
             self._http.reset_stream(request.stream, ErrorCodes.CANCEL)
+
+    def leave(self) -> None:
+        """Send a GOAWAY that lets all streams be answered which are opened before it is read (RFC 9113 section 6.8)."""
+        if not self._is_leaving and not self._has_said and not self._has_failed:
+            self._has_said = True
+            self._goodbye = go_away(frames.NO_ERROR, LAST_STREAM)
 
     def finish(self, code: int = frames.NO_ERROR) -> None:
         """Take no more requests, and tell the client so."""

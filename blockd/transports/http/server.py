@@ -61,7 +61,10 @@ class DohServer(StreamServer):
         """Return a session for a connection from a host; one that sends PROXY protocol headers says there who asks."""
         says = self.may_be_plain(host) and not self.resolver.clients.is_proxy(host)
         header = self._header if says else b""
-        return (http2_session if is_http2 else Http1Session)(header, self.streams.clock)
+        session: HttpSession = (http2_session if is_http2 else Http1Session)(header, self.streams.clock)
+        if self.is_draining:
+            session.leave()
+        return session
 
     def client_of(self, request: HttpRequest) -> str | None:
         """Return the IP address for which a front end asks; None if it says so in a way that cannot be read.

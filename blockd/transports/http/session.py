@@ -61,6 +61,9 @@ class HttpSession(Protocol):
     def drop(self, request: HttpRequest) -> None:
         """Leave a request without an answer: its stream is reset, over HTTP/1.1 the connection ends."""
 
+    def leave(self) -> None:
+        """Tell the client to ask over another connection from now on; what it asks here meanwhile is answered."""
+
     def finish(self, code: int = NO_ERROR) -> None:
         """Take no more requests, and tell the client so, over HTTP/2 with a code of RFC 9113 section 7."""
 

@@ -28,12 +28,13 @@ class Malformed(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a field is, for people; how many characters a text or how great a number may be."""
+    """What a field is, for people; how many characters a text has, how great a number is, how long a list."""
 
     what: str
     most: int = MAX_TEXT
     least: int = 0
     number_most: int = MAX_NUMBER
+    items: int = MAX_LIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _from_text(kind: typing.Any, text: str, name: str) -> object:
             raise Malformed(f"{name}: expected true or false")
         return FLAG[text]
     if typing.get_origin(kind) is list:
-        return text.split(",", MAX_LIST + 1)
+        return text.split(",", MAX_LIST + 1) if text else []
     return text
 
 
@@ -161,8 +162,8 @@ def _value(kind: typing.Any, value: object, about: About, where: str) -> object:
         if not any(value == one and type(value) is type(one) for one in allowed):
             raise Malformed(f"{where}: expected {' or '.join(map(_shown, allowed))}")
     elif typing.get_origin(kind) is list:
-        if not isinstance(value, list) or len(value) > MAX_LIST:
-            raise Malformed(f"{where}: expected a list of at most {MAX_LIST} items")
+        if not isinstance(value, list) or len(value) > about.items:
+            raise Malformed(f"{where}: expected a list of at most {about.items} items")
         [inner] = typing.get_args(kind)
         return [_value(inner, item, about, f"{where}[{index}]") for index, item in enumerate(value)]
     elif kind is str:
@@ -171,6 +172,8 @@ def _value(kind: typing.Any, value: object, about: About, where: str) -> object:
         if type(value) is not bool:
             raise Malformed(f"{where}: expected true or false")
     elif kind is int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 3.0 is the same number as 3 (JSON Schema, section 4.2.3)
         if type(value) is not int or not about.least <= value <= about.number_most:
             raise Malformed(f"{where}: expected a whole number from {about.least} to {about.number_most}")
     else:

@@ -6,6 +6,8 @@ import typing
 from dataclasses import dataclass
 
 from blockd.ruleset.lookup_query import LookupQuery
+from blockd.web.api.events import Events
+from blockd.web.figures.source import FigureSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,32 @@ class Control(typing.Protocol):
 
     async def statement(self, by: str, /) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
+
+    @property
+    def figures(self) -> FigureSource:
+        """What the console shows."""
+
+    @property
+    def events(self) -> Events:
+        """What happens, for those who listen."""
+
+    def feeds(self) -> JsonResult:
+        """Return the feeds of the config, as the status has them."""
+
+    async def versions(self) -> JsonResult:
+        """Return the versions kept."""
+
+    async def diff(self, old: int, new: int, /) -> JsonResult:
+        """Return what changes from one kept version to another; raises CommandError."""
+
+    def overrides(self) -> JsonResult:
+        """Return the overrides, with those that have ended lately."""
+
+    async def waiting(self) -> JsonResult:
+        """Return what is held back, let through, or refused and may be accepted; raises CommandError."""
+
+    def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> JsonResult:
+        """Return orders of what is enforced; raises CommandError if that is nothing yet."""
 
     async def lookup(self, query: LookupQuery, /) -> JsonResult:
         """Return what happens to a name, an address or a network, and why; raises BadName and CommandError."""

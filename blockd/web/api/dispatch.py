@@ -121,7 +121,7 @@ class _Handler:
             return read_query(asks, query)
         if query and not self._is_old:
             raise Malformed("the query: what a command asks for is in its body")
-        return read(asks, _decoded(await request.read(), is_needed=_is_needed(asks)))
+        return read(asks, _decoded(await request.read(), may_be_empty=self._is_old and not _is_needed(asks)))
 
     async def _failed_condition(self, request: web.Request) -> web.Response | None:
         """Return an answer if `If-Match` names what is not so any more (RFC 9110 section 13.1.1)."""
@@ -160,12 +160,12 @@ async def _done(route: Route[Any], control: Control, request: Request[Any]) -> w
 
 
 def _is_needed(asks: type) -> bool:
-    """Return whether a body may not be empty."""
+    """Return whether a body has to say something."""
     return bool(alternatives_of(asks)) or any(field.is_needed for field in fields_of(asks))
 
 
-def _decoded(body: bytes, *, is_needed: bool) -> dict[str, object]:
-    if not body.strip() and not is_needed:
+def _decoded(body: bytes, *, may_be_empty: bool) -> dict[str, object]:
+    if not body.strip() and may_be_empty:
         return {}
     try:
         decoded: object = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)

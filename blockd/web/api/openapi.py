@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from blockd import __version__
-from blockd.web.api.asked import alternatives_of, fields_of
 from blockd.web.api.replies import PROBLEM
-from blockd.web.api.route import Route
+from blockd.web.api.route import Opened, Route
 from blockd.web.api.schema import Schema, Schemas
 from blockd.web.api.shapes import Problem
 from blockd.web.callers.caller import Role
@@ -25,6 +24,7 @@ _EVERY = {
     406: "The request does not accept what this path answers.",
     422: "The request is understood, and cannot be done. Nothing was changed.",
     429: "Too many attempts came from this address.",
+    431: "The first line, or a header field, is too long.",
     500: "blockd failed to answer. What is enforced has not changed.",
     503: "Too many requests of this kind wait. Nothing was done; ask again in a second.",
 }
@@ -75,8 +75,8 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
         parameters += schemas.parameters(route.asks) if route.asks else []
     elif route.asks is not None:
         operation["requestBody"] = {
-            "required": bool(alternatives_of(route.asks)) or any(field.is_needed for field in fields_of(route.asks)),
-            "content": {"application/json": {"schema": schemas.of(route.asks)}},
+            "required": True,  # so that its Content-Type is there, which pages of other sites cannot send
+            "content": {"application/json": {"schema": schemas.asked(route.asks)}},
         }
     if route.rests_on:
         parameters.append(
@@ -89,12 +89,15 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
         operation["parameters"] = parameters
     operation["responses"] = _responses(route, schemas)
     if route.role is not Role.NONE:
-        operation["security"] = [{name: []} for name in _SCHEMES]
+        unknown: list[Schema] = [{}] if route.opened is not Opened.TO_NOBODY else []
+        operation["security"] = [*unknown, *({name: []} for name in _SCHEMES)]
     return operation
 
 
 def _role(route: Route[Any]) -> str:
-    return "Anybody may ask." if route.role is Role.NONE else f"It needs the role `{route.role.text}`."
+    if route.role is Role.NONE:
+        return "Anybody may ask."
+    return f"It needs the role `{route.role.text}`. {route.opened.value}".rstrip()
 
 
 def _responses(route: Route[Any], schemas: Schemas) -> Schema:

@@ -27,6 +27,14 @@ class Cost(Enum):
     ASKS_WORKERS = "asks workers"  # few at once
 
 
+class Opened(Enum):
+    """Who else may ask, without the role that a route needs."""
+
+    TO_NOBODY = ""
+    TO_LOOPBACK = "From this machine anybody may ask."
+    WITHOUT_TOKENS = "While no token has that role, anybody may ask."
+
+
 @dataclass(frozen=True, slots=True)
 class Request(typing.Generic[_AskedOf]):
     """A request that was read: what it asks for, by whom, and the parts of its path."""
@@ -68,6 +76,7 @@ class Route(typing.Generic[_Asked]):
     does: Does[_Asked]
     answers: typing.Any = None
     role: Role = Role.READ
+    opened: Opened = Opened.TO_NOBODY
     aliases: tuple[str, ...] = ()
     cost: Cost = Cost.LITTLE
     media: str = JSON

@@ -1,17 +1,17 @@
-"""JSON Schema 2020-12 of what routes ask for and answer, from the dataclasses and typed dictionaries that say so.
+"""JSON Schema 2020-12 of what routes ask for and answer, from the classes that say so.
 
-A dataclass of `blockd.web.api.asked` becomes the object that it reads. A typed dictionary becomes an object with just
-its keys: an answer with another key is not what was promised.
+A dataclass of `blockd.web.api.asked` becomes the object that it reads. Any other, and a typed
+dictionary, becomes an object with just its keys: an answer with another key is not what was promised.
 """
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 
-from blockd.web.api.asked import MAX_LIST, About, Field, alternatives_of, examples_of, fields_of
+from blockd.web.api.asked import About, Field, alternatives_of, examples_of, fields_of
 
 Schema = dict[str, typing.Any]
 
@@ -32,8 +32,12 @@ class Schemas:
     def __init__(self) -> None:
         self.named: dict[str, Schema] = {}
 
+    def asked(self, kind: typing.Any) -> Schema:
+        """Return the schema of a dataclass that a body is read into."""
+        return self._named(kind, self._asked)
+
     def of(self, kind: typing.Any) -> Schema:
-        """Return the schema of a type; it is named if it is a class."""
+        """Return the schema of a type that is answered; it is named if it is a class."""
         if (plain := _PLAIN.get(kind)) is not None:
             return dict(plain)
         origin, inner = typing.get_origin(kind), typing.get_args(kind)
@@ -41,13 +45,13 @@ class Schemas:
             return self.of(inner[0])
         if origin is typing.Literal:
             return {"enum": list(inner)} if len(inner) > 1 else {"const": inner[0]}
-        if origin is list:
+        if origin in (list, tuple, Sequence):
             return {"type": "array", "items": self.of(inner[0])}
-        if origin is dict:
+        if origin in (dict, Mapping):
             return {"type": "object", "additionalProperties": self.of(inner[1])}
         if origin in (typing.Union, types.UnionType):
             return {"anyOf": [self.of(one) for one in inner]}
-        return self._named(kind)
+        return self._named(kind, self._answered)
 
     def parameters(self, kind: type) -> list[Schema]:
         """Return the parameters of a query that a dataclass reads."""
@@ -63,11 +67,11 @@ class Schemas:
             for field in fields_of(kind)
         ]
 
-    def _named(self, kind: typing.Any) -> Schema:
+    def _named(self, kind: typing.Any, make: Callable[[typing.Any], Schema]) -> Schema:
         name = kind.__name__
         if name not in self.named:
             self.named[name] = {}  # for one that holds itself
-            self.named[name] = self._asked(kind) if is_dataclass(kind) else self._answered(kind)
+            self.named[name] = make(kind)
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _asked(self, kind: typing.Any) -> Schema:
@@ -85,10 +89,12 @@ class Schemas:
 
     def _answered(self, kind: typing.Any) -> Schema:
         hints = typing.get_type_hints(kind, include_extras=True)
-        return _object(kind, {name: self.of(hint) for name, hint in hints.items()}, sorted(kind.__required_keys__))
+        required = [name for name, hint in hints.items() if typing.get_origin(hint) is not typing.NotRequired]
+        return _object(kind, {name: self.of(hint) for name, hint in hints.items()}, sorted(required))
 
     def _field(self, field: Field) -> Schema:
-        schema = _bounded(self.of(field.kind), field.about)
+        kind = field.kind
+        schema = self.asked(kind) if is_dataclass(kind) else _bounded(self.of(kind), field.about)
         if field.may_be_null:
             schema = {"anyOf": [schema, {"type": "null"}]}
         return {**schema, "description": _sentence(field.about.what)} if "$ref" not in schema else schema
@@ -97,7 +103,7 @@ class Schemas:
 def _object(kind: typing.Any, properties: Schema, required: list[str]) -> Schema:
     return {
         "type": "object",
-        "description": (kind.__doc__ or "").partition("\n")[0],
+        "description": " ".join((kind.__doc__ or "").split()),
         "properties": properties,
         "additionalProperties": False,
         **({"required": required} if required else {}),
@@ -111,7 +117,7 @@ def _bounded(schema: Schema, about: About) -> Schema:
         case "integer":
             return {**schema, "minimum": about.least, "maximum": about.number_most}
         case "array":
-            return {**schema, "items": _bounded(schema["items"], about), "maxItems": MAX_LIST}
+            return {**schema, "items": _bounded(schema["items"], about), "maxItems": about.items}
     return schema
 
 

@@ -12,6 +12,9 @@ from blockd.web.api.openapi import openapi
 from blockd.web.api.replies import json_octets
 from blockd.web.api.route import Cost, Request, Route
 from blockd.web.api.routes.commands import COMMANDS
+from blockd.web.api.routes.figures import FIGURES
+from blockd.web.api.routes.kept import KEPT
+from blockd.web.api.routes.live import LIVE
 from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.questions import QUESTIONS, question
 from blockd.web.index import INDEX_POLICY, index_page
@@ -36,6 +39,9 @@ ROUTES: tuple[Route[Any], ...] = (
         "/openapi.json", "What this API is, as OpenAPI 3.1.", Nothing, _openapi, dict[str, object], cost=Cost.COMPUTES
     ),
     *QUESTIONS,
+    *KEPT,
+    *FIGURES,
+    *LIVE,
     *COMMANDS,
 )  # fmt: skip
 

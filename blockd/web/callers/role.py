@@ -36,5 +36,9 @@ class Caller:
         """Whether it may change what is enforced."""
         return self.role >= Role.OPERATOR
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"name": self.name, "role": self.role.text, "how": self.how, "may_write": self.may_write}
+
 
 NOBODY = Caller("", Role.NONE)

@@ -64,8 +64,8 @@ def admin_socket(path: Path) -> AdminSocket | None:
         return AdminSocket(path)
     except OSError as error:
         log.error(
-            "The admin socket %s cannot be listened on: %s. Enforcing goes on; until that is mended and blockd is started "
-            "again, its verbs need the admin port and a token.",
+            "The admin socket %s cannot be listened on: %s. Enforcing goes on; the verbs of `blockd` need the admin "
+            "port and a token until that is mended and blockd is started again.",
             path, unix_socket.why_not(error, path),
         )  # fmt: skip
         return None

@@ -16,6 +16,7 @@ cdef class DecideConnection(TurnedStream):
     cdef bint _lingers
 
     cpdef end(self)
+    cpdef hurry(self)
     cpdef closed(self)
     cpdef received(self, octets)
     cpdef bint has_more(self) except -1

@@ -40,11 +40,20 @@ class DecideConnection(TurnedStream):
         self._table = server.connections_of(is_front=self._is_front)
         self._table.enter(host, self)
         self._touch()
+        if server.is_draining:
+            self.hurry()
 
     def end(self) -> None:
         """Close it once all answers are sent, or when its time has come."""
         self.has_ended = True
         self.finish()
+
+    def hurry(self) -> None:
+        """Have the next answer be the last; a connection that is quiet ends without one."""
+        self._requests.is_leaving = True
+        if not self._lingers and not self.has_ended:
+            self._deadline = min(self._deadline, self.streams.clock() + self._server.idle)
+            self.streams.deadlines.keep(self, self._deadline)
 
     def closed(self) -> None:
         """Leave nothing behind."""

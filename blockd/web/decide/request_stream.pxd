@@ -9,6 +9,7 @@ cdef class RequestStream:
     cdef Py_ssize_t _searched
     cdef Py_ssize_t _skip
     cdef bint _ended
+    cdef public bint is_leaving
 
     @cython.locals(size="Py_ssize_t")
     cpdef feed(self, octets)

@@ -31,6 +31,7 @@ class RequestStream:
         self._searched = 0  # octets of it without the end of a head
         self._skip = 0  # octets of a body that are still to come
         self._ended = False  # what follows is not read
+        self.is_leaving = False  # the next request is the last that is read
 
     @property
     def is_empty(self) -> bool:
@@ -79,7 +80,7 @@ class RequestStream:
         request = _request_of(head)
         if not request.flaw:
             request.flaw = self._begin_body(request)
-        return self._last(request) if request.flaw or request.is_last else request
+        return self._last(request) if request.flaw or request.is_last or self.is_leaving else request
 
     def _begin_body(self, request: ProxyRequest) -> int:
         """Have the request's body passed over; return 0, or the status for why that cannot be."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from typing import Any
 
 from blockd.metrics import Closing, Row, Transport
 from blockd.resolver.clients import Clients
-from blockd.transports.admitting_server import PACE, AdmittingServer
+from blockd.transports.admitting_server import PACE, QUIET, AdmittingServer
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.pace import PaceBounds
 from blockd.web.decide.answering import Answering
@@ -44,6 +45,24 @@ class DecideServer(AdmittingServer):
         self._of_fronts: ConnectionTable[DecideConnection] = ConnectionTable(
             bounds, lambda level: self._count(Closing[level.upper()]), lambda _: True
         )
+
+    def drain(self, but: Collection[int] = ()) -> None:
+        """See `AdmittingServer`."""
+        self.idle = min(self.idle, QUIET)
+        super().drain(but)
+        for connection in self._of_fronts:
+            connection.hurry()
+
+    def end_when_answered(self) -> None:
+        """See `AdmittingServer`."""
+        super().end_when_answered()
+        for connection in self._of_fronts:
+            connection.end_when_answered()
+
+    @property
+    def is_drained(self) -> bool:
+        """See `AdmittingServer`."""
+        return super().is_drained and not len(self._of_fronts)
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""

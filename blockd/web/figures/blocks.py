@@ -13,8 +13,8 @@ class RecentBlock:
 
     `time` is when it was hit last (RFC 3339, UTC, whole seconds), `count` how often since it was first hit among those
     shown. `name` is the name or the network that the list has, not what was asked for; None if its order is
-    confidential. `via` is a transport: `udp`, `tcp`, `dot`, `doh`, `http` and `tls` for the block page, `public` for
-    the page about orders.
+    confidential, or has a rule for clients. `via` is a transport: `udp`, `tcp`, `dot`, `doh`; `http` and `tls` for the
+    block page.
     """
 
     time: str

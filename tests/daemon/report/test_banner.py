@@ -21,6 +21,7 @@ from blockd.settings import Settings, SocketAddress
 from blockd.times import time_text
 from blockd.transports import binding
 from blockd.transports.binding import Bound
+from blockd.transports.listening import bound_socket
 from tests.daemon.harness import free_port
 from tests.daemon.test_control import Node
 
@@ -180,14 +181,14 @@ def _settings(dns: list[str]) -> Settings:
 def test_bound_is_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine without IPv6 an address of it is left out, by each protocol."""
     port = free_port()
-    bind = binding._bind
+    bind = bound_socket._bound
 
-    def without_ipv6(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> socket.socket:
+    def without_ipv6(address: SocketAddress, kind: socket.SocketKind, **options: bool) -> socket.socket:
         if ":" in address.host:
             raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
-        return bind(address, kind, shared=shared)
+        return bind(address, kind, **options)
 
-    monkeypatch.setattr(binding, "_bind", without_ipv6)
+    monkeypatch.setattr(bound_socket, "_bound", without_ipv6)
     settings = _settings([f"127.0.0.1:{port}", f"[::1]:{port}"])
     sockets = binding.bind(settings, "blockd.yaml")
     try:

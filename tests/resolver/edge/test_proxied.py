@@ -40,7 +40,7 @@ CLIENT = "127.0.0.1"  # who sends no header
 PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
 KEY = SelfTestKey(bytes(range(16)))
 LISTED = "web.telegram.org"
-EVENTS = slice(counters._EVENTS, counters._ROW)
+EVENTS = slice(counters._EVENTS, counters._RECENT)
 REFUSED = counters._EVENTS + Transport.UDP * len(StreamEvent) + StreamEvent.PROXY_REFUSED
 BAD = [
     header("192.0.2.200", 3),

@@ -217,6 +217,18 @@ def test_a_session_that_finishes_answers_what_it_has_taken() -> None:
     assert made.is_over
 
 
+def test_a_session_that_leaves_says_so_with_its_next_response() -> None:
+    made = session()
+    made.leave()
+    assert not made.is_over
+    made.feed(GET)
+    request = made.next_request()
+    assert request is not None
+    made.respond(request, 200, (), b"x")
+    assert b"connection: close" in made.take(100)
+    assert made.is_over
+
+
 def test_octets_are_searched_for_the_end_of_a_head_once() -> None:
     made = session()
     for _ in range(MAX_HEAD - 1):

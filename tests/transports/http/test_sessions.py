@@ -230,6 +230,23 @@ def test_a_session_that_finishes_answers_what_it_has_taken(make: MakeSession) ->
     assert not client.session.is_flooded
 
 
+def test_a_session_that_leaves_answers_what_is_asked_until_the_client_knows(make: MakeSession) -> None:
+    client = RawClient(make)
+    client.greet()
+    client.session.leave()
+    client.session.leave()
+    (notice,) = [one for one in client.taken() if one.kind == GOAWAY]
+    assert (int.from_bytes(notice.payload[:4]), notice.code) == ((1 << 31) - 1, codes.NO_ERROR)
+    (request,) = client.send(client.post())
+    assert not client.session.is_over
+    client.session.respond(request, 200, (), MESSAGE)
+    assert [one.payload for one in client.taken() if one.kind == DATA] == [MESSAGE]
+    client.session.finish()
+    (goodbye,) = [one for one in client.taken() if one.kind == GOAWAY]
+    assert (int.from_bytes(goodbye.payload[:4]), goodbye.code) == (request.stream, codes.NO_ERROR)
+    assert client.session.is_over
+
+
 def test_a_client_that_says_goodbye_gets_its_answers(make: MakeSession) -> None:
     client = RawClient(make)
     client.greet()

@@ -19,6 +19,7 @@ from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.settings.groups import ClientGroup, ClientGroups
 from blockd.transports import unix_socket
 from blockd.transports.connections import Bounds
+from blockd.transports.listening.draining import drain
 from blockd.web.decide import connection as connection_module
 from blockd.web.decide.answering import Answering
 from blockd.web.decide.decider import Decider
@@ -470,3 +471,23 @@ def test_however_many_connections_clients_have_those_of_front_ends_are_kept(list
     listed.run(check)
     assert listed.closings(Closing.ADDRESS) == 5
     assert listed.closings(Closing.ALL) == 1
+
+
+def test_a_server_that_drains_answers_what_is_asked_and_ends_connections(listed: Server) -> None:
+    async def check() -> None:
+        asking, quiet = await Client.of(listed), await Client.of(listed, local=True)
+        for client in (asking, quiet):
+            assert (await client.ask("/decide/url?host=blocked.example"))[0] == 451
+        draining = asyncio.create_task(drain([listed.server], ()))
+        await asyncio.sleep(0)  # it begins at once
+        assert listed.server.is_draining
+        status, fields, _ = await asking.ask("/decide/url?host=blocked.example")
+        assert (status, fields["connection"]) == (451, "close")
+        assert not await asking.reader.read()
+        assert not await quiet.reader.read()
+        assert await draining
+        late = await Client.of(listed)  # it waits for the successor
+        late.send("/decide/url?host=blocked.example")
+        assert not len(listed.server.connections)
+
+    listed.run(check)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 from blockd.web.figures.blocks import RecentBlock, RecentBlocks
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.duty import DutyClock, DutyTimes, DutyTurn
-from blockd.web.figures.ending import EndingItem, EndingSoon
+from blockd.web.figures.ending import USUAL_WITHIN, EndingItem, EndingSoon
 from blockd.web.figures.events import FeedsChanged, SeriesTick, VersionEnforced
-from blockd.web.figures.hits import HitRow, HitTable
+from blockd.web.figures.hits import HitRow, HitsBy, HitTable, Span
 from blockd.web.figures.overview import Overview, OverviewAlarm
 from blockd.web.figures.resolver import AnswerRates, FailingName, ResolverHealth, TransportRates
-from blockd.web.figures.series import RateSeries
+from blockd.web.figures.series import SERIES_NAMES, USUAL_POINTS, RateSeries, SeriesName
 from blockd.web.figures.timeline import Timeline, TimelineEvent
 
 STALE = OverviewAlarm(
@@ -191,3 +194,45 @@ HELP_DESK = BothLanguages(
     "casino.example is blocked here by order 2026-17 of Directorate of Games.",
     "casino.example diblokir di sini atas perintah 2026-17 dari Directorate of Games.",
 )
+
+
+@dataclass
+class Figures:
+    """A source of these examples; `asked` is what it was asked for."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def overview(self) -> Overview:
+        return OVERVIEW
+
+    def blocks(self) -> RecentBlocks:
+        return BLOCKS
+
+    async def timeline(self, since: float | None = None, until: float | None = None, /) -> Timeline:
+        self.asked.append((since, until))
+        return TIMELINE
+
+    async def series(
+        self,
+        names: Sequence[SeriesName] = SERIES_NAMES,
+        since: float | None = None,
+        until: float | None = None,
+        points: int = USUAL_POINTS,
+        /,
+    ) -> RateSeries:
+        self.asked.append((tuple(names), since, until, points))
+        return SERIES
+
+    async def duty(self) -> DutyClock:
+        return DUTY
+
+    async def hits(self, span: Span = "1d", by: HitsBy = "order", /) -> HitTable:
+        self.asked.append((span, by))
+        return HITS if by == "order" else HITS_BY_AUTHORITY
+
+    async def resolver(self) -> ResolverHealth:
+        return RESOLVER
+
+    def ending(self, within: float = USUAL_WITHIN, /) -> EndingSoon:
+        self.asked.append((within,))
+        return ENDING

@@ -50,6 +50,11 @@ async def _held(control: Control, request: Request[bodies.HeldChange]) -> JsonRe
     return await control.held(kind, given_texts(asked), request.caller.name)
 
 
+async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> JsonResult:
+    kind, name = request.asked.chosen()
+    return await control.flush(kind, name, request.caller.name)
+
+
 COMMANDS: tuple[Route[Any], ...] = (
     command(
         "/refresh", "Fetch the named feeds, or all.",
@@ -65,29 +70,31 @@ COMMANDS: tuple[Route[Any], ...] = (
     command(
         "/rollback", "Enforce and pin a kept version, or release the one pinned.",
         bodies.VersionToEnforce, _rollback, shapes.RollbackAnswer, alias="/api/rollback",
+        rests_on="/versions",
     ),
     command(
         "/override", "Add or end a local override.",
         bodies.OverrideChange, _override, shapes.OverrideAnswer, alias="/api/override",
+        rests_on="/overrides",
     ),
     command(
         "/accept", "Take a feed's refused content, known by its digest, once.",
         bodies.Acceptance, lambda control, request: control.accept(given_texts(request.asked), request.caller.name),
-        shapes.AcceptAnswer,
-        alias="/api/accept",
+        shapes.AcceptAnswer, alias="/api/accept", rests_on="/held",
     ),
     command(
         "/held", "Let an entry through that the gate holds back, or hold it back again.",
-        bodies.HeldChange, _held, shapes.HeldAnswer, alias="/api/held",
+        bodies.HeldChange, _held, shapes.HeldAnswer, alias="/api/held", rests_on="/held",
     ),
     command(
         "/cache/flush", "Remove what is cached of a name, of that and all below it, or all, from every worker.",
-        bodies.CacheToFlush, lambda control, request: control.flush(*request.asked.chosen(), request.caller.name),
+        bodies.CacheToFlush, _flush,
         shapes.FlushAnswer,
         alias="/api/cache/flush",
     ),
     command(
         "/statement", "Sign a statement of what is enforced now.",
-        Nothing, lambda control, request: control.statement(request.caller.name), shapes.StatementAnswer, alias="/api/statement",
+        Nothing, lambda control, request: control.statement(request.caller.name), shapes.StatementAnswer,
+        alias="/api/statement",
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.replies import json_reply
-from blockd.web.api.route import Cost, Request, Route
+from blockd.web.api.route import Cost, Opened, Request, Route
 from blockd.web.api.shapes import Holds
 from blockd.web.callers.caller import Role
 from blockd.web.negotiate import form_of
@@ -43,7 +43,8 @@ PROBES: tuple[Route[Any], ...] = (
         answers=Holds, also="text/plain", statuses=_FAILS,
     ),
     Route(
-        method="GET", path="/metrics", role=Role.METRICS, summary="All metrics, in the Prometheus format.",
+        method="GET", path="/metrics", role=Role.METRICS, opened=Opened.WITHOUT_TOKENS,
+        summary="All metrics, in the Prometheus format.",
         asks=None, does=_metrics, media=METRICS, cost=Cost.COMPUTES,
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from blockd.formats.subject import not_a_subject
 from blockd.web.api import queries, shapes
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.api.route import VERSION, Cost, Does, Reply, Request, Route
+from blockd.web.api.route import VERSION, Cost, Does, Opened, Reply, Request, Route
 
 _Asked = TypeVar("_Asked")
 
@@ -24,12 +24,13 @@ def question(
     *,
     cost: Cost = Cost.LITTLE,
     alias: str = "",
+    opened: Opened = Opened.TO_NOBODY,
     statuses: Mapping[int, str] | None = None,
 ) -> Route[_Asked]:
     """Return the route of a question at a path below the version."""
     return Route(
         method="GET", path=VERSION + path, summary=summary, asks=asks, does=does, answers=answers, cost=cost,
-        aliases=(alias,) if alias else (), statuses=statuses or {},
+        aliases=(alias,) if alias else (), statuses=statuses or {}, opened=opened,
     )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ QUESTIONS: tuple[Route[Any], ...] = (
     question(
         "/status", "Feeds, versions, ages, workers and engine.",
         Nothing, lambda control, _: control.status(), shapes.StatusAnswer,
-        cost=Cost.COMPUTES, alias="/api/status",
+        cost=Cost.COMPUTES, alias="/api/status", opened=Opened.TO_LOOPBACK,
     ),
     question(
         "/lookup", "What happens to a name, an address or a network, and why.",

@@ -1,0 +1,1 @@
+"""Answers of the admin port about what is kept and in force, beside the status and the figures."""

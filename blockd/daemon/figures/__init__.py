@@ -1,0 +1,1 @@
+"""What the console shows, each computed in one place; the shapes are those of `blockd.web.figures`."""

@@ -1,0 +1,142 @@
+"""What ends soon, from the parts that know the ends: feeds, certificates, overrides, orders in force, tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from blockd.daemon.certificates.told import TOLD_NAMES, CertificateStatus
+from blockd.daemon.operator.overrides import OverrideStatus
+from blockd.daemon.update.expiry import end_of, ends_of_roles
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.orders import Order, State
+from blockd.orders.disclosure import called
+from blockd.printable import some_of
+from blockd.ruleset import Enforced
+from blockd.settings.feeds import OVERRIDES
+from blockd.times import time_from_text, time_text
+from blockd.web.figures.both_languages import BothLanguages
+from blockd.web.figures.ending import MAX_ENDING, EndingItem, EndingKind, EndingSoon
+
+PASSED = 7 * 86400.0  # seconds for which what has ended, and was not renewed, is still shown
+
+
+class EndingToken(Protocol):
+    """A token of the admin port."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def expires(self) -> float | None:
+        """When it ends, in seconds since the epoch; None for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Something that ends at a moment, in seconds since the epoch."""
+
+    kind: EndingKind
+    what: str
+    at: float
+    english: str  # the beginning of a sentence, which goes on with `ends in …`
+    indonesian: str
+    href: str
+
+    def item(self, now: float) -> EndingItem:
+        """Return it as it is shown at `now`."""
+        left = int(self.at - now)
+        verb = ("is due", "jatuh tempo") if self.kind == "review" else ("ends", "berakhir")
+        past = ("was due", "jatuh tempo") if self.kind == "review" else ("ended", "berakhir")
+        if left >= 0:
+            english, indonesian = f"{verb[0]} in {_span(left, 'en')}", f"{verb[1]} dalam {_span(left, 'id')}"
+        else:
+            english, indonesian = f"{past[0]} {_span(-left, 'en')} ago", f"{past[1]} {_span(-left, 'id')} yang lalu"
+        sentence = BothLanguages(f"{self.english} {english}.", f"{self.indonesian} {indonesian}.")
+        return EndingItem(self.kind, self.what, time_text(self.at), left, sentence, self.href)
+
+
+def ending_soon(ends: Iterable[End], within: float, now: float) -> EndingSoon:
+    """Return what ends within so many seconds, the first to end first."""
+    found = sorted((end for end in ends if now - PASSED <= end.at <= now + within), key=lambda end: end.at)
+    return EndingSoon(within, tuple(end.item(now) for end in found[:MAX_ENDING]), len(found[MAX_ENDING:]))
+
+
+def of_feeds(feeds: FeedSet) -> Iterator[End]:
+    """Yield when the signatures of feeds and of authorities end, and what others say until when they are good."""
+    for name, managed in feeds.configured.items():
+        feed, state, href = managed.source.feed, managed.state, f"#/feeds/{quote(name, safe='')}"
+        whose = ("The signature of", "Tanda tangan") if feed.is_signed else ("The content of", "Isi")
+        if (end := end_of(feed, state)) is not None:
+            yield End("signature", name, end, f"{whose[0]} feed {name}", f"{whose[1]} sumber daftar {name}", href)
+        for role, end in ends_of_roles(state).items():
+            yield End(
+                "signature", f"{name}/{role}", end, f"The signature of authority {role} of feed {name}",
+                f"Tanda tangan otoritas {role} dari sumber daftar {name}", href,
+            )  # fmt: skip
+
+
+def of_certificates(certificates: Iterable[CertificateStatus]) -> Iterator[End]:
+    """Yield when certificates end."""
+    for one in certificates:
+        names = some_of(one.names, TOLD_NAMES) or one.certificate
+        yield End(
+            "certificate", one.certificate, time_from_text(one.expires), f"The certificate for {names}",
+            f"Sertifikat untuk {names}", "#/certificates",
+        )  # fmt: skip
+
+
+def of_overrides(overrides: Iterable[OverrideStatus]) -> Iterator[End]:
+    """Yield when overrides that have not ended do."""
+    for status in overrides:
+        if not status.is_over:
+            name = status.override.name
+            yield End(
+                "override", name, status.override.until, f"The override of {name}", f"Pengecualian {name}",
+                "#/overrides",
+            )  # fmt: skip
+
+
+def of_orders(enforced: Enforced | None) -> Iterator[End]:
+    """Yield when orders in force end, and when their reviews are due."""
+    if enforced is None:
+        return
+    for record, state in zip(enforced.ruleset.catalogue.orders, bytes(enforced.states.states), strict=True):
+        order = record.order
+        if record.feed == OVERRIDES or state != State.IN_FORCE or (order.expires is None and order.review_by is None):
+            continue
+        href, what = f"#/orders/{quote(f'{record.feed}/{order.name}')}", f"{record.feed}/{order.name}"
+        if order.expires is not None:
+            yield End("order", what, order.expires, *_called(order), href)
+        if order.review_by is not None:
+            yield End("review", what, order.review_by, *_review(order), href)
+
+
+def of_tokens(tokens: Iterable[EndingToken]) -> Iterator[End]:
+    """Yield when tokens end."""
+    for token in tokens:
+        if token.expires is not None:
+            yield End(
+                "token", token.name, token.expires, f"The token {token.name}", f"Token {token.name}", "#/tokens"
+            )  # fmt: skip
+
+
+def _called(order: Order) -> tuple[str, str]:
+    return called(order, "Order", "List"), called(order, "Perintah", "Daftar")
+
+
+def _review(order: Order) -> tuple[str, str]:
+    return f"The review of {called(order)}", f"Peninjauan {called(order, 'perintah', 'daftar')}"
+
+
+def _span(seconds: int, language: str) -> str:
+    """Return a time in words, in its largest unit."""
+    for size, english, indonesian in ((86400, "day", "hari"), (3600, "hour", "jam"), (60, "minute", "menit")):
+        if seconds >= size:
+            count = math.floor(seconds / size)
+            return f"{count} {indonesian}" if language == "id" else f"{count} {english}{'' if count == 1 else 's'}"
+    return "kurang dari semenit" if language == "id" else "less than a minute"

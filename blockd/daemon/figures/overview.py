@@ -1,0 +1,58 @@
+"""The state in one sentence, from the alarms that status has and Prometheus is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blockd.daemon.figures.alarm_words import words_of
+from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.report.state_sentence import state_sentence
+from blockd.ruleset import Enforced
+from blockd.times import time_text
+from blockd.web.figures.both_languages import BothLanguages
+from blockd.web.figures.overview import Level, Overview, OverviewAlarm
+
+ALL_IS_WELL = BothLanguages("Nothing needs to be done.", "Tidak ada yang perlu dilakukan.")
+_LEVELS: dict[str, Level] = {"critical": "alarm", "warning": "attention"}
+
+
+def overview(enforced: Enforced | None, alarms: Sequence[Alarm], started: float) -> Overview:
+    """Return the overview; the gravest alarm comes first, `started` is in seconds since the epoch."""
+    shown = tuple(map(_shown, alarms))
+    gravest = shown[0] if shown and shown[0].severity in _LEVELS else None
+    return Overview(
+        level=_LEVELS[gravest.severity] if gravest else "ok",
+        sentence=_sentence(enforced, alarms, shown),
+        next_step=gravest.next_step if gravest else ALL_IS_WELL,
+        command=words_of(gravest.name, gravest.feed, gravest.authority).command if gravest else "",
+        version=enforced.version if enforced else None,
+        names=enforced.ruleset.header.names if enforced else 0,
+        since=time_text(started),
+        alarms=shown,
+    )
+
+
+def _shown(alarm: Alarm) -> OverviewAlarm:
+    words = words_of(alarm.name, alarm.feed, alarm.authority)
+    english = f"Feed {alarm.feed}: {alarm.what}" if alarm.feed else alarm.what
+    return OverviewAlarm(
+        alarm.name, alarm.severity, alarm.feed, alarm.authority, alarm.what, alarm.in_force, alarm.todo,
+        BothLanguages(english, words.sentence or english), BothLanguages(alarm.todo, words.next_step or alarm.todo),
+    )  # fmt: skip
+
+
+def _sentence(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequence[OverviewAlarm]) -> BothLanguages:
+    """Return the sentence that the service manager is told as well, and the same in Indonesian."""
+    return BothLanguages(state_sentence(enforced, alarms), _indonesian(enforced, shown))
+
+
+def _indonesian(enforced: Enforced | None, shown: Sequence[OverviewAlarm]) -> str:
+    if enforced is None:
+        head = "Belum ada daftar yang diterapkan"
+    else:
+        names = f"{enforced.ruleset.header.names:,}".replace(",", ".")
+        head = f"Versi {enforced.version} diterapkan: {names} nama"
+    critical, warnings = (sum(alarm.severity == severity for alarm in shown) for severity in _LEVELS)
+    counts = ((critical, "alarm kritis"), (warnings, "peringatan"))
+    told = " dan ".join(f"{count} {word}" for count, word in counts if count)
+    return f"{head}; {told}, yang pertama: {shown[0].sentence.id}" if told else f"{head}."

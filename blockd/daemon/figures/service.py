@@ -1,0 +1,251 @@
+"""The figures of a running daemon: read while it runs, kept, and told to those who listen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from blockd.daemon.figures.blocks import BlockWatch, newest_of
+from blockd.daemon.figures.duty import KINDS, MAX_TURNS, duty_clock
+from blockd.daemon.figures.ending import (
+    EndingToken,
+    ending_soon,
+    of_certificates,
+    of_feeds,
+    of_orders,
+    of_overrides,
+    of_tokens,
+)
+from blockd.daemon.figures.history import History
+from blockd.daemon.figures.hits import EnforcedOrders, SpanHits
+from blockd.daemon.figures.log_reader import LogReader
+from blockd.daemon.figures.overview import overview
+from blockd.daemon.figures.resolver import ASK_SECONDS, answers_of, failing_names, transports_of
+from blockd.daemon.figures.series import SeriesQuery, series_of
+from blockd.daemon.figures.timeline import MAX_RECORDS, SENTENCES, events_of
+from blockd.daemon.figures.totals import DNS, KEPT, LastMinute, totals_of
+from blockd.errors import CommandError
+from blockd.times import time_text
+from blockd.web.figures.blocks import RecentBlocks
+from blockd.web.figures.duty import DutyClock
+from blockd.web.figures.ending import USUAL_WITHIN, EndingSoon
+from blockd.web.figures.events import EventName, FeedsChanged, SeriesTick, VersionEnforced
+from blockd.web.figures.hits import SPANS, HitsBy, HitTable, Span
+from blockd.web.figures.overview import Overview
+from blockd.web.figures.resolver import ResolverHealth
+from blockd.web.figures.series import SERIES_NAMES, USUAL_POINTS, RateSeries, SeriesName
+from blockd.web.figures.timeline import MAX_EVENTS, Timeline
+
+if TYPE_CHECKING:
+    from blockd.daemon.cache.service import CacheService
+    from blockd.daemon.hit_slots import HitSlots
+    from blockd.daemon.report.status import Observed
+    from blockd.daemon.timing import Timing
+    from blockd.metrics import Counters
+    from blockd.ruleset import Enforced
+    from blockd.settings import Settings
+
+BLOCKS = 1.0  # seconds from one look for new blocks to the next
+TICK = 2  # looks from one tick of rates to the next
+ROW = 5  # ticks from one row of the history to the next: 10 seconds, its shortest step
+WRITE = 6  # rows from one writing of the history to the next
+FRESH = 5.0  # seconds for which the history is read as it was written last
+MAX_WITHIN = 400 * 86400.0  # seconds that can be looked ahead
+
+
+class Told(Protocol):
+    """What can be told as JSON."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+
+
+Publish = Callable[[EventName, Told], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FigureSources:
+    """What figures are made from; `tokens` returns the tokens of the admin port."""
+
+    settings: Settings
+    counters: Counters
+    observed: Observed
+    slots: HitSlots
+    caches: CacheService
+    history: History
+    log: LogReader
+    timing: Timing
+    enforced: Callable[[], Enforced | None]
+    tokens: Callable[[], Iterable[EndingToken]] = field(default=tuple)
+
+
+class Figures:
+    """Implements `blockd.web.figures.source.FigureSource`; `publish` gets what is new for those who listen."""
+
+    def __init__(self, sources: FigureSources) -> None:
+        self._sources = sources
+        self._timing = sources.timing
+        self._blocks = BlockWatch(sources.counters, sources.enforced)
+        self._minute = LastMinute()
+        self._written = float("-inf")  # when the history was written last, by the monotonic clock
+        self._writing = asyncio.Lock()
+        self._spans: dict[Span, tuple[int, SpanHits]] = {}  # with the generation of the history
+        self._duty: tuple[int, DutyClock] | None = None  # with the number of the audit log's last record
+        self._told: dict[EventName, object] = {}  # what was published last
+        self.publish: Publish = lambda _name, _told: None
+
+    async def run(self) -> None:
+        """Count, keep and tell, until cancelled; then write what is left."""
+        looks = 0
+        self._note(is_row=True)
+        try:
+            while True:
+                await self._timing.sleep(BLOCKS)
+                looks += 1
+                self._tell_blocks()
+                if looks % TICK == 0:
+                    self._note(is_row=looks % (TICK * ROW) == 0)
+                    self._tell_rates()
+                    self._tell_changes()
+                if looks % (TICK * ROW * WRITE) == 0:
+                    await self._write()
+        finally:
+            self._note(is_row=True)
+            await self._sources.history.close(self._timing.clock())
+
+    def overview(self) -> Overview:
+        """Return the state in one sentence, with the next step."""
+        observed = self._sources.observed
+        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.started)
+
+    def blocks(self) -> RecentBlocks:
+        """Return the newest blocks."""
+        self._tell_blocks()
+        return self._blocks.recent()
+
+    async def timeline(self, since: float | None = None, until: float | None = None, /) -> Timeline:
+        """Return what changed from `since` to `until`."""
+        end = self._timing.clock() if until is None else until
+        begin = end - 86400.0 if since is None else since
+        if not begin < end:
+            raise CommandError(f"The time from {time_text(begin)} to {time_text(end)} has no length.")
+        log = self._sources.log
+        records, is_more = await asyncio.to_thread(log.newest, tuple(SENTENCES), begin, end, MAX_RECORDS)
+        events = tuple(events_of(records))
+        return Timeline(events[:MAX_EVENTS], is_more or len(events) > MAX_EVENTS)
+
+    async def series(
+        self,
+        names: Sequence[SeriesName] = SERIES_NAMES,
+        since: float | None = None,
+        until: float | None = None,
+        points: int = USUAL_POINTS,
+        /,
+    ) -> RateSeries:
+        """Return rates from `since` to `until`, in at most `points` steps."""
+        now = self._timing.clock()
+        query = SeriesQuery.of(names, since, until, points, now)
+        await self._write_if_old()
+        return await self._sources.history.read(lambda file: series_of(file, query, now))
+
+    async def duty(self) -> DutyClock:
+        """Return how long orders took to be enforced."""
+        sources, head = self._sources, self._sources.observed.audit.head.number
+        if self._duty is None or self._duty[0] != head:
+            now = self._timing.clock()
+            records, _ = await asyncio.to_thread(sources.log.newest, KINDS, 0.0, now, MAX_TURNS)
+            self._duty = head, duty_clock(records, sources.settings.duty.deadline)
+        return self._duty[1]
+
+    async def hits(self, span: Span = "1d", by: HitsBy = "order", /) -> HitTable:
+        """Return the hits over a time that ends now."""
+        if span not in SPANS:
+            raise CommandError(f"There is no span {span!r}; there are {', '.join(SPANS)}.")
+        if by not in ("order", "authority"):
+            raise CommandError(f"Hits are by order or by authority, not by {by!r}.")
+        await self._write_if_old()
+        history, now = self._sources.history, self._timing.clock()
+        orders, generation = EnforcedOrders.of(self._sources.enforced()), history.generation
+        if self._spans.get(span, (-1,))[0] != generation:
+            self._spans[span] = generation, await history.read(lambda file: SpanHits.read(file, span, now))
+        return self._spans[span][1].table(span, by, orders, now)
+
+    async def resolver(self) -> ResolverHealth:
+        """Return how the resolver is; workers are asked for the names that fail."""
+        observed, growth = self._sources.observed, self._minute.growth()
+        answers, silent = await self._sources.caches.failing(ASK_SECONDS)
+        try:
+            names, more = failing_names(answers, observed.upstreams.resolution(), self._sources.enforced())
+        except (ValueError, TypeError, KeyError) as error:  # of a worker that was broken into
+            raise CommandError(
+                f"What a worker tells of the names that fail cannot be understood: {error!r}."
+            ) from error
+        return ResolverHealth(
+            transports_of(growth), answers_of(growth), tuple(one.to_json() for one in observed.upstreams.status()),
+            tuple(names), more, silent,
+        )  # fmt: skip
+
+    def ending(self, within: float = USUAL_WITHIN, /) -> EndingSoon:
+        """Return what ends within so many seconds, or has ended and was not renewed."""
+        if not 0 <= within <= MAX_WITHIN:
+            raise CommandError(f"What ends within 0 to {MAX_WITHIN:,.0f} seconds can be asked for.")
+        observed, now = self._sources.observed, self._timing.clock()
+        ends = (
+            *of_feeds(observed.feeds),
+            *of_certificates(observed.certificates.status(now)),
+            *of_overrides(observed.overrides.current()),
+            *of_orders(self._sources.enforced()),
+            *of_tokens(self._sources.tokens()),
+        )
+        return ending_soon(ends, within, now)
+
+    def _note(self, *, is_row: bool) -> None:
+        totals = totals_of(self._sources.counters)
+        self._minute.note(self._timing.monotonic(), totals)
+        if is_row:
+            self._sources.history.note(self._timing.clock(), totals)
+
+    async def _write(self) -> None:
+        await self._sources.history.write(self._timing.clock())
+        self._written = self._timing.monotonic()
+
+    async def _write_if_old(self) -> None:
+        """Write what is new, so that it is read; many who ask at once have it written once."""
+        async with self._writing:
+            if self._timing.monotonic() - self._written > FRESH:
+                self._note(is_row=True)
+                await self._write()
+
+    def _tell_blocks(self) -> None:
+        if found := self._blocks.look(self._timing.clock()):
+            self.publish("blocks", newest_of(found))
+
+    def _tell_rates(self) -> None:
+        newest = self._minute.newest()
+        rates: dict[SeriesName, float] = {"queries": round(newest.rate(*DNS), 3)}
+        rates |= {name: round(newest.rate(name), 3) for name in SERIES_NAMES if name in KEPT}
+        self.publish("series", SeriesTick(int(self._timing.clock()), round(newest.seconds, 3), rates))
+
+    def _tell_changes(self) -> None:
+        """Tell what is another than was told last."""
+        observed = self._sources.observed
+        self._tell_if_new("overview", self.overview())
+        pin, enforced = observed.switcher.pin, self._sources.enforced()
+        version = VersionEnforced(enforced.version if enforced else None, pin.version if pin else None)
+        self._tell_if_new("versions", version)
+        feeds = {
+            name: (managed.refusal, managed.state.refused, tuple(managed.authority_refusals), managed.state.accepted)
+            for name, managed in observed.feeds.configured.items()
+        }
+        before = self._told.get("feeds")
+        self._told["feeds"] = feeds
+        if isinstance(before, dict) and before != feeds:
+            changed = [name for name in {**before, **feeds} if before.get(name) != feeds.get(name)]
+            self.publish("feeds", FeedsChanged(tuple(changed)))
+
+    def _tell_if_new(self, name: EventName, told: Told) -> None:
+        if self._told.get(name) != told:
+            self._told[name] = told
+            self.publish(name, told)

@@ -1,0 +1,196 @@
+"""The timeline: records of the audit log as sentences in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from blockd.audit.chain import Record
+from blockd.printable import printable
+from blockd.web.figures.both_languages import BothLanguages
+from blockd.web.figures.timeline import EventKind, TimelineEvent
+
+MAX_RECORDS = 4000  # read for one timeline: orders of a large version are told together
+FEW = 5  # orders of one version that are told one by one
+_STATES = {
+    "in force": ("is in force", "berlaku"),
+    "pending": ("is not in force yet", "belum berlaku"),
+    "expired": ("has expired", "telah kedaluwarsa"),
+    "lifted": ("is lifted", "telah dicabut"),
+    "gone": ("is no longer listed", "tidak lagi terdaftar"),
+}
+
+Body = Mapping[str, Any]
+Sentence = Callable[[Body], BothLanguages]
+
+
+def _version(body: Body) -> BothLanguages:
+    version, names = body.get("version"), body.get("names")
+    count = f"{names:,}" if isinstance(names, int) else "?"
+    return BothLanguages(
+        f"Version {version} with {count} names is enforced by every worker.",
+        f"Versi {version} dengan {count.replace(',', '.')} nama diterapkan oleh semua pekerja.",
+    )
+
+
+def _taken_back(body: Body) -> BothLanguages:
+    version, why = body.get("version"), _text(body, "why")
+    return BothLanguages(
+        f"Version {version} is not enforced: {why}.", f"Versi {version} tidak diterapkan: {why}."
+    )  # fmt: skip
+
+
+def _order(body: Body) -> BothLanguages:
+    english, indonesian = _STATES.get(_text(body, "state"), ("has changed", "berubah"))
+    called = _text(body, "called") or _text(body, "order")
+    return BothLanguages(f"Order {called} {english}.", f"Perintah {called} {indonesian}.")
+
+
+def _override(body: Body) -> BothLanguages:
+    name, until = _text(body, "name"), _text(body, "until")
+    return BothLanguages(
+        f"{name} is let through until {until}.", f"{name} dibuka sampai {until}."
+    )  # fmt: skip
+
+
+def _override_ended(body: Body) -> BothLanguages:
+    name = _text(body, "name")
+    return BothLanguages(f"The override of {name} is ended.", f"Pengecualian {name} diakhiri.")
+
+
+def _rollback(body: Body) -> BothLanguages:
+    version = body.get("version")
+    return BothLanguages(
+        f"Back to version {version}, which is pinned.", f"Kembali ke versi {version}, yang dikunci."
+    )  # fmt: skip
+
+
+def _release(body: Body) -> BothLanguages:
+    version = body.get("version")
+    return BothLanguages(f"Version {version} is no longer pinned.", f"Versi {version} tidak lagi dikunci.")
+
+
+def _refused(body: Body) -> BothLanguages:
+    whose, sentence = _part(body), _text(body, "sentence")
+    return BothLanguages(
+        f"New content of {whose} is refused: {sentence}", f"Isi baru dari {whose} ditolak: {sentence}"
+    )  # fmt: skip
+
+
+def _good_again(body: Body) -> BothLanguages:
+    whose = _part(body)
+    return BothLanguages(f"{whose} is good again.", f"{whose} sudah baik kembali.")
+
+
+def _accept(body: Body) -> BothLanguages:
+    whose = _part(body)
+    return BothLanguages(f"What was refused of {whose} is taken once.", f"Isi {whose} yang ditolak diterima sekali.")
+
+
+def _gate_release(body: Body) -> BothLanguages:
+    name = _text(body, "entry") or _text(body, "name")
+    return BothLanguages(f"{name}, which the gate held back, is let through.", f"{name}, yang ditahan, diloloskan.")
+
+
+def _gate_hold(body: Body) -> BothLanguages:
+    name = _text(body, "entry") or _text(body, "name")
+    return BothLanguages(f"{name} is held back again.", f"{name} ditahan kembali.")
+
+
+def _start(body: Body) -> BothLanguages:
+    what = _text(body, "of")
+    indonesian = "Proses kendali" if what == "control process" else "blockd"
+    return BothLanguages(
+        f"The {what or 'daemon'} started (blockd {_text(body, 'blockd')}).",
+        f"{indonesian} dijalankan (blockd {_text(body, 'blockd')}).",
+    )
+
+
+def _stop(_body: Body) -> BothLanguages:
+    return BothLanguages("blockd was stopped in order.", "blockd dihentikan dengan tertib.")
+
+
+def _reload(body: Body) -> BothLanguages:
+    result, sentence = _text(body, "result"), _text(body, "sentence")
+    more = f": {sentence}" if sentence else f" ({result})." if result else "."
+    return BothLanguages(f"The config was read anew{more}", f"Konfigurasi dibaca ulang{more}")
+
+
+def _upgrade(body: Body) -> BothLanguages:
+    after = _text(body, "to") or _text(body, "blockd")
+    return BothLanguages(f"blockd was replaced by version {after}.", f"blockd diganti dengan versi {after}.")
+
+
+SENTENCES: Mapping[str, tuple[EventKind, Sentence]] = {
+    "enforced": ("version", _version),
+    "taken-back": ("version", _taken_back),
+    "order": ("order", _order),
+    "override": ("override", _override),
+    "override-ended": ("override", _override_ended),
+    "rollback": ("rollback", _rollback),
+    "release": ("rollback", _release),
+    "refused": ("refusal", _refused),
+    "good-again": ("refusal", _good_again),
+    "accept": ("operator", _accept),
+    "gate-release": ("operator", _gate_release),
+    "gate-hold": ("operator", _gate_hold),
+    "reload": ("reload", _reload),
+    "upgrade": ("restart", _upgrade),
+    "start": ("restart", _start),
+    "stop": ("restart", _stop),
+}
+
+
+def events_of(records: Iterable[Record]) -> Iterator[TimelineEvent]:
+    """Yield the events of records, which are in order; many orders that one version changes alike are one event."""
+
+    def alike(record: Record) -> tuple[object, ...]:
+        if record.kind != "order":
+            return (record.number,)
+        return record.kind, record.time, record.body.get("version"), record.body.get("state"), record.body.get("feed")
+
+    for _, group in groupby(records, alike):
+        together = list(group)
+        if len(together) > FEW:
+            yield _of_many(together)
+        else:
+            yield from map(event_of, together)
+
+
+def event_of(record: Record) -> TimelineEvent:
+    """Return the event of one record, whose kind is in SENTENCES."""
+    kind, sentence = SENTENCES[record.kind]
+    return _event(record, kind, sentence(record.body), _text(record.body, "called") or _text(record.body, "order"))
+
+
+def _of_many(records: list[Record]) -> TimelineEvent:
+    body = records[0].body
+    english, indonesian = _STATES.get(_text(body, "state"), ("has changed", "berubah"))
+    plural = english.replace("is ", "are ", 1).replace("has ", "have ", 1)
+    count, feed = len(records), _text(body, "feed")
+    sentence = BothLanguages(
+        f"{count:,} orders of feed {feed} {plural}.", f"{count:,} perintah dari {feed} {indonesian}.".replace(",", ".")
+    )
+    return _event(records[0], "order", sentence, "")
+
+
+def _event(record: Record, kind: EventKind, sentence: BothLanguages, order: str) -> TimelineEvent:
+    body = record.body
+    version = body.get("version")
+    return TimelineEvent(
+        record.time, record.number, kind, version if isinstance(version, int) else None, _text(body, "feed"), order,
+        sentence, _text(body, "by") or _text(body, "officer"),
+        _text(body, "ended_reason") or _text(body, "reason") or _text(body, "why"),
+    )  # fmt: skip
+
+
+def _part(body: Body) -> str:
+    parts = [_text(body, name) for name in ("feed", "role", "order")]
+    return "/".join(part for part in parts if part)
+
+
+def _text(body: Body, name: str) -> str:
+    """Return a text of a record on one line: lists and people outside have written some of them."""
+    value = body.get(name)
+    return printable(value) if isinstance(value, str) else ""

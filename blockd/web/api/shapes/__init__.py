@@ -1,0 +1,54 @@
+"""The shapes of answers: the keys of each JSON object, which are part of the API.
+
+Those of figures are the dataclasses of `blockd.web.figures`. What is described as `object` is for people, or
+described by a document of its own, and may be any JSON value.
+"""
+
+from blockd.web.api.shapes.cached import CacheAnswer, FlushAnswer
+from blockd.web.api.shapes.changed import (
+    AcceptAnswer,
+    HeldAnswer,
+    HintAnswer,
+    OverrideAnswer,
+    RefreshAnswer,
+    RollbackAnswer,
+    StatementAnswer,
+)
+from blockd.web.api.shapes.kept import (
+    DiffAnswer,
+    EndingAnswer,
+    OrderPageAnswer,
+    OrdersAnswer,
+    OverridesAnswer,
+    VersionsAnswer,
+    WaitingAnswer,
+)
+from blockd.web.api.shapes.looked_up import LookupAnswer
+from blockd.web.api.shapes.problems import Holds, Problem, WhoAmIAnswer
+from blockd.web.api.shapes.status import FeedsAnswer, StatusAnswer, TrafficAnswer
+
+__all__ = [
+    "AcceptAnswer",
+    "CacheAnswer",
+    "DiffAnswer",
+    "EndingAnswer",
+    "FeedsAnswer",
+    "FlushAnswer",
+    "HeldAnswer",
+    "HintAnswer",
+    "Holds",
+    "LookupAnswer",
+    "OrderPageAnswer",
+    "OrdersAnswer",
+    "OverrideAnswer",
+    "OverridesAnswer",
+    "Problem",
+    "RefreshAnswer",
+    "RollbackAnswer",
+    "StatementAnswer",
+    "StatusAnswer",
+    "TrafficAnswer",
+    "VersionsAnswer",
+    "WaitingAnswer",
+    "WhoAmIAnswer",
+]

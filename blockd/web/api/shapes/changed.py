@@ -1,0 +1,77 @@
+"""Shapes of the results of commands."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from blockd.web.api.shapes.parts import Outcome, OverrideShown, ReleaseShown
+
+
+class RefreshedFeed(TypedDict):
+    """Result of polling a feed, `new` if nothing was to be enforced; `why` is a sentence."""
+
+    outcome: Outcome
+    why: NotRequired[str]
+
+
+class RefreshAnswer(TypedDict):
+    """Result of a refresh, by feed, and the version in force afterwards."""
+
+    feeds: dict[str, RefreshedFeed]
+    version: int | None
+
+
+class HintAnswer(TypedDict):
+    """The names of the feeds that are polled soon."""
+
+    feeds: list[str]
+
+
+class RollbackAnswer(TypedDict):
+    """What is in force, and what is pinned."""
+
+    version: int | None
+    pinned: int | None
+
+
+class VerdictBefore(TypedDict):
+    """What happened to a name before."""
+
+    verdict: str
+    why: str
+
+
+class OverrideAnswer(OverrideShown):
+    """An override that was added or ended, and the version in force afterwards."""
+
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+    before: NotRequired[VerdictBefore]
+
+
+class AcceptAnswer(TypedDict):
+    """Result of taking a feed's refused content."""
+
+    feed: str
+    digest: str
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+
+
+class HeldAnswer(ReleaseShown):
+    """An entry that was let through, or is held back again, and the version in force afterwards."""
+
+    over: bool
+    ended_reason: str
+    outcome: Outcome
+    why: NotRequired[str]
+    version: int | None
+
+
+class StatementAnswer(TypedDict):
+    """A statement: its file's name, and its text."""
+
+    file: str
+    statement: str

@@ -1,0 +1,189 @@
+"""Shapes of what is kept, in force, or waits."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from blockd.web.api.shapes.parts import OrderShown, OverrideShown, ReleaseShown
+from blockd.web.figures.both_languages import BothLanguages
+from blockd.web.figures.ending import EndingKind
+
+
+class OrdersAnswer(TypedDict):
+    """The orders that fit what was asked for."""
+
+    asked: str
+    orders: list[OrderShown]
+
+
+class OrderPageAnswer(TypedDict):
+    """Orders from `start` on, of `total`."""
+
+    version: int
+    total: int
+    start: int
+    orders: list[OrderShown]
+
+
+class OverridesAnswer(TypedDict):
+    """The local overrides."""
+
+    overrides: list[OverrideShown]
+
+
+class PeriodShown(TypedDict):
+    """A period during which a version was enforced."""
+
+    since: str | None
+    until: str | None
+    rollback: bool
+    reason: str
+
+
+class DifferenceShown(TypedDict):
+    """How many entries differ from the version before."""
+
+    against: int
+    added: int
+    removed: int
+    changed: int
+
+
+class FeedPartShown(TypedDict):
+    """What one feed contributed to a version."""
+
+    name: str
+    type: str
+    source: str
+    source_time: str | None
+    digest: str
+    version: str
+    names: int
+    rejected: int
+
+
+class VersionShown(TypedDict):
+    """A version that is kept; what is not known is null."""
+
+    version: int
+    current: bool
+    pinned: bool
+    size: int
+    kept: str | None
+    record: str
+    since: str | None
+    until: str | None
+    names: int | None
+    networks: int | None
+    orders: int | None
+    base: int | None
+    difference: DifferenceShown | None
+    periods: list[PeriodShown]
+    feeds: list[FeedPartShown]
+    rejects: dict[str, object]
+    held: dict[str, object]
+    content: NotRequired[str]
+    digest: NotRequired[str]
+    compiled: NotRequired[str]
+    damaged: NotRequired[str]
+
+
+class VersionsAnswer(TypedDict):
+    """The versions kept."""
+
+    current: int | None
+    pinned: int | None
+    max_size: int
+    versions: list[VersionShown]
+
+
+class OrderChanged(TypedDict):
+    """An order that came, went or changed."""
+
+    feed: str
+    type: str
+    called: str
+    id: str
+    role: str
+    action: str
+    names: int
+
+
+class OrdersChanged(TypedDict):
+    """The orders that did."""
+
+    came: list[OrderChanged]
+    went: list[OrderChanged]
+    changed: list[OrderChanged]
+
+
+class EntryHeld(TypedDict):
+    """An entry that is held back or reported on one side only."""
+
+    entry: str
+    reason: str
+    held: bool
+
+
+class HeldChanges(TypedDict):
+    """What is, of one feed."""
+
+    came: list[EntryHeld]
+    came_more: int
+    went: list[EntryHeld]
+    went_more: int
+
+
+class DiffAnswer(TypedDict):
+    """What changes from one version to another; of names and entries the first ones, all are counted."""
+
+    old: int
+    new: int
+    added: int
+    removed: int
+    changed: int
+    added_names: list[str]
+    removed_names: list[str]
+    orders: OrdersChanged
+    held: dict[str, HeldChanges]
+
+
+class EntryWaiting(TypedDict):
+    """An entry that is held back or reported."""
+
+    entry: str
+    scope: str
+    reason: str
+    held: bool
+
+
+class FeedWaiting(TypedDict):
+    """The entries of a feed that are."""
+
+    held: int
+    reported: int
+    entries: list[EntryWaiting]
+    more: int
+
+
+class WaitingAnswer(TypedDict):
+    """What waits for an operator's word, by feed; `refused` has contents that may be accepted."""
+
+    version: int | None
+    feeds: dict[str, FeedWaiting]
+    releases: list[ReleaseShown]
+    refused: dict[str, dict[str, object]]
+
+
+EndingShown = TypedDict(
+    "EndingShown",
+    {"kind": EndingKind, "what": str, "ends": str, "in": int, "sentence": BothLanguages, "href": str},
+)
+
+
+class EndingAnswer(TypedDict):
+    """What ends within a time, in seconds, the first to end first; `more` is how many are not shown."""
+
+    within: float
+    items: list[EndingShown]
+    more: int

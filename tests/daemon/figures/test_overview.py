@@ -1,0 +1,56 @@
+"""The overview: one sentence and the next step, in both languages, for every alarm that there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from blockd.daemon.figures.alarm_words import WORDS
+from blockd.daemon.figures.overview import ALL_IS_WELL, overview
+from blockd.daemon.report.alarms import Alarm
+from tests.places import ROOT
+from tests.ruleset.lists import enforced, feed, listing, order
+
+STALE = Alarm("BlockdFeedStale", "warning", "ministry", "It is old.", "all of it", "Ask.")
+DOWN = Alarm("BlockdNoUpstream", "critical", "", "No upstream is up.", "blocks", "Check the network.")
+PINNED = Alarm("BlockdPinned", "info", "", "An operator went back.", "version 2", "Release.")
+
+
+def test_every_alarm_has_its_words_in_indonesian() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "blockd").rglob("*.py"))
+    told = {name for name, _ in re.findall(r'"(Blockd\w+)",\s*"(critical|warning|info)"', source)}
+    assert told == set(WORDS)
+
+
+def test_where_all_is_well_it_says_what_is_enforced(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("a"), "a.example", "b.example")))
+    found = overview(subject, [PINNED], 1_795_521_600.0)
+    assert (found.level, found.version, found.names, found.since) == ("ok", 1, 2, "2026-11-24T12:00:00Z")
+    assert found.sentence.en == "Version 1 is enforced: 2 names."
+    assert found.sentence.id == "Versi 1 diterapkan: 2 nama."
+    assert (found.next_step, found.command) == (ALL_IS_WELL, "")
+    assert [alarm.name for alarm in found.alarms] == ["BlockdPinned"], "information is shown, and is no alarm"
+
+
+def test_the_gravest_alarm_is_the_sentence_and_its_next_step_what_to_do() -> None:
+    found = overview(None, [DOWN, STALE, PINNED], 0.0)
+    assert found.level == "alarm"
+    assert found.sentence.en == (
+        "No list is enforced yet; 1 critical and 1 warning alarms, the first: No upstream is up."
+    )
+    assert found.sentence.id == (
+        "Belum ada daftar yang diterapkan; 1 alarm kritis dan 1 peringatan, yang pertama: Tidak ada upstream yang "
+        "menjawab."
+    )
+    assert (found.next_step.en, found.command) == ("Check the network.", "blockd doctor")
+    found = overview(None, [STALE], 0.0)
+    assert (found.level, found.command) == ("attention", "blockd refresh ministry")
+    assert found.sentence.en.endswith("feed ministry: It is old.")
+    assert "ministry" in found.sentence.id
+
+
+def test_an_alarm_without_words_is_told_in_english() -> None:
+    unknown = Alarm("BlockdNew", "critical", "", "Something new.", "all of it", "See the log.")
+    found = overview(None, [unknown], 0.0)
+    assert found.sentence.id.endswith("Something new.")
+    assert (found.next_step.id, found.command) == ("See the log.", "blockd status")

@@ -1,0 +1,101 @@
+"""The table of recent blocks: what it keeps, what it never has, and that nothing written to it is trusted."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockd.metrics import Counters, Transport
+from blockd.metrics.counters import _RECENT
+from blockd.metrics.recent import CELL, RECENT_CELLS, NotedBlock, read_cell
+from blockd.names import Network, address_key, client_key, hashed_key, key_from_text
+
+KEY = key_from_text("casino.example")
+
+
+def noted(counters: Counters) -> list[NotedBlock]:
+    return [block for _, block in counters.recent()]
+
+
+def test_hits_of_one_entry_are_counted_in_one_cell() -> None:
+    counters = Counters(1)
+    for second in (10, 10, 11, 14):
+        counters.row(0).blocked(second, 3, 2, 0, Transport.UDP, KEY)
+    assert noted(counters) == [NotedBlock(2, 4, 14, 3, 2, 0, Transport.UDP, KEY)]
+    assert counters.blocked() == 4
+
+
+def test_rows_of_all_processes_are_read_the_page_among_them() -> None:
+    counters = Counters(2)
+    counters.row(1).blocked(10, 1, 0, 0, Transport.DOH, KEY)
+    counters.row_of("page").blocked(10, 1, 0, 0, Transport.HTTP, KEY)
+    assert sorted(block.transport for block in noted(counters)) == [Transport.DOH, Transport.HTTP]
+
+
+def test_a_cell_is_taken_over_at_most_once_a_second() -> None:
+    counters = Counters(1)
+    names = [key_from_text(f"name-{number}.example") for number in range(10_000)]
+    for name in names:
+        counters.row(0).blocked(10, 1, 0, 0, Transport.UDP, name)
+    first = noted(counters)
+    assert len(first) == RECENT_CELLS
+    assert {block.sequence for block in first} == {2}, "each was written once, however many names were hit"
+    for name in reversed(names):
+        counters.row(0).blocked(11, 1, 0, 0, Transport.UDP, name)
+    assert {block.last for block in noted(counters)} == {11}
+    assert counters.blocked() == 20_000
+
+
+def test_another_version_or_order_is_another_block() -> None:
+    counters = Counters(1)
+    for version, order in ((1, 0), (2, 0), (2, 1)):
+        counters.row(0).blocked(10 + version + order, version, order, 0, Transport.UDP, KEY)
+    assert (2, 1) in {(block.version, block.order) for block in noted(counters)}
+    assert all(block.hits == 1 for block in noted(counters))
+
+
+def test_networks_of_clients_and_hashes_are_never_noted() -> None:
+    octets = bytes((198, 51, 100, 7))
+    digest = bytes(range(16))
+    for key in (client_key(octets, 32), client_key(bytes(16), 64), hashed_key(digest), None):
+        counters = Counters(1)
+        counters.row(0).blocked(10, 1, 0, 0, Transport.UDP, key)
+        assert [block.key for block in noted(counters)] == [None]
+        memory = counters.row(0).numbers[_RECENT:].tobytes()
+        assert octets not in memory
+        assert digest not in memory
+
+
+def test_a_network_that_answers_lead_to_is_noted_and_so_is_the_root() -> None:
+    network = Network.from_text("192.0.2.0/24")
+    for key in (
+        address_key(bytes((192, 0, 2, 0)), 24),
+        b"",
+        b"".join([b"\x3f" + b"x" * 63] * 3 + [b"\x3d" + b"y" * 61]),
+    ):
+        counters = Counters(1)
+        counters.row(0).blocked(10, 1, 0, 0, Transport.UDP, key)
+        assert [block.key for block in noted(counters)] == [key]
+    assert network.key == address_key(bytes((192, 0, 2, 0)), 24)
+
+
+def test_a_cell_that_is_being_written_is_passed_over() -> None:
+    counters = Counters(1)
+    row = counters.row(0)
+    row.blocked(10, 1, 0, 0, Transport.UDP, KEY)
+    cells = row.numbers[_RECENT:]
+    at = next(place for place in range(RECENT_CELLS) if read_cell(cells, place)) * CELL
+    cells[at] += 1
+    assert noted(counters) == []
+
+
+@given(st.integers(0, 2**32))
+def test_whatever_a_process_has_written_is_read_without_an_error(seed: int) -> None:
+    counters = Counters(1)
+    chance = random.Random(seed)  # noqa: S311 - a test repeats itself
+    row = counters.row(0).numbers
+    row[_RECENT : _RECENT + 4 * CELL] = memoryview(chance.randbytes(4 * CELL * 8)).cast("Q")
+    for block in noted(counters):
+        assert block.key is None or len(block.key) <= 255
