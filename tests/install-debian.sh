@@ -25,7 +25,8 @@ packages=(
     nghttp2-client # h2load and nghttp, which speak HTTP/2 and nothing of DNS
     nginx-light    # a proxy that asks whether a name is blocked
     squid          # another, by its helper
-    chromium       # a browser with DNS over HTTPS
+    chromium       # a browser with DNS over HTTPS, and for the console
+    chromium-driver # what the console is driven with as a person would
 )
 
 missing=()

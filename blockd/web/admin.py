@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -20,14 +21,15 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import Cost, Opened
+from blockd.web.api.route import STANDING, Cost, Opened, Standing
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
 from blockd.web.callers.caller import CALLER, Role
-from blockd.web.callers.permission import refusal
+from blockd.web.callers.permission import Refusal, refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
 from blockd.web.callers.signing_in import LOGIN, LOGOUT, SignInRefused, serve_signing_in
+from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from blockd.web.host import without_port
 
 __all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
@@ -68,6 +70,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
         response: web.StreamResponse
         caller, wrong = await callers.of(request)
         request[CALLER] = caller
+        request[STANDING] = Standing(partial(_may_still, request, callers))
         pace = commands if request.method == hdrs.METH_POST and caller.may_write else paces
         if not await pace.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
@@ -77,8 +80,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             response = await _guarded(request, handler)
         else:
             callers.attempts.refused()
-            refused = wrong or refused
-            response = _error(refused.status, refused.sentence, dict(refused.headers), request)
+            response = _refused(request, wrong or refused, has_tokens=callers.has_console)
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -103,8 +105,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
         return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers, request)
     except SignInRefused as error:
-        refused = error.refusal
-        return _error(refused.status, refused.sentence, dict(refused.headers), request)
+        return _refused(request, error.refusal, has_tokens=True)
     except TooManyRequests:
         return _error(503, _TOO_MANY, {"Retry-After": "1"}, request)
     except Exception:
@@ -112,10 +113,31 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.", None, request)
 
 
+def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
+    """Return why a request is not answered; somebody who opens the console is shown where to sign in."""
+    is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
+    if (is_read or request.path == LOGIN) and "text/html" in request.headers.get(
+        hdrs.ACCEPT, ""
+    ):  # which no program names
+        is_told = hdrs.AUTHORIZATION in request.headers or not has_tokens or not is_read
+        trouble = refused.sentence if is_told else ""
+        page = sign_in_page(trouble, has_tokens=has_tokens)
+        response = web.Response(status=refused.status, body=page, content_type="text/html", charset="utf-8")
+        response.headers.update({**refused.headers, "Content-Security-Policy": SIGN_IN_POLICY})
+        return response
+    return _error(refused.status, refused.sentence, dict(refused.headers), request)
+
+
 def _error(
     status: int, sentence: str, headers: dict[str, str] | None = None, request: web.Request | None = None
 ) -> web.Response:
     return problem(status, sentence, headers, request.path if request else "")
+
+
+async def _may_still(request: web.Request, callers: Callers) -> bool:
+    """Return whether who made a request would still be served."""
+    caller, _ = await callers.of(request)
+    return refusal(caller, _needed(request, callers)) is None
 
 
 def _needed(request: web.Request, callers: Callers) -> Role:

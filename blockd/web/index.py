@@ -10,6 +10,7 @@ from typing import Any
 from blockd import __version__
 from blockd.web.api.asked import examples_of
 from blockd.web.api.route import VERSION, Route
+from blockd.web.console.routes import FILES
 from blockd.web.markup import Html, element, join
 
 _STYLE = (
@@ -28,7 +29,7 @@ _EXAMPLES = {"lookup": "?name=example.org", "cache": "?name=example.org"}  # que
 
 def index_page(routes: Sequence[Route[Any]]) -> str:
     """Return the page; questions are links, and commands are shown with what they ask for."""
-    rows = [_row(route) for route in routes if route.path != "/"]
+    rows = [_row(route) for route in routes if route.path not in ("/api", FILES)]
     form = element(
         "form",
         element("label", "Name or address: ", Html('<input name="name" required maxlength="1024">')),

@@ -9,7 +9,7 @@ from html import escape
 MAX_KEPT = 200  # characters of a text whose markup is kept: most are ours, and the same on every page
 MAX_LINK = 300  # characters of one address or e-mail address; longer ones stay text
 
-_VOID = frozenset(("input", "link", "meta"))
+_VOID = frozenset(("hr", "input", "link", "meta"))
 # Control characters, and those that change the direction of following text: `bdi` isolates each value instead.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LINK = re.compile(

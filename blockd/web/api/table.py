@@ -17,6 +17,7 @@ from blockd.web.api.routes.kept import KEPT
 from blockd.web.api.routes.live import LIVE
 from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.questions import QUESTIONS, question
+from blockd.web.console.routes import CONSOLE
 from blockd.web.index import INDEX_POLICY, index_page
 
 
@@ -31,8 +32,9 @@ def _openapi(_control: Control, _request: Request[Nothing]) -> web.Response:
 
 
 ROUTES: tuple[Route[Any], ...] = (
+    *CONSOLE,
     Route(
-        method="GET", path="/", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
+        method="GET", path="/api", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
     ),
     *PROBES,
     question(

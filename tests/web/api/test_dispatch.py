@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blockd.web.api.table import ROUTES
+from blockd.web.console.assets import assets
 from tests.web.api.asking import Ask, served
 from tests.web.figures.examples import OVERVIEW
 from tests.web.test_admin import Daemon
@@ -208,8 +209,10 @@ def test_every_question_is_answered() -> None:
     async def use(ask: Ask) -> None:
         for route in ROUTES:
             if route.method == "GET" and route.path != "/api/v1/events":
-                query = {"diff": "?old=1&new=2", "lookup": "?name=a.example", "cache": "?name=a.example"}
+                query = {"version": "?version=1", "diff": "?old=1&new=2"}
+                query |= dict.fromkeys(("lookup", "cache"), "?name=a.example")
                 path = route.path.replace("{order}", "court/2026-17")
+                path = path.replace("{path}", f"{assets().digest}/icon-ok.svg")
                 answer = await ask("GET", path + query.get(path.rpartition("/")[2], ""))
                 assert answer.status == 200, path
 

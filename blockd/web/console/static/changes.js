@@ -1,0 +1,114 @@
+// What an operator changes: overrides, returns to a version, acceptances, entries that the gate holds back.
+
+import { post } from "./api.js";
+import { ask, reason, until } from "./dialog.js";
+import { facts, h } from "./dom.js";
+import { moment, number } from "./format.js";
+import { t, word } from "./language.js";
+
+const outcome = (result, done) => (result?.outcome === "waiting" ? t("done.waiting", { why: result.why ?? "" }) : done);
+
+/** Let a name resolve until a time. */
+export function override(name, after) {
+  ask({
+    title: t("override.title", { name: name || "…" }),
+    body: h("p", {}, t("override.note")),
+    fields: [
+      ...(name ? [] : [{ name: "name", label: t("override.name"), required: true }]),
+      reason(), until(),
+      { name: "scope", label: t("scope"), options: ["both", "exact", "subdomains"].map((one) => [one, word("scope", one)]) },
+    ],
+    verb: t("override.verb"),
+    async send(values) {
+      const result = await post("override", { add: { name, ...values } });
+      after?.();
+      return outcome(result, t("override.done", { name: result?.name ?? name ?? values.name, until: moment(result?.until ?? values.until) }));
+    },
+  });
+}
+
+/** End an override now. */
+export function endOverride(name, after) {
+  ask({
+    title: t("override.end.title", { name }),
+    body: h("p", {}, t("override.end.note")),
+    fields: [reason()],
+    verb: t("override.end"),
+    danger: true,
+    async send(values) {
+      const result = await post("override", { end: { name, ...values } });
+      after?.();
+      return outcome(result, t("override.end.done", { name }));
+    },
+  });
+}
+
+/** Return to a kept version. */
+export function rollback(version, after) {
+  ask({
+    title: t("rollback.title", { n: version }),
+    body: h("p", {}, t("rollback.note")),
+    fields: [reason()],
+    verb: t("rollback.verb", { n: version }),
+    danger: true,
+    async send(values) {
+      await post("rollback", { version, ...values });
+      after?.();
+      return t("rollback.done", { n: version });
+    },
+  });
+}
+
+/** Enforce the newest version again. */
+export function release(after) {
+  ask({
+    title: t("release.title"),
+    body: h("p", {}, t("release.note")),
+    fields: [reason()],
+    verb: t("release.verb"),
+    async send(values) {
+      await post("rollback", { release: true, ...values });
+      after?.();
+      return t("release.done");
+    },
+  });
+}
+
+/** Take what the gate refused of a feed, once; `refused` is what waits, with its digest. */
+export function accept(feed, refused, after) {
+  ask({
+    title: t("accept.title", { feed }),
+    body: [h("p", { lang: "en" }, refused.sentence), h("p", {}, t("accept.note")),
+      facts([[t("names.counted"), refused.names !== undefined && number(refused.names)], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]])],
+    fields: [reason()],
+    verb: t("accept.verb"),
+    danger: true,
+    async send(values) {
+      const result = await post("accept", { feed, digest: refused.digest, ...values });
+      after?.();
+      return outcome(result, t("accept.done", { feed }));
+    },
+  });
+}
+
+/** Let an entry through that the gate holds back, or (`kind` is `hold`) hold it back again. */
+export function held(kind, name, after) {
+  ask({
+    title: t(`held.${kind}.title`, { name }),
+    body: h("p", {}, t(`held.${kind}.note`)),
+    fields: [reason()],
+    verb: t(`held.${kind}`),
+    danger: kind === "release",
+    async send(values) {
+      const result = await post("held", { [kind]: { name, ...values } });
+      after?.();
+      return outcome(result, t(`held.${kind}.done`, { name }));
+    },
+  });
+}
+
+/** Fetch feeds now. */
+export async function refresh(feeds) {
+  const result = await post("refresh", { feeds });
+  return Object.entries(result?.feeds ?? {}).map(([name, one]) => `${name}: ${word("outcome", one.outcome ?? one)}`).join(" · ") || t("refresh.done");
+}
