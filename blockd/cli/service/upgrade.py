@@ -36,7 +36,7 @@ def _waited(settings: Settings, begun: dict[str, Any]) -> dict[str, Any]:
     while time.monotonic() < deadline:
         time.sleep(PAUSE)
         try:
-            found = ask(settings, "/api/v1/upgrade")["current"]
+            found = ask(settings, "/api/v1/upgrade", stays=True)["current"]
         except CommandError:  # the control process is being replaced, and its socket made anew
             continue
         if found is not None and found["id"] == begun["id"] and found["outcome"] in ("taken", "failed"):

@@ -19,7 +19,7 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import SharedContext
 from blockd.daemon.process_name import name_process
 from blockd.dns import types
-from blockd.metrics.upstreams import UpstreamTable
+from blockd.metrics.upstreams import STATES, UpstreamTable
 from blockd.resolver import SelfTestKey
 from blockd.resolver.clients import Clients
 from blockd.resolver.resolution import Resolution
@@ -61,7 +61,7 @@ def do_answer(table: UpstreamTable, resolution: Resolution, now: float) -> bool:
     """Return whether any upstream answers, as workers see it."""
     table.use([upstream.text for upstream in resolution.upstreams])
     seen = [table.figures(slot) for slot in range(len(resolution.upstreams))]
-    return any(one is not None and one.answered and now - one.heard < RECENT for one in seen)
+    return any(one is not None and STATES[one.state] == "up" and now - one.heard < RECENT for one in seen)
 
 
 @dataclass(frozen=True, slots=True)
