@@ -22,21 +22,22 @@ GOOD = ("taken", "tried")
 def run(args: argparse.Namespace) -> int:
     """Print what came of it; 1 if the version before goes on."""
     settings = load(args.config)
+    by_socket = settings.admin_socket.exists()
     asked = {"program": args.program, "dry_run": args.dry_run, "reason": args.reason}
     told: dict[str, Any] = ask(settings, "/api/v1/upgrade", asked, TRY_SECONDS)
     if told["outcome"] == "taking":
-        told = _waited(settings, told)
+        told = _waited(settings, told, by_socket=by_socket)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
 
 
-def _waited(settings: Settings, begun: dict[str, Any]) -> dict[str, Any]:
+def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> dict[str, Any]:
     """Return how an upgrade has ended; meanwhile the process that is asked is replaced."""
     deadline = time.monotonic() + TAKE_SECONDS
     while time.monotonic() < deadline:
         time.sleep(PAUSE)
         try:
-            found = ask(settings, "/api/v1/upgrade", stays=True)["current"]
+            found = ask(settings, "/api/v1/upgrade", stays=by_socket)["current"]
         except CommandError:  # the control process is being replaced, and its socket made anew
             continue
         if found is not None and found["id"] == begun["id"] and found["outcome"] in ("taken", "failed"):
