@@ -33,6 +33,7 @@ from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.operator.accepting import AcceptService
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.operator.releases import ReleaseService, released_keys
+from blockd.daemon.operator.token_watch import watch_tokens
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.processes.background import forget_traffic
@@ -66,6 +67,7 @@ from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.local import LocalUsers
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 
 log = logging.getLogger(__name__)
@@ -128,8 +130,10 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ)
         self.events = Events()
+        tokens = TokenFile(state.folder, timing.clock, self.recorder.tokens.tokens_are)
         self.callers = Callers(
-            TokenFile(state.folder, timing.clock),
+            tokens,
+            Sessions(state.folder, tokens, timing.clock),
             WrongAttempts(timing.monotonic),
             LocalUsers(settings.admin_socket, os.getppid()),
         )
@@ -189,6 +193,7 @@ class ControlParts:
             forget_traffic(self.context.shared.traffic, self.timing),
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
+            watch_tokens(self.callers.tokens, self.timing),
             self.dossiers.run(),
             self.figures.run(),
             tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),

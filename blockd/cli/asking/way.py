@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
 from pathlib import Path
 
 from blockd.web.callers.socket_path import connected
@@ -45,7 +44,7 @@ Way = SocketWay | PortWay
 
 def asked(
     connection: http.client.HTTPConnection, way: Way, path: str, body: bytes | None
-) -> tuple[int, Mapping[str, str], bytes]:
+) -> tuple[int, http.client.HTTPMessage, bytes]:
     """Return the status, headers and body of the answer to a GET, or to a POST of JSON; closes the connection.
 
     Raises OSError, http.client.HTTPException.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blockd.web.callers.caller import NOBODY, Caller, Role
+from blockd.web.callers.role import NOBODY, Caller, Role
 
 SO_PEERGROUPS = 59  # asm-generic/socket.h; the module has no name for it
 MAX_GROUPS = 65_536  # of a process: NGROUPS_MAX
