@@ -78,7 +78,9 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             response = await _guarded(request, handler)
         else:
             callers.attempts.refused()
-            response = _refused(request, wrong or refused, has_tokens=callers.knows(Role.READ))
+            response = _refused(
+                request, wrong or refused, has_tokens=any(callers.knows(role) for role in (Role.READ, Role.OPERATOR))
+            )
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -114,7 +116,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
     """Return why a request is not answered; whoever opens the console, or signs in by its form, is shown where to."""
     if _is_by_browser(request):
-        is_told = request.path == LOGIN or hdrs.AUTHORIZATION in request.headers or not has_tokens
+        is_told = request.path == LOGIN or hdrs.AUTHORIZATION in request.headers
         page = sign_in_page(refused.sentence if is_told else "", has_tokens=has_tokens)
         response = web.Response(status=refused.status, body=page, content_type="text/html", charset="utf-8")
         response.headers.update({**refused.headers, "Content-Security-Policy": SIGN_IN_POLICY})
