@@ -19,6 +19,8 @@ FIRST = (
     "tests/daemon/test_rollback.py",
     "tests/docs/test_operator.py",
     "tests/packaging_/test_distributions.py",
+    "tests/packaging_/test_debian.py",
+    "tests/monitoring/test_scraped.py",
     "tests/daemon/test_faulty_swap.py",
     "tests/fuzz/test_fuzz.py",
     "tests/daemon/test_odd_starts.py",

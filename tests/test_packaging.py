@@ -52,8 +52,9 @@ NOT_IMPORTED = {
     "mypy",
     "pytest-xdist",
     "ruff",
+    "schemathesis",
     "types-PyYAML",
-}  # run by `make test`, except for the last, which is for mypy
+}  # run by `make test`, or by a test, except for the last, which is for mypy
 
 
 def _project() -> dict[str, Any]:

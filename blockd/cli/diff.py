@@ -7,12 +7,12 @@ from typing import Any
 
 from blockd.cli import DONE
 from blockd.cli.changes import held_lines, lines, stream
-from blockd.cli.contradictions import contradiction_changes, contradiction_lines
+from blockd.cli.contradictions import contradiction_lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.versions.changes import PopularNames, changes, held_changes
+from blockd.ruleset.versions.changes import PopularNames, changes, contradiction_changes, held_changes
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
 from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.daemon.answers.held import held_reports
 from blockd.daemon.operator.releases import release_json
-from blockd.daemon.update.feed_state import FeedState
-from blockd.errors import BadName, CommandError, RulesetError
-from blockd.feeds.kinds import kind_of
-from blockd.formats.finding.line import Line
-from blockd.orders import Scope
-from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.ruleset.gate.release import key_of_entry, read_releases
+from blockd.errors import CommandError
+from blockd.ruleset import Versions
+from blockd.ruleset.gate.release import read_releases
 from blockd.settings import Settings, load
 
 SECONDS = 900.0  # for compiling beside the largest lists
@@ -60,62 +55,15 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
             f"what was held back of version {version} is not recorded: an earlier blockd made it, or {versions.folder} "
             "is damaged. The next version has it; `blockd check` shows it too"
         )
-    digests = _digests(versions, version)
-    feeds = {
-        name: _feed(settings, name, report, digests)
-        for name, report in reports.items()
-        if report.total and args.feed in (None, name)
+    wanted = {name: report for name, report in reports.items() if args.feed in (None, name)}
+    found = held_reports(settings, versions, version, wanted)
+    told = {
+        "version": version,
+        "feeds": {name: feed.to_json() for name, feed in found.items()},
+        "releases": [release_json(release) for release in read_releases(settings.state_dir)],
     }
-    releases = [release_json(release) for release in read_releases(settings.state_dir)]
-    told = {"version": version, "feeds": feeds, "releases": releases}
     show(args.json, told, _lines(told))
-    return DONE if any(feed["held"] for feed in feeds.values()) else NO
-
-
-def _digests(versions: Versions, version: int) -> dict[str, str]:
-    """Return the digests of the contents that a version was made of, by feed."""
-    try:
-        ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-    except RulesetError as error:
-        raise CommandError(str(error)) from error
-    try:
-        return {record.name: record.digest for record in ruleset.catalogue.feeds}
-    finally:
-        ruleset.close()
-
-
-def _feed(settings: Settings, name: str, report: GuardReport, digests: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is held back of a feed as JSON values, with the lines of its accepted content."""
-    lines = _lines_of(settings, name, report, digests.get(name, ""))
-    entries = [
-        {
-            "entry": entry.text,
-            "scope": Scope(entry.scope).text,
-            "reason": reason,
-            "held": report.holds(reason),
-            "line": asdict(lines[entry.text]) if entry.text in lines else None,
-        }
-        for reason, _ in report.reasons()
-        for entry in report.entries[reason]
-    ]
-    reported = report.total - report.held
-    return {"held": report.held, "reported": reported, "entries": entries, "more": report.total - len(entries)}
-
-
-def _lines_of(settings: Settings, name: str, report: GuardReport, digest: str) -> dict[str, Line]:
-    """Return the lines of entries, by their text; none if the feed's content is not the one that the version has."""
-    feed = next((feed for feed in settings.feeds if feed.name == name), None)
-    folder = settings.state_dir / "feeds" / name
-    if feed is None or FeedState.load(folder).accepted_digest != digest:
-        return {}
-    keys = {}
-    for entries in report.entries.values():
-        for entry in entries:
-            try:
-                keys[key_of_entry(entry.text)] = entry.text
-            except BadName:
-                continue
-    return {keys[key]: line for key, line in kind_of(feed).lines_of(feed, folder, list(keys)).items()}
+    return DONE if any(feed.report.held for feed in found.values()) else NO
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

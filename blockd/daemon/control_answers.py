@@ -10,9 +10,9 @@ from dataclasses import replace
 from prometheus_client import generate_latest
 
 from blockd.daemon.answers.differences import VersionChanges
-from blockd.daemon.answers.held import Waiting
+from blockd.daemon.answers.held import Waiting, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
-from blockd.daemon.answers.versions import VersionsKept
+from blockd.daemon.answers.versions import KeptVersion, VersionsInBrief, VersionsKept, kept_version
 from blockd.daemon.cache.service import CacheFlushed, CacheShown
 from blockd.daemon.control_parts import ControlParts
 from blockd.daemon.figures.service import Figures
@@ -26,6 +26,7 @@ from blockd.daemon.report.status import Status
 from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
 from blockd.errors import BadName
 from blockd.metrics import Sketch
+from blockd.ruleset import Versions
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
@@ -136,22 +137,27 @@ class ControlAnswers:
         """Return the overrides, with those that have ended lately."""
         return Listed("overrides", self.parts.overrides.known())
 
-    async def versions(self) -> VersionsKept:
-        """Return the versions kept."""
+    async def versions(self) -> VersionsInBrief:
+        """Return the versions kept, in brief."""
+        return VersionsInBrief(await asyncio.to_thread(VersionsKept.read, *self._kept()))
+
+    async def version(self, version: int, /) -> KeptVersion:
+        """Return all that is known of one of them."""
+        return await asyncio.to_thread(kept_version, *self._kept(), version)
+
+    def _kept(self) -> tuple[Versions, Retention, float]:
         parts = self.parts
-        retention = Retention.of(parts.settings)
-        return await asyncio.to_thread(VersionsKept.read, parts.state.versions, retention, parts.timing.clock())
+        return parts.state.versions, Retention.of(parts.settings), parts.timing.clock()
 
     async def diff(self, old: int, new: int, /) -> VersionChanges:
         """Return what changes from one kept version to another."""
         return await self.parts.differ.compare(old, new)
 
-    async def waiting(self) -> Waiting:
+    async def waiting(self, feed: str, /) -> Waiting:
         """Return what waits for an operator's word."""
         feeds = self.status().feeds
         refused = {feed.name: feed.acceptable for feed in feeds if feed.acceptable is not None}
-        state = self.parts.state
-        return await asyncio.to_thread(Waiting.read, state.folder, state.versions, refused)
+        return await asyncio.to_thread(waiting_at, self.parts.settings, refused, feed)
 
     @property
     def events(self) -> Events:

@@ -59,6 +59,7 @@ from blockd.metrics import Collector, Sample
 from blockd.resolver.own_networks import own_networks
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Enforced
+from blockd.ruleset.gate.lists import popular_path
 from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
@@ -128,7 +129,7 @@ class ControlParts:
         self.statements = StatementService(settings.operator.name, sources, timing)
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
-        self.differ = VersionDiffer(state.versions, environment.differ)
+        self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.events = Events()
         tokens = TokenFile(state.folder, timing.clock, self.recorder.tokens.tokens_are)
         self.callers = Callers(
@@ -139,7 +140,10 @@ class ControlParts:
         )
         self.closings = AdminClosings(timing.monotonic)
         self.history = History(
-            state.folder, shared.counters, lambda: owners_of(self.slots, self.enforced), state.room.no_history
+            state.folder,
+            shared.counters,
+            lambda: owners_of(self.slots, self.enforced),
+            lambda: not state.room.keeps_history,
         )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
@@ -153,6 +157,7 @@ class ControlParts:
                 LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.is_heard = lambda: self.events.listening > 0
         self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterator
 from enum import IntEnum
-from operator import add
+from sys import byteorder
 
-from blockd.metrics.recent import CELL, RECENT_CELLS, NotedBlock, note_block, read_cell
+from blockd.metrics.recent import CELL, RECENT_CELLS, note_block
 
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache on the same machine to a resolver that has given up.
@@ -220,13 +219,9 @@ class Counters:
         """Return the number of questions that an order has stopped."""
         return self._sums(_BLOCKED, 1)[0]
 
-    def recent(self) -> Iterator[tuple[int, NotedBlock]]:
-        """Yield every recent block, with a number that stands for its row and its cell."""
-        for row in range(self._rows):
-            cells = self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW]
-            for place in range(RECENT_CELLS):
-                if noted := read_cell(cells, place):
-                    yield row * RECENT_CELLS + place, noted
+    def recent(self) -> list[memoryview]:
+        """Return the table of recent blocks of every process, see `blockd.metrics.recent`."""
+        return [self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW] for row in range(self._rows)]
 
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""
@@ -259,13 +254,18 @@ class Counters:
         return self._sums(_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS), len(HIT_KINDS))
 
     def all_hits(self) -> list[int]:
-        """Return the hits of every slot, of all kinds together: many at once take far less time than one by one."""
-        sums = [0] * MAX_HIT_SLOTS
-        for row in range(0, self._rows * _ROW, _ROW):
-            for kind in range(len(HIT_KINDS)):
-                kinds = self._numbers[row + _HITS + kind : row + _LOCAL : len(HIT_KINDS)]
-                sums = list(map(add, sums, kinds.tolist()))
-        return sums
+        """Return the hits of every slot, of all kinds together.
+
+        The rows are added up as large numbers: that takes far less time than number by number.
+        """
+        size = (_LOCAL - _HITS) * 8
+        added = sum(
+            int.from_bytes(self._numbers[row + _HITS : row + _LOCAL], byteorder)
+            for row in range(0, self._rows * _ROW, _ROW)
+        )
+        numbers = memoryview((added & ((1 << size * 8) - 1)).to_bytes(size, byteorder)).cast("Q")
+        kinds = (numbers[kind :: len(HIT_KINDS)].tolist() for kind in range(len(HIT_KINDS)))
+        return list(map(sum, zip(*kinds, strict=True)))
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""

@@ -13,6 +13,7 @@ HIDDEN if there is no key; and the key, padded with zeros.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from blockd.names.domain import MAX_LABEL
@@ -22,6 +23,7 @@ RECENT_CELLS = 256  # a power of 2: more than a page shows, and few enough that 
 KEY_WORDS = 32  # 64-bit numbers that a key of at most 254 octets takes
 SEQUENCE_AT, COUNT_AT, LAST_AT, FIRST_AT, VERSION_AT, WHAT_AT, KEY_AT = range(7)
 CELL = KEY_AT + KEY_WORDS
+MAX_READ = 2048  # cells at once: some milliseconds' work, and ten times what a page shows
 HIDDEN = 1  # in the uppermost octet of what a cell is about: its key is not told
 
 _FNV_BASIS, _FNV_PRIME = 2166136261, 16777619  # of FNV-1a with 32 bits
@@ -86,6 +88,43 @@ def read_cell(cells: memoryview, place: int) -> NotedBlock | None:
         sequence, fields[COUNT_AT], fields[LAST_AT], fields[VERSION_AT], about & _WORD, about >> 32 & 0xFF,
         about >> 40 & 0xFF, None if about >> 56 & HIDDEN else key,
     )  # fmt: skip
+
+
+class RecentReader:
+    """Reads what is new in the tables of all processes, at most MAX_READ cells at once: the others wait their turn."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[list[int], list[int]]] = {}  # sequences and hits, as they were taken, by table
+        self._first = 0  # the table that is read first
+
+    def changed(self, tables: Sequence[memoryview]) -> Iterator[tuple[int, int, NotedBlock, int]]:
+        """Yield a table's place, a cell's, what it has, and how many hits of that were not taken yet.
+
+        What is not taken is yielded again the next time.
+        """
+        left = MAX_READ
+        for turn in range(len(tables)):
+            number = (self._first + turn) % len(tables)
+            cells = tables[number]
+            sequences, hits = cells[SEQUENCE_AT::CELL].tolist(), cells[COUNT_AT::CELL].tolist()
+            known = self._known.setdefault(number, ([0] * RECENT_CELLS, [0] * RECENT_CELLS))
+            if (sequences, hits) == known:
+                continue
+            for place in range(RECENT_CELLS):
+                before = known[0][place], known[1][place]
+                if before == (sequences[place], hits[place]) or (noted := read_cell(cells, place)) is None:
+                    continue
+                yield number, place, noted, noted.hits - (before[1] if before[0] == noted.sequence else 0)
+                left -= 1
+                if not left:
+                    self._first = number + 1
+                    return
+        self._first = 0
+
+    def take(self, table: int, place: int, noted: NotedBlock) -> None:
+        """Do not yield these hits again."""
+        sequences, hits = self._known[table]
+        sequences[place], hits[place] = noted.sequence, noted.hits
 
 
 def _cell_of(key: bytes, order: int, transport: int) -> int:

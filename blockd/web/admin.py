@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -20,7 +21,7 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import Cost, Opened
+from blockd.web.api.route import STANDING, Cost, Opened, Standing
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
@@ -69,6 +70,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
         response: web.StreamResponse
         caller, wrong = await callers.of(request)
         request[CALLER] = caller
+        request[STANDING] = Standing(partial(_may_still, request, callers))
         pace = commands if request.method == hdrs.METH_POST and caller.may_write else paces
         if not await pace.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
@@ -136,6 +138,12 @@ def _error(
     status: int, sentence: str, headers: dict[str, str] | None = None, request: web.Request | None = None
 ) -> web.Response:
     return problem(status, sentence, headers, request.path if request else "")
+
+
+async def _may_still(request: web.Request, callers: Callers) -> bool:
+    """Return whether who made a request would still be served."""
+    caller, _ = await callers.of(request)
+    return refusal(caller, _needed(request, callers)) is None
 
 
 def _needed(request: web.Request, callers: Callers) -> Role:

@@ -70,6 +70,9 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
             "court",
         )
         heard += [daemon.get(f"/api/lookup?name={name}&trace=1")[1] for name in (HIDDEN, f"www.{HIDDEN}")]
+        until(lambda: ORDER.encode() in daemon.get("/api/v1/blocks/recent")[1], "the block is told without its name")
+        figures = ("blocks/recent", "timeline", "duty", "hits", "resolver", "ending", "overview")
+        heard += [daemon.get(f"/api/v1/{figure}")[1] for figure in figures]
         hear_verb("lookup", HIDDEN)
         ask_everybody()
         publish("order", "lift", workshop, ORDER, "--reason", "The court has ended it.")

@@ -151,3 +151,13 @@ def test_no_count_is_lost_or_counted_twice(events: list[tuple[int, Transport, in
     for slot in range(6):
         expected = [sum(event[3:] == (slot, kind) for event in events) for kind in range(len(HIT_KINDS))]
         assert counters.hits(slot) == expected
+
+
+def test_hits_of_all_slots_are_those_of_each() -> None:
+    counters = Counters(3)
+    for row, slot, kind in ((0, 0, 0), (0, 5, 0), (1, 5, 1), (2, 5, 2), (4, 5, 2), (1, MAX_HIT_SLOTS - 1, 1)):
+        counters.row(row).hit(slot, kind)
+    hits = counters.all_hits()
+    assert len(hits) == MAX_HIT_SLOTS
+    assert {slot: count for slot, count in enumerate(hits) if count} == {0: 1, 5: 4, MAX_HIT_SLOTS - 1: 1}
+    assert hits[5] == sum(counters.hits(5))

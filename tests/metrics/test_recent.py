@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from blockd.metrics import Counters, Transport
 from blockd.metrics.counters import _RECENT
-from blockd.metrics.recent import CELL, RECENT_CELLS, NotedBlock, read_cell
+from blockd.metrics.recent import CELL, MAX_READ, RECENT_CELLS, NotedBlock, RecentReader, read_cell
 from blockd.names import Network, address_key, client_key, hashed_key, key_from_text
 
 KEY = key_from_text("casino.example")
 
 
 def noted(counters: Counters) -> list[NotedBlock]:
-    return [block for _, block in counters.recent()]
+    cells = [(table, place) for table in counters.recent() for place in range(RECENT_CELLS)]
+    return [block for table, place in cells if (block := read_cell(table, place)) is not None]
 
 
 def test_hits_of_one_entry_are_counted_in_one_cell() -> None:
@@ -89,6 +90,27 @@ def test_a_cell_that_is_being_written_is_passed_over() -> None:
     at = next(place for place in range(RECENT_CELLS) if read_cell(cells, place)) * CELL
     cells[at] += 1
     assert noted(counters) == []
+
+
+def test_what_is_new_is_read_once_it_is_taken_and_never_more_than_is_bounded() -> None:
+    counters, reader = Counters(10), RecentReader()
+    for row in range(10):
+        for number in range(2000):
+            counters.row(row).blocked(10, 1, 0, 0, Transport.UDP, key_from_text(f"name-{number}.example"))
+    seen = set()
+    for _ in range(2):
+        found = list(reader.changed(counters.recent()))
+        assert len(found) <= MAX_READ
+        for table, place, block, hits in found:
+            assert hits == block.hits
+            seen.add((table, place))
+            reader.take(table, place, block)
+    assert len(seen) == 10 * RECENT_CELLS, "the second time those that had to wait"
+    assert list(reader.changed(counters.recent())) == []
+    _, _, block, _ = found[0]
+    counters.row(3).blocked(11, 1, 0, 0, Transport.UDP, block.key)
+    assert [(table, hits) for table, _, _, hits in reader.changed(counters.recent())] == [(3, 1)]
+    assert [(table, hits) for table, _, _, hits in reader.changed(counters.recent())] == [(3, 1)], "it was not taken"
 
 
 @given(st.integers(0, 2**32))

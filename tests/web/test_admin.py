@@ -151,7 +151,10 @@ class Daemon:
     def overrides(self) -> Told:
         return Told({"overrides": self.known_overrides})
 
-    async def waiting(self) -> Told:
+    async def version(self, version: int, /) -> Told:
+        return Told({"version": version})
+
+    async def waiting(self, feed: str, /) -> Told:
         return Told({"version": None, "feeds": {}, "releases": [], "refused": {}})
 
     def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> Told:

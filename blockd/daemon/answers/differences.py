@@ -13,16 +13,16 @@ from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Versions
 from blockd.ruleset.versions.changes import held_changes
 
-LIMIT = 200  # names of each kind that are told, and entries held back; all are counted
+LIMIT = 200  # names, orders and entries held back that are told of each kind; all are counted
 KEPT = 4  # results that are remembered: versions never change, and a page is asked for again
 
-Differ = Callable[[Path, Path, int], Awaitable[dict[str, Any]]]
-"""Returns what changes from one ruleset file to another, with so many names of each kind; raises RulesetError."""
+Differ = Callable[[Path, Path, int, Path | None], Awaitable[dict[str, Any]]]
+"""Returns what changes from one ruleset file to another; see `blockd.daemon.update.diff_child.differences`."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionChanges:
-    """What changes from the version `old` to `new`; `found` is as `blockd diff --json` tells it, without popularity."""
+    """What changes from the version `old` to `new`; `found` is as `blockd diff --json` tells it."""
 
     old: int
     new: int
@@ -34,9 +34,10 @@ class VersionChanges:
 
 
 class VersionDiffer:
-    """Compares versions, and remembers the last results."""
+    """Compares versions, and remembers the last results; `popular` is the file of popular names."""
 
-    def __init__(self, versions: Versions, differ: Differ) -> None:
+    def __init__(self, versions: Versions, differ: Differ, popular: Path | None) -> None:
+        self._popular = popular
         self._versions = versions
         self._differ = differ
         self._turn = asyncio.Lock()
@@ -62,9 +63,8 @@ class VersionDiffer:
     async def _compared(self, old: int, new: int) -> VersionChanges:
         paths = self._versions.ruleset(old), self._versions.ruleset(new)
         try:
-            found = await self._differ(*paths, LIMIT)
+            found = await self._differ(*paths, LIMIT, self._popular)
         except RulesetError as error:
             raise CommandError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-        found.pop("popular", None)
         before, after = self._versions.held(old) or {}, self._versions.held(new) or {}
         return VersionChanges(old, new, {**found, "held": held_changes(before, after, LIMIT)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from blockd.errors import RulesetError
+from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.versions.keeping import KeptFile, Retention, kept_files
 from blockd.ruleset.versions.version_record import VersionRecord
@@ -74,6 +74,22 @@ class KeptVersion:
         return told
 
 
+BY_FEED = ("feeds", "rejects", "held")  # keys of a version that grow with the number of feeds
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsInBrief:
+    """All versions kept, without what is known of each by feed: of many versions of many feeds that is much."""
+
+    kept: VersionsKept
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        told = self.kept.to_json()
+        brief = [{key: value for key, value in one.items() if key not in BY_FEED} for one in told["versions"]]
+        return {**told, "versions": brief}
+
+
 @dataclass(frozen=True, slots=True)
 class VersionsKept:
     """All versions kept, the oldest first; `max_size` is in octets."""
@@ -97,6 +113,16 @@ class VersionsKept:
             "max_size": self.max_size,
             "versions": [version.to_json() for version in self.versions],
         }
+
+
+def kept_version(versions: Versions, retention: Retention, now: float, version: int) -> KeptVersion:
+    """Return what is known of one version; raises CommandError if it is not kept."""
+    files = kept_files(versions, retention, now)
+    file = next((one for one in files if one.version == version), None)
+    if file is None:
+        kept = ", ".join(str(one.version) for one in files) or "none"
+        raise CommandError(f"Version {version} is not kept; kept are {kept}.")
+    return KeptVersion.read(versions, file)
 
 
 def _time(seconds: int | None) -> str | None:

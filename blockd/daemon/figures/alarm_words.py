@@ -57,6 +57,11 @@ WORDS: Mapping[str, AlarmWords] = {
     "BlockdCompileSlow": AlarmWords(
         "Kompilasi berjalan lama.", "Tunggu: sumber daftar yang melampaui batasnya ditolak sendiri.", "blockd status"
     ),
+    "BlockdConfigChanged": AlarmWords(
+        "Konfigurasi di disk lain dari yang berlaku.",
+        "Lihat apa yang akan berubah, lalu ambil.",
+        "blockd reload --dry-run",
+    ),
     "BlockdDecideFailed": AlarmWords(
         "Keputusan untuk proxy HTTP tidak tersedia atau dari versi lain.",
         "Log menyebutkan sebabnya; mengakhiri proses decide membuatnya dimulai ulang.",
@@ -137,6 +142,16 @@ WORDS: Mapping[str, AlarmWords] = {
     "BlockdPythonEngine": AlarmWords(
         "Mesin Python yang berjalan: seperdelapan kecepatan mesin asli.",
         "Pasang paket dengan mesin asli, atau sebuah kompiler C.",
+    ),
+    "BlockdReloadFailed": AlarmWords(
+        "Konfigurasi di disk tidak diambil; yang dibaca sebelumnya tetap berlaku.",
+        "Perbaiki berkas itu, lalu muat ulang.",
+        "blockd reload --dry-run",
+    ),
+    "BlockdRestartNeeded": AlarmWords(
+        "Sebagian konfigurasi baru hanya diambil dengan mulai ulang.",
+        "Mulai ulang bila saatnya cocok.",
+        "systemctl restart blockd",
     ),
     "BlockdReleasesFailed": AlarmWords(
         "Berkas pelolosan tidak dapat dipakai; yang diloloskan ditahan kembali.",

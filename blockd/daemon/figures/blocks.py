@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from blockd.errors import BadName
 from blockd.metrics import Counters, Transport
-from blockd.metrics.recent import NotedBlock, is_told
+from blockd.metrics.recent import NotedBlock, RecentReader, is_told
 from blockd.names import DomainName, is_network_key, network_from_key
 from blockd.orders import Action
 from blockd.orders.disclosure import CONFIDENTIAL
@@ -42,7 +42,7 @@ class BlockWatch:
     def __init__(self, counters: Counters, enforced: Callable[[], Enforced | None]) -> None:
         self._counters = counters
         self._enforced = enforced
-        self._seen: dict[int, tuple[int, int]] = {}  # of each cell, what it had when it was read last
+        self._reader = RecentReader()
         self._catalogues: OrderedDict[int, Catalogue] = OrderedDict()  # by version: the one in force and the last ones
         self._kept: OrderedDict[RecentBlock, KeptBlock] = OrderedDict()  # the newest at the end; keys are not counted
 
@@ -54,14 +54,12 @@ class BlockWatch:
             self._catalogues.move_to_end(enforced.version)
             while len(self._catalogues) > VERSIONS:
                 self._catalogues.popitem(last=False)
-        found = sorted(self._counters.recent(), key=lambda item: item[1].last)
         touched: OrderedDict[RecentBlock, None] = OrderedDict()
-        for cell, noted in found:
+        found = sorted(self._reader.changed(self._counters.recent()), key=lambda item: item[2].last)
+        for table, place, noted, more in found:
             if noted.version > max(self._catalogues, default=0):
                 continue  # workers enforce it already: it is read once it is known here as well
-            sequence, hits = self._seen.get(cell, (0, 0))
-            more = noted.hits - hits if sequence == noted.sequence else noted.hits
-            self._seen[cell] = noted.sequence, noted.hits
+            self._reader.take(table, place, noted)
             block = self._block(noted) if more > 0 else None
             if block is not None and now - noted.last < FORGOTTEN:
                 self._add(block, min(noted.last, int(now)), more)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from blockd.audit.statement import kept_statements
 from blockd.daemon.certificates.told import TOLD_NAMES, CertificateStatus
 from blockd.daemon.operator.overrides import OverrideStatus
 from blockd.daemon.update.expiry import end_of, ends_of_roles
@@ -21,6 +24,7 @@ from blockd.times import time_from_text, time_text
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.ending import MAX_ENDING, EndingItem, EndingKind, EndingSoon
 
+OVERDUE = 3600.0  # seconds after which a statement that was not made is told
 PASSED = 7 * 86400.0  # seconds for which what has ended, and was not renewed, is still shown
 
 
@@ -123,6 +127,22 @@ def of_tokens(tokens: Iterable[EndingToken]) -> Iterator[End]:
             yield End(
                 "token", token.name, token.expires, f"The token {token.name}", f"Token {token.name}", "#/tokens"
             )  # fmt: skip
+
+
+def of_statement(folder: Path, interval: float | None, now: float) -> Iterator[End]:
+    """Yield when the newest statement of enforcement should have been followed by another one, if it was not.
+
+    `folder` is the state folder, `interval` the seconds from one to the next, None if none are made.
+    """
+    kept = kept_statements(folder) if interval is not None else []
+    if kept and interval is not None:
+        with contextlib.suppress(OSError):  # it was removed meanwhile
+            due = kept[-1].stat().st_mtime + interval
+            if now > due + OVERDUE:
+                yield End(
+                    "statement", kept[-1].name, due, "The time of the newest statement of enforcement",
+                    "Masa pernyataan penerapan yang terbaru", "#/statements",
+                )  # fmt: skip
 
 
 def _called(order: Order) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class HitOwners:
 class History:
     """The history in `folder`, of the counters of all processes.
 
-    `owners` returns whose slots are whose now; `short` says why the disk has no room for history, empty if it has.
+    `owners` returns whose slots are whose now; `is_short` whether the disk has no room for history.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class History:
         folder: Path,
         counters: Counters,
         owners: Callable[[], HitOwners],
-        short: Callable[[], str] = lambda: "",
+        is_short: Callable[[], bool] = lambda: False,
         owner: str = "",
     ) -> None:
         self._path = folder / DATABASE
         self._counters = counters
         self._owners = owners
-        self._short = short
+        self._is_short = is_short
         self._owner = owner or owner_of_counters()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
         self._file: HistoryFile | None = None
@@ -118,11 +118,11 @@ class History:
         raise CommandError(f"The history {self._path} cannot be read: {self.failure or self.damage}")
 
     def _write(self, now: float, owners: HitOwners) -> None:
+        if self._is_short():
+            return  # which the disk's own alarm tells
         rows = list(self._waiting)
         for _ in range(2):
             try:
-                if why := self._short():
-                    raise OSError(why)
                 file = self._opened()
                 with file.writing():
                     file.add_rates(rows)

@@ -16,6 +16,7 @@ from blockd.daemon.figures.ending import (
     of_feeds,
     of_orders,
     of_overrides,
+    of_statement,
     of_tokens,
 )
 from blockd.daemon.figures.history import History
@@ -95,6 +96,7 @@ class Figures:
         self._duty: tuple[int, DutyClock] | None = None  # with the number of the audit log's last record
         self._told: dict[EventName, object] = {}  # what was published last
         self.publish: Publish = lambda _name, _told: None
+        self.is_heard: Callable[[], bool] = lambda: True  # what nobody hears is not computed
 
     async def run(self) -> None:
         """Count, keep and tell, until cancelled; then write what is left."""
@@ -107,8 +109,9 @@ class Figures:
                 self._tell_blocks()
                 if looks % TICK == 0:
                     self._note(is_row=looks % (TICK * ROW) == 0)
-                    self._tell_rates()
-                    self._tell_changes()
+                    if self.is_heard():
+                        self._tell_rates()
+                        self._tell_changes()
                 if looks % (TICK * ROW * WRITE) == 0:
                     await self._write()
         finally:
@@ -167,10 +170,10 @@ class Figures:
             raise CommandError(f"Hits are by order or by authority, not by {by!r}.")
         await self._write_if_old()
         history, now = self._sources.history, self._timing.clock()
-        orders, generation = EnforcedOrders.of(self._sources.enforced()), history.generation
+        generation, orders = history.generation, EnforcedOrders.of(self._sources.enforced())
         if self._spans.get(span, (-1,))[0] != generation:
             self._spans[span] = generation, await history.read(lambda file: SpanHits.read(file, span, now))
-        return self._spans[span][1].table(span, by, orders, now)
+        return await asyncio.to_thread(self._spans[span][1].table, span, by, orders, now)
 
     async def resolver(self) -> ResolverHealth:
         """Return how the resolver is; workers are asked for the names that fail."""
@@ -198,6 +201,7 @@ class Figures:
             *of_overrides(observed.overrides.current()),
             *of_orders(self._sources.enforced()),
             *of_tokens(self._sources.tokens()),
+            *of_statement(observed.audit.folder, self._sources.settings.audit.statement, now),
         )
         return ending_soon(ends, within, now)
 

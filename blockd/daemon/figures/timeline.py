@@ -21,6 +21,13 @@ _STATES = {
     "gone": ("is no longer listed", "tidak lagi terdaftar"),
 }
 
+_RELOADS = {
+    "taken": ("The config on disk was taken", "Konfigurasi di disk diambil"),
+    "refused": ("The config on disk was refused", "Konfigurasi di disk ditolak"),
+    "failed": ("The config on disk could not be taken", "Konfigurasi di disk tidak dapat diambil"),
+    "unchanged": ("The config on disk says the same", "Konfigurasi di disk tidak berubah"),
+}
+
 Body = Mapping[str, Any]
 Sentence = Callable[[Body], BothLanguages]
 
@@ -112,9 +119,11 @@ def _stop(_body: Body) -> BothLanguages:
 
 
 def _reload(body: Body) -> BothLanguages:
-    result, sentence = _text(body, "result"), _text(body, "sentence")
-    more = f": {sentence}" if sentence else f" ({result})." if result else "."
-    return BothLanguages(f"The config was read anew{more}", f"Konfigurasi dibaca ulang{more}")
+    english, indonesian = _RELOADS.get(_text(body, "outcome"), ("The config was read anew", "Konfigurasi dibaca ulang"))
+    listed = body.get("problems") or body.get("changes")
+    told = [printable(one) for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+    more = f": {'; '.join(told[:FEW])}{'; …' if len(told) > FEW else ''}".removesuffix(".") if told else ""
+    return BothLanguages(f"{english}{more}.", f"{indonesian}{more}.")
 
 
 def _upgrade(body: Body) -> BothLanguages:

@@ -14,9 +14,9 @@ from blockd.daemon.process_name import name_process
 from blockd.daemon.processes.progress import bounded
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.update.child_process import Start, end, end_with_parent, give, start
-from blockd.errors import RulesetError
+from blockd.errors import BlockdError, RulesetError
 from blockd.ruleset import Ruleset
-from blockd.ruleset.versions.changes import NO_POPULAR, changes
+from blockd.ruleset.versions.changes import PopularNames, changes, contradiction_changes
 from blockd.ruleset.versions.diff import Changes, Comparison
 
 MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
@@ -39,12 +39,14 @@ async def compared(old: Path, new: Path, start_child: Start = start) -> Changes:
         raise RulesetError(f"comparing {new} with {old} returned no result{how}") from error
 
 
-async def differences(old: Path, new: Path, limit: int, start_child: Start = start) -> dict[str, Any]:
+async def differences(
+    old: Path, new: Path, limit: int, popular: Path | None, start_child: Start = start
+) -> dict[str, Any]:
     """Return what changes, as `blockd.ruleset.versions.changes` has it, with at most `limit` names of each kind.
 
-    It is found in a child process. Raises RulesetError.
+    `popular` is the file of the names whose coverage is told. It is found in a child process. Raises RulesetError.
     """
-    output, _ = await _output(old, new, start_child, limit)
+    output, _ = await _output(old, new, start_child, str(limit), str(popular or ""))
     try:
         found: dict[str, Any] = json.loads(output)
     except ValueError as error:
@@ -52,9 +54,9 @@ async def differences(old: Path, new: Path, limit: int, start_child: Start = sta
     return found
 
 
-async def _output(old: Path, new: Path, start_child: Start, limit: int | None = None) -> tuple[bytes, int]:
+async def _output(old: Path, new: Path, start_child: Start, *more: str) -> tuple[bytes, int]:
     """Return what a child process told, and what it ended with; raises RulesetError if it takes too long."""
-    process = await start_child(__name__, str(old), str(new), *([] if limit is None else [str(limit)]))
+    process = await start_child(__name__, str(old), str(new), *more)
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         async with bounded(process.pid, MAX_TIME):
@@ -66,20 +68,31 @@ async def _output(old: Path, new: Path, start_child: Start, limit: int | None = 
         await end(process)
 
 
+def _told(comparison: Comparison, popular: PopularNames, limit: int) -> dict[str, Any]:
+    """Return what changes, each list with so many items at most."""
+    told = changes(comparison, popular, limit)
+    orders: dict[str, Any] = told["orders"]
+    more = {kind: max(0, len(found) - limit) for kind, found in orders.items()}
+    shown = {kind: found[:limit] for kind, found in orders.items()}
+    contradicted = contradiction_changes(comparison.old, comparison.new)
+    return {**told, "orders": {**shown, "more": more}, "contradictions": contradicted}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Compare two files and print what changes as JSON.
 
-    The arguments are the id of the parent, the paths, and how many names of each kind are told: without that, only
-    counts are.
+    The arguments are the id of the parent and the paths; then how many names of each kind are told, and the file of
+    popular names: without these two, only counts are told.
     """
     end_with_parent(int(arguments[0]))
     name_process("diff")
     old, new = map(Path, arguments[1:3])
-    Confinement.of_comparing([old, new]).apply()
     try:
+        popular = PopularNames.of(Path(arguments[4])) if any(arguments[4:]) else PopularNames.of(None)
+        Confinement.of_comparing([old, new]).apply()
         comparison = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False))
-        told = changes(comparison, NO_POPULAR, int(arguments[3])) if arguments[3:] else asdict(comparison.count())
-    except RulesetError as error:
+        told = asdict(comparison.count()) if not arguments[3:] else _told(comparison, popular, int(arguments[3]))
+    except BlockdError as error:
         log.error("%s", error)
         return 1
     give(json.dumps(told).encode())

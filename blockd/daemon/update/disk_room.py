@@ -148,10 +148,6 @@ class DiskRoom:
         """Whether versions, refused contents and the like are kept to go back to."""
         return self.level < Level.LOW
 
-    def no_history(self) -> str:
-        """Say why no history of figures is written; empty if it is."""
-        return "" if self.keeps_history else f"{self.what_is_left()}; free some space"
-
     def no_evidence(self) -> str:
         """Say why no evidence is written; empty if it is."""
         if self.level < Level.SHORT:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from blockd.orders import Entry
+from blockd.ruleset import Ruleset
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import POPULAR_SHIPPED, popular_path
 from blockd.ruleset.gate.popular import read_popular
+from blockd.ruleset.versions.contradictions import contradictions
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 from blockd.settings import GateSettings
 
@@ -28,11 +30,23 @@ class PopularNames:
     @classmethod
     def chosen(cls, file: Path | None, settings: GateSettings) -> PopularNames:
         """Return the names of a file, of `gate.popular` if it is None, or none; raises CommandError."""
-        path = file or popular_path(settings)
+        return cls.of(file or popular_path(settings))
+
+    @classmethod
+    def of(cls, path: Path | None) -> PopularNames:
+        """Return the names of a file, or none; raises CommandError."""
         return cls(read_popular(path) if path else [], path != POPULAR_SHIPPED)
 
 
-NO_POPULAR = PopularNames((), ranked=False)
+def contradiction_changes(old: Ruleset, new: Ruleset) -> dict[str, object]:
+    """Return the contradictions of one side only, as JSON values, and whether all of both were found."""
+    before, after = contradictions(old), contradictions(new)
+    known = {one.key for one in before.listed}, {one.key for one in after.listed}
+    return {
+        "came": [one.to_json() for one in after.listed if one.key not in known[0]],
+        "went": [one.to_json() for one in before.listed if one.key not in known[1]],
+        "is_whole": all(found.is_whole and len(found.listed) == found.count for found in (before, after)),
+    }
 
 
 def held_changes(

@@ -99,7 +99,10 @@ class Control(typing.Protocol):
         """Return the feeds of the config, as the status has them."""
 
     async def versions(self) -> JsonResult:
-        """Return the versions kept."""
+        """Return the versions kept, in brief."""
+
+    async def version(self, version: int, /) -> JsonResult:
+        """Return all that is known of one of them; raises CommandError if it is not kept."""
 
     async def diff(self, old: int, new: int, /) -> JsonResult:
         """Return what changes from one kept version to another; raises CommandError."""
@@ -107,8 +110,8 @@ class Control(typing.Protocol):
     def overrides(self) -> JsonResult:
         """Return the overrides, with those that have ended lately."""
 
-    async def waiting(self) -> JsonResult:
-        """Return what is held back, let through, or refused and may be accepted; raises CommandError."""
+    async def waiting(self, feed: str, /) -> JsonResult:
+        """Return what is held back, let through, or refused and may be accepted; of all feeds if `feed` is empty."""
 
     def order_page(self, start: int, limit: int, feed: str, authority: str, state: str, /) -> JsonResult:
         """Return orders of what is enforced; raises CommandError if that is nothing yet."""

@@ -24,7 +24,7 @@ Limit = Callable[[Handler], Handler]
 
 NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 _ENCODED = "A body must be sent as it is, without a Content-Encoding."
-_PATTERN = ":.+}"  # a part of a path may hold slashes, which may be escaped as %2F
+_PATTERN = ":(?s:.+)}"  # a part of a path may hold slashes, which may be escaped as %2F, and line feeds
 
 
 def serve_routes(
@@ -131,7 +131,8 @@ class _Handler:
         if self._rests_on is None:
             sentence = "This command rests on nothing that has an entity tag; nothing was changed."
             return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
-        now = await _done(self._rests_on, self._control, _request(Nothing(), request))
+        all_of_it = read(self._rests_on.asks or Nothing, {})
+        now = await _done(self._rests_on, self._control, _request(all_of_it, request))
         tag = tag_of(octets_of(now))
         if any(one.value == tag and not one.is_weak for one in named):
             return None

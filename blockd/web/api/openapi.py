@@ -42,7 +42,7 @@ def openapi(routes: Sequence[Route[Any]]) -> Schema:
     """Return the document as JSON values; aliases are left out, since nothing new should use them."""
     schemas = Schemas()
     paths: dict[str, Schema] = {}
-    problem = {"description": "An error.", "content": {PROBLEM: {"schema": schemas.of(Problem)}}}
+    problem = {"description": "An error.", "content": _problem(schemas)}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
@@ -94,6 +94,10 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
     return operation
 
 
+def _problem(schemas: Schemas) -> Schema:
+    return {PROBLEM: {"schema": schemas.of(Problem)}}
+
+
 def _role(route: Route[Any]) -> str:
     if route.role is Role.NONE:
         return "Anybody may ask."
@@ -109,7 +113,10 @@ def _responses(route: Route[Any], schemas: Schemas) -> Schema:
     if route.also:
         content[route.also] = {}
     answers = {route.status: "What is asked for.", **route.statuses}
-    responses = {str(status): {"description": what, "content": content} for status, what in answers.items()}
+    responses = {
+        str(status): {"description": what, "content": {**content, **(_problem(schemas) if status >= 400 else {})}}
+        for status, what in answers.items()
+    }
     errors = _EVERY | (_OF_COMMANDS if route.method == "POST" else {})
     for status in sorted(errors):
         responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})

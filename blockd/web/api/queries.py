@@ -44,6 +44,20 @@ class NameToLookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class OneVersion:
+    """A version that is kept."""
+
+    version: Annotated[int, About("a version that is kept", least=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOf:
+    """What waits, of one feed or of all."""
+
+    feed: Annotated[str, About("a feed's name, for what waits of it alone")] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TwoVersions:
     """Two versions that are kept."""
 

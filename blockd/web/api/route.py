@@ -19,6 +19,16 @@ _Asked = typing.TypeVar("_Asked")
 _AskedOf = typing.TypeVar("_AskedOf", covariant=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Asks whether who made a request may still make it: a token may end while the answer goes on."""
+
+    may_still: Callable[[], Awaitable[bool]]
+
+
+STANDING = web.RequestKey("standing", Standing)
+
+
 class Cost(Enum):
     """What an answer costs, see `blockd.web.bounds.costly`."""
 

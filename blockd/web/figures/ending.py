@@ -17,7 +17,7 @@ class EndingItem:
     """One thing with an end: `ends` is RFC 3339 in UTC, `seconds` is how far away that is, negative if it has passed.
 
     `href` is the console's page about it, as a fragment: `#/feeds/NAME`, `#/orders/FEED/ROLE/ID`, `#/overrides`,
-    `#/certificates`, `#/tokens`.
+    `#/certificates`, `#/tokens`, `#/statements`. A statement is told only if it is overdue.
     """
 
     kind: EndingKind

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blockd.daemon.figures.ending import PASSED, End, ending_soon, of_orders, of_tokens
+from blockd.audit.statement import keep_statement
+from blockd.daemon.figures.ending import PASSED, End, ending_soon, of_orders, of_statement, of_tokens
 from blockd.settings.feeds import OVERRIDES
 from blockd.web.figures.ending import MAX_ENDING
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
@@ -51,6 +53,16 @@ def test_what_has_ended_is_shown_for_a_week() -> None:
     assert [(item.what, item.seconds) for item in found.items] == [("60", -60)]
     assert found.items[0].sentence.en == "The certificate ended 1 minute ago."
     assert found.items[0].to_json()["in"] == -60
+
+
+def test_a_statement_is_told_once_the_next_one_is_overdue(tmp_path: Path) -> None:
+    assert list(of_statement(tmp_path, DAY, NOW)) == []
+    kept = keep_statement(tmp_path, "20261124T120000Z", b"{}")
+    os.utime(kept, (NOW, NOW))
+    assert list(of_statement(tmp_path, DAY, NOW + DAY + 60)) == []
+    assert list(of_statement(tmp_path, None, NOW + 3 * DAY)) == []
+    (end,) = of_statement(tmp_path, DAY, NOW + 3 * DAY)
+    assert end.item(NOW + 3 * DAY).sentence.en == "The time of the newest statement of enforcement ended 2 days ago."
 
 
 def test_tokens_without_an_end_do_not_end() -> None:

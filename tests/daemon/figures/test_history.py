@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blockd.daemon.figures.history import ALL_OTHERS, DAMAGED, History, HitOwners
 from blockd.daemon.figures.history_file import DATABASE, HIT_STEPS, MAX_PAGES, RATE_STEPS, HistoryFile, RateRow
@@ -25,8 +29,8 @@ OTHER = ("national", "national")
 OWNERS = HitOwners({0: ALL_OTHERS, 1: ORDER, 2: OTHER}, {ORDER: "Directorate of Games"})
 
 
-def history(folder: Path, counters: Counters, owner: str = "one", short: str = "") -> History:
-    return History(folder, counters, lambda: OWNERS, lambda: short, owner)
+def history(folder: Path, counters: Counters, owner: str = "one") -> History:
+    return History(folder, counters, lambda: OWNERS, owner=owner)
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -253,20 +257,18 @@ def test_a_damaged_file_is_set_aside_and_another_one_begun(tmp_path: Path, damag
     run(story)
 
 
-def test_what_cannot_be_written_waits_and_is_written_later(tmp_path: Path) -> None:
+def test_what_a_short_disk_has_no_room_for_waits_and_is_written_later(tmp_path: Path) -> None:
     async def story() -> None:
-        counters, short = Counters(1), ["1 KB of 1 GB are free; free some space"]
-        kept = History(tmp_path, counters, lambda: OWNERS, lambda: short[0], "one")
+        counters, is_short = Counters(1), [True]
+        kept = History(tmp_path, counters, lambda: OWNERS, lambda: is_short[0], "one")
         for second in range(0, 31, 10):
             count(counters, 10, hits_of_order=1)
             kept.note(NOON + second, totals_of(counters))
             await kept.write(NOON + second)
-        assert kept.trouble == (
-            "The history of figures cannot be written: 1 KB of 1 GB are free; free some space. Enforcement goes on."
-        )
-        short[0] = ""
+        assert kept.trouble == "", "the disk has an alarm of its own"
+        assert not (tmp_path / DATABASE).exists()
+        is_short[0] = False
         await kept.write(NOON + 30)
-        assert kept.trouble == ""
         assert (await rates(kept, NOON, NOON + 30)).series["udp"] == (1.0, 1.0, 1.0)
         assert (await hits(kept, NOON + 30)).total == 4
         await kept.close(NOON + 30)
@@ -348,3 +350,48 @@ def test_a_series_has_no_more_points_than_were_asked_for(tmp_path: Path, span: i
     assert len(found.times) <= points + 1, "the first step may begin before what was asked for"
     assert len(found.series["udp"]) == len(found.times)
     file.close()
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_in_the_file_nothing_but_a_sentence_comes_of_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("history")
+    (folder / DATABASE).write_bytes(WHOLE)
+    flips = data.draw(
+        st.lists(st.tuples(st.integers(100, len(WHOLE) - 1), st.binary(min_size=1, max_size=300)), max_size=8)
+    )
+    with (folder / DATABASE).open("r+b") as file:
+        for at, octets in flips:
+            file.seek(at)
+            file.write(octets)
+
+    async def story() -> None:
+        counters = Counters(1)
+        kept = history(folder, counters)
+        for moment in (NOON + 100, NOON + 110):
+            count(counters, 10, hits_of_order=1)
+            kept.note(moment, totals_of(counters))
+            await kept.write(moment)
+        for read in (rates(kept, NOON, NOON + 110), hits(kept, NOON + 110), hits(kept, NOON + 110, "authority")):
+            with contextlib.suppress(CommandError):
+                await read
+        await kept.close(NOON + 120)
+
+    run(story)
+
+
+def _whole() -> bytes:
+    """Return the octets of a small history."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = HistoryFile.open(Path(folder, DATABASE))
+        with file.writing():
+            file.add_rates([RateRow(NOON + 10 * place, 10, (place,) * len(KEPT)) for place in range(20)])
+            file.add_hits(NOON, {("feed", f"order-{number}"): number for number in range(40)}, {})
+            file.mark("one", [1, 2, 3])
+        file.close()
+        return Path(folder, DATABASE).read_bytes()
+
+
+WHOLE = _whole()

@@ -96,7 +96,7 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
         "accept": {"feed": "national", "why": "as announced", "officer": "Budi"},
         "gate-release": {"entry": "bank.example", "reason": "court", "officer": "Budi"},
         "gate-hold": {"entry": "bank.example", "ended_reason": "over"},
-        "reload": {"result": "taken", "by": "root"},
+        "reload": {"outcome": "taken", "by": "user root", "changes": ["feeds"], "problems": []},
         "upgrade": {"to": "2.0"},
         "start": {"of": "daemon", "blockd": "1.0"},
         "stop": {"blockd": "1.0"},
@@ -119,6 +119,8 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
     assert events["versionenforced"].sentence.id == "Versi 3 dengan 1.234.567 nama diterapkan oleh semua pekerja."
     assert (events["overrideoverride"].by, events["overrideoverride"].reason) == ("Siti", "wrong")
     assert (events["overrideoverride-ended"].by, events["overrideoverride-ended"].reason) == ("token ops", "done")
+    assert events["reloadreload"].sentence.en == "The config on disk was taken: feeds."
+    assert events["reloadreload"].by == "user root"
     assert events["orderorder"].order == "games/2026-17"
 
 

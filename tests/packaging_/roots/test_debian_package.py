@@ -190,3 +190,33 @@ def test_it_is_installed_started_upgraded_and_purged(
     root.run("dpkg", "--purge", "blockd")
     assert files(root) - before == set()
     assert before - files(root) == set()
+
+
+def test_with_systemd_a_running_service_changes_over_or_goes_on_where_its_config_is_not_accepted(
+    root: Root, packages: tuple[Path, Path]
+) -> None:
+    first, second = (f"/root/{deb.name}" for deb in packages)
+    asked = root.path("root/systemctl.log")
+    systemctl = root.path("usr/local/bin/systemctl")
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >>/root/{asked.name}\n', encoding="ascii")
+    systemctl.chmod(0o755)
+    root.path("run/systemd/system").mkdir(parents=True)
+    root.run("dpkg", "--install", first)
+    asked.unlink()
+
+    root.path("etc/blockd/names.txt").write_text(f"{LISTED}\n", encoding="ascii")
+    good = root.path(CONFIG).read_text(encoding="utf-8")
+    root.path(CONFIG).write_text(f"{good}\nunheard_of: 1\n", encoding="utf-8")
+    told = root.run("dpkg", "--force-confold", "--install", second)
+    assert "this one does not accept /etc/blockd/blockd.yaml" in told.stderr
+    assert "unheard_of" in told.stderr
+    assert "Mend it, then: blockd upgrade" in told.stderr
+    assert "restart" not in asked.read_text(encoding="ascii")
+
+    root.path(CONFIG).write_text(good, encoding="utf-8")
+    told = root.run("dpkg", "--force-confold", "--install", second)
+    assert "goes on" not in told.stderr
+    assert "restart blockd.service" in asked.read_text(encoding="ascii")  # none answers that could be told to upgrade
+
+    root.run("dpkg", "--purge", "blockd")
+    assert "stop blockd.service" in asked.read_text(encoding="ascii")

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,33 +34,51 @@ def trusting(root: Root) -> dict[str, str]:
     return {}
 
 
+@dataclass(frozen=True)
+class Image:
+    """What was built."""
+
+    stage: dockerfile.Stage  # the last
+    root: Root
+    deb: Path  # the Debian package for the Debian and the Python of the image
+
+
+def packaged(builder: Root, folder: Path) -> Path:
+    """Have the builder, which has all that it takes, make the Debian package too."""
+    shutil.copytree(ROOT / "config", builder.path("src/config"), dirs_exist_ok=True)
+    variables = {"PYTHONPATH": "packaging", **trusting(builder)}
+    make = "cd /src && /opt/build/bin/python -m blockd_build deb --quick --into /dist"
+    builder.run("/bin/sh", "-c", make, sealed=False, variables=variables)
+    [made_there] = builder.path("dist").glob("*.deb")
+    return Path(shutil.copy2(made_there, folder))
+
+
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dockerfile.Stage, Root]]:
-    """The last stage, and the root that it was built in."""
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """What the Dockerfile builds."""
     skip_unless_possible()
     folder = tmp_path_factory.mktemp("image")
     build, last = dockerfile.stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
     sent = dockerfile.context(folder / "context")
-    begun = time.monotonic()
     with made(folder / "built", last.suite) as root:
         with made(folder / "build", build.suite) as builder:
+            begun = time.monotonic()
             dockerfile.build(build, builder, sent, {}, trusting(builder))
             dockerfile.build(last, root, sent, {build.name: builder}, {})
-        print(f"built in {time.monotonic() - begun:.0f} s")
-        yield last, root
+            print(f"\nimage: built in {time.monotonic() - begun:.0f} s")
+            deb = packaged(builder, folder)
+        yield Image(last, root, deb)
 
 
-def test_it_has_the_engine_and_no_compiler(image: tuple[dockerfile.Stage, Root]) -> None:
-    _, root = image
+def test_it_has_the_engine_and_no_compiler(image: Image) -> None:
+    root = image.root
     assert not [name for name in COMPILERS if root.run("which", name, check=False).returncode == 0]
     root.run("/opt/blockd/bin/python", "-c", "import blockd.resolver.engine._engine")
     assert not list(root.path("opt/blockd").rglob("pip"))
 
 
-def test_a_container_enforces_is_well_and_its_admin_port_is_reached(
-    image: tuple[dockerfile.Stage, Root], tmp_path: Path
-) -> None:
-    stage, root = image
+def test_a_container_enforces_is_well_and_its_admin_port_is_reached(image: Image, tmp_path: Path) -> None:
+    stage, root = image.stage, image.root
     config = yaml.safe_load(root.path(CONFIG).read_text(encoding="utf-8"))
     root.path("etc/blockd/names.txt").write_text(f"{LISTED}\n", encoding="ascii")
     config["feeds"] = [{"name": "own", "type": "domains", "path": "names.txt"}]
@@ -86,3 +105,13 @@ def test_a_container_enforces_is_well_and_its_admin_port_is_reached(
         root.run("start-stop-daemon", "--stop", "--user", "blockd", "--retry", "TERM/30/KILL/5", check=False)
         process.wait(60)
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_the_debian_package_of_that_debian_brings_what_it_needs(image: Image, tmp_path: Path) -> None:
+    with made(tmp_path / "target", image.stage.suite) as root:
+        shutil.copy2(image.deb, root.path(f"root/{image.deb.name}"))
+        install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "systemd-standalone-sysusers"]
+        root.run(*install, f"/root/{image.deb.name}", sealed=False)
+        assert not [name for name in COMPILERS if root.run("which", name, check=False).returncode == 0]
+        root.run("/opt/blockd/bin/python", "-c", "import blockd.resolver.engine._engine, blockd.tls._session")
+        assert root.run("blockd", "--version").stdout.startswith("blockd ")

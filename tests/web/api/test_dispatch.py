@@ -209,8 +209,10 @@ def test_every_question_is_answered() -> None:
     async def use(ask: Ask) -> None:
         for route in ROUTES:
             if route.method == "GET" and route.path != "/api/v1/events":
-                query = {"diff": "?old=1&new=2", "lookup": "?name=a.example", "cache": "?name=a.example"}
-                path = route.path.replace("{order}", "court/2026-17").replace("{path}", f"{assets().digest}/icon-ok.svg")
+                query = {"version": "?version=1", "diff": "?old=1&new=2"}
+                query |= dict.fromkeys(("lookup", "cache"), "?name=a.example")
+                path = route.path.replace("{order}", "court/2026-17")
+                path = path.replace("{path}", f"{assets().digest}/icon-ok.svg")
                 answer = await ask("GET", path + query.get(path.rpartition("/")[2], ""))
                 assert answer.status == 200, path
 

@@ -13,7 +13,8 @@ from blockd.web.admin_serving import serve_admin
 from blockd.web.api import events as bounds
 from blockd.web.api.events import Events, TooManyListeners
 from blockd.web.api.routes import live
-from tests.web.known import SECRET, known
+from blockd.web.callers.recognition import Callers
+from tests.web.known import SECRET, Tokens, known
 from tests.web.test_admin import Daemon
 
 PATIENCE = 30.0  # seconds after which a test that waits has failed
@@ -86,11 +87,11 @@ def test_an_event_that_is_too_large_says_only_that_it_happened() -> None:
     assert [(event.kind, event.data) for event in listener.take()] == [("blocks", "{}")]
 
 
-def served(daemon: Daemon, use: Callable[[Open], Awaitable[None]]) -> None:
+def served(daemon: Daemon, use: Callable[[Open], Awaitable[None]], callers: Callers | None = None) -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
-            serving = await serve_admin(admin_app(daemon, known()), [bound])
+            serving = await serve_admin(admin_app(daemon, callers or known()), [bound])
             opened = []
 
             async def connect(*headers: str, method: str = "GET") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -166,6 +167,22 @@ def test_who_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0.001)
 
     served(daemon, use)
+
+
+def test_a_stream_ends_with_the_token_that_it_was_asked_for_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK", 0.01)
+    daemon, callers = Daemon(), known()
+
+    async def use(connect: Open) -> None:
+        reader, _ = await connect("Connection: close")
+        await reader.readuntil(b"retry: 2000\n\n")
+        daemon.events.publish("series", {"time": 1})
+        await reader.readuntil(b"\n\n")
+        assert isinstance(callers.tokens, Tokens)
+        callers.tokens.kept = ()
+        assert (await reader.read()).endswith(b"0\r\n\r\n")
+
+    served(daemon, use, callers)
 
 
 def test_a_stream_ends_in_order_before_its_connection_would(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,8 +27,13 @@ KEPT: tuple[Route[Any], ...] = (
         Nothing, lambda control, _: control.feeds(), shapes.FeedsAnswer, cost=Cost.COMPUTES,
     ),
     question(
-        "/versions", "The versions kept, the oldest first.",
-        Nothing, lambda control, _: control.versions(), shapes.VersionsAnswer, cost=Cost.COMPUTES,
+        "/versions", "The versions kept, the oldest first, in brief.",
+        Nothing, lambda control, _: control.versions(), shapes.VersionsAnswer, cost=Cost.ASKS_WORKERS,
+    ),
+    question(
+        "/version", "All that is known of a version kept, with what each feed contributed.",
+        queries.OneVersion, lambda control, request: control.version(request.asked.version), shapes.VersionAnswer,
+        cost=Cost.ASKS_WORKERS,
     ),
     question(
         "/diff", "What changes from one version kept to another.",
@@ -41,7 +46,8 @@ KEPT: tuple[Route[Any], ...] = (
     ),
     question(
         "/held", "What waits for an operator's word: entries held back, releases, contents refused.",
-        Nothing, lambda control, _: control.waiting(), shapes.WaitingAnswer, cost=Cost.COMPUTES,
+        queries.WaitingOf, lambda control, request: control.waiting(request.asked.feed), shapes.WaitingAnswer,
+        cost=Cost.ASKS_WORKERS,
     ),
     question(
         "/orders", "Orders of what is enforced, in pages.",

@@ -11,13 +11,14 @@ from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control
 from blockd.web.api.events import Events, Listener, TooManyListeners
 from blockd.web.api.replies import problem
-from blockd.web.api.route import VERSION, Request, Route
+from blockd.web.api.route import STANDING, VERSION, Request, Route, Standing
 from blockd.web.callers.caller import Role
 
 MEDIA = "text/event-stream"
 HEARTBEAT = 15.0  # seconds without an event until a comment is sent, so that proxies and pages know that all is well
 PATIENCE = 10.0  # seconds that a listener may take to read what was sent
 LONGEST = 540.0  # seconds of one stream: less than a connection to the admin port lasts (MAX_ADMIN_LIFETIME)
+LOOK = 5.0  # seconds between two looks whether the listener may still listen
 AGAIN = 2000  # milliseconds until a page comes back
 _TOO_MANY = "Too many pages listen to events already. Close one, or ask again later."
 _HEADERS = {
@@ -44,7 +45,7 @@ async def _events(control: Control, request: Request[Nothing]) -> web.StreamResp
     try:
         await response.prepare(http)
         await _send(response, f"retry: {AGAIN}\n\n".encode())
-        await _stream(response, events, listener)
+        await _stream(response, events, listener, http.get(STANDING, _FOR_EVER))
     except (ConnectionError, TimeoutError):
         response.force_close()  # it reads nothing, or has gone
     finally:
@@ -52,15 +53,29 @@ async def _events(control: Control, request: Request[Nothing]) -> web.StreamResp
     return response
 
 
-async def _stream(response: web.StreamResponse, events: Events, listener: Listener) -> None:
-    """Send events until the listener is lost or has listened for long; it comes back then."""
+async def _yes() -> bool:
+    return True
+
+
+_FOR_EVER = Standing(_yes)
+
+
+async def _stream(response: web.StreamResponse, events: Events, listener: Listener, standing: Standing) -> None:
+    """Send events until the listener is lost, may not listen any more, or has listened for long; it comes back then."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + LONGEST
-    while not listener.is_lost and (left := end - loop.time()) > 0:
+    now = looked = beat = loop.time()
+    end = now + LONGEST
+    while not listener.is_lost and now < end:
+        await listener.wait(min(LOOK, beat + HEARTBEAT - now, end - now))
+        now = loop.time()
+        if now >= looked + LOOK:
+            if not await standing.may_still():
+                return
+            looked = now
         taken = listener.take()
-        if not taken:
-            await listener.wait(min(HEARTBEAT, left))
-            taken = listener.take()
+        if not taken and now < beat + HEARTBEAT:
+            continue
+        beat = now
         parts = [f"id: {events.id_of(event)}\nevent: {event.kind}\ndata: {event.data}\n\n" for event in taken]
         await _send(response, "".join(parts or [":\n\n"]).encode())
 

@@ -20,6 +20,7 @@ from blockd.web.api.shapes.kept import (
     OrderPageAnswer,
     OrdersAnswer,
     OverridesAnswer,
+    VersionAnswer,
     VersionsAnswer,
     WaitingAnswer,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "StatementAnswer",
     "StatusAnswer",
     "TrafficAnswer",
+    "VersionAnswer",
     "VersionsAnswer",
     "WaitingAnswer",
     "WhoAmIAnswer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from blockd.web.api.shapes.looked_up import ListLine
 from blockd.web.api.shapes.parts import OrderShown, OverrideShown, ReleaseShown
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.ending import EndingKind
@@ -62,7 +63,7 @@ class FeedPartShown(TypedDict):
     rejected: int
 
 
-class VersionShown(TypedDict):
+class VersionInBrief(TypedDict):
     """A version that is kept; what is not known is null."""
 
     version: int
@@ -79,13 +80,18 @@ class VersionShown(TypedDict):
     base: int | None
     difference: DifferenceShown | None
     periods: list[PeriodShown]
-    feeds: list[FeedPartShown]
-    rejects: dict[str, object]
-    held: dict[str, object]
     content: NotRequired[str]
     digest: NotRequired[str]
     compiled: NotRequired[str]
     damaged: NotRequired[str]
+
+
+class VersionAnswer(VersionInBrief):
+    """A version with what is known of it by feed."""
+
+    feeds: list[FeedPartShown]
+    rejects: dict[str, object]
+    held: dict[str, object]
 
 
 class VersionsAnswer(TypedDict):
@@ -94,7 +100,7 @@ class VersionsAnswer(TypedDict):
     current: int | None
     pinned: int | None
     max_size: int
-    versions: list[VersionShown]
+    versions: list[VersionInBrief]
 
 
 class OrderChanged(TypedDict):
@@ -110,11 +116,12 @@ class OrderChanged(TypedDict):
 
 
 class OrdersChanged(TypedDict):
-    """The orders that did."""
+    """The first orders that did; `more` has how many others did, of each kind."""
 
     came: list[OrderChanged]
     went: list[OrderChanged]
     changed: list[OrderChanged]
+    more: dict[str, int]
 
 
 class EntryHeld(TypedDict):
@@ -134,6 +141,31 @@ class HeldChanges(TypedDict):
     went_more: int
 
 
+class PopularName(TypedDict):
+    """A popular name, by its rank from 1, and the entry that covers it."""
+
+    rank: int
+    name: str
+    entry: str
+
+
+class PopularChanged(TypedDict):
+    """Popular names that are covered now, or no longer; `ranked` says whether their order is a rank."""
+
+    ranked: bool
+    covered: list[PopularName]
+    no_longer_covered: list[PopularName]
+    counts: dict[str, int]
+
+
+class ContradictionsChanged(TypedDict):
+    """Contradictions between authorities that came and went; `is_whole` says whether these are all."""
+
+    came: list[dict[str, object]]
+    went: list[dict[str, object]]
+    is_whole: bool
+
+
 class DiffAnswer(TypedDict):
     """What changes from one version to another; of names and entries the first ones, all are counted."""
 
@@ -145,6 +177,8 @@ class DiffAnswer(TypedDict):
     added_names: list[str]
     removed_names: list[str]
     orders: OrdersChanged
+    popular: PopularChanged
+    contradictions: ContradictionsChanged
     held: dict[str, HeldChanges]
 
 
@@ -155,6 +189,7 @@ class EntryWaiting(TypedDict):
     scope: str
     reason: str
     held: bool
+    line: ListLine | None
 
 
 class FeedWaiting(TypedDict):
