@@ -72,7 +72,7 @@ class _Ways:
             settings = self.config
         if not token and settings.admin_socket != first:
             yield SocketWay(settings.admin_socket)
-        yield PortWay(settings.listen.admin.text, token)
+        yield PortWay(settings.listen.admin.text, token, is_tls=settings.listen.admin_tls is not None)
 
 
 def _ask(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:

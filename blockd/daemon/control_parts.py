@@ -65,9 +65,11 @@ from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
 from blockd.web.api.events import Events
 from blockd.web.bounds.admin_closings import AdminClosings
+from blockd.web.callers.admin_tls import AdminTlsContexts
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.local import LocalUsers
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.role import role_of
 from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 
@@ -131,12 +133,15 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.events = Events()
+        tls = settings.listen.admin_tls
+        self.admin_tls = None if tls is None else AdminTlsContexts(lambda: self.certificates.pairs, tls.client_ca)
         tokens = TokenFile(state.folder, timing.clock, self.recorder.tokens.tokens_are)
         self.callers = Callers(
             tokens,
             Sessions(state.folder, tokens, timing.clock),
             WrongAttempts(timing.monotonic),
             LocalUsers(settings.admin_socket, os.getppid()),
+            certificates={one.name: role_of(one.role) for one in (tls.clients if tls else ())},
         )
         self.closings = AdminClosings(timing.monotonic)
         self.history = History(

@@ -1,4 +1,6 @@
-"""Who calls: the admin socket's user, a token, a signed-in browser, or nobody. What is sent and is wrong is nothing.
+"""Who calls: the admin socket's user, a token, a certificate, a signed-in browser, or nobody.
+
+What is sent and is wrong counts for nothing.
 
 `blockd.web.callers.permission` says whether a caller may do what it asks for.
 """
@@ -9,12 +11,14 @@ import asyncio
 import hashlib
 import socket
 import weakref
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import hdrs, web
 
 from blockd.resolver.clients import LOOPBACK, NetworkSet
 from blockd.web.admin_serving import client_of
+from blockd.web.callers.admin_tls import certificate_caller
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.caller import NOBODY, Caller, Role
 from blockd.web.callers.local import LocalUsers, peer_of
@@ -34,12 +38,19 @@ class Callers:
     """Tells who makes a request. Without `local` nobody is known by the socket that he connects to."""
 
     def __init__(
-        self, tokens: TokenFile, sessions: Sessions, attempts: WrongAttempts, local: LocalUsers | None = None
+        self,
+        tokens: TokenFile,
+        sessions: Sessions,
+        attempts: WrongAttempts,
+        local: LocalUsers | None = None,
+        certificates: Mapping[str, Role] | None = None,
     ) -> None:
+        """`certificates` has the roles of those who show a certificate, by its names."""
         self.tokens = tokens
         self.sessions = sessions
         self.attempts = attempts
         self._local = local
+        self._certificates = certificates or {}
         self._connected: weakref.WeakKeyDictionary[asyncio.Transport, Caller] = weakref.WeakKeyDictionary()
 
     async def of(self, request: web.Request) -> tuple[Caller, Refusal | None]:
@@ -48,7 +59,9 @@ class Callers:
             return caller, None
         sent = request.headers.getall(hdrs.AUTHORIZATION, [])
         if not sent:
-            return self._of_session(request)
+            shown = None if request.transport is None else request.transport.get_extra_info("peercert")
+            known = certificate_caller(shown, self._certificates)
+            return self._of_session(request) if known is None else (known, None)
         token = self.tokens.find(digest_of(text)) if len(sent) == 1 and (text := _bearer(sent[0])) else None
         if token is None:
             return NOBODY, wrong_token(self.attempts.wrong(client_of(request)))
@@ -66,7 +79,7 @@ class Callers:
 
     def knows(self, role: Role) -> bool:
         """Return whether anybody has just this role."""
-        return any(token.role is role for token in self.tokens.tokens)
+        return role in self._certificates.values() or any(token.role is role for token in self.tokens.tokens)
 
     async def _of_socket(self, request: web.Request) -> Caller | None:
         """Return the user who has connected to the Unix socket; None if the connection is no such one."""

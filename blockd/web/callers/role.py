@@ -23,6 +23,11 @@ class Role(IntEnum):
         return self.name.lower()
 
 
+def role_of(text: str) -> Role:
+    """Return a role by what people write."""
+    return next(role for role in Role if role.text == text)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a request: its role, how that is known, and the name under which the audit log has what it does."""
