@@ -128,10 +128,10 @@ def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web
 
 def _is_by_browser(request: web.Request) -> bool:
     """Return whether a person asks for the console's page, or has sent the form that signs in to it."""
-    if request.path == LOGIN:
-        return request.content_type == FORM
+    if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):  # which no program names
+        return False
     is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
-    return is_read and "text/html" in request.headers.get(hdrs.ACCEPT, "")  # which no program names
+    return is_read or (request.path == LOGIN and request.content_type == FORM)
 
 
 def _error(
