@@ -80,9 +80,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             response = await _guarded(request, handler)
         else:
             callers.attempts.refused()
-            response = _refused(
-                request, wrong or refused, has_tokens=any(callers.knows(role) for role in (Role.READ, Role.OPERATOR))
-            )
+            response = _refused(request, wrong or refused, has_tokens=callers.has_console)
             response.force_close()  # without having read its body
         response.headers.update(
             {

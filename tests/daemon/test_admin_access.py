@@ -1,4 +1,4 @@
-"""Who may use a running daemon's admin port and socket, by the commands of blockd; and what the audit log says of them."""
+"""Who may use a running daemon's admin port and socket, and what the audit log says of them."""
 
 from __future__ import annotations
 

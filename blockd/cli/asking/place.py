@@ -41,11 +41,12 @@ def _state_at_a_glance(config: Path) -> Path | None:
         return None
     if len(octets) > MAX_CONFIG or b"admin_socket" in octets or b"\r" in octets or b"\t" in octets:
         return None
-    if any(not _KEY.match(octets, top.start()) for top in _TOP.finditer(octets)):
+    tops = [top.start() for top in _TOP.finditer(octets)]
+    if not tops or any(not _KEY.match(octets, top) for top in tops):
         return None  # a document, a list, a key in quotes: anything but keys at the beginning of lines
     found = list(_STATE.finditer(octets))
     text = DEFAULT_STATE
-    if len(found) > 1 or not _KEY.search(octets):
+    if len(found) > 1:
         return None
     if found:
         plain = _PLAIN.fullmatch(found[0][1])

@@ -81,6 +81,11 @@ class Callers:
         """Return whether anybody has just this role."""
         return role in self._certificates.values() or any(token.role is role for token in self.tokens.tokens)
 
+    @property
+    def has_console(self) -> bool:
+        """Whether there is a token with which somebody may sign in to the console."""
+        return any(token.role >= Role.READ for token in self.tokens.tokens)
+
     async def _of_socket(self, request: web.Request) -> Caller | None:
         """Return the user who has connected to the Unix socket; None if the connection is no such one."""
         transport = request.transport

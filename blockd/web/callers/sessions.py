@@ -56,7 +56,7 @@ class Sessions:
         cookie = secrets.token_urlsafe(SIZE)
         self._forget()
         own = [one for one in self._sessions.values() if one.token == token.sha256]
-        for oldest in own[: len(own) + 1 - OF_TOKEN]:
+        for oldest in own[: max(0, len(own) + 1 - OF_TOKEN)]:
             del self._sessions[oldest.cookie]
         made = ConsoleSession(digest_of(cookie), token.sha256, self._clock())
         self._sessions[made.cookie] = made

@@ -42,7 +42,7 @@ NOT_SIMPLE = [
 
 
 def test_the_defaults_are_those_of_the_settings() -> None:
-    assert DEFAULT_STATE == Settings.model_fields["state_dir"].default
+    assert Settings.model_fields["state_dir"].default == DEFAULT_STATE
     assert SOCKET == ADMIN_SOCKET
 
 

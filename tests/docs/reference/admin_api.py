@@ -20,12 +20,12 @@ def page() -> str:
         "socket, `admin.sock` in the [state folder](config.md#keys). Each path needs a role, which "
         "[who may use the admin port](../operator/admin-access.md) explains.",
         """
-* A request must call the port by an address, by `localhost`, or by a name in `listen.admin_names`; else it gets 403, but
-  for `/healthz`, `/readyz` and `/metrics`. So does one whose `Origin` is another.
+* A request must call the port by an address, by `localhost`, or by a name in `listen.admin_names`; else it gets 403,
+  but for `/healthz`, `/readyz` and `/metrics`. So does one whose `Origin` is another.
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
-* Who asks over TCP is known by the header `Authorization: Bearer TOKEN` (RFC 6750), by a certificate, or by the cookie of
-  the console. Without, or with a token that is not known, a request gets 401, with too low a role 403, after too many wrong
-  tokens 429. Nothing was done then.
+* Who asks over TCP is known by the header `Authorization: Bearer TOKEN` (RFC 6750), by a certificate, or by the cookie
+  of the console. Without, or with a token that is not known, a request gets 401, with too low a role 403, after too many
+  wrong tokens 429. Nothing was done then.
 * The paths below `/api/v1/` keep their meaning; what is added to an answer later is another key. `GET
   /api/v1/openapi.json` describes all of them to programs, as OpenAPI 3.1. The paths of earlier releases, without `v1`,
   lead to the same.
@@ -45,8 +45,8 @@ curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
 curl --unix-socket /var/lib/blockd/admin.sock http://localhost/api/v1/status
 ```
 
-A browser signs in by `POST /login`, with `{"token": "blockd_…"}` or a form, and out by `POST /logout`. Refused requests are
-counted in `blockd_admin_refused_total`.
+A browser signs in by `POST /login`, with `{"token": "blockd_…"}` or a form, and out by `POST /logout`. Refused requests
+are counted in `blockd_admin_refused_total`.
 """.strip("\n"),
         "## Questions",
         table(("path", "what it answers", "query", "role"), [_row(route) for route in ROUTES if route.method == "GET"]),

@@ -17,6 +17,7 @@ from blockd.web.callers.sessions import COOKIE, LIFETIME
 from tests.web.known import TEXTS, Tokens, known
 from tests.web.test_admin import Answer, Daemon, ask
 
+WRONG = TEXTS[Role.READ] + "_"
 OPERATOR = TEXTS[Role.OPERATOR]
 
 
@@ -32,7 +33,9 @@ def test_what_needs_no_token(path: str, bound: socket.socket) -> None:
     assert ask(Daemon(), bound, path, secret="", callers=without_metrics_token()).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/lookup?name=a.example", "/api/traffic", "/api/v1/openapi.json", "/none"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/lookup?name=a.example", "/api/traffic", "/api/v1/openapi.json", "/none"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE"])
 def test_everything_else_is_401_with_the_way_to_a_token(path: str, method: str, bound: socket.socket) -> None:
     answer = ask(Daemon(), bound, path, method=method, secret="")
@@ -73,7 +76,7 @@ def test_wrong_tokens_are_told_to_wait_and_a_right_one_is_not(bound: socket.sock
     for _ in range(20):
         callers.attempts.wrong(b"\x7f\0\0\1")
     with socket.create_server(("127.0.0.1", 0)) as second:
-        late = ask(Daemon(), second, "/api/v1/traffic", secret="blockd_wrong", callers=callers)
+        late = ask(Daemon(), second, "/api/v1/traffic", secret=WRONG, callers=callers)
     assert (late.status, "Retry-After" in late.headers) == (429, True)
     assert ask(Daemon(), bound, "/api/v1/traffic", callers=callers).status == 200
 
@@ -105,9 +108,7 @@ class Browser:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             if headers.pop("own_origin", None):
                 headers["Origin"] = f"http://127.0.0.1:{bound.getsockname()[1]}"
-            answer = ask(
-                self.daemon, bound, path, method=method, data=body, secret="", callers=self.callers, **headers
-            )
+            answer = ask(self.daemon, bound, path, method=method, data=body, secret="", callers=self.callers, **headers)
         for set_cookie in answer.headers.getall("Set-Cookie", []):
             self.cookie = SimpleCookie(set_cookie)[COOKIE].value
         return answer
