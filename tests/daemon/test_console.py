@@ -59,6 +59,12 @@ def sign_in(page: Browser, daemon: Daemon, text: str) -> None:
     page.press("Sign in")
 
 
+def signed_in(page: Browser, daemon: Daemon, name: str, role: str) -> None:
+    """Sign in with a new token, and wait until the console is there."""
+    sign_in(page, daemon, token(daemon, name, role))
+    page.shows("is enforced", "#state")
+
+
 def test_nobody_gets_in_without_a_token_and_is_told_how_to_make_one(page: Browser, daemon: Daemon) -> None:
     page.open(address(daemon))
     page.shows("blockd token add NAME")
@@ -70,8 +76,7 @@ def test_nobody_gets_in_without_a_token_and_is_told_how_to_make_one(page: Browse
 
 
 def test_an_operator_lets_a_name_resolve_and_blocks_it_again(page: Browser, daemon: Daemon) -> None:
-    sign_in(page, daemon, token(daemon, "sari", "operator"))
-    page.shows("is enforced", "#state")
+    signed_in(page, daemon, "sari", "operator")
     page.open(address(daemon, "why/" + "https:%2F%2Fopen-1.example%2Flogin"))
     page.shows("open-1.example is blocked", ".verdict")
     page.shows("order-1")
@@ -97,8 +102,7 @@ def test_an_operator_lets_a_name_resolve_and_blocks_it_again(page: Browser, daem
 def test_an_operator_takes_a_refused_list_compares_versions_and_goes_back(
     page: Browser, daemon: Daemon, tmp_path: Path
 ) -> None:
-    sign_in(page, daemon, token(daemon, "sari", "operator"))
-    page.shows("is enforced", "#state")
+    signed_in(page, daemon, "sari", "operator")
     page.open(address(daemon, "feeds"))
     write_list(tmp_path / "daemon.list", [*MANY[:10], "new.example"])
     page.shows("Refused content waits", "main")
@@ -123,7 +127,7 @@ def test_an_operator_takes_a_refused_list_compares_versions_and_goes_back(
 
 
 def test_blocks_and_the_chart_move_while_clients_ask(page: Browser, daemon: Daemon) -> None:
-    sign_in(page, daemon, token(daemon, "sari", "operator"))
+    signed_in(page, daemon, "sari", "operator")
     page.until("return document.querySelector('#live') && document.querySelector('.chart canvas')", "a chart is drawn")
 
     def asked() -> bool:
@@ -137,7 +141,7 @@ def test_blocks_and_the_chart_move_while_clients_ask(page: Browser, daemon: Daem
 
 
 def test_support_sees_and_may_not_change_and_a_session_ends_with_its_token(page: Browser, daemon: Daemon) -> None:
-    sign_in(page, daemon, token(daemon, "support", "read"))
+    signed_in(page, daemon, "support", "read")
     page.open(address(daemon, "why/open-1.example"))
     page.shows("open-1.example is blocked", ".verdict")
     assert "Let it resolve" not in page.text("main")
@@ -155,7 +159,7 @@ def test_support_sees_and_may_not_change_and_a_session_ends_with_its_token(page:
 
 
 def test_signing_out_ends_the_session(page: Browser, daemon: Daemon) -> None:
-    sign_in(page, daemon, token(daemon, "sari", "operator"))
+    signed_in(page, daemon, "sari", "operator")
     page.press("Sign out", "#tools")
     page.until("return document.querySelector('#token')", "the page to sign in")
     page.open(address(daemon) + "api/v1/whoami")
