@@ -8,6 +8,7 @@ import os
 import pwd
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from blockd.audit.statement import kept_statements
 from tests.daemon.harness import Daemon, request, until, write_list
 from tests.tls.certificates import certificate
 
+TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 USER = f"user {pwd.getpwuid(os.geteuid()).pw_name}"
 
 
@@ -43,8 +45,8 @@ def made(daemon: Daemon, name: str, role: str, *more: str) -> str:
 
 def recorded(daemon: Daemon, *kinds: str) -> list[dict[str, object]]:
     arguments = [word for kind in kinds for word in ("--kind", kind)]
-    told = json.loads(daemon.run_verb("audit", *arguments, "--json").stdout)
-    return [record["body"] for record in told["records"]]
+    told = daemon.run_verb("audit", *arguments, "--json").stdout
+    return [json.loads(line)["body"] for line in told.splitlines()]
 
 
 def test_tokens_work_at_once_by_their_role_until_they_are_removed(daemon: Daemon) -> None:
@@ -82,7 +84,7 @@ def test_tokens_that_are_removed_while_it_does_not_run_are_recorded_and_no_other
 def test_whoever_changes_something_is_recorded(daemon: Daemon, tmp_path: Path) -> None:
     token = made(daemon, "officer", "operator", "--expires", "2099-12-31")
     reason = ("--reason", "why")
-    assert daemon.run_verb("override", "add", "listed.example", *reason, "--until", "2099-01-01").returncode == 0
+    assert daemon.run_verb("override", "add", "listed.example", *reason, "--until", TOMORROW).returncode == 0
     (tmp_path / "token").write_text(token + "\n")
     done = daemon.run_verb("override", "--token-file", str(tmp_path / "token"), "end", "listed.example", *reason)
     assert done.returncode == 0, done.stderr

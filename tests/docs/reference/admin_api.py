@@ -25,8 +25,8 @@ def page() -> str:
   but for `/healthz`, `/readyz` and `/metrics`. So does one whose `Origin` is another.
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
 * Who asks over TCP is known by the header `Authorization: Bearer TOKEN` (RFC 6750), by a certificate, or by the cookie
-  of the console. Without, or with a token that is not known, a request gets 401, with too low a role 403, after too many
-  wrong tokens 429. Nothing was done then.
+  of the console. Without, or with a token that is not known, a request gets 401, with too low a role 403, after too
+  many wrong tokens 429. Nothing was done then.
 * The paths below `/api/v1/` keep their meaning; what is added to an answer later is another key. `GET
   /api/v1/openapi.json` describes all of them to programs, as OpenAPI 3.1. The paths of earlier releases, without `v1`,
   lead to the same.

@@ -112,8 +112,9 @@ def test_a_process_of_the_daemon_is_no_operator_also_if_its_parents_have_ended(d
         peer = LocalPeer(found, os.geteuid(), frozenset())
         assert caller_of(LocalUsers(tmp_path, pid), peer) == NOBODY
         assert caller_of(LocalUsers(tmp_path, pid), LocalPeer(os.getpid(), os.geteuid(), frozenset())) != NOBODY
+        os.kill(found, 9)
+        assert caller_of(LocalUsers(tmp_path, pid), peer) == NOBODY, "one that has ended may have left its connection"
     finally:
         os.kill(found, 9)
         os.kill(pid, 9)
         os.waitpid(pid, 0)
-    assert caller_of(LocalUsers(tmp_path, pid), peer) == NOBODY, "one that has ended may have left its connection"
