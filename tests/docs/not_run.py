@@ -18,6 +18,9 @@ NOT_RUN = {
     "sudo usermod --append --groups blockd OFFICER": "needs root, and changes the accounts of the machine",
     "sudo chown -R blockd: /var/lib/blockd": "needs an installed service; test_refused_starts.py names it",
     "docker build -t blockd .": "needs Docker; test_dockerfile.py does its steps without",
+    "curl -sN --unix-socket var/admin.sock http://localhost/api/v1/events": (
+        "has no end; tests/web/api/test_events.py listens"
+    ),
     "make deb": "needs root; test_debian_package.py installs it in a root of its own",
     "sudo apt-get install ./dist/blockd_0.3.0-1_amd64.deb": "the same",
     "sudo apt-get remove blockd                 # stops it; configuration and state stay": "the same",

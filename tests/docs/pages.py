@@ -39,7 +39,7 @@ PORTS = (*SHIPPED_PORTS, 8088)  # and of `blockd authority serve`
 # Verbs that ask the running daemon, or read what it keeps.
 _ASKING = "lookup|status|refresh|versions|diff|rollback|override|held|audit|doctor"
 _NEEDS_DAEMON = re.compile(
-    rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)})\b|^blockd (?:{_ASKING})\b", re.MULTILINE
+    rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)}|admin\.sock)\b|^blockd (?:{_ASKING})\b", re.MULTILINE
 )
 
 _CHANGES_DAEMON = re.compile(r"^blockd (?:refresh|rollback|override|held release|held hold)\b", re.MULTILINE)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from blockd_build import compiling
 
 from tests.places import ROOT
 
@@ -33,6 +34,8 @@ def package(tree: Path, folder: Path, variables: dict[str, str], options: Sequen
     """Make the package as `make deb` does, and return its path."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not on this machine (Debian: dpkg)")
+    if not any((tree / "blockd").rglob(f"*{compiling.SUFFIX}")):
+        pytest.skip("the native engine was not built, and a package has it")
     command = [sys.executable, "-m", "blockd_build", "deb", "--into", str(folder), *options]
     environment = {**variables, "SOURCE_DATE_EPOCH": EPOCH, "PYTHONPATH": str(tree / "packaging")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

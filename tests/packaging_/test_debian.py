@@ -8,12 +8,13 @@ import re
 import shutil
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from blockd_build import compiling, elf, lock
-from blockd_build.deb import environment, libraries, tree
+from blockd_build.deb import environment, libraries, package, tree
 from packaging.utils import canonicalize_name
 
 import blockd
@@ -22,7 +23,6 @@ from tests.effort import LONG
 from tests.packaging_ import debian
 from tests.places import ROOT
 
-IS_NATIVE = any((ROOT / "blockd").rglob(f"*{compiling.SUFFIX}"))
 SCRIPTS = ("postinst", "prerm", "postrm")
 
 
@@ -134,7 +134,6 @@ def test_its_environment_runs_without_any_other_and_writes_nothing(unpacked: Pat
     assert set(packages.rglob("*.pyc")) == before
 
 
-@pytest.mark.skipif(not IS_NATIVE, reason="the native engine was not built")
 def test_it_has_the_native_engine_and_names_the_packages_of_its_libraries(unpacked: Path, made: Path) -> None:
     [packages] = unpacked.glob("opt/blockd/lib/python3.*/site-packages")
     built = {path.relative_to(ROOT) for path in (ROOT / "blockd").rglob(f"*{compiling.SUFFIX}")}
@@ -150,6 +149,20 @@ def test_a_library_that_no_known_package_has_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(elf, "read", lambda _: " 0x1 (NEEDED) Shared library: [libfoo.so.1]\n")
     with pytest.raises(libraries.Unknown, match=r"module\.so needs libfoo\.so\.1"):
         libraries.needed([Path("module.so")])
+
+
+def test_no_package_is_made_without_an_engine(tmp_path: Path) -> None:
+    wheel = tmp_path / f"blockd-{blockd.__version__}-py3-none-any.whl"
+    told = f"Metadata-Version: 2.1\nName: blockd\nVersion: {blockd.__version__}\n"
+    folder = f"blockd-{blockd.__version__}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("blockd/__init__.py", "")
+        archive.writestr(f"{folder}/METADATA", told)
+        archive.writestr(f"{folder}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{folder}/RECORD", "")
+    with pytest.raises(package.NotMade, match="the engine was not compiled"):
+        package.make(ROOT, tmp_path / "dist", wheel)
+    assert not (tmp_path / "dist").exists()
 
 
 def test_the_config_stays_the_operators(unpacked: Path) -> None:

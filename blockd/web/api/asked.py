@@ -14,6 +14,7 @@ from dataclasses import MISSING, dataclass, fields
 from blockd.errors import CommandError
 
 MAX_TEXT = 1024  # characters of a text: more than a name, a reason or a path in ASCII has
+MAX_SHOWN = 60  # characters of a wrong name that are repeated
 MAX_LIST = 1024  # items of a list: a config has at most 1,000 feeds
 MAX_NUMBER = (1 << 53) - 1  # the greatest whole number that every reader of JSON has exactly (RFC 8259 section 6)
 FLAG = {"": True, "1": True, "true": True, "0": False, "false": False}  # in a query
@@ -102,7 +103,7 @@ def read(kind: type[_T], given: Mapping[str, object], where: str = "") -> _T:
     for name in given:
         if name not in known:
             expected = f"; expected {', '.join(known)}" if known else ""
-            raise Malformed(f"{where + repr(name)} is not a field of this request{expected}")
+            raise Malformed(f"{where}{_shown(name)} is not a field of this request{expected}")
     if alternatives := alternatives_of(kind):
         there = [name for name in alternatives if name in given]
         if len(there) != 1:
@@ -124,7 +125,7 @@ def read_query(kind: type[_T], given: Mapping[str, list[str]]) -> _T:
     values: dict[str, object] = {}
     for name, texts in given.items():
         if len(texts) != 1:
-            raise Malformed(f"{name!r} is given {len(texts)} times")
+            raise Malformed(f"{_shown(name)} is given {len(texts)} times")
         values[name] = _from_text(known[name].kind, texts[0], name) if name in known else texts[0]
     return read(kind, values)
 
@@ -192,4 +193,7 @@ def _check_text(value: object, about: About, where: str) -> None:
 
 
 def _shown(value: object) -> str:
+    """Return a value, or the beginning of a name that somebody sent, as it is written."""
+    if isinstance(value, str) and len(value) > MAX_SHOWN:
+        return f"{value[:MAX_SHOWN]!r}…"
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from aiohttp import web
@@ -27,8 +28,13 @@ def _index(_control: Control, _request: Request[Nothing]) -> web.Response:
     return response
 
 
+@functools.cache
+def _document() -> bytes:
+    return json_octets(openapi(ROUTES))
+
+
 def _openapi(_control: Control, _request: Request[Nothing]) -> web.Response:
-    return web.Response(body=json_octets(openapi(ROUTES)), content_type="application/json")
+    return web.Response(body=_document(), content_type="application/json")
 
 
 ROUTES: tuple[Route[Any], ...] = (

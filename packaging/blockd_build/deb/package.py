@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 
-from blockd_build import release
+from blockd_build import compiling, release
 from blockd_build.deb import environment, libraries, texts, tree
 
 SCRIPTS = ("postinst", "prerm", "postrm")
@@ -23,11 +24,15 @@ class NotMade(Exception):
 def make(root: Path, folder: Path, wheel: Path, revision: str = "1", *, quick: bool = False) -> Path:
     """Make the package of the tree at `root`, with its wheel, in `folder`, and return its path.
 
-    Raises NotMade without dpkg-deb, if what is locked cannot be had, or if an extension needs an unknown library.
+    Raises NotMade without dpkg-deb or a compiled engine, if what is locked cannot be had, or if an extension needs an
+    unknown library.
     """
     dpkg = shutil.which("dpkg-deb")
     if dpkg is None:
         raise NotMade("dpkg-deb is not on this machine (Debian: dpkg)")
+    with zipfile.ZipFile(wheel) as archive:
+        if not any(name.endswith(compiling.SUFFIX) for name in archive.namelist()):
+            raise NotMade("the engine was not compiled, and a target has no compiler")
     version = f"{release.version(root)}-{revision}"
     moment = release.moment(root)
     epoch = str(int(moment.timestamp()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 from blockd.web.admin import MAX_BODY
@@ -72,4 +73,15 @@ def _asks(route: Route[Any]) -> str:
         return ""
     if route.method == "POST":
         return " or ".join(f"`{example}`" for example in examples_of(route.asks)) or "none"
-    return "; ".join(f"`{field.name}`, {field.about.what}" for field in fields_of(route.asks)) or "none"
+    return (
+        "; ".join(f"`{field.name}`, {field.about.what}{_choices(field.kind)}" for field in fields_of(route.asks))
+        or "none"
+    )
+
+
+def _choices(kind: Any) -> str:
+    """Return what a field may be, if that is one of a few words."""
+    inner = typing.get_args(kind)[0] if typing.get_origin(kind) is list else kind
+    if typing.get_origin(inner) is not typing.Literal:
+        return ""
+    return f" ({', '.join(f'`{word}`' for word in typing.get_args(inner))})"

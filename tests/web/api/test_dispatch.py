@@ -59,6 +59,7 @@ def test_what_cannot_be_done_is_a_problem_of_its_own_status() -> None:
         (b'{"feeds": ["a"], "feeds": ["b"]}', "a key twice"),
         (b'{"feeds": NaN}', "NaN"),
         (b'{"feed": "a"}', "'feed' is not a field of this request; expected feeds"),
+        (b'{"' + b"f" * 5_000 + b'": 1}', "'" + "f" * 60 + "'… is not a field"),
         (b'{"feeds": ["a", 1]}', "feeds[1]: expected a text"),
         (b'{"feeds": [""]}', "feeds[0]: expected a text of 1 to 1024 characters"),
         (b'{"feeds": ["\\ud800"]}', "surrogate"),
