@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
+from blockd.transports.listening.served import SERVED
 from blockd.transports.listening.sockets import Sockets
-from blockd.transports.served import SERVED
 
 
 def named(sockets: Sockets) -> Iterator[tuple[str, list[socket.socket]]]:

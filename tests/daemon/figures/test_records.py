@@ -98,6 +98,9 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
         "gate-hold": {"entry": "bank.example", "ended_reason": "over"},
         "upgrade": {"outcome": "taken", "before": "1.0", "after": "2.0"},
         "reload": {"outcome": "taken", "by": "user root", "changes": ["feeds"], "problems": []},
+        "token": {"name": "grafana", "role": "metrics", "sha256": "00", "done": "made", "by": "user root"},
+        "refresh": {"feeds": ["ministry"], "by": "user root"},
+        "flush": {"name": "a.example", "below": False, "by": "user root"},
         "start": {"of": "daemon", "blockd": "1.0"},
         "stop": {"blockd": "1.0"},
     }
