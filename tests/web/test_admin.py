@@ -134,10 +134,12 @@ class Daemon:
         return Told({"name": name or None})
 
     async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+        self.by.append(by)
         self.reloaded.append((by, reason, dry_run))
         return Reloaded({"outcome": "taking"})
 
     async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> Reloaded:
+        self.by.append(by)
         self.reloaded.append((by, f"{program} {reason}", dry_run))
         return Reloaded({"outcome": "taking"})
 
