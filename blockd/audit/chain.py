@@ -42,6 +42,9 @@ KINDS = {
     "override-ended": "an operator ended an override before its time",
     "gate-release": "an operator lets an entry through that the gate holds back",
     "gate-hold": "an operator has it held back again",
+    "refresh": "an operator had feeds fetched",
+    "flush": "an operator had what is cached removed",
+    "token": "a token was made, changed or removed: its name and role, and who made it",
     "self-test": "how the workers answered after a swap",
     "statement": "a statement of enforcement was signed",
 }

@@ -16,6 +16,7 @@ from blockd.audit.evidence import manifest_of
 from blockd.audit.gap import read_alive
 from blockd.audit.log import AuditLog
 from blockd.audit.refusals import Part, Refusals
+from blockd.audit.token_records import TokenRecords
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
@@ -47,6 +48,7 @@ class AuditRecorder:
         self._since: dict[OrderKey, str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals = Refusals()
+        self.tokens = TokenRecords(log)
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
         self._changed: Callable[[], None] = lambda: None
@@ -193,33 +195,41 @@ class AuditRecorder:
         self.log.write("good-again", {**_named(part), **({"times": times} if times else {})})
         return True
 
-    def rolled_back(self, version: int, enforced: int, reason: str) -> None:
-        """Record that an operator went back to a version, which is `enforced` with the overrides of now."""
-        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason})
+    def rolled_back(self, version: int, enforced: int, reason: str, by: str = "") -> None:
+        """Record that an operator went back to a version, which is `enforced` with the overrides of now.
 
-    def released(self, version: int, reason: str) -> None:
+        `by` is here and below who asked for it, as `blockd.web.callers.Caller.name`; empty if that is not known.
+        """
+        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason, **_asked_by(by)})
+
+    def released(self, version: int, reason: str, by: str = "") -> None:
         """Record that an operator released a version."""
-        self.log.write("release", {"version": version, "reason": reason})
+        self.log.write("release", {"version": version, "reason": reason, **_asked_by(by)})
+
+    def asked(self, kind: str, told: Mapping[str, object], by: str) -> None:
+        """Record that somebody had something done that by itself changes nothing that is enforced."""
+        self.log.write(kind, {**told, **_asked_by(by)})
 
     def tested(self, report: Mapping[str, object]) -> None:
         """Record the result of a self-test."""
         self.log.write("self-test", report)
 
-    def overridden(self, kind: str, told: Mapping[str, object]) -> None:
+    def overridden(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
         """Record an override, or its end."""
-        self.log.write(kind, told)
+        self.log.write(kind, {**told, **_asked_by(by)})
 
-    def accepted(self, feed: str, told: Mapping[str, object]) -> None:
+    def accepted(self, feed: str, told: Mapping[str, object], by: str = "") -> None:
         """Record that an operator takes a content that the gate has refused."""
-        self.log.write("accept", {"feed": feed, **told})
+        self.log.write("accept", {"feed": feed, **told, **_asked_by(by)})
 
-    def gate_changed(self, kind: str, told: Mapping[str, object]) -> None:
+    def gate_changed(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
         """Record that an operator let an entry through, or ended that."""
-        self.log.write(kind, told)
+        self.log.write(kind, {**told, **_asked_by(by)})
 
-    def stated(self, name: str, statement: bytes) -> None:
-        """Record that a statement was signed."""
-        self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
+    def stated(self, name: str, statement: bytes, by: str = "") -> None:
+        """Record that a statement was signed; one of the node's own accord is by nobody."""
+        digest = hashlib.sha256(statement).hexdigest()
+        self.log.write("statement", {"file": name, "sha256": digest, **_asked_by(by)})
 
     def in_force_since(self, order: OrderKey) -> str | None:
         """Return since when an order has been in force on this node, as far as the log is known."""
@@ -232,6 +242,7 @@ class AuditRecorder:
         if ends and ends[0].kind == "start":
             signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
             self._last_alive = moment_text(max(signs))
+        self.tokens.remember(database)
         for record in database.newest(("refused", "good-again"), REMEMBERED):
             what = Part(*(str(record.body.get(name, "")) for name in Part._fields))
             if record.kind == "refused":
@@ -304,6 +315,11 @@ class AuditRecorder:
             "seconds": None if turn.seconds is None else round(turn.seconds, 3),
             "version": version,
         }
+
+
+def _asked_by(by: str) -> dict[str, str]:
+    """Return the member of a record that says who asked for what it is about."""
+    return {"by": by} if by else {}
 
 
 def _named(part: Part) -> dict[str, str]:

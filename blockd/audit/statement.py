@@ -25,13 +25,14 @@ from blockd.files import read_kept, replace_file
 
 KEY, FOLDER = "node.key", "statements"
 KEY_MODE = 0o600
-KEPT = 400  # statements: one a day for a year, and some on demand
+KEPT = 400  # statements of the node's own accord: one a day for more than a year
+KEPT_ASKED = 100  # statements that somebody asked for, which take the place of none of those
 MAX_KEY = 64 << 10  # octets
 MAX_STATEMENT = 64 << 20  # octets; one with ten thousand orders has a few
 TYPE = "blockd-statement-1"
 
 _OTHERS = 0o077  # permission bits of the group and of others
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json", re.ASCII)
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?P<asked>-asked)?(?:-[0-9]+)?\.json", re.ASCII)
 
 
 class OtherKey(AuditError):
@@ -121,24 +122,33 @@ def verify_statement(octets: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
     return dict(signed)
 
 
-def kept_statements(folder: Path) -> list[Path]:
-    """Return the statements kept in a state folder, the oldest first."""
+def kept_statements(folder: Path, *, asked: bool | None = None) -> list[Path]:
+    """Return the statements kept in a state folder, the oldest first.
+
+    `asked` is whether those are wanted that somebody asked for, or those of the node's own accord; None for both.
+    """
     try:
-        return sorted(path for path in (folder / FOLDER).iterdir() if _NAME.fullmatch(path.name))
+        paths = sorted((folder / FOLDER).iterdir())
     except OSError:
         return []
+    found = [(path, bool(name["asked"])) for path in paths if (name := _NAME.fullmatch(path.name))]
+    return [path for path, is_asked in found if asked is None or is_asked is asked]
 
 
-def keep_statement(folder: Path, stem: str, octets: bytes) -> Path:
-    """Store a statement named by its time, as `20261124T120000Z`, and keep the last KEPT of them; raises OSError."""
+def keep_statement(folder: Path, stem: str, octets: bytes, *, asked: bool = False) -> Path:
+    """Store a statement named by its time, as `20261124T120000Z`, and keep the last of its kind; raises OSError.
+
+    One that was `asked` for, which its name says, never takes the place of one of the node's own accord.
+    """
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
+    stem += "-asked" if asked else ""
     path = place / f"{stem}.json"
     count = 1
     while path.exists():
         count += 1
         path = place / f"{stem}-{count}.json"
     replace_file(path, octets)
-    for old in kept_statements(folder)[:-KEPT]:
+    for old in kept_statements(folder, asked=asked)[: -(KEPT_ASKED if asked else KEPT)]:
         old.unlink(missing_ok=True)
     return path

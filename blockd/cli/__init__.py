@@ -48,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace, doings: Doings) -> int:
     from blockd import files  # which a wrong usage does not need
 
+    if (path := getattr(args, "token_file", None)) is not None:
+        from blockd.cli.asking.token import take_from
+
+        take_from(path)
     files.observe(doings.changing)
     try:
         return int(importlib.import_module(args.module).run(args))

@@ -5,14 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from blockd.cli.asking.place import socket_at_a_glance
 from blockd.cli.asking.token import known_token
 from blockd.cli.asking.way import PortWay, SocketWay, Way, asked
 from blockd.cli.doings import current
 from blockd.errors import CommandError
-from blockd.settings import Settings
+
+if TYPE_CHECKING:
+    from blockd.settings import Settings
 
 SECONDS = 10.0  # for an answer that needs no fetching
 PAUSE = 1.0  # seconds until what changes nothing is asked once more, if the daemon was too busy to answer
@@ -27,14 +32,17 @@ class DaemonBusy(DaemonRefused):
 
 
 def ask(
-    settings: Settings,
+    config: Path | Settings,
     path: str,
     body: Mapping[str, object] | None = None,
     seconds: float = SECONDS,
     *,
     stays: bool = False,
 ) -> dict[str, Any]:
-    """Return the daemon's JSON answer to a GET, or to a POST of `body`.
+    """Return the answer, JSON, of the daemon that runs with a config to a GET, or to a POST of `body`.
+
+    A config that is not read yet is read whole only if the socket cannot be seen in it at a glance; then, and if nobody
+    answers, ConfigError is raised for a wrong one.
 
     It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
     admin port: but not if it `stays` at the socket, which a process is about to make anew. Raises CommandError if no
@@ -42,10 +50,7 @@ def ask(
     GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
     sentence says so.
     """
-    token = known_token()
-    port = PortWay(settings.listen.admin.text, token)
-    local = SocketWay(settings.admin_socket)
-    return _ask([port] if token else [local] if stays else [local, port], path, body, seconds)
+    return _ask(_Ways(config, stays=stays), path, body, seconds)
 
 
 def ask_at(
@@ -55,7 +60,30 @@ def ask_at(
     return _ask([PortWay(address, known_token())], path, body, seconds)
 
 
-def _ask(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """The ways to the daemon of a config, found one after the other as they are needed."""
+
+    config: Path | Settings
+    stays: bool = False  # whether the port is left alone although nobody can be reached at the socket
+
+    def __iter__(self) -> Iterator[Way]:
+        token, first = known_token(), None
+        if isinstance(self.config, Path):
+            if not token and (first := socket_at_a_glance(self.config)) is not None:
+                yield SocketWay(first)
+            from blockd.settings import load  # which takes longer than asking
+
+            settings = load(self.config)
+        else:
+            settings = self.config
+        if not token and settings.admin_socket != first:
+            yield SocketWay(settings.admin_socket)
+        if token or not self.stays:
+            yield PortWay(settings.listen.admin.text, token, is_tls=settings.listen.admin_tls is not None)
+
+
+def _ask(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
     if body is not None:
         current().asked()
         return _answer(ways, path, body, seconds)
@@ -66,7 +94,7 @@ def _ask(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, seco
         return _answer(ways, path, None, seconds)
 
 
-def _answer(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
+def _answer(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
     way, connection, passed = _connected(ways, seconds)
     url = f"{way.text}{path if isinstance(way, PortWay) else ''}"
     try:
@@ -88,7 +116,7 @@ def _answer(ways: Sequence[Way], path: str, body: Mapping[str, object] | None, s
     return answer
 
 
-def _connected(ways: Sequence[Way], seconds: float) -> tuple[Way, http.client.HTTPConnection, str]:
+def _connected(ways: Iterable[Way], seconds: float) -> tuple[Way, http.client.HTTPConnection, str]:
     """Return the first way that is there, a connection, and what a refusal is to say of those that are not.
 
     Raises CommandError if none is there.

@@ -9,7 +9,6 @@ from blockd.cli import DONE
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.settings import load
 
 SECONDS = 60.0  # for reading the whole file of a large version from a slow disk
 RELEASE_SECONDS = 900.0  # for compiling what has waited
@@ -19,13 +18,12 @@ def run(args: argparse.Namespace) -> int:
     """Ask the daemon, and print what it enforces then."""
     if (args.version is None) != args.release:
         raise CommandError("name a version to go back to, or --release; nothing was changed")
-    settings = load(args.config)
     told: dict[str, Any]
     if args.release:
-        told = ask(settings, "/api/v1/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)
+        told = ask(args.config, "/api/v1/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)
         lines = [f"released; enforced: version {told['version'] or 'none'}"]
     else:
-        told = ask(settings, "/api/v1/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
+        told = ask(args.config, "/api/v1/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
         version, pinned = told["version"], told["pinned"]
         on_top = [f"pinned: version {pinned}", f"enforced: version {version}, which has the overrides of now on top"]
         lines = [f"enforced and pinned: version {version}"] if version == pinned else on_top

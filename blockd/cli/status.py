@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO
@@ -12,25 +13,22 @@ from blockd.cli.output import show
 from blockd.daemon.certificates.lines import certificate_lines
 from blockd.daemon.report.group_lines import group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
-from blockd.daemon.report.upstreams import upstream_lines
+from blockd.daemon.report.upstream_lines import upstream_lines
 from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
-from blockd.settings import load
-from blockd.transports.binding import served_lines
+from blockd.transports.served import served_lines
 
 MAX_CONTRADICTIONS = 10  # shown; JSON has more
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; 1 if something needs the operator: an alarm that is more than information is in force."""
-    settings = load(args.config)
-    told = ask(settings, "/api/v1/status")
-    unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
-    show(args.json, told, _lines(told, unready))
+    told = ask(args.config, "/api/v1/status")
+    show(args.json, told, _lines(told, args.config))
     return NO if any(alarm["severity"] != "info" for alarm in told["alarms"]) else DONE
 
 
-def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
+def _lines(told: dict[str, Any], path: Path) -> Iterator[str]:
     yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}"
     config = told["config"]
     yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
@@ -43,7 +41,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield from certificate_lines(told["certificates"])
     ruleset = told["ruleset"]
     if ruleset is None:
-        yield f"ruleset: none is enforced yet; names are {unready}"
+        yield f"ruleset: none is enforced yet; names are {_unready(path)}"
     else:
         orders = ", ".join(f"{count} {state}" for state, count in ruleset["orders"].items() if count)
         entries = totals(ruleset["names"], ruleset["networks"])
@@ -110,6 +108,12 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _unready(config: Path) -> str:
+    from blockd.settings import load  # which takes longer than all else here
+
+    return "resolved without a policy" if load(config).at_first_start == "serve" else "answered with SERVFAIL"
 
 
 def pinned_lines(pinned: dict[str, Any]) -> Iterator[str]:

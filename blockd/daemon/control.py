@@ -101,7 +101,9 @@ class ControlProcess(ControlAnswers):
             if (local := admin_socket(parts.settings.admin_socket)) is not None:
                 sockets.append(local.sock)
                 ending.callback(local.remove)
-            admin = await serve_admin(app, sockets, closings=parts.closings)
+            admin = await serve_admin(
+                app, sockets, closings=parts.closings, tls=parts.admin_tls.context if parts.admin_tls else None
+            )
             self._channel.send({"ready": True})
             needed = parts.needed()
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]

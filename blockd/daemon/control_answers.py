@@ -71,8 +71,9 @@ class ControlAnswers:
         """Return how the newest reload stands, and the last one that was to be taken."""
         return self.parts.reloads.status
 
-    async def refresh(self, names: list[str] | None, /) -> RefreshResult:
+    async def refresh(self, names: list[str] | None, by: str = "", /) -> RefreshResult:
         """Poll feeds now and enforce what is new."""
+        self.parts.recorder.asked("refresh", {"feeds": names}, by)
         return await self.parts.updater.refresh(names)
 
     def hint(self, name: str | None, /) -> HintResult:
@@ -83,37 +84,38 @@ class ControlAnswers:
         """Return the sketch of recent traffic."""
         return self.parts.context.shared.traffic.sketch()
 
-    async def rollback(self, version: int, reason: str, /) -> RollbackResult:
+    async def rollback(self, version: int, reason: str, by: str = "", /) -> RollbackResult:
         """Enforce a version kept, and pin it."""
-        await self.parts.switcher.roll_back(version, reason)
+        await self.parts.switcher.roll_back(version, reason, by)
         return RollbackResult(self.parts.switcher.version, pinned=version)
 
-    async def release(self, reason: str = "", /) -> RollbackResult:
+    async def release(self, reason: str = "", by: str = "", /) -> RollbackResult:
         """Release the pinned version, and enforce what has waited."""
-        await self.parts.switcher.release(reason)
+        await self.parts.switcher.release(reason, by)
         await self.parts.updater.catch_up()
         return RollbackResult(self.parts.switcher.version, pinned=None)
 
-    async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
+    async def override(self, kind: str, asked: Mapping[str, str], by: str = "", /) -> OverrideResult:
         """Add or end a local override, and enforce that."""
         if kind == "end":
-            return await self.parts.overrides.end(asked)
+            return await self.parts.overrides.end(asked, by)
         before: Explanation | None = None
         with contextlib.suppress(BadName):  # which `add` refuses with a sentence
             before = explain(self.parts.enforced, asked["name"])
-        return replace(await self.parts.overrides.add(asked), before=before)
+        return replace(await self.parts.overrides.add(asked, by), before=before)
 
-    async def accept(self, asked: Mapping[str, str], /) -> AcceptResult:
+    async def accept(self, asked: Mapping[str, str], by: str = "", /) -> AcceptResult:
         """Take what the gate refused of a feed, and enforce that."""
-        return await self.parts.acceptance.accept(asked)
+        return await self.parts.acceptance.accept(asked, by)
 
-    async def held(self, kind: str, asked: Mapping[str, str], /) -> ReleaseResult:
+    async def held(self, kind: str, asked: Mapping[str, str], by: str = "", /) -> ReleaseResult:
         """Let an entry through that the gate holds back, or end that, and enforce it."""
-        return await (self.parts.releases.release(asked) if kind == "release" else self.parts.releases.hold(asked))
+        releases = self.parts.releases
+        return await (releases.release(asked, by) if kind == "release" else releases.hold(asked, by))
 
-    async def statement(self) -> StatementResult:
+    async def statement(self, by: str = "", /) -> StatementResult:
         """Sign a statement of what is enforced now."""
-        return await self.parts.statements.state()
+        return await self.parts.statements.state(by)
 
     async def lookup(self, query: LookupQuery, /) -> LookupResult:
         """Return what happens to a name or an address."""
@@ -123,9 +125,11 @@ class ControlAnswers:
         """Return what every worker has cached of a name."""
         return await self.parts.caches.show(name)
 
-    async def flush(self, kind: str, name: str, /) -> CacheFlushed:
+    async def flush(self, kind: str, name: str, by: str = "", /) -> CacheFlushed:
         """Remove what every worker has cached: of a name, of all below one, or all."""
-        return await self.parts.caches.flush(kind, name)
+        flushed = await self.parts.caches.flush(kind, name)
+        self.parts.recorder.asked("flush", {"kind": kind, "name": name}, by)
+        return flushed
 
     def orders(self, asked: str, /) -> NamedOrders:
         """Return the orders that a text may name, and how each stands."""

@@ -33,6 +33,7 @@ from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.operator.accepting import AcceptService
 from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.operator.releases import ReleaseService, released_keys
+from blockd.daemon.operator.token_watch import watch_tokens
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.processes.background import forget_traffic
@@ -65,9 +66,12 @@ from blockd.settings import OverridesFeed
 from blockd.web.api.control import Condition
 from blockd.web.api.events import Events
 from blockd.web.bounds.admin_closings import AdminClosings
+from blockd.web.callers.admin_tls import AdminTlsContexts
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.local import LocalUsers
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.role import role_of
+from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 
 log = logging.getLogger(__name__)
@@ -130,10 +134,15 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.events = Events()
+        tls = settings.listen.admin_tls
+        self.admin_tls = None if tls is None else AdminTlsContexts(lambda: self.certificates.pairs, tls.client_ca)
+        tokens = TokenFile(state.folder, timing.clock, self.recorder.tokens.tokens_are)
         self.callers = Callers(
-            TokenFile(state.folder, timing.clock),
+            tokens,
+            Sessions(state.folder, tokens, timing.clock),
             WrongAttempts(timing.monotonic),
             LocalUsers(settings.admin_socket, os.getppid()),
+            certificates={one.name: role_of(one.role) for one in (tls.clients if tls else ())},
         )
         self.closings = AdminClosings(timing.monotonic)
         self.reloads = ReloadService(channel, self.audit, context.reloads, context.running, timing)
@@ -197,6 +206,7 @@ class ControlParts:
             forget_traffic(self.context.shared.traffic, self.timing),
             self.statements.state_forever(self.settings.audit.statement),
             self.certificates.run(),
+            watch_tokens(self.callers.tokens, self.timing),
             self.dossiers.run(),
             self.figures.run(),
             tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),

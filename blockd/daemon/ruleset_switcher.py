@@ -172,14 +172,14 @@ class RulesetSwitcher:
         async with self.swapping:
             return not self.is_held and await self._recalled(content)
 
-    async def roll_back(self, version: int, reason: str) -> None:
+    async def roll_back(self, version: int, reason: str, by: str = "") -> None:
         """Enforce a version kept, and pin it until `release`; if that raises CommandError, nothing was changed."""
         if version not in (kept := self._versions.all()):
             listed = ", ".join(map(str, kept)) or "none"
             raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {listed}.")
         async with self.swapping:
             try:
-                await self._go_back(Pin(version, int(self._timing.clock()), reason))
+                await self._go_back(Pin(version, int(self._timing.clock()), reason), by)
             except FeedRefused as refused:
                 raise CommandError(
                     f"The overrides, which hold over every version, cannot be read: {refused} Version {version} is not "
@@ -188,7 +188,7 @@ class RulesetSwitcher:
             except (RulesetError, OSError) as error:
                 raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
 
-    async def release(self, reason: str = "") -> None:
+    async def release(self, reason: str = "", by: str = "") -> None:
         """Release the pinned version; raises CommandError if none is pinned."""
         async with self.swapping:
             pin = self.pin
@@ -196,13 +196,13 @@ class RulesetSwitcher:
                 raise CommandError("No version is pinned; nothing was changed.")
             self._pinning.set(None)
             log.warning("Version %d is released: new content is enforced again.", pin.version)
-            self._recorder.released(pin.version, reason)
+            self._recorder.released(pin.version, reason, by)
 
     async def close(self) -> None:
         """End the work in the background."""
         await self.journal.close()
 
-    async def _go_back(self, pin: Pin) -> None:
+    async def _go_back(self, pin: Pin, by: str = "") -> None:
         """Pin a version, and enforce it with the overrides of now; if that raises, nothing was changed."""
         earlier, before = self.pin, self.version
         amended = await self._pinning.with_overrides(pin.version)
@@ -212,7 +212,7 @@ class RulesetSwitcher:
             self._pinning.set(pin)
         enforced = self._must_enforce()
         await self.journal.enforced(enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason)
-        self._recorder.rolled_back(pin.version, enforced.version, pin.reason)
+        self._recorder.rolled_back(pin.version, enforced.version, pin.reason, by)
         log.warning(
             "Version %d is pinned%s%s. It stays in force until `blockd rollback --release`.",
             pin.version, f" ({pin.reason})" if pin.reason else "",

@@ -10,7 +10,8 @@ from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.doctor.kernel_sockets import KernelSocket, Program
 from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import UnixSocket
-from blockd.transports.binding import served_lines, why_not
+from blockd.transports.binding import why_not
+from blockd.transports.served import served_lines
 from blockd.transports.unix_socket import trouble_at
 
 PRIVILEGED = 1024  # ports below are reserved for root, unless the system is configured otherwise

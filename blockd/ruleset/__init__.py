@@ -1,12 +1,46 @@
 """Compiling lists to the ruleset file, reading the mapped file, the policy, the gate, versions."""
 
-from blockd.ruleset.building.compiler import FeedInput, Listing, Progress, compile_ruleset
-from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord
-from blockd.ruleset.gate.gate import Gate
-from blockd.ruleset.mapped import Claim, Ruleset
-from blockd.ruleset.policy import NOT_LISTED, Enforced
-from blockd.ruleset.states import OrderStates, StatesMemory, next_flip
-from blockd.ruleset.versions.kept import Versions
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from blockd.ruleset.building.compiler import FeedInput, Listing, Progress, compile_ruleset
+    from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord
+    from blockd.ruleset.gate.gate import Gate
+    from blockd.ruleset.mapped import Claim, Ruleset
+    from blockd.ruleset.policy import NOT_LISTED, Enforced
+    from blockd.ruleset.states import OrderStates, StatesMemory, next_flip
+    from blockd.ruleset.versions.kept import Versions
+else:
+    # Each is imported when it is first asked for: a command that needs one light module need not wait for all others.
+    _PLACES = {
+        "Catalogue": "blockd.ruleset.catalogue",
+        "Claim": "blockd.ruleset.mapped",
+        "Enforced": "blockd.ruleset.policy",
+        "FeedInput": "blockd.ruleset.building.compiler",
+        "FeedRecord": "blockd.ruleset.catalogue",
+        "Gate": "blockd.ruleset.gate.gate",
+        "Listing": "blockd.ruleset.building.compiler",
+        "NOT_LISTED": "blockd.ruleset.policy",
+        "OrderRecord": "blockd.ruleset.catalogue",
+        "OrderStates": "blockd.ruleset.states",
+        "Progress": "blockd.ruleset.building.compiler",
+        "Ruleset": "blockd.ruleset.mapped",
+        "StatesMemory": "blockd.ruleset.states",
+        "Versions": "blockd.ruleset.versions.kept",
+        "compile_ruleset": "blockd.ruleset.building.compiler",
+        "next_flip": "blockd.ruleset.states",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(_PLACES[name]), name)
+        return found
+
 
 __all__ = [
     "NOT_LISTED",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blockd.settings import FEED_TYPES, Feed
+from blockd.formats.text_formats import format_named
 
 
 def totals(names: int, networks: int) -> str:
@@ -12,10 +12,18 @@ def totals(names: int, networks: int) -> str:
 
 def several_of(feed_type: str) -> str:
     """Return the word for what a type of feed lists."""
-    return FEED_TYPES.get(feed_type, Feed).counted()[1]
+    return _counted(feed_type)[1]
 
 
 def of_feed(number: int, feed_type: str) -> str:
     """Return how many entries a feed of a type has, in the word for what that type lists."""
-    one, several = FEED_TYPES.get(feed_type, Feed).counted()
+    one, several = _counted(feed_type)
     return f"{number:,} {one if number == 1 and one != 'name' else several}"
+
+
+def _counted(feed_type: str) -> tuple[str, str]:
+    """Return the word for what a type of feed lists, one and several: names, unless it is a text list of others."""
+    try:
+        return format_named(feed_type).counted
+    except KeyError:
+        return "name", "names"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo
 
 from blockd.settings.addresses import Listening, SocketAddress, socket_address_from_text
+from blockd.settings.admin_tls import AdminTls
 from blockd.settings.hostnames import HostName
 from blockd.settings.paths_and_urls import ConfigPath, path_from_text
 from blockd.settings.section import Section, setting
@@ -120,6 +121,9 @@ class Listen(Section):
         "The host names by which the admin port may be called, beside addresses and localhost; `/healthz`, `/readyz` "
         "and `/metrics` may be called by any.",
         max_length=MAX_ADMIN_NAMES,
+    )
+    admin_tls: AdminTls | None = setting(
+        None, "Serve the admin port over TLS, with `certificates`; callers may be known by certificates of their own."
     )
     admin_socket: ConfigPath | None = setting(
         None,

@@ -42,15 +42,7 @@ class PythonServerTls:
         """Use other certificates for new sessions, as `ServerTls` says."""
         if not pairs:
             raise ValueError("a server shows at least one certificate")
-        contexts = [_context(pair, self.alpn) for pair in pairs]
-
-        def ask(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-            asked = (name or "").lower()
-            cast(_Tls, tls).asked_for = asked
-            tls.context = contexts[choose(pairs, asked)]
-
-        contexts[0].sni_callback = ask
-        self._contexts = contexts
+        self._contexts = server_contexts(pairs, self.alpn)
 
     def session(self) -> PythonTlsSession:
         """Return a session for a new connection."""
@@ -59,6 +51,19 @@ class PythonServerTls:
     def begin(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> _Tls:
         """Return the TLS of a session that begins now."""
         return cast(_Tls, self._contexts[0].wrap_bio(incoming, outgoing, server_side=True))
+
+
+def server_contexts(pairs: Sequence[CertificatePair], alpn: Sequence[str]) -> list[ssl.SSLContext]:
+    """Return a context for each certificate; who asks the first for the name of another is shown that."""
+    contexts = [_context(pair, alpn) for pair in pairs]
+
+    def ask(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        asked = (name or "").lower()
+        cast(_Tls, tls).asked_for = asked
+        tls.context = contexts[choose(pairs, asked)]
+
+    contexts[0].sni_callback = ask
+    return contexts
 
 
 def _context(pair: CertificatePair, alpn: Sequence[str]) -> ssl.SSLContext:

@@ -15,13 +15,11 @@ from blockd.transports.listening.bound_socket import (
     bind_alone,
 )
 from blockd.transports.listening.change import attempted
-from blockd.transports.listening.sockets import ALWAYS, SERVED, Bound, Sockets, served_lines
+from blockd.transports.listening.sockets import Bound, Sockets
 from blockd.transports.listening.trouble import Trouble, why_not
 
 __all__ = [
-    "ALWAYS",
     "RECEIVE_BUFFER",
-    "SERVED",
     "TCP_RECEIVE_BUFFER",
     "TCP_SEND_BUFFER",
     "Bound",
@@ -29,7 +27,6 @@ __all__ = [
     "Trouble",
     "attempt",
     "bind",
-    "served_lines",
     "tell",
     "troubles",
     "why_not",

@@ -24,10 +24,11 @@ from blockd.web.api.replies import problem
 from blockd.web.api.route import STANDING, Cost, Opened, Standing
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
-from blockd.web.bounds.paces import Paces
+from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
 from blockd.web.callers.caller import CALLER, Role
 from blockd.web.callers.permission import Refusal, refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
+from blockd.web.callers.signing_in import LOGIN, LOGOUT, SignInRefused, serve_signing_in
 from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from blockd.web.host import without_port
 
@@ -56,11 +57,13 @@ def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> 
         Cost.ASKS_WORKERS: lambda handler: few(handler, by),
     }
     serve_routes(app, ROUTES, control, limits)
+    serve_signing_in(app, callers)
     return app
 
 
 def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
     paces = Paces(time.monotonic)
+    commands = Paces(time.monotonic, COMMANDS_PER_SECOND, BURST_OF_COMMANDS)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -68,7 +71,8 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
         caller, wrong = await callers.of(request)
         request[CALLER] = caller
         request[STANDING] = Standing(partial(_may_still, request, callers))
-        if not await paces.keep(caller.name, lambda: request.transport is None):
+        pace = commands if request.method == hdrs.METH_POST and caller.may_write else paces
+        if not await pace.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
         elif request.path not in _BY_ANY_NAME and not _is_called_right(request, hosts):
             response = _error(403, _CALLED_WRONG)
@@ -76,7 +80,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             response = await _guarded(request, handler)
         else:
             callers.attempts.refused()
-            response = _refused(request, wrong or refused, has_tokens=callers.knows(Role.READ))
+            response = _refused(request, wrong or refused, has_tokens=callers.has_console)
             response.force_close()  # without having read its body
         response.headers.update(
             {
@@ -84,7 +88,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
                 hdrs.CACHE_CONTROL: response.headers.get(hdrs.CACHE_CONTROL, "no-store"),
                 "Content-Security-Policy": response.headers.get("Content-Security-Policy", "default-src 'none'"),
                 "Cross-Origin-Resource-Policy": "same-origin",
-                "Referrer-Policy": "no-referrer",
+                "Referrer-Policy": "same-origin",  # else the Origin of a form is null
                 "X-Content-Type-Options": "nosniff",
             }
         )
@@ -100,6 +104,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
         return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers, request)
+    except SignInRefused as error:
+        return _refused(request, error.refusal, has_tokens=True)
     except TooManyRequests:
         return _error(503, _TOO_MANY, {"Retry-After": "1"}, request)
     except Exception:
@@ -110,8 +116,11 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
     """Return why a request is not answered; somebody who opens the console is shown where to sign in."""
     is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
-    if is_read and "text/html" in request.headers.get(hdrs.ACCEPT, ""):  # which no program names
-        trouble = refused.sentence if hdrs.AUTHORIZATION in request.headers or not has_tokens else ""
+    if (is_read or request.path == LOGIN) and "text/html" in request.headers.get(
+        hdrs.ACCEPT, ""
+    ):  # which no program names
+        is_told = hdrs.AUTHORIZATION in request.headers or not has_tokens or not is_read
+        trouble = refused.sentence if is_told else ""
         page = sign_in_page(trouble, has_tokens=has_tokens)
         response = web.Response(status=refused.status, body=page, content_type="text/html", charset="utf-8")
         response.headers.update({**refused.headers, "Content-Security-Policy": SIGN_IN_POLICY})
@@ -135,7 +144,7 @@ def _needed(request: web.Request, callers: Callers) -> Role:
     """Return the role that a request needs; whether a path is served is told to those who are known alone."""
     route = route_of(request)
     if route is None:
-        return Role.METRICS
+        return Role.NONE if request.path in (LOGIN, LOGOUT) else Role.METRICS
     is_open = (route.opened is Opened.WITHOUT_TOKENS and not callers.knows(route.role)) or (
         route.opened is Opened.TO_LOOPBACK and is_from_loopback(request)
     )
@@ -143,7 +152,9 @@ def _needed(request: web.Request, callers: Callers) -> Role:
 
 
 _BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
-_CALLED_WRONG = "The Host header must be an address, localhost, or one of the names in listen.admin_names, and Origin must match it."
+_CALLED_WRONG = (
+    "The Host header must be an address, localhost, or one of the names in listen.admin_names; Origin must match it."
+)
 
 _SENTENCES = {
     404: "This path does not exist; /api/v1/openapi.json lists those that do.",

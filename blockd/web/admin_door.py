@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -25,6 +26,7 @@ from blockd.web.serving import BoundedConnection, Serving, ServingLimits
 
 MOST_WAITING = 64  # connections that wait for a place; a sixteenth of the files that may be open, if these are few
 MOST_NEW = 64  # connections, likewise, that wait until the kernel's table is read; then it is read in any case
+HANDSHAKE = 5.0  # seconds that one may take for TLS to be agreed on
 FREE = 8  # connections open before anybody is asked for whose they are
 WAIT = 5.0  # seconds that one waits for a place: less than `blockd` waits for an answer
 AGAIN = 0.05  # seconds until it is tried again whether there is a place
@@ -52,6 +54,7 @@ class AdminServing(Serving):
         finish: Callable[[], Awaitable[None]],
         closings: AdminClosings,
         owners: SocketOwners,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         super().__init__(make, sockets, limits, finish)
         trusted = frozenset((0, os.geteuid()))
@@ -59,6 +62,7 @@ class AdminServing(Serving):
         self.connections = self._places
         self._closings = closings
         self._owners = owners
+        self._tls = tls
         self._new: list[_Waiting] = []  # nobody was asked for whose they are
         few = max(1, allowed() // 16)
         self._most_new = min(MOST_NEW, few)
@@ -184,9 +188,13 @@ class AdminServing(Serving):
         sock.close()
 
     async def _begin(self, connection: BoundedConnection, sock: socket.socket) -> None:
+        tls = self._tls() if self._tls is not None and sock.family != socket.AF_UNIX else None
+        patience = None if tls is None else HANDSHAKE
         try:
-            await self._loop.connect_accepted_socket(lambda: connection, sock)
-        except OSError:  # it has ended meanwhile
+            await self._loop.connect_accepted_socket(
+                lambda: connection, sock, ssl=tls, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience
+            )
+        except OSError:  # it has ended meanwhile, or speaks no TLS
             sock.close()
             self.left(connection)
 

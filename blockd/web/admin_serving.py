@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -34,10 +35,12 @@ async def serve_admin(
     bounds: Bounds = ADMIN_BOUNDS,
     closings: AdminClosings | None = None,
     owners: SocketOwners | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> AdminServing:
     """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
 
-    No address is logged. `closings` counts the connections that are closed for the sake of others.
+    Over TCP it is in TLS if there is `tls`, which returns the context for a new connection. No address is logged.
+    `closings` counts the connections that are closed for the sake of others.
     """
     closings = closings or AdminClosings()
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
@@ -58,7 +61,7 @@ async def serve_admin(
         )
 
     limits = ServingLimits(bounds, MAX_ADMIN_LIFETIME, closed=closings.count)
-    serving = AdminServing(make, sockets, limits, runner.cleanup, closings, owners or SocketOwners())
+    serving = AdminServing(make, sockets, limits, runner.cleanup, closings, owners or SocketOwners(), tls)
     return serving
 
 

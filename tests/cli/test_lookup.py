@@ -293,13 +293,15 @@ def test_a_client_that_is_not_served_is_told_so(daemon: Daemon, capsys: pytest.C
 
 
 def test_a_daemon_with_another_state_folder_is_not_believed(
-    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_list(tmp_path / "list", ["own.example"])
     other = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
     with other:
         pass
     other.listen["admin"] = daemon.listen["admin"]
+    assert main(["token", "add", "other", "--role", "read", "--config", str(daemon.config)]) == 0
+    monkeypatch.setenv("BLOCKD_TOKEN", capsys.readouterr().out.strip())
     other.write_config()
     code, text = look(other, capsys, "own.example")
     assert code == 0

@@ -399,9 +399,13 @@ class Daemon:
         return (found[2], int(found[1])) if found else ("", 0)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """GET from the admin socket."""
-        with self.by_socket("GET", path) as response:
-            return response.status, response.read()
+        """GET from the admin socket, or what needs no token from the admin port where the socket is out of reach."""
+        try:
+            with self.by_socket("GET", path) as response:
+                return response.status, response.read()
+        except (FileNotFoundError, ConnectionRefusedError):
+            with request("GET", self.admin_port, path) as response:
+                return response.status, response.read()
 
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
         """POST JSON to the admin socket."""

@@ -37,7 +37,7 @@ ADMIN_PORT = 9053
 SHIPPED_PORTS = (8053, 8080, 8444, ADMIN_PORT)  # of the shipped config
 PORTS = (*SHIPPED_PORTS, 8088)  # and of `blockd authority serve`
 # Verbs that ask the running daemon, or read what it keeps.
-_ASKING = "lookup|status|refresh|reload|versions|diff|rollback|override|held|audit|doctor"
+_ASKING = "lookup|status|refresh|reload|versions|diff|rollback|override|held|audit|doctor|token"
 _NEEDS_DAEMON = re.compile(
     rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)}|admin\.sock)\b|^blockd (?:{_ASKING})\b", re.MULTILINE
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.caller import Role
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 from blockd.web.callers.tokens import ROLES, AccessToken, digest_of
 
@@ -37,4 +38,5 @@ def known(monotonic: Callable[[], float] = time.monotonic, users: Iterable[int] 
     """Return callers of whom each role's token is known, called as the role, and one to read of each of some users."""
     tokens = [AccessToken(role.text, role, digest_of(text), 0.0) for role, text in TEXTS.items()]
     tokens += [AccessToken(f"user-{user}", Role.READ, digest_of(token_of(user)), 0.0) for user in users]
-    return Callers(Tokens(*tokens), WrongAttempts(monotonic))
+    kept = Tokens(*tokens)
+    return Callers(kept, Sessions(Path("/nowhere-of-blockd"), kept, time.time), WrongAttempts(monotonic))

@@ -22,6 +22,7 @@ from blockd.web.api.events import Events
 from blockd.web.api.table import ROUTES
 from blockd.web.callers.caller import Role
 from blockd.web.callers.recognition import Callers
+from blockd.web.callers.signing_in import LOGIN, LOGOUT
 from blockd.web.console.routes import FILES
 from tests.web.figures.examples import Figures
 from tests.web.known import SECRET, TEXTS, known
@@ -57,6 +58,7 @@ class Daemon:
 
     condition: Condition = field(default_factory=lambda: Condition(True, "all feeds are fresh"))
     refreshed: list[list[str] | None] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)  # who had something done
     hinted: list[str | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
     looked_up: list[LookupQuery] = field(default_factory=list)
@@ -82,12 +84,13 @@ class Daemon:
     def status(self) -> Told:
         return Told({"workers": 2})
 
-    async def refresh(self, names: list[str] | None, /) -> Told:
+    async def refresh(self, names: list[str] | None, by: str, /) -> Told:
         if names == ["unknown"]:
             raise CommandError("No feed is called unknown; nothing was fetched.")
         if names == ["broken"]:
             raise RuntimeError("of the daemon")
         self.refreshed.append(names)
+        self.by.append(by)
         return Told({"refreshed": names})
 
     def hint(self, name: str | None, /) -> Told:
@@ -99,21 +102,25 @@ class Daemon:
     def traffic(self) -> Told:
         return Told({"key": "00"})
 
-    async def rollback(self, version: int, reason: str, /) -> Told:
+    async def rollback(self, version: int, reason: str, by: str, /) -> Told:
         if version == 7:
             raise CommandError("Version 7 is not kept; nothing was changed.")
         self.rolled_back.append((version, reason))
+        self.by.append(by)
         return Told({"version": version})
 
-    async def accept(self, asked: Mapping[str, str], /) -> Told:
+    async def accept(self, asked: Mapping[str, str], by: str, /) -> Told:
+        self.by.append(by)
         self.accepted.append(dict(asked))
         return Told({"outcome": "enforced"})
 
-    async def override(self, kind: str, asked: Mapping[str, str], /) -> Told:
+    async def override(self, kind: str, asked: Mapping[str, str], by: str, /) -> Told:
+        self.by.append(by)
         self.overridden.append((kind, dict(asked)))
         return Told({"outcome": "enforced"})
 
-    async def held(self, kind: str, asked: Mapping[str, str], /) -> Told:
+    async def held(self, kind: str, asked: Mapping[str, str], by: str, /) -> Told:
+        self.by.append(by)
         self.released.append((kind, dict(asked)))
         return Told({"outcome": "enforced"})
 
@@ -121,7 +128,8 @@ class Daemon:
         self.shown.append(name)
         return Told({"name": name})
 
-    async def flush(self, kind: str, name: str, /) -> Told:
+    async def flush(self, kind: str, name: str, by: str, /) -> Told:
+        self.by.append(by)
         self.flushed.append((kind, name))
         return Told({"name": name or None})
 
@@ -132,10 +140,12 @@ class Daemon:
     def reloads(self) -> Told:
         return Told({"current": None, "last": None})
 
-    async def statement(self) -> Told:
+    async def statement(self, by: str, /) -> Told:
+        self.by.append(by)
         return Told({"file": "20261124T120000Z.json", "statement": "{}"})
 
-    async def release(self, reason: str, /) -> Told:
+    async def release(self, reason: str, by: str, /) -> Told:
+        self.by.append(by)
         return Told({"version": 9, "pinned": None, "reason": reason})
 
     def orders(self, asked: str, /) -> Fitting:
@@ -551,7 +561,7 @@ def test_every_change_is_among_those_that_are_tested_without_a_token(daemon: Dae
     routes = admin_app(daemon, known()).router.routes()
     reading = ("GET", "HEAD", "OPTIONS")
     paths = {route.resource.canonical for route in routes if route.method not in reading and route.resource}
-    assert paths == CHANGES.keys()
+    assert paths == {*CHANGES, LOGIN, LOGOUT}  # of which the tests of callers tell
 
 
 @pytest.mark.parametrize("path", CHANGES)
@@ -573,6 +583,7 @@ def test_what_changes_something_is_done_for_an_operator_alone(
         daemon, bound, path, method="POST", data=CHANGES[path], secret=TEXTS[role], Content_Type="application/json"
     )
     assert told.status in ((200, 202) if role >= LEAST.get(path, Role.OPERATOR) else (403,))
+    assert daemon.by == (["token operator"] if role is Role.OPERATOR and path not in LEAST else [])
     if told.status == 403:
         assert (daemon, "needs the role operator" in str(told.json["error"])) == (Daemon(), True)
 

@@ -75,7 +75,7 @@ def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
     daemon = Daemon()
     began, go_on = asyncio.Event(), asyncio.Event()
 
-    async def refresh(_names: list[str] | None) -> object:
+    async def refresh(_names: list[str] | None, _by: str) -> object:
         began.set()
         await go_on.wait()
         return _Done()

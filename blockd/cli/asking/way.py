@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
 from pathlib import Path
 
 from blockd.web.callers.socket_path import connected
@@ -28,14 +27,16 @@ class SocketWay:
 class PortWay:
     """The way by the admin port at `address` (HOST:PORT), with a token if it is not empty."""
 
-    def __init__(self, address: str, token: str = "") -> None:
-        self.text = f"http://{address}"
+    def __init__(self, address: str, token: str = "", *, is_tls: bool = False) -> None:
+        self.text = f"{'https' if is_tls else 'http'}://{address}"
         self._address = address
+        self._is_tls = is_tls
         self.token = token
 
     def connect(self, seconds: float) -> http.client.HTTPConnection:
         """Return a connection; raises OSError if nobody listens there."""
-        connection = http.client.HTTPConnection(self._address, timeout=seconds)
+        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
+        connection = kind(self._address, timeout=seconds)
         connection.connect()
         return connection
 
@@ -45,7 +46,7 @@ Way = SocketWay | PortWay
 
 def asked(
     connection: http.client.HTTPConnection, way: Way, path: str, body: bytes | None
-) -> tuple[int, Mapping[str, str], bytes]:
+) -> tuple[int, http.client.HTTPMessage, bytes]:
     """Return the status, headers and body of the answer to a GET, or to a POST of JSON; closes the connection.
 
     Raises OSError, http.client.HTTPException.

@@ -73,7 +73,13 @@ def _line(record: Record) -> str:
 
 
 def _words(kind: str, body: Mapping[str, Any]) -> str:
-    """Return a summary of a record."""
+    """Return a summary of a record, with who asked for what it is about."""
+    by = body.get("by")
+    rest = {name: value for name, value in body.items() if name != "by"}
+    return _summary(kind, rest) + (f" [{by}]" if by else "")
+
+
+def _summary(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "start":
         died = body.get("last_alive")
         gap = f"; the one before ended without a record, and was last seen alive at {died}" if died else ""
@@ -116,6 +122,12 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         by = f" by {body['officer']}" if body["officer"] else ""
         done = "is let through" if kind == "gate-release" else "is held back again"
         return f"{body['entry']} {done}{by}{_because(body.get('ended_reason') or body['reason'])}"
+    if kind == "refresh":
+        return "all feeds" if body["feeds"] is None else ", ".join(body["feeds"])
+    if kind == "flush":
+        return "all" if body["kind"] == "all" else f"{body['kind']} {body['name']}"
+    if kind == "token":
+        return f"{body['name']} ({body['role']}) was {body['done']}"
     if kind == "self-test":
         came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
         return f"version {body.get('version')}: {came}"

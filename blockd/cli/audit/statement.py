@@ -9,14 +9,13 @@ from blockd.cli import DONE
 from blockd.cli.admin_client import ask
 from blockd.cli.output import print_text, show
 from blockd.files import replace_file
-from blockd.settings import load
 
 SECONDS = 30.0  # for ten thousand orders on a slow disk
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the statement, or print it."""
-    told: dict[str, Any] = ask(load(args.config), "/api/v1/statement", {}, SECONDS)
+    told: dict[str, Any] = ask(args.config, "/api/v1/statement", {}, SECONDS)
     octets = str(told["statement"]).encode("ascii")
     if args.out is None:
         print_text(octets.decode("ascii"))

@@ -10,7 +10,6 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.settings import load
 
 SECONDS = 60.0  # for large caches on a busy machine
 
@@ -20,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all == (args.name is not None) or (args.all and args.below):
         raise CommandError("expected a name, perhaps with --below, or --all; nothing was flushed")
     body = {"all": True} if args.all else {"below" if args.below else "name": args.name}
-    told = ask(load(args.config), "/api/v1/cache/flush", body, SECONDS)
+    told = ask(args.config, "/api/v1/cache/flush", body, SECONDS)
     show(args.json, told, _lines(told))
     return NO if told["silent"] else DONE
 

@@ -10,14 +10,13 @@ from urllib.parse import urlencode
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
-from blockd.settings import load
 
 SECONDS = 60.0  # for large caches on a busy machine
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is cached; 1 if nothing is."""
-    told = ask(load(args.config), "/api/v1/cache?" + urlencode({"name": args.name}), seconds=SECONDS)
+    told = ask(args.config, "/api/v1/cache?" + urlencode({"name": args.name}), seconds=SECONDS)
     show(args.json, told, _lines(told))
     return DONE if any(worker["entries"] or worker["failures"] for worker in told["workers"]) else NO
 

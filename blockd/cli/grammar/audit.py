@@ -11,7 +11,7 @@ from blockd.cli.grammar.parts import Verb, add_part, names_may_begin_with_hyphen
 RECORD_KINDS = (
     "start", "stop", "new-chain", "lost", "gap", "enforced", "taken-back", "order", "evidence", "refused", "accept",
     "good-again", "reload", "rollback", "release", "override", "override-ended", "gate-release", "gate-hold",
-    "self-test", "statement",
+    "refresh", "flush", "token", "self-test", "statement",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ ANSWER_IS_NO = {
     "blockd held hold": "the end of the release is kept, but not enforced yet",
     "blockd cache show": "nothing of the name is cached, in any worker",
     "blockd cache flush": "a worker did not answer",
+    "blockd token list": "there is no token",
     "blockd compile": "a list was refused; the output file is left as it was",
     "blockd validate": "the list would be refused",
     "blockd authority order check-name": "the order does not cover the name",

@@ -9,6 +9,7 @@ from blockd.cli.grammar.parts import Verb, add_part, names_may_begin_with_hyphen
 
 # As `blockd.settings.TEXT_TYPES` has them, which a test compares: settings take too long to import for a usage error.
 LIST_TYPES = ("domains", "hosts", "adblock", "addresses", "rpz")
+TOKEN_ROLES = ("metrics", "read", "operator")  # likewise, as `blockd.web.callers.tokens.ROLES` has them
 NAMES_SHOWN = 20  # of each kind, unless more are asked for
 MAX_NAMES_SHOWN = 1_000_000
 
@@ -147,6 +148,20 @@ def _cache(parser: argparse.ArgumentParser) -> None:
     flush.add_argument("--all", action="store_true", help="everything that is cached")
 
 
+def _token(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    add = add_part(parts, "add", "make a token, which is shown once")
+    add.add_argument("name", metavar="NAME", help="what it is called, in the audit log too")
+    add.add_argument(
+        "--role", required=True, choices=TOKEN_ROLES,
+        help="metrics reads series, read reads everything, operator changes what is enforced",
+    )  # fmt: skip
+    add.add_argument("--expires", metavar="WHEN", help="until when it works, such as 2026-12-31; by default for ever")
+    add_part(parts, "list", "the tokens: role, who made it and when, and when it expires")
+    remove = add_part(parts, "remove", "end a token at once, and the sessions begun with it")
+    remove.add_argument("name", metavar="NAME", help="as `blockd token list` shows it")
+
+
 def _squid_helper(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
@@ -172,6 +187,7 @@ VERBS = {
     "override": Verb("never block a name until a date, for a reason: add, list, end", _override),
     "held": Verb("entries that the gate holds back, with line and reason; let one through", _held),
     "cache": Verb("what the running daemon has cached: show a name, flush a name or all", _cache),
+    "token": Verb("who is known at the admin port: make, list and remove tokens, each with a role", _token),
     "squid-helper": Verb("decide for Squid, as the helper of an external_acl_type with concurrency", _squid_helper),
     "compile": Verb("compile lists to a ruleset file", _compile),
     "validate": Verb(

@@ -13,6 +13,7 @@ from blockd.cli.grammar.exit_codes import exit_codes
 from blockd.cli.grammar.parts import Parser, subparsers_of
 
 VERBS = {**operator.VERBS, "authority": authority.VERB, "audit": audit.VERB, "doctor": operator.DOCTOR}
+ASKING = ("lookup", "status", "reload", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 
@@ -33,6 +34,10 @@ def parser() -> argparse.ArgumentParser:
         child = verbs.add_parser(name, help=verb.help, description=verb.help)
         child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")
         child.add_argument("--json", action="store_true", help="print JSON for programs")
+        if name in ASKING:
+            child.add_argument(
+                "--token-file", type=Path, metavar="FILE", help="ask at the admin port, with the token in this file"
+            )
         child.set_defaults(module=".".join(filter(None, ("blockd.cli", verb.folder, name.replace("-", "_")))))
         verb.declare(child)
     for command in commands(top):

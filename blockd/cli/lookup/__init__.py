@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import time
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from blockd.cli import DONE, NO, USAGE
 from blockd.cli.admin_client import DaemonRefused, ask
+from blockd.cli.asking.place import state_folder
 from blockd.cli.lookup.lines import lines
 from blockd.cli.output import show
-from blockd.daemon.lookup.offline import look_up_offline
-from blockd.daemon.lookup.past import Snapshot, snapshot_at, snapshot_now
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.formats.subject import MAX_TYPED, Subject, not_a_subject, subject_of
 from blockd.ruleset.lookup_query import LookupQuery, client_address, moment_of
-from blockd.settings import Settings, load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blockd.daemon.lookup.past import Snapshot
     from blockd.daemon.lookup.result import LookupResult
     from blockd.resolver.resolution import Resolution, Route
+    from blockd.settings import Settings
 
 SECONDS = 20.0  # for an answer of the daemon, which asks upstreams for at most twelve
 INPUT = "-"
@@ -36,7 +39,6 @@ LookUp = Callable[[str], Told]
 
 def run(args: argparse.Namespace) -> int:
     """Print what happens to each name; 0 if all are blocked, 1 if one is not, 2 if one is not a name."""
-    settings = load(args.config)
     now = time.time()
     query = LookupQuery(
         "",
@@ -45,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
         at=None if args.at is None else moment_of(args.at),
     )
     one = len(args.names) == 1 and args.names[0] != INPUT
-    with _Reading(settings, query, now) as reading:
-        look_up = reading.look_up if args.offline or query.at is not None else _asking(settings, query, reading.look_up)
+    with _Reading(args.config, query, now) as reading:
+        look_up = (
+            reading.look_up if args.offline or query.at is not None else _asking(args.config, query, reading.look_up)
+        )
         if one:
             told = look_up(args.names[0])
             show(args.json, told, lines(told))
@@ -91,9 +95,9 @@ def _each(names: list[str]) -> Iterator[str]:
                 yield line.strip()
 
 
-def _asking(settings: Settings, query: LookupQuery, offline: Callable[[str, str], Told]) -> LookUp:
+def _asking(config: Path, query: LookupQuery, offline: Callable[[str, str], Told]) -> LookUp:
     """Return a function that asks the running daemon; if there is none, the state folder answers and says so."""
-    state = str(settings.state_dir.resolve())
+    state = str(state_folder(config).resolve())
     why = ""  # no daemon answers
 
     def look_up(name: str) -> Told:
@@ -104,7 +108,7 @@ def _asking(settings: Settings, query: LookupQuery, offline: Callable[[str, str]
             is_short = len(asked.to_path()) <= MAX_PATH or subject.is_client
             try:
                 told = ask(
-                    settings, (asked if is_short else replace(asked, name=subject.text)).to_path(), seconds=SECONDS
+                    config, (asked if is_short else replace(asked, name=subject.text)).to_path(), seconds=SECONDS
                 )
             except DaemonRefused as error:  # it may take the next name
                 return offline(name, str(error))
@@ -129,8 +133,8 @@ def _checked(name: str) -> Subject:
 class _Reading:
     """Lookups in the state folder; a context manager, at whose end its files are closed."""
 
-    def __init__(self, settings: Settings, query: LookupQuery, now: float) -> None:
-        self._settings = settings
+    def __init__(self, config: Path, query: LookupQuery, now: float) -> None:
+        self._config = config
         self._query = query
         self._now = now
         self._snapshot: Snapshot | None = None
@@ -145,6 +149,8 @@ class _Reading:
 
     def look_up(self, name: str, why: str = "--offline was given") -> Told:
         """Return what is known without a daemon; raises CommandError."""
+        from blockd.daemon.lookup.offline import look_up_offline  # a daemon mostly answers
+
         _checked(name)
         try:
             if self._snapshot is None:
@@ -166,7 +172,15 @@ class _Reading:
             self._resolution = Resolution.of(self._settings)
         return self._resolution.route(subject.key)
 
+    @functools.cached_property
+    def _settings(self) -> Settings:
+        from blockd.settings import load
+
+        return load(self._config)
+
     def _taken(self) -> Snapshot:
+        from blockd.daemon.lookup.past import snapshot_at, snapshot_now
+
         if self._query.at is None:
             return snapshot_now(self._settings, self._now)
         return snapshot_at(self._settings, self._query.at, self._now)

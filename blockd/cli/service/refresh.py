@@ -10,7 +10,6 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.settings import load
 
 SECONDS = 900.0  # for fetching and compiling the largest list
 
@@ -24,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     if args.popular:
         raise CommandError("--popular goes with --dry-run; nothing was fetched")
     body = {"feeds": args.feeds} if args.feeds else {}
-    told = ask(load(args.config), "/api/v1/refresh", body, SECONDS)
+    told = ask(args.config, "/api/v1/refresh", body, SECONDS)
     show(args.json, told, _lines(told))
     return NO if any(feed["outcome"] == "refused" for feed in told["feeds"].values()) else DONE
 

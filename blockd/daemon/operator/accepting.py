@@ -45,7 +45,7 @@ class AcceptService:
         self._recorder = recorder
         self._updater = updater
 
-    async def accept(self, asked: Mapping[str, str]) -> AcceptResult:
+    async def accept(self, asked: Mapping[str, str], by: str = "") -> AcceptResult:
         """Take the content of `feed` with the SHA-256 `digest`, for a `reason`, and perhaps `as` somebody.
 
         Raises CommandError, and nothing has changed, if that is not what the gate refused last of the feed, or if the
@@ -76,7 +76,7 @@ class AcceptService:
             except OSError as error:
                 raise CommandError(f"The state of feed {name} cannot be written: {cause_of(error)}. {STAYS}") from error
             managed.content_refusal = ""  # it is compiled now, and not refused
-            self._recorder.accepted(name, {**refused.to_json(), "why": reason, "officer": officer})
+            self._recorder.accepted(name, {**refused.to_json(), "why": reason, "officer": officer}, by)
 
         result = await self._updater.accept(name, waive)
         return AcceptResult(name, digest, result.feeds[name], result.version)

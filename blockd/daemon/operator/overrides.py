@@ -127,7 +127,7 @@ class OverrideService:
         self._clock = clock
         self._changing = asyncio.Lock()
 
-    async def add(self, asked: Mapping[str, str]) -> OverrideResult:
+    async def add(self, asked: Mapping[str, str], by: str = "") -> OverrideResult:
         """Override a name: `name`, `reason`, `until`, and perhaps `scope` and `as`. Raises CommandError."""
         now = self._clock()
         try:
@@ -144,14 +144,15 @@ class OverrideService:
                 officer=asked.get("as", ""), authority=self._authority, now=now,
                 guard=self._guard,
             )  # fmt: skip
-            return await self._changed("override", [*kept, made], made)
+            return await self._changed("override", [*kept, made], made, by)
 
-    async def end(self, asked: Mapping[str, str]) -> OverrideResult:
+    async def end(self, asked: Mapping[str, str], by: str = "") -> OverrideResult:
         """End the override of a name now: `name` and `reason`. Raises CommandError."""
         async with self._changing:
             known = self._read()
             ended = end_override(known, name=asked["name"], reason=asked["reason"], now=self._clock())
-            return await self._changed("override-ended", [ended if one.id == ended.id else one for one in known], ended)
+            changed = [ended if one.id == ended.id else one for one in known]
+            return await self._changed("override-ended", changed, ended, by)
 
     def current(self) -> tuple[OverrideStatus, ...]:
         """Return the overrides that have not ended: those of the file, or if it is damaged those accepted last."""
@@ -175,7 +176,7 @@ class OverrideService:
             return ()
         return tuple(Override.of(document) for document in documents)
 
-    async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> OverrideResult:
+    async def _changed(self, kind: str, overrides: list[Override], changed: Override, by: str) -> OverrideResult:
         try:
             await self._updater.make_room()
             await asyncio.to_thread(write_overrides, self._path, overrides)
@@ -183,7 +184,7 @@ class OverrideService:
             raise CommandError(f"{self._path} cannot be written: {cause_of(error)}; nothing was changed.") from error
         status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
         recorded = {name: value for name, value in status.to_json().items() if name not in ("id", "in_force")}
-        self._recorder.overridden(kind, {**recorded, "order": changed.id})
+        self._recorder.overridden(kind, {**recorded, "order": changed.id}, by)
         result = await self._updater.refresh([OVERRIDES])
         status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
         return OverrideResult(status, result.feeds[OVERRIDES], result.version)

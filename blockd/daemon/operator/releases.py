@@ -77,28 +77,30 @@ class ReleaseService:
         self._changing = asyncio.Lock()
         self.trouble = trouble
 
-    async def release(self, asked: Mapping[str, str]) -> ReleaseResult:
+    async def release(self, asked: Mapping[str, str], by: str = "") -> ReleaseResult:
         """Let an entry through: `name`, `reason`, and perhaps `as`. Raises CommandError, and nothing was changed."""
         async with self._changing:
             known = read_releases(self._folder)
             made = released(
                 known, entry=asked["name"], reason=asked["reason"], officer=asked.get("as", ""), now=self._clock()
             )
-            return await self._changed("gate-release", [*known, made], made, "")
+            return await self._changed("gate-release", [*known, made], made, by=by)
 
-    async def hold(self, asked: Mapping[str, str]) -> ReleaseResult:
+    async def hold(self, asked: Mapping[str, str], by: str = "") -> ReleaseResult:
         """End a release: `name` and `reason`. Raises CommandError, and nothing was changed."""
         async with self._changing:
             known = read_releases(self._folder)
             over, reason = held_again(known, entry=asked["name"], reason=asked["reason"])
-            return await self._changed("gate-hold", [one for one in known if one != over], over, reason)
+            return await self._changed("gate-hold", [one for one in known if one != over], over, reason, by=by)
 
-    async def _changed(self, kind: str, releases: Sequence[Release], changed: Release, ended: str) -> ReleaseResult:
+    async def _changed(
+        self, kind: str, releases: Sequence[Release], changed: Release, ended: str = "", *, by: str
+    ) -> ReleaseResult:
         try:
             await asyncio.to_thread(write_releases, self._folder, releases)
         except OSError as error:
             raise CommandError(f"{self._folder} cannot be written: {cause_of(error)}; nothing was changed.") from error
-        self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})})
+        self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})}, by)
         self._gate.release(one.key for one in releases)
         outcome = await self._user.gate_changed()
         self.trouble = ""  # the file was whole again, and all of it is let through

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from blockd.orders import Mandate
 from blockd.printable import some_of
-from blockd.settings import Settings
-from blockd.settings.feeds import Feed, OrderingFeed
+
+if TYPE_CHECKING:
+    from blockd.settings import Settings
+    from blockd.settings.feeds import Feed
 
 MAX_NAMED = 20  # feeds in one line; JSON has all
 
@@ -35,6 +36,9 @@ def exempt_from_law(settings: Settings) -> Iterator[str]:
 
 
 def _is_by_law(feed: Feed) -> bool:
+    from blockd.orders import Mandate
+    from blockd.settings.feeds import OrderingFeed  # which `blockd status` does not need, and waits for
+
     if isinstance(feed, OrderingFeed):
         return feed.is_signed or feed.mandate is Mandate.LAW or (feed.mandate is None and bool(feed.legal_basis))
     return feed.is_signed

@@ -168,9 +168,10 @@ class StatementService:
         except AuditError as error:
             log.error("Statements of enforcement cannot be signed: %s", error)
 
-    async def state(self) -> StatementResult:
+    async def state(self, by: str = "") -> StatementResult:
         """Make a statement now and keep it; raises CommandError, also if the log lacks records before it.
 
+        `by` is who asked for it; one of the node's own accord is by nobody.
         So what it says of the version in force is what the log says as of the head that it names.
         """
         await asyncio.to_thread(self._recorder.log.wait, WRITING)
@@ -189,23 +190,25 @@ class StatementService:
         try:
             octets = sign_statement(values, node_key(self._folder))
             stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-            path = await asyncio.to_thread(keep_statement, self._folder, stem, octets)
+            path = await asyncio.to_thread(keep_statement, self._folder, stem, octets, asked=bool(by))
         except AuditError as error:
             raise CommandError(f"No statement was made: {error}") from error
         except OSError as error:
             raise CommandError(f"The statement cannot be kept: {error}. None was made.") from error
-        self._recorder.stated(path.name, octets)
+        self._recorder.stated(path.name, octets, by)
         return StatementResult(path.name, octets.decode("ascii"))
 
     async def state_forever(self, interval: float | None) -> None:
         """Make a statement whenever the newest is older than `interval` seconds; never if that is None.
+
+        One that somebody asked for does not count: it takes the place of none.
 
         No statement is made before the first version. A clock that was set
         back puts the newest one into the future; the age of those made since then is the time that has passed.
         """
         failed, made = -AGAIN, -float("inf")
         while interval is not None:
-            kept = await asyncio.to_thread(kept_statements, self._folder)
+            kept = await asyncio.to_thread(kept_statements, self._folder, asked=False)
             newest = kept[-1].stat().st_mtime if kept else 0.0
             is_due = not newest <= self._timing.clock() < newest + interval
             has_waited = self._timing.monotonic() >= max(failed + AGAIN, made + interval)

@@ -13,7 +13,7 @@ from blockd.daemon.rights.places import kind_of, remove
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|sessions\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )

@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from blockd.names import DomainName, key_from_wire
-from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
+
+if TYPE_CHECKING:
+    from blockd.settings import Settings, Upstream
 
 REVERSE = "reverse zones"
 RESOLVER_ARPA = "resolver.arpa"
@@ -107,6 +110,8 @@ def default_states(settings: Settings, upstreams: Sequence[Upstream]) -> tuple[D
 
 def are_private(upstreams: Sequence[Upstream]) -> bool:
     """Return whether there are upstreams, all at private, loopback or link-local addresses."""
+    from blockd.settings import SYSTEM_UPSTREAM  # the table above is needed without settings, too
+
     known = [upstream for upstream in upstreams if upstream != SYSTEM_UPSTREAM]
     return bool(known) and all(is_private(upstream.host) for upstream in known)
 

@@ -42,9 +42,13 @@ def _certificates(settings: Settings) -> Iterator[str]:
             "tls.ticket_secrets: nothing is served over TLS; set `listen.dot`, `listen.doh` or `listen.public.https`, "
             "or remove the key"
         )
+    if listen.admin_tls is not None and listen.admin_tls.clients and listen.admin_tls.client_ca is None:
+        yield "listen.admin_tls.clients: nobody can show a certificate; name the file of its authority in `client_ca`"
     if settings.certificates:
         yield from _repeated(settings)
         return
+    if listen.admin_tls is not None:
+        yield "listen.admin_tls: TLS needs a certificate; name its files in `certificates`"
     for path, addresses in (("listen.dot", listen.dot), ("listen.public.https", listen.public.https)):
         if addresses:
             yield f"{path}: TLS needs a certificate; name its files in `certificates`"

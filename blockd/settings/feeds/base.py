@@ -67,11 +67,6 @@ class Feed(Section):
         """Return the `type` that the config has for this kind."""
         return str(cls.model_fields["type"].annotation.__args__[0])  # type: ignore[union-attr]
 
-    @classmethod
-    def counted(cls) -> tuple[str, str]:
-        """Return the word for what this kind lists, one and several."""
-        return "name", "names"
-
     @property
     def place(self) -> str:
         """Where its content comes from, in messages and reports."""

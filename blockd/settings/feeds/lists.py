@@ -32,11 +32,6 @@ class ListFeed(TextFeed):
     action: Annotated[Action, one_of(Action, ZONE_ACTIONS)] = setting("sinkhole", "What is done with its names.")
     cname: TargetName = setting("", "The name answered instead, if the action is cname.")
 
-    @classmethod
-    def counted(cls) -> tuple[str, str]:
-        """Return the format's word."""
-        return format_named(cls.type_name()).counted
-
     @property
     def form(self) -> TextFormat:
         """The format of its lines."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-from blockd.transports.binding import SERVED, Sockets
+from blockd.transports.binding import Sockets
+from blockd.transports.served import SERVED
 
 
 def named(sockets: Sockets) -> Iterator[tuple[str, list[socket.socket]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,21 +16,7 @@ from blockd.settings import SocketAddress
 from blockd.settings.listening import LocalAddress, UnixSocket
 from blockd.transports import unix_socket
 from blockd.transports.listening.steering import steer_to_all, steer_to_first, turn_away
-
-# What people call what is served, by the names in `Bound`; what is in ALWAYS is told of although nothing serves it.
-SERVED = {
-    "dns_udp": "DNS over UDP",
-    "dns_tcp": "DNS over TCP",
-    "dot": "DNS over TLS",
-    "doh": "DNS over HTTPS",
-    "block_page_http": "block page over HTTP",
-    "block_page_https": "TLS refused",
-    "public_http": "page about orders over HTTP",
-    "public_https": "page about orders over HTTPS",
-    "decide": "decisions for HTTP",
-    "admin": "admin",
-}
-ALWAYS = frozenset(("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin"))
+from blockd.transports.served import SERVED
 
 Place = tuple[str, str]
 """What is served, by its name in SERVED, and the text of the address where."""
@@ -55,13 +41,6 @@ class Bound:
     def to_json(self) -> dict[str, list[str]]:
         """Return it as JSON values."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
-
-
-def served_lines(told: Mapping[str, Sequence[str]], nowhere: str) -> Iterator[tuple[str, str]]:
-    """Yield what is served and on which addresses, as people read it, of the JSON values of `Bound`."""
-    for name, label in SERVED.items():
-        if told[name] or name in ALWAYS:
-            yield label, ", ".join(told[name]) or nowhere
 
 
 @dataclass(slots=True)

@@ -59,8 +59,11 @@ class Control(typing.Protocol):
     async def cached(self, name: str, /) -> JsonResult:
         """Return what every worker has cached of a name, and policy's verdict on it; raises CommandError."""
 
-    async def flush(self, kind: str, name: str, /) -> JsonResult:
-        """Remove what is cached of a name, of that and all below it, or all, from every worker; raises CommandError."""
+    async def flush(self, kind: str, name: str, by: str, /) -> JsonResult:
+        """Remove what is cached of a name, of that and all below it, or all, from every worker; raises CommandError.
+
+        `by` is here and below who asks, as the audit log has it (`Caller.name`).
+        """
 
     def orders(self, asked: str, /) -> OrdersResult:
         """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
@@ -71,7 +74,7 @@ class Control(typing.Protocol):
     def reloads(self) -> JsonResult:
         """Return how the newest reload stands, and the last one that was to be taken."""
 
-    async def refresh(self, names: list[str] | None, /) -> JsonResult:
+    async def refresh(self, names: list[str] | None, by: str, /) -> JsonResult:
         """Fetch the named feeds, or all; raises BlockdError if one is not configured."""
 
     def hint(self, name: str | None, /) -> JsonResult:
@@ -80,22 +83,22 @@ class Control(typing.Protocol):
     def traffic(self) -> JsonResult:
         """Return the sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
 
-    async def rollback(self, version: int, reason: str, /) -> JsonResult:
+    async def rollback(self, version: int, reason: str, by: str, /) -> JsonResult:
         """Enforce and pin a kept version; raises BlockdError if that is not possible, and nothing has changed."""
 
-    async def release(self, reason: str, /) -> JsonResult:
+    async def release(self, reason: str, by: str, /) -> JsonResult:
         """Release the pinned version and enforce the newest; raises BlockdError if none is pinned."""
 
-    async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
+    async def override(self, kind: str, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Add or end a local override; `kind` is `add` or `end`, `asked` its texts; raises BlockdError."""
 
-    async def accept(self, asked: typing.Mapping[str, str], /) -> JsonResult:
+    async def accept(self, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
 
-    async def held(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
+    async def held(self, kind: str, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Let an entry through, or hold it back again: `kind` is `release` or `hold`; raises BlockdError."""
 
-    async def statement(self) -> JsonResult:
+    async def statement(self, by: str, /) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
 
     @property

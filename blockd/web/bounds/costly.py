@@ -63,9 +63,17 @@ class CostlyTurns:
 
 
 class RequestPace:
-    """The pace of all requests; `clock` is monotonic, in seconds."""
+    """A pace of requests: `per_second`, once `burst` came at once. `clock` is monotonic, in seconds."""
 
-    def __init__(self, clock: Callable[[], float], sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        sleep: Sleep = asyncio.sleep,
+        per_second: float | None = None,
+        burst: int | None = None,
+    ) -> None:
+        self._interval = 1 / (per_second or PER_SECOND)
+        self._ahead = (burst or BURST_OF_REQUESTS) * self._interval
         self._clock = clock
         self._sleep = sleep
         self._lock = asyncio.Lock()
@@ -81,7 +89,7 @@ class RequestPace:
             if is_gone():
                 return False
             now = self._clock()
-            self._next = max(self._next, now - BURST_OF_REQUESTS / PER_SECOND) + 1 / PER_SECOND
+            self._next = max(self._next, now - self._ahead) + self._interval
             if self._next > now:
                 await self._sleep(self._next - now)
         return not is_gone()

@@ -2,46 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Literal
-
 from aiohttp import web
 
-How = Literal["nobody", "socket", "token", "certificate", "session"]
+from blockd.web.callers.role import NOBODY, Caller, How, Role
 
+__all__ = ["CALLER", "NOBODY", "Caller", "How", "Role"]
 
-class Role(IntEnum):
-    """What a caller may do; each role may do what those before it may."""
-
-    NONE = 0  # what needs no token
-    METRICS = 1  # read series
-    READ = 2  # read everything, as support does
-    OPERATOR = 3  # change what is enforced
-
-    @property
-    def text(self) -> str:
-        """The role as people write it: `metrics`, `read`, `operator`."""
-        return self.name.lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a request: its role, how that is known, and the name under which the audit log has what it does."""
-
-    name: str
-    role: Role
-    how: How = "nobody"
-
-    @property
-    def may_write(self) -> bool:
-        """Whether it may change what is enforced."""
-        return self.role >= Role.OPERATOR
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-        return {"name": self.name, "role": self.role.text, "how": self.how, "may_write": self.may_write}
-
-
-NOBODY = Caller("", Role.NONE)
 CALLER = web.RequestKey("caller", Caller)

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blockd.web.callers.caller import NOBODY, Caller, Role
+from blockd.web.callers.role import NOBODY, Caller, Role
 
 SO_PEERGROUPS = 59  # asm-generic/socket.h; the module has no name for it
 MAX_GROUPS = 65_536  # of a process: NGROUPS_MAX
 NAMING = 2.0  # seconds that the name of a user is waited for, which a directory service may be asked for
 MAX_NAMES = 256  # users whose names are remembered
+_ENDED = ("Z", "X", "x")  # states of a process that is no more (proc_pid_stat(5))
 _ANCESTORS = 64  # processes above one that are looked at
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
@@ -125,7 +126,10 @@ def _descends(pid: int, ancestor: int) -> bool:
             status = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return not _is_of_another_user(pid)  # else it has ended, and may have left its connection to another
-        pid = int(status.rpartition(")")[2].split()[1])
+        state, parent = status.rpartition(")")[2].split()[:2]
+        if state in _ENDED:
+            return True
+        pid = int(parent)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blockd.web.callers.caller import Caller, Role
+from blockd.web.callers.role import Caller, Role
 
 CHALLENGE = 'Bearer realm="blockd"'  # RFC 6750 section 3
 

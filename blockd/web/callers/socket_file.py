@@ -42,7 +42,7 @@ class AdminSocket:
             self.sock.bind(f"/proc/self/fd/{folder}/{name}")
             with contextlib.suppress(PermissionError):  # as far as this process may give it away
                 os.chown(name, -1, os.fstat(folder).st_gid, dir_fd=folder, follow_symlinks=False)
-            os.chmod(f"/proc/self/fd/{folder}/{name}", MODE)
+            Path(f"/proc/self/fd/{folder}/{name}").chmod(MODE)
             self.sock.listen(BACKLOG)
             os.rename(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
             found = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
@@ -64,8 +64,8 @@ def admin_socket(path: Path) -> AdminSocket | None:
         return AdminSocket(path)
     except OSError as error:
         log.error(
-            "The admin socket %s cannot be listened on: %s. Enforcing goes on; the verbs of `blockd` need the admin port "
-            "and a token until that is mended and blockd is started again.",
+            "The admin socket %s cannot be listened on: %s. Enforcing goes on; the verbs of `blockd` need the admin "
+            "port and a token until that is mended and blockd is started again.",
             path, unix_socket.why_not(error, path),
         )  # fmt: skip
         return None

@@ -17,39 +17,41 @@ from blockd.files import Stamp, open_kept, read_rest, stamp_from
 from blockd.web.callers.tokens import FILE, MAX_FILE, AccessToken, found_in, tokens_in
 
 _TOO_OPEN = stat.S_IWGRP | stat.S_IRWXO
-Changed = Callable[[Sequence[AccessToken], Sequence[AccessToken]], None]
-"""Takes the tokens of before and those of now."""
+Changed = Callable[[Sequence[AccessToken]], None]
+"""Takes the tokens of now."""
 
 log = logging.getLogger(__name__)
 
 
 class TokenFile:
-    """The tokens in a state folder; `changed` is told when there are others than before, first those of the start."""
+    """The tokens in a state folder; `changed` is told of all that the file has when it was read, however few."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float], changed: Changed = lambda _before, _now: None) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], changed: Changed = lambda _: None) -> None:
         self.trouble = ""  # why no token works, as a sentence
         self._path = folder / FILE
         self._clock = clock
         self._changed = changed
         self._stamp: Stamp | None = None
+        self._has_looked = False
         self._tokens: tuple[AccessToken, ...] = ()
 
     @property
     def tokens(self) -> tuple[AccessToken, ...]:
         """The tokens that the file has now, expired ones among them."""
-        self._look()
+        self.look()
         return self._tokens
 
     def find(self, digest: str) -> AccessToken | None:
         """Return the token with a digest, see `digest_of`; None if there is none, or it has expired."""
         return found_in(self.tokens, digest, self._clock())
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Read the file if it is another than was read."""
         try:
             stamp = stamp_from(self._path.lstat())
         except FileNotFoundError:
-            self._take((), None, "")
+            if self._tokens or not self._has_looked:
+                self._take((), None, "")
             return
         except OSError as error:
             self._take((), None, cause_of(error))
@@ -75,6 +77,7 @@ class TokenFile:
         )  # fmt: skip
         if trouble and trouble != self.trouble:
             log.error("%s", trouble)
-        before, self._tokens, self._stamp, self.trouble = self._tokens, tokens, stamp, trouble
-        if before != tokens:
-            self._changed(before, tokens)
+        self._has_looked = True
+        self._tokens, self._stamp, self.trouble = tokens, stamp, trouble
+        if not trouble:
+            self._changed(tokens)

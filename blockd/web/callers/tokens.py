@@ -21,7 +21,7 @@ from pathlib import Path
 from blockd.errors import CommandError, cause_of
 from blockd.files import read_kept
 from blockd.times import time_from_text, time_text
-from blockd.web.callers.caller import Caller, Role
+from blockd.web.callers.role import Caller, Role
 
 FILE = "tokens.json"
 MODE = 0o640  # for blockd's user and its group: nobody else learns who has a token
@@ -102,6 +102,8 @@ def found_in(tokens: Iterable[AccessToken], digest: str, now: float) -> AccessTo
 
 def tokens_in(octets: bytes) -> tuple[AccessToken, ...]:
     """Read a file of tokens; raises ValueError, with what is wrong in it, unless all of it is right."""
+    if not octets:
+        return ()  # just made, by who is about to add one
     try:
         data = json.loads(octets)
     except (ValueError, RecursionError):

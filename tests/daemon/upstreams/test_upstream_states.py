@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from blockd.daemon.report.alarms import Alarm
-from blockd.daemon.report.upstreams import LOOPS_KEPT, UpstreamReport, upstream_lines
+from blockd.daemon.report.upstream_lines import upstream_lines
+from blockd.daemon.report.upstreams import LOOPS_KEPT, UpstreamReport
 from blockd.daemon.upstreams.notes import UpstreamNotes
 from blockd.daemon.upstreams.state_log import SELDOM, StateLog
 from blockd.metrics.upstreams import FAILURES, Load, UpstreamTable

@@ -17,15 +17,16 @@ def page() -> str:
     """Return the page."""
     return document(
         "Admin API",
-        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. Whoever reaches it may ask the "
-        "questions below; what changes something needs a secret. It has no TLS: keep it on loopback, or behind a "
-        "proxy.",
+        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. So does the admin "
+        "socket, `admin.sock` in the [state folder](config.md#keys). Each path needs a role, which "
+        "[who may use the admin port](../operator/admin-access.md) explains.",
         """
-* A request must call the port by an address, by `localhost`, or by the host name in `listen.admin`; else it gets 403.
-  So does one whose `Origin` is another.
+* A request must call the port by an address, by `localhost`, or by a name in `listen.admin_names`; else it gets 403,
+  but for `/healthz`, `/readyz` and `/metrics`. So does one whose `Origin` is another.
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
-* It needs the header `Authorization: Bearer SECRET` (RFC 6750); without it, or with another secret, it gets 401, and
-  nothing is changed.
+* Who asks over TCP is known by the header `Authorization: Bearer TOKEN` (RFC 6750), by a certificate, or by the cookie
+  of the console. Without, or with a token that is not known, a request gets 401, with too low a role 403, after too
+  many wrong tokens 429. Nothing was done then.
 * The paths below `/api/v1/` keep their meaning; what is added to an answer later is another key. `GET
   /api/v1/openapi.json` describes all of them to programs, as OpenAPI 3.1. The paths of earlier releases, without `v1`,
   lead to the same.
@@ -39,15 +40,14 @@ def page() -> str:
 """
         f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
         """
-The secret is in the file `admin.secret` of the [state folder](config.md#keys), which blockd makes at its first start
-and keeps. Root and the group of blockd's user may read it; the verbs of `blockd` read it by themselves:
-
 ```text
-curl -H "Authorization: Bearer $(cat /var/lib/blockd/admin.secret)" -H "Content-Type: application/json" \\
+curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
   -d '{"feeds": ["national"]}' http://127.0.0.1:9053/api/v1/refresh
+curl --unix-socket /var/lib/blockd/admin.sock http://localhost/api/v1/status
 ```
 
-To replace it, remove the file and restart blockd. Refused requests are counted in `blockd_admin_refused_total`.
+A browser signs in by `POST /login`, with `{"token": "blockd_…"}` or a form, and out by `POST /logout`. Refused requests
+are counted in `blockd_admin_refused_total`.
 """.strip("\n"),
         "## Questions",
         table(("path", "what it answers", "query", "role"), [_row(route) for route in ROUTES if route.method == "GET"]),

@@ -37,17 +37,25 @@ def command(
 
 async def _rollback(control: Control, request: Request[bodies.VersionToEnforce]) -> JsonResult:
     version, reason = request.asked.version, request.asked.one_line()
-    return await control.release(reason) if version is None else await control.rollback(version, reason)
+    by = request.caller.name
+    if version is None:
+        return await control.release(reason, by)
+    return await control.rollback(version, reason, by)
 
 
 async def _override(control: Control, request: Request[bodies.OverrideChange]) -> JsonResult:
     kind, asked = request.asked.chosen()
-    return await control.override(kind, given_texts(asked))
+    return await control.override(kind, given_texts(asked), request.caller.name)
 
 
 async def _held(control: Control, request: Request[bodies.HeldChange]) -> JsonResult:
     kind, asked = request.asked.chosen()
-    return await control.held(kind, given_texts(asked))
+    return await control.held(kind, given_texts(asked), request.caller.name)
+
+
+async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> JsonResult:
+    kind, name = request.asked.chosen()
+    return await control.flush(kind, name, request.caller.name)
 
 
 async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Reply:
@@ -64,7 +72,8 @@ COMMANDS: tuple[Route[Any], ...] = (
     ),
     command(
         "/refresh", "Fetch the named feeds, or all.",
-        bodies.FeedsToFetch, lambda control, request: control.refresh(request.asked.feeds), shapes.RefreshAnswer,
+        bodies.FeedsToFetch, lambda control, request: control.refresh(request.asked.feeds, request.caller.name),
+        shapes.RefreshAnswer,
         alias="/api/refresh",
     ),
     command(
@@ -84,8 +93,8 @@ COMMANDS: tuple[Route[Any], ...] = (
     ),
     command(
         "/accept", "Take a feed's refused content, known by its digest, once.",
-        bodies.Acceptance, lambda control, request: control.accept(given_texts(request.asked)), shapes.AcceptAnswer,
-        alias="/api/accept", rests_on="/held",
+        bodies.Acceptance, lambda control, request: control.accept(given_texts(request.asked), request.caller.name),
+        shapes.AcceptAnswer, alias="/api/accept", rests_on="/held",
     ),
     command(
         "/held", "Let an entry through that the gate holds back, or hold it back again.",
@@ -93,11 +102,13 @@ COMMANDS: tuple[Route[Any], ...] = (
     ),
     command(
         "/cache/flush", "Remove what is cached of a name, of that and all below it, or all, from every worker.",
-        bodies.CacheToFlush, lambda control, request: control.flush(*request.asked.chosen()), shapes.FlushAnswer,
+        bodies.CacheToFlush, _flush,
+        shapes.FlushAnswer,
         alias="/api/cache/flush",
     ),
     command(
         "/statement", "Sign a statement of what is enforced now.",
-        Nothing, lambda control, _: control.statement(), shapes.StatementAnswer, alias="/api/statement",
+        Nothing, lambda control, request: control.statement(request.caller.name), shapes.StatementAnswer,
+        alias="/api/statement",
     ),
 )  # fmt: skip
