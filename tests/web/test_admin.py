@@ -134,6 +134,7 @@ class Daemon:
         return Told({"name": name or None})
 
     async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+        self.by.append(by)
         self.reloaded.append((by, reason, dry_run))
         return Reloaded({"outcome": "taking"})
 
