@@ -21,6 +21,7 @@ NOT_RUN = {
     "curl -sN --unix-socket var/admin.sock http://localhost/api/v1/events": (
         "has no end; tests/web/api/test_events.py listens"
     ),
+    "docker exec blockd blockd token add support --role read --config /etc/blockd/blockd.yaml": "the same",
     "make deb": "needs root; test_debian_package.py installs it in a root of its own",
     "sudo apt-get install ./dist/blockd_0.3.0-1_amd64.deb": "the same",
     "sudo apt-get remove blockd                 # stops it; configuration and state stay": "the same",
@@ -63,7 +64,9 @@ NOT_RUN = {
     "kdig @127.0.0.1 -p 8053 -b 127.0.53.1 +proxy=10.1.2.3-127.0.0.1 telegram.org": (
         "needs a front end's address in the config; tests/daemon/test_front_ends.py runs kdig so"
     ),
-    "blockd token add sari --role operator": "needs somebody to sign in; tests/daemon/test_console.py does, in Chromium",
+    "blockd token add sari --role operator": (
+        "needs somebody to sign in; tests/daemon/test_console.py does, in Chromium"
+    ),
     "ssh -L 9053:127.0.0.1:9053 resolver1.example.net": "needs another machine",
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }
