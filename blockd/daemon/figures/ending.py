@@ -134,7 +134,7 @@ def of_statement(folder: Path, interval: float | None, now: float) -> Iterator[E
 
     `folder` is the state folder, `interval` the seconds from one to the next, None if none are made.
     """
-    kept = kept_statements(folder) if interval is not None else []
+    kept = kept_statements(folder, asked=False) if interval is not None else []
     if kept and interval is not None:
         with contextlib.suppress(OSError):  # it was removed meanwhile
             due = kept[-1].stat().st_mtime + interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -55,6 +56,8 @@ WRITE = 6  # rows from one writing of the history to the next
 FRESH = 5.0  # seconds for which the history is read as it was written last
 MAX_WITHIN = 400 * 86400.0  # seconds that can be looked ahead
 
+log = logging.getLogger(__name__)
+
 
 class Told(Protocol):
     """What can be told as JSON."""
@@ -95,6 +98,7 @@ class Figures:
         self._spans: dict[Span, tuple[int, SpanHits]] = {}  # with the generation of the history
         self._duty: tuple[int, DutyClock] | None = None  # with the number of the audit log's last record
         self._told: dict[EventName, object] = {}  # what was published last
+        self._fault = ""  # the internal error that was logged last
         self.publish: Publish = lambda _name, _told: None
         self.is_heard: Callable[[], bool] = lambda: True  # what nobody hears is not computed
 
@@ -106,17 +110,26 @@ class Figures:
             while True:
                 await self._timing.sleep(BLOCKS)
                 looks += 1
-                self._tell_blocks()
-                if looks % TICK == 0:
-                    self._note(is_row=looks % (TICK * ROW) == 0)
-                    if self.is_heard():
-                        self._tell_rates()
-                        self._tell_changes()
-                if looks % (TICK * ROW * WRITE) == 0:
-                    await self._write()
+                try:
+                    await self._look(looks)
+                except Exception as error:  # what is shown must not end what is kept
+                    if (fault := repr(error)) != self._fault:
+                        log.exception("Figures failed because of an internal error in blockd. Please report it.")
+                    self._fault = fault
         finally:
             self._note(is_row=True)
             await self._sources.history.close(self._timing.clock())
+
+    async def _look(self, looks: int) -> None:
+        """Do what is due at one of the looks, which are counted from 1."""
+        self._tell_blocks()
+        if looks % TICK == 0:
+            self._note(is_row=looks % (TICK * ROW) == 0)
+            if self.is_heard():
+                self._tell_rates()
+                self._tell_changes()
+        if looks % (TICK * ROW * WRITE) == 0:
+            await self._write()
 
     def overview(self) -> Overview:
         """Return the state in one sentence, with the next step."""

@@ -27,6 +27,11 @@ _RELOADS = {
     "failed": ("The config on disk could not be taken", "Konfigurasi di disk tidak dapat diambil"),
     "unchanged": ("The config on disk says the same", "Konfigurasi di disk tidak berubah"),
 }
+_UPGRADES = {
+    "taken": ("blockd was replaced", "blockd diganti"),
+    "refused": ("blockd was not replaced", "blockd tidak diganti"),
+    "failed": ("blockd could not be replaced", "blockd tidak dapat diganti"),
+}
 
 Body = Mapping[str, Any]
 Sentence = Callable[[Body], BothLanguages]
@@ -120,15 +125,41 @@ def _stop(_body: Body) -> BothLanguages:
 
 def _reload(body: Body) -> BothLanguages:
     english, indonesian = _RELOADS.get(_text(body, "outcome"), ("The config was read anew", "Konfigurasi dibaca ulang"))
-    listed = body.get("problems") or body.get("changes")
-    told = [printable(one) for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
-    more = f": {'; '.join(told[:FEW])}{'; …' if len(told) > FEW else ''}".removesuffix(".") if told else ""
+    more = _listed(body.get("problems") or body.get("changes"))
     return BothLanguages(f"{english}{more}.", f"{indonesian}{more}.")
 
 
+def _token(body: Body) -> BothLanguages:
+    name, role = _text(body, "name"), _text(body, "role")
+    is_made = body.get("done") == "made"
+    return BothLanguages(
+        f"The token {name} with the role {role} was {'made' if is_made else 'removed'}.",
+        f"Token {name} dengan peran {role} {'dibuat' if is_made else 'dihapus'}.",
+    )
+
+
+def _refresh(body: Body) -> BothLanguages:
+    names = _listed(body.get("feeds"))
+    return BothLanguages(f"An operator had feeds fetched{names}.", f"Operator meminta pengambilan daftar{names}.")
+
+
+def _flush(body: Body) -> BothLanguages:
+    name = _text(body, "name")
+    what, indonesian = (f"what is cached of {name}", f"isi cache untuk {name}") if name else ("the cache", "cache")
+    return BothLanguages(f"An operator removed {what}.", f"Operator menghapus {indonesian}.")
+
+
 def _upgrade(body: Body) -> BothLanguages:
-    after = _text(body, "to") or _text(body, "blockd")
-    return BothLanguages(f"blockd was replaced by version {after}.", f"blockd diganti dengan versi {after}.")
+    english, indonesian = _UPGRADES.get(_text(body, "outcome"), ("blockd was replaced", "blockd diganti"))
+    after = _text(body, "after")
+    told = _listed(body.get("problems")) or (f": {after}" if after else "")
+    return BothLanguages(f"{english}{told}.", f"{indonesian}{told}.")
+
+
+def _listed(texts: object) -> str:
+    """Return the first of some texts behind a colon; empty if there is none."""
+    told = [printable(one) for one in texts if isinstance(one, str)] if isinstance(texts, list) else []
+    return f": {'; '.join(told[:FEW])}{'; …' if len(told) > FEW else ''}".removesuffix(".") if told else ""
 
 
 SENTENCES: Mapping[str, tuple[EventKind, Sentence]] = {
@@ -145,6 +176,9 @@ SENTENCES: Mapping[str, tuple[EventKind, Sentence]] = {
     "gate-release": ("operator", _gate_release),
     "gate-hold": ("operator", _gate_hold),
     "reload": ("reload", _reload),
+    "token": ("operator", _token),
+    "flush": ("operator", _flush),
+    "refresh": ("operator", _refresh),
     "upgrade": ("restart", _upgrade),
     "start": ("restart", _start),
     "stop": ("restart", _stop),

@@ -97,7 +97,10 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
         "gate-release": {"entry": "bank.example", "reason": "court", "officer": "Budi"},
         "gate-hold": {"entry": "bank.example", "ended_reason": "over"},
         "reload": {"outcome": "taken", "by": "user root", "changes": ["feeds"], "problems": []},
-        "upgrade": {"to": "2.0"},
+        "token": {"name": "grafana", "role": "metrics", "sha256": "00", "done": "made", "by": "user root"},
+        "refresh": {"feeds": ["ministry"], "by": "user root"},
+        "flush": {"name": "a.example", "below": False, "by": "user root"},
+        "upgrade": {"outcome": "taken", "after": "2.0", "problems": []},
         "start": {"of": "daemon", "blockd": "1.0"},
         "stop": {"blockd": "1.0"},
     }

@@ -90,6 +90,7 @@ def test_history_survives_a_restart_and_the_death_of_the_control_process(daemon:
     until(lambda: hits(daemon) == 5, "they are counted")
     daemon.ask("listed.example")
     os.kill(daemon.control_pid(), signal.SIGKILL)
+    until(lambda: daemon.get("/api/v1/overview")[0] == 200, "the admin socket is served again")
     until(lambda: hits(daemon) == 6, "nothing is lost or counted twice")
     daemon.ask("listed.example")
     daemon.stop()

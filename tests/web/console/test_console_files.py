@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ def test_every_file_that_the_page_names_is_served() -> None:
     assert len(named) > 10
     for path in named:
         assert assets().answer(make_mocked_request("GET", f"/console/{path}"), path).status == 200
+
+
+def test_every_file_is_part_of_the_wheel() -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    packed = {path for pattern in told["blockd"] for path in (ROOT / "blockd").glob(pattern)}
+    assert [path for path in STATIC.rglob("*") if path.is_file() and path not in packed] == []
 
 
 def test_every_view_is_a_script() -> None:
