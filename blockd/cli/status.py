@@ -16,7 +16,7 @@ from blockd.daemon.report.resolution_lines import resolution_lines
 from blockd.daemon.report.upstream_lines import upstream_lines
 from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
-from blockd.transports.served import served_lines
+from blockd.transports.listening.served import served_lines
 
 MAX_CONTRADICTIONS = 10  # shown; JSON has more
 

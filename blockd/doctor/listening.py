@@ -11,7 +11,7 @@ from blockd.doctor.kernel_sockets import KernelSocket, Program
 from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import UnixSocket
 from blockd.transports.binding import why_not
-from blockd.transports.served import served_lines
+from blockd.transports.listening.served import served_lines
 from blockd.transports.unix_socket import trouble_at
 
 PRIVILEGED = 1024  # ports below are reserved for root, unless the system is configured otherwise

@@ -28,7 +28,7 @@ from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Pace
 from blockd.web.callers.caller import CALLER, Role
 from blockd.web.callers.permission import Refusal, refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
-from blockd.web.callers.signing_in import LOGIN, LOGOUT, SignInRefused, serve_signing_in
+from blockd.web.callers.signing_in import FORM, LOGIN, LOGOUT, SignInRefused, serve_signing_in
 from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from blockd.web.host import without_port
 
@@ -114,18 +114,22 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
-    """Return why a request is not answered; somebody who opens the console is shown where to sign in."""
-    is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
-    if (is_read or request.path == LOGIN) and "text/html" in request.headers.get(
-        hdrs.ACCEPT, ""
-    ):  # which no program names
-        is_told = hdrs.AUTHORIZATION in request.headers or not has_tokens or not is_read
-        trouble = refused.sentence if is_told else ""
-        page = sign_in_page(trouble, has_tokens=has_tokens)
+    """Return why a request is not answered; whoever opens the console, or signs in by its form, is shown where to."""
+    if _is_by_browser(request):
+        is_told = request.path == LOGIN or hdrs.AUTHORIZATION in request.headers
+        page = sign_in_page(refused.sentence if is_told else "", has_tokens=has_tokens)
         response = web.Response(status=refused.status, body=page, content_type="text/html", charset="utf-8")
         response.headers.update({**refused.headers, "Content-Security-Policy": SIGN_IN_POLICY})
         return response
     return _error(refused.status, refused.sentence, dict(refused.headers), request)
+
+
+def _is_by_browser(request: web.Request) -> bool:
+    """Return whether a person asks for the console's page, or has sent the form that signs in to it."""
+    if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):  # which no program names
+        return False
+    is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and request.path == "/"
+    return is_read or (request.path == LOGIN and request.content_type == FORM)
 
 
 def _error(

@@ -63,7 +63,9 @@ NOT_RUN = {
     "kdig @127.0.0.1 -p 8053 -b 127.0.53.1 +proxy=10.1.2.3-127.0.0.1 telegram.org": (
         "needs a front end's address in the config; tests/daemon/test_front_ends.py runs kdig so"
     ),
-    "blockd token add sari --role operator": "needs somebody to sign in; tests/daemon/test_console.py does, in Chromium",
+    "blockd token add sari --role operator": (
+        "needs somebody to sign in; tests/daemon/test_console.py does, in Chromium"
+    ),
     "ssh -L 9053:127.0.0.1:9053 resolver1.example.net": "needs another machine",
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -220,7 +220,8 @@ def _of_disk(room: DiskRoom | None) -> Iterator[Alarm]:
     left = left[0].upper() + left[1:]
     if level is Level.LOW:
         yield Alarm(
-            "BlockdDiskLow", "warning", "", f"{left}: old versions are given up, and refused contents and the history of figures are not kept.",
+            "BlockdDiskLow", "warning", "",
+            f"{left}: old versions are given up, and refused contents and the history of figures are not kept.",
             "all of it", "Free some space, or lower versions.max_size.",
         )  # fmt: skip
     else:

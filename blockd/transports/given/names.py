@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 from blockd.transports.binding import Sockets
-from blockd.transports.served import SERVED
+from blockd.transports.listening.served import SERVED
 
 
 def named(sockets: Sockets) -> Iterator[tuple[str, list[socket.socket]]]:

@@ -19,10 +19,10 @@ from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
 from blockd.transports.given.sockets import GivenSockets
 from blockd.transports.listening.bound_socket import bind_alone, bind_shared, prepared
+from blockd.transports.listening.served import SERVED
 from blockd.transports.listening.sockets import Place, Sockets, address_of
 from blockd.transports.listening.steering import is_turned_away, steer_to_first
 from blockd.transports.listening.trouble import Trouble
-from blockd.transports.served import SERVED
 
 OF_WORKERS = ("dns_udp", "dns_tcp", "dot", "doh")
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)

@@ -15,8 +15,8 @@ from pathlib import Path
 from blockd.settings import SocketAddress
 from blockd.settings.listening import LocalAddress, UnixSocket
 from blockd.transports import unix_socket
+from blockd.transports.listening.served import SERVED
 from blockd.transports.listening.steering import steer_to_all, steer_to_first, turn_away
-from blockd.transports.served import SERVED
 
 Place = tuple[str, str]
 """What is served, by its name in SERVED, and the text of the address where."""

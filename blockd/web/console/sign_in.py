@@ -41,10 +41,11 @@ def sign_in_page(trouble: str = "", *, has_tokens: bool = True) -> bytes:
         element("button", "Sign in · Masuk", type="submit"),
         method="post", action="/login",
     )  # fmt: skip
+    told = trouble or ("" if has_tokens else _NONE)
     main = element(
         "main",
         element("h1", "blockd"),
-        element("p", _sentence(trouble), class_="trouble", role="alert") if trouble else Html(""),
+        element("p", _sentence(told), class_="trouble", role="alert") if told else Html(""),
         form if has_tokens else Html(""),
         element("hr") if has_tokens else Html(""),
         *(
@@ -62,6 +63,7 @@ def sign_in_page(trouble: str = "", *, has_tokens: bool = True) -> bytes:
     return ("<!DOCTYPE html>\n" + element("html", head, element("body", main), lang="en")).encode()
 
 
+_NONE = "There is no token yet that may see the console. · Belum ada token yang boleh melihat konsol."
 _HOW = "A token is made by `blockd token add NAME --role read`, or with `--role operator` for changes, on this machine."
 _HOW_ID = (
     "Token dibuat dengan `blockd token add NAMA --role read`, atau dengan `--role operator` untuk perubahan, di mesin "

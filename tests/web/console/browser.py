@@ -73,9 +73,10 @@ class Browser:
         while True:
             element = self.until(script, f"{label!r} in {within}", within, label)
             try:
+                self.run("arguments[0].scrollIntoView({block: 'center'})", element)  # from below what stays at the top
                 self.call("POST", f"/element/{element[_ELEMENT]}/click", {})
             except AssertionError as error:
-                if "stale element" not in str(error):
+                if not any(moved in str(error) for moved in ("stale element", "click intercepted")):
                     raise
             else:
                 return

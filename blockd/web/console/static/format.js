@@ -56,7 +56,7 @@ export function span(seconds) {
 }
 
 function unitText(count, unit) {
-  return formatter(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "narrow" }).format(count);
+  return formatter(Intl.NumberFormat, { style: "unit", unit, unitDisplay: language() === "id" ? "long" : "narrow" }).format(count);
 }
 
 const DAY = { day: "numeric", month: "short", year: "numeric" };

@@ -31,7 +31,7 @@ export function build(root, { mayWrite }) {
     panel(t("chart.questions"), { beside: ranges, wide: true }, chart.root),
     h("div", { class: "columns" },
       h("div", { class: "column" }, panel(t("events"), {}, filter, list)),
-      h("div", { class: "column side" }, panel(t("versions"), {}, from, others))));
+      h("div", { class: "column side" }, panel(t("versions"), {}, others, from))));
 
   let stopped = false;
   let timer = 0;
@@ -108,7 +108,7 @@ function versionsBody(data, mayWrite, difference, after) {
 }
 
 function differs(data) {
-  const names = (title, found) => found?.length > 0 && h("div", {}, h("h4", {}, title), h("ul", { class: "name-list" }, found.map((one) => h("li", {}, asked(typeof one === "string" ? one : one.name ?? one.entry)))));
+  const names = (title, found) => found?.length > 0 && h("div", {}, h("h4", {}, title), h("ul", { class: "name-list", tabindex: "0", "aria-label": title }, found.map((one) => h("li", {}, asked(typeof one === "string" ? one : one.name ?? one.entry)))));
   const orders = (title, found) => found?.length > 0 && h("div", {}, h("h4", {}, title), h("ul", { class: "lines" }, found.map((one) => h("li", {}, one.called ?? one.id, h("span", { class: "quiet" }, one.feed, " · ", count(one.names, "names"))))));
   return h("section", { class: "diff" },
     h("h3", {}, t("diff.title", { old: data.old, new: data.new })),
