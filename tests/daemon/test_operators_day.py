@@ -233,8 +233,8 @@ def _lets_a_held_entry_through(day: Day) -> None:
     assert "released: co.id since" in day.do("held", code=1)
     assert "enforced: version" in day.do("held", "hold", "co.id", "--reason", "appealed")
     day.enforces(version)  # whose content is that again
-    assert day.recorded("gate-release")[0].endswith("co.id is let through: the court says so")
-    assert day.recorded("gate-hold")[0].endswith("co.id is held back again: appealed")
+    assert "co.id is let through: the court says so" in day.recorded("gate-release")[0]
+    assert "co.id is held back again: appealed" in day.recorded("gate-hold")[0]
     day.see(SHOP, "resolved")
     assert day.daemon.metric("blockd_feed_held_names", feed="national") == 1
     looked = day.told("lookup", SHOP, code=1)
@@ -282,7 +282,7 @@ def _rolls_back(day: Day, pinned: int) -> None:
         assert day.told("lookup", SHOP, code=1)["held"][0]["entry"] == "co.id"
         assert f"version {pinned} (pinned)" in day.do("versions")
     enforced = f"enforced as version {newest + 1} with the overrides of then"
-    assert day.recorded("rollback")[0].endswith(f"version {pinned} is pinned, {enforced}: elections")
+    assert f"version {pinned} is pinned, {enforced}: elections" in day.recorded("rollback")[0]
 
 
 def _comes_back(day: Day) -> None:
@@ -302,4 +302,4 @@ def _comes_back(day: Day) -> None:
     assert "over" in day.do("override", "list", code=1)
     assert "OVERRIDE" not in day.do("status")
     assert "No version is pinned" in day.do("rollback", "--release", code=2)
-    assert day.recorded("override-ended")[0].endswith("decided otherwise")
+    assert "decided otherwise" in day.recorded("override-ended")[0]

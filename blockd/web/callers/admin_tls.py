@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blockd.errors import CommandError, cause_of
+from blockd.errors import cause_of
 from blockd.files import read_configured
 from blockd.tls import CertificatePair
 from blockd.tls.twin import server_contexts
@@ -46,7 +46,7 @@ class AdminTlsContexts:
 
 
 def _authorities(path: Path | None) -> str:
-    """Return the authorities in a file, empty without one; raises CommandError if it cannot be used."""
+    """Return the authorities in a file, empty without one, or if it cannot be used, which is logged."""
     if path is None:
         return ""
     try:
@@ -54,7 +54,11 @@ def _authorities(path: Path | None) -> str:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)
     except (OSError, ValueError) as error:
         why = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError | ValueError) else cause_of(error)
-        raise CommandError(f"listen.admin_tls.client_ca: {path} cannot be used: {why}.") from error
+        log.error(
+            "listen.admin_tls.client_ca: %s cannot be used: %s. Until that is mended and blockd is started again, "
+            "callers are known by tokens alone.", path, why,
+        )  # fmt: skip
+        return ""
     return text
 
 

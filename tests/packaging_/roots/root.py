@@ -82,6 +82,11 @@ class Root:
         entered = ["nsenter", f"--net=/proc/{self._holder}/ns/net", *command]
         return subprocess.run(entered, capture_output=True, text=True, timeout=MADE_IN, check=False)  # noqa: S603
 
+    def start_beside(self, *command: str) -> subprocess.Popen[str]:
+        """Start one, whose output is read at its end."""
+        entered = ["nsenter", f"--net=/proc/{self._holder}/ns/net", *command]
+        return subprocess.Popen(entered, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
+
     def _inside(self, command: Sequence[str], sealed: bool) -> list[str]:
         enter: list[str] = []
         if sealed:

@@ -77,6 +77,12 @@ def test_it_has_the_engine_and_no_compiler(image: Image) -> None:
     assert not list(root.path("opt/blockd").rglob("pip"))
 
 
+def reached(root: Root, path: str, *options: str) -> str:
+    """Return the status that the admin port answers with at an address that is not loopback's."""
+    curl = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *options, f"http://198.51.100.7:9053{path}")
+    return root.beside(*curl).stdout
+
+
 def test_a_container_enforces_is_well_and_its_admin_port_is_reached(image: Image, tmp_path: Path) -> None:
     stage, root = image.stage, image.root
     config = yaml.safe_load(root.path(CONFIG).read_text(encoding="utf-8"))
@@ -99,8 +105,13 @@ def test_a_container_enforces_is_well_and_its_admin_port_is_reached(image: Image
         )
         # From elsewhere: another address than loopback's, as a published port has it.
         assert root.beside("ip", "address", "add", "198.51.100.7/32", "dev", "lo").returncode == 0
-        got = root.beside("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://198.51.100.7:9053/metrics")
-        assert got.stdout == "200"
+        assert reached(root, "/metrics") == "200"
+        assert reached(root, "/metrics", "-H", "Host: blockd:9053") == "200"  # by the container's name
+        assert reached(root, "/api/v1/status") == "401"
+        add = ["blockd", "token", "add", "support", "--role", "read", "--config", CONFIG]
+        token = root.run(*user, *add, variables=stage.variables).stdout.split()[-1]
+        bearer = ("-H", f"Authorization: Bearer {token}")
+        until(lambda: reached(root, "/api/v1/status", *bearer) == "200", "the token works")
     finally:
         root.run("start-stop-daemon", "--stop", "--user", "blockd", "--retry", "TERM/30/KILL/5", check=False)
         process.wait(60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -80,7 +81,13 @@ def test_root_the_own_user_and_the_group_are_operators_and_are_called_by_name(tm
 
 def test_a_name_that_is_slow_to_be_had_is_the_users_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blockd.web.callers.local.NAMING", 0.01)
-    users = LocalUsers(tmp_path, NO_PROCESS, lambda _: time.sleep(0.3) or "late")
+    known = threading.Event()
+
+    def slow(_uid: int) -> str:
+        known.wait(0.3)
+        return "late"
+
+    users = LocalUsers(tmp_path, NO_PROCESS, slow)
     assert caller_of(users, LocalPeer(1, 0, frozenset())) == type(NOBODY)("user 0", Role.OPERATOR, "socket")
 
 
