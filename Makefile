@@ -19,7 +19,7 @@ SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
 	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak fuzz api-fuzz wheel deb rehearse release lock clean
+.PHONY: run help ext check test twin lint format reference docs numbers bench bench-streams bench-hostile bench-mirrors soak reloads fuzz api-fuzz wheel deb rehearse release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -105,6 +105,10 @@ bench-mirrors: $(VENV)/tested ## measure how soon an order is enforced with one 
 # SOAK has arguments, such as --seconds 600.
 soak: $(VENV)/tested ## two hours of mixed load and faults: what is lost, how soon all is whole, what memory it takes
 	@$(BIN)/python -m tests.soak $(SOAK)
+
+# RELOADS has arguments, such as --count 100 --seed 2.
+reloads: $(VENV)/tested ## a thousand random configs reloaded one after the other while clients go on asking
+	@$(BIN)/python -m tests.daemon.reload.random_configs $(RELOADS)
 
 # FUZZ has arguments, such as --seed 2.
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers

@@ -42,7 +42,7 @@ IMPORTED = (
     "blockd.audit",
     "blockd.cli.check",
     "blockd.cli.lookup",
-    "blockd.cli.run",
+    "blockd.cli.service.run",
     "blockd.cli.status",
     "blockd.daemon.control",
     "blockd.daemon.supervisor",

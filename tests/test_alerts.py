@@ -13,6 +13,7 @@ import yaml
 
 from blockd.daemon import damage
 from blockd.daemon.certificates import told as certificate_alarms
+from blockd.daemon.reload import service as reload_alarms
 from blockd.daemon.report import alarms
 from blockd.daemon.report import upstreams as upstream_alarms
 from blockd.feeds.reasons import REASONS
@@ -80,7 +81,7 @@ def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None
 
 
 def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
-    files = [str(module.__file__) for module in (alarms, upstream_alarms, damage, certificate_alarms)]
+    files = [str(module.__file__) for module in (alarms, reload_alarms, upstream_alarms, damage, certificate_alarms)]
     source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
     assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS

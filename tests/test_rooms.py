@@ -171,7 +171,7 @@ def test_a_broken_rule_is_found(module: str, source: str) -> None:
     [
         ("blockd.orders.order", "from blockd.names import Network\nfrom blockd.errors import BadName\nimport re"),
         ("blockd.orders.order", "from .entry import Entry\nfrom ..names import Network"),
-        ("blockd.cli.run", "import os, asyncio\nfrom blockd import __version__\nfrom blockd.daemon import supervisor"),
+        ("blockd.cli.service.run", "import os\nfrom blockd import __version__\nfrom blockd.daemon import supervisor"),
         ("blockd.resolver.records", "import dnslib"),
         ("blockd.__main__", "from blockd.cli import main"),
     ],

@@ -35,6 +35,7 @@ KINDS = {
     "refused": "new content was refused: of a feed, by it or by the gate; of one authority; or one order, alone",
     "accept": "an operator takes content that the gate had refused, once",
     "good-again": "a refused feed, authority or order is no longer refused, and how often it was",
+    "reload": "the config on disk was taken, or not, and why; who had it reloaded, and what changed",
     "rollback": "an operator went back to a version",
     "release": "an operator released the version",
     "override": "an operator overrides orders for a name",

@@ -32,7 +32,12 @@ class DaemonBusy(DaemonRefused):
 
 
 def ask(
-    config: Path | Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
+    config: Path | Settings,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    seconds: float = SECONDS,
+    *,
+    stays: bool = False,
 ) -> dict[str, Any]:
     """Return the answer, JSON, of the daemon that runs with a config to a GET, or to a POST of `body`.
 
@@ -40,11 +45,12 @@ def ask(
     answers, ConfigError is raised for a wrong one.
 
     It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
-    admin port. Raises CommandError if no daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the
-    daemon's own sentence if it refuses. A GET is asked once more before it is given up as busy. A POST that is left
-    without an answer may have been done; the sentence says so.
+    admin port: but not if it `stays` at the socket, which a process is about to make anew. Raises CommandError if no
+    daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own sentence if it refuses. A
+    GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
+    sentence says so.
     """
-    return _ask(_Ways(config), path, body, seconds)
+    return _ask(_Ways(config, stays=stays), path, body, seconds)
 
 
 def ask_at(
@@ -59,6 +65,7 @@ class _Ways:
     """The ways to the daemon of a config, found one after the other as they are needed."""
 
     config: Path | Settings
+    stays: bool = False  # whether the port is left alone although nobody can be reached at the socket
 
     def __iter__(self) -> Iterator[Way]:
         token, first = known_token(), None
@@ -72,7 +79,8 @@ class _Ways:
             settings = self.config
         if not token and settings.admin_socket != first:
             yield SocketWay(settings.admin_socket)
-        yield PortWay(settings.listen.admin.text, token, is_tls=settings.listen.admin_tls is not None)
+        if token or not self.stays:
+            yield PortWay(settings.listen.admin.text, token, is_tls=settings.listen.admin_tls is not None)
 
 
 def _ask(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The config that runs, and whether the file on disk is another by now: it is read at a start only."""
+"""The config that runs, and whether the file on disk is another by now: it is read at a start and by a reload."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,11 @@ class LoadedFile:
     path: Path
     digest: str
     stamp: _Stamp
+
+    @staticmethod
+    def stamp_now(path: Path) -> _Stamp:
+        """Return the stamp that a file has now."""
+        return _stamp(path)
 
     @classmethod
     def read(cls, path: Path) -> LoadedFile:
@@ -63,16 +68,24 @@ class ConfigStatus:
     def after_sighup(self) -> str:
         """Say which config goes on running, and what takes over the one on disk."""
         stays = f"The config stays the one of {self.path}, read at {self.since} (SHA-256 {self.digest[:12]}). "
-        restart = "A restart takes it over; `blockd check` checks it first." if self.changed else ""
+        restart = "`blockd reload` takes it; with --dry-run it shows what would change." if self.changed else ""
         return stays + "".join(self.sentences()) + restart
 
 
 class ConfigWatch:
     """The config at `path` as it was read at `since`, and the files named there that are read at a start only."""
 
-    def __init__(self, settings: Settings, path: Path, since: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        path: Path,
+        since: float | None = None,
+        files: Sequence[LoadedFile] | None = None,
+    ) -> None:
+        """`files` are those that were read already, the config first."""
         self._since = time.time() if since is None else since
-        self._files = [LoadedFile.read(one) for one in dict.fromkeys((path.absolute(), *_read_at_start(settings)))]
+        named = dict.fromkeys((path.absolute(), *(one for _, one in named_files(settings))))
+        self._files = [LoadedFile.read(one) for one in named] if files is None else list(files)
         self._seen: dict[Path, tuple[_Stamp, str]] = {}
 
     @property
@@ -86,6 +99,23 @@ class ConfigWatch:
         changed = tuple(one for file in self._files if (one := self._changed(file)) is not None)
         return ConfigStatus(str(own.path), time_text(self._since), own.digest, changed)
 
+    @property
+    def read_at(self) -> float:
+        """When it was read, in seconds since the epoch."""
+        return self._since
+
+    def read_again(self, digest: str) -> None:
+        """Go by the files on disk from now on, if the config there has this SHA-256: it means the same."""
+        files = [LoadedFile.read(file.path) for file in self._files]
+        if files[0].digest == digest:
+            self._files, self._since = files, time.time()
+            self._seen.clear()
+
+    @property
+    def files(self) -> Sequence[LoadedFile]:
+        """The files as they were read, the config first."""
+        return tuple(self._files)
+
     def tell(self) -> None:
         """Say at SIGHUP which config runs, since the signal makes other programs read theirs again."""
         config = self.status()
@@ -94,7 +124,7 @@ class ConfigWatch:
             "SIGHUP: every feed is polled, and certificates are read. "
             "The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
             config.path, config.since, config.digest[:12], "".join(config.sentences()),
-            "A restart takes it over; `blockd check` checks it first." if config.changed else "",
+            "`blockd reload` takes it; with --dry-run it shows what would change." if config.changed else "",
         )  # fmt: skip
 
     def _changed(self, file: LoadedFile) -> ChangedFile | None:
@@ -111,18 +141,26 @@ class ConfigWatch:
         return ChangedFile(str(file.path), time_text(stamp[0] / 1e9), seen[1] or None)
 
 
-def _read_at_start(settings: Settings) -> Iterator[Path]:
+def named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Yield the files of the gate, those of feeds with keys of their own included, roots of trust, and shared secrets.
+
+    Each comes with the path of the setting that names it.
 
     Certificates are followed. The keys of detached signatures and the secrets of TSIG keys are read anew each time. So
     these are no part of it.
     """
     gates = [settings.gate, *(settings.gate.overridden_by(feed.gate) for feed in settings.feeds)]
-    for _, value in (item for gate in gates for item in gate):
-        yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Path))
-    secrets = (settings.clients.cookie_secrets, settings.tls.ticket_secrets)
-    yield from (path for path in secrets if path is not None)
-    yield from (root for feed in settings.feeds if (root := feed.root_of_trust) is not None)
+    for key, value in (item for gate in gates for item in gate):
+        found = value if isinstance(value, tuple) else (value,)
+        yield from ((f"gate.{key}", one) for one in found if isinstance(one, Path))
+    shared = {
+        "clients.cookie_secrets": settings.clients.cookie_secrets,
+        "tls.ticket_secrets": settings.tls.ticket_secrets,
+    }
+    yield from ((key, path) for key, path in shared.items() if path is not None)
+    for feed in settings.feeds:
+        if (root := feed.root_of_trust) is not None:
+            yield f"feeds.{feed.name}.root", root
 
 
 def _stamp(path: Path) -> _Stamp:

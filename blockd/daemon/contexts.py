@@ -12,7 +12,9 @@ from typing import Protocol
 from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.reload.record import ReloadHistory
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.worker.caches import HandedCaches
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import SelfTestKey
@@ -47,10 +49,12 @@ class WorkerContext:
 
     shared: SharedContext
     index: int
+    row: int  # of the counters, which no other process has meanwhile
     engine: str  # which one runs, from `blockd.resolver.engine_name`
     resolution: Resolution
     version: int | None  # to enforce from the first answer on
     certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
+    handed: HandedCaches | None = None  # what workers before it had cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class PageContext:
     """The data for the page process."""
 
     shared: SharedContext
+    row: int  # of the counters, which no other process has meanwhile
     version: int | None  # to enforce from the first answer on
     certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
 
@@ -67,6 +72,7 @@ class DecideContext:
     """The data for the process that decides for HTTP proxies."""
 
     shared: SharedContext
+    row: int  # of the counters, which no other process has meanwhile
     version: int | None  # to enforce from the first answer on
 
 
@@ -83,6 +89,9 @@ class GateSource(Protocol):
 
     def gate(self) -> Gate:
         """Return the gate."""
+
+    def close(self) -> None:
+        """Close what it is read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +114,6 @@ class ControlContext:
     damaged: Mapping[int, str] = field(default_factory=dict)  # versions found damaged since the start, and why
     unverified: Mapping[int, str] = field(default_factory=dict)  # why it is not known whether these are right
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often children ended since the start, by their kind
+    reloads: ReloadHistory = field(default_factory=ReloadHistory)  # since the start
     supervisor: Pulse | None = None  # the pulse of that
     nursery: socket.socket | None = None  # where its child processes are forked, see `blockd.daemon.update.nursery`

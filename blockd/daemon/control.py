@@ -104,6 +104,7 @@ class ControlProcess(ControlAnswers):
             admin = await serve_admin(
                 app, sockets, closings=parts.closings, tls=parts.admin_tls.context if parts.admin_tls else None
             )
+            self._channel.send({"ready": True})
             needed = parts.needed()
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]
             if parts.context.announce:

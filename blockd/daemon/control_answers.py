@@ -21,6 +21,8 @@ from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult
 from blockd.daemon.operator.overrides import OverrideResult
 from blockd.daemon.operator.releases import ReleaseResult
+from blockd.daemon.reload.record import ReloadRecord
+from blockd.daemon.reload.service import ReloadStatus
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
 from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
@@ -60,6 +62,14 @@ class ControlAnswers:
     def status(self) -> Status:
         """Return what `blockd status` shows."""
         return self.parts.observed.status(self.parts.timing.clock())
+
+    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadRecord:
+        """Have the config on disk taken, or only checked and tried."""
+        return await self.parts.reloads.reload(by, reason, dry_run=dry_run)
+
+    def reloads(self) -> ReloadStatus:
+        """Return how the newest reload stands, and the last one that was to be taken."""
+        return self.parts.reloads.status
 
     async def refresh(self, names: list[str] | None, by: str = "", /) -> RefreshResult:
         """Poll feeds now and enforce what is new."""

@@ -38,6 +38,7 @@ from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
 from blockd.daemon.processes.background import forget_traffic
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
+from blockd.daemon.reload.service import ReloadService
 from blockd.daemon.report import conditions
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.scrape import sample
@@ -144,6 +145,7 @@ class ControlParts:
             certificates={one.name: role_of(one.role) for one in (tls.clients if tls else ())},
         )
         self.closings = AdminClosings(timing.monotonic)
+        self.reloads = ReloadService(channel, self.audit, context.reloads, context.running, timing)
         self.history = History(
             state.folder,
             shared.counters,
@@ -154,7 +156,7 @@ class ControlParts:
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
             self.audit, self.releases, shared.sockets.bound, self.clock_watch, context.running, self.held,
             self.updater.maker, state.room, self.upstreams, self.certificates, self.history,
-            settings, timing.clock(),
+            settings, self.reloads, timing.clock(),
         )  # fmt: skip
         self.figures = Figures(
             FigureSources(
@@ -170,6 +172,7 @@ class ControlParts:
         self.registry = CollectorRegistry()
         self.registry.register(Collector(shared.counters, list(REASONS), self._sample))
         self.hears: Mapping[str, Callable[[Message], None]] = {  # by the key that a message has; the first counts
+            "reloaded": self.reloads.heard,
             "restarts": lambda message: self.damage.note_restarts(message["restarts"]),
             "unverified": lambda message: self.damage.note_unverified(message["unverified"]),
             "cache": self.caches.heard,
@@ -225,6 +228,6 @@ class ControlParts:
             contradictions=self.switcher.journal.contradictions.count,
             damage=self.damage,
             compiling=self.updater.maker.seconds, room=self.state.room, upstreams=self.upstreams.sample(),
-            certificates=self.certificates.sample(self.timing.clock()),
+            certificates=self.certificates.sample(self.timing.clock()), reloads=self.reloads.sample(),
             admin_refused=self.callers.attempts.count, admin_closed=self.closings.counts, now=self.timing.clock(),
         )  # fmt: skip

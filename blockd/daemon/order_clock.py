@@ -11,6 +11,7 @@ from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, Expiry, next_end, orders_of
 from blockd.daemon.update.feed_set import FeedSet
+from blockd.orders import Order
 from blockd.orders.disclosure import called
 from blockd.ruleset import next_flip
 
@@ -39,6 +40,7 @@ class OrderClock:
         self._timing = timing
         self._watch = watch
         self._expiry = Expiry()
+        self._removed: set[str] = set()
 
     async def run(self) -> None:
         """Flip what is due, at once if the clock was set, until cancelled."""
@@ -54,7 +56,13 @@ class OrderClock:
         """Set every order to its state at `now`; return when a state changes next, None if never."""
         enforced = self._switcher.enforced
         ruleset = self._switcher.ruleset
-        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends) if ruleset else ([], frozenset())
+        orders: list[Order] = []
+        stale = frozenset[int]()
+        if ruleset is not None:
+            # What is pinned stays as it was; a ruleset made by an earlier config is compiled again soon.
+            removed = {} if self._switcher.is_held else self._feeds.removed(ruleset.catalogue)
+            self._tell_removed(removed)
+            orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, {**ends, **removed})
         self._expiry.look(self._feeds.known(), now)
         if enforced is not None:
             states = self._state.writable_states(enforced)
@@ -66,6 +74,15 @@ class OrderClock:
             states.close()
         changes = (next_flip(orders, now), next_end(self._feeds.known(), now))
         return min((change for change in changes if change is not None), default=None)
+
+    def _tell_removed(self, removed: Ends) -> None:
+        """Log once which feeds of the ruleset are no longer in the config."""
+        for name in sorted(set(removed) - self._removed):
+            log.warning(
+                "Feed %s is no longer in the config: its names are not enforced from now on. The ruleset is compiled "
+                "again without them.", name,
+            )  # fmt: skip
+        self._removed = set(removed)
 
     async def _wait(self, last: float, ends: Ends, at: float | None) -> None:
         """Wait until the time `at`, for another ruleset or other dates, or until the clock is set back."""

@@ -35,7 +35,41 @@ _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds as JSON
 MAX_SIZE = 1 << 30  # octets of it: a gate of ten million names takes less
 
 
-class SharedGate:
+class HandedGate:
+    """A gate in a sealed file in memory, or what is wrong with its lists."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    @classmethod
+    def read(cls, settings: GateSettings, feeds: Sequence[Feed]) -> HandedGate:
+        """Return what this process reads; raises ConfigError if a list cannot be used."""
+        descriptor = sealed.made("blockd-gate")
+        _write(descriptor, _GATE + _octets_of(settings, feeds))
+        return cls(descriptor)
+
+    def gate(self) -> Gate:
+        """Return the gate; raises CommandError if the child has left something else."""
+        return self._value(lambda values: from_values(values, Gate))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+    def _value(self, read: Callable[[Any], T]) -> T:
+        size = os.fstat(self.descriptor).st_size
+        try:
+            if size > MAX_SIZE:
+                raise ValueError("it is too large")
+            return read(json.loads(os.pread(self.descriptor, size, 1)))
+        except (ValueError, RecursionError) as error:
+            raise CommandError(
+                f"The process that reads the lists of the gate (gate) left no gate: {cause_of(error)}. "
+                "Nothing was started. Please report it."
+            ) from error
+
+
+class SharedGate(HandedGate):
     """The gate that `settings` describe, with those of `feeds`.
 
     Reading starts at once, in the background.
@@ -46,6 +80,7 @@ class SharedGate:
         self._reader = _Reader.forked(settings, feeds, account)
         self._spare = _Reader.forked(settings, feeds, account)  # now, as this process may not read them later
         self._reader.begin()
+        super().__init__(self._reader.descriptor)
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once.
@@ -62,31 +97,12 @@ class SharedGate:
             os.kill(self._spare.pid, signal.SIGKILL)  # it has not been waited for: the number is its own
             self._spare.end()
         os.close(self._spare.descriptor)
-        if status or not sealed.is_sealed(self._descriptor):
+        self.descriptor = self._reader.descriptor
+        if status or not sealed.is_sealed(self.descriptor):
             how = f": the process that reads them was {how_it_ended(status)}, twice" if os.WIFSIGNALED(status) else ""
             raise CommandError(f"The lists of the gate (gate) could not be read{how}; nothing was started.")
-        if os.pread(self._descriptor, 1, 0) == _ERROR:
+        if os.pread(self.descriptor, 1, 0) == _ERROR:
             raise self._value(failure_of)
-
-    def gate(self) -> Gate:
-        """Return the gate, after `check`; raises CommandError if the child has left something else."""
-        return self._value(lambda values: from_values(values, Gate))
-
-    @property
-    def _descriptor(self) -> int:
-        return self._reader.descriptor
-
-    def _value(self, read: Callable[[Any], T]) -> T:
-        size = os.fstat(self._descriptor).st_size
-        try:
-            if size > MAX_SIZE:
-                raise ValueError("it is too large")
-            return read(json.loads(os.pread(self._descriptor, size, 1)))
-        except (ValueError, RecursionError) as error:
-            raise CommandError(
-                f"The process that reads the lists of the gate (gate) left no gate: {cause_of(error)}. "
-                "Nothing was started. Please report it."
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +148,22 @@ def _write_and_exit(
         if not os.read(asked, 1):
             return  # it is not needed; `finally` ends it
         try:
-            told = _GATE + json.dumps(to_values(gate_of(settings, feeds), Gate)).encode()
+            told = _GATE + _octets_of(settings, feeds)
         except BlockdError as error:
             told = _ERROR + json.dumps(failure_values(error)).encode()
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(told)
-        sealed.seal(descriptor)
+        _write(descriptor, told)
         code = 0
     except Exception as error:
         log.error("The lists of the gate (gate) cannot be read: %r. Please report it.", error)
     finally:
         os._exit(code)
+
+
+def _octets_of(settings: GateSettings, feeds: Sequence[Feed]) -> bytes:
+    return json.dumps(to_values(gate_of(settings, feeds), Gate)).encode()
+
+
+def _write(descriptor: int, told: bytes) -> None:
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(told)
+    sealed.seal(descriptor)

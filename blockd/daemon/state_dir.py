@@ -17,10 +17,9 @@ figures.db           rates and hits over time (`blockd.daemon.figures.history_fi
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
-import re
-import stat
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -32,10 +31,11 @@ from blockd.daemon.processes.held_files import HeldFiles
 from blockd.daemon.processes.writability import bears_read_only, turns_down, unwritable
 from blockd.daemon.rights.account import user_name
 from blockd.daemon.rights.confinement import check_in_place
-from blockd.daemon.rights.places import kind_of, make, make_in_place, remove
+from blockd.daemon.rights.places import make, make_in_place
 from blockd.daemon.rights.state_folder import close_to_others, foreign, of_others, unusable
+from blockd.daemon.rights.tidying import tidy
 from blockd.daemon.update.disk_room import DiskRoom
-from blockd.daemon.update.expiry import Ends, orders_of
+from blockd.daemon.update.expiry import Ends, orders_of, removed
 from blockd.errors import CommandError, DamagedRuleset, RulesetError
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network
 from blockd.ruleset import Enforced, OrderStates, Ruleset, StatesMemory, Versions
@@ -43,22 +43,6 @@ from blockd.ruleset.digest import OTHER
 from blockd.ruleset.versions.keeping import spare_one
 from blockd.settings.groups import NO_GROUPS, ClientGroups
 
-# Names that `blockd.files` gives to unfinished files.
-_UNFINISHED = re.compile(
-    r"\.(?:spare|compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|candidate\.json|held\.json|hit-slots\.json|"
-    r"overrides\.json|releases\.json|audit\.head|node\.key|tokens\.json|sessions\.json|admin\.sock|[0-9]+\.(?:orders|json|held\.json)|"
-    r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
-    re.ASCII,
-)
-
-# Where finished files are. Names of feeds and of authorities' roles contain no dot.
-_FILE = re.compile(
-    r"compiling/compiled(?:-amended)?|compiled-pinned|audit\.alive|audit\.head|reserve|rulesets/(?:current|pinned)"
-    r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
-    re.ASCII,
-)
-
-_OF_BEFORE = ("compiled", "compiled-amended", "admin.secret")  # of an earlier blockd: rulesets, and what it asked for
 STATES_KEPT = 4  # versions: the one in force, the next, and those that a swap may go back to
 log = logging.getLogger(__name__)
 
@@ -90,6 +74,12 @@ class StateDir:
         except OSError as error:
             if not bears_read_only(folder):
                 raise self._unusable(error) from error
+
+    def seen_by(self, translations: Sequence[Network], groups: ClientGroups) -> StateDir:
+        """Return the same folder, with all that is known of it, as another config has it enforced."""
+        seen = copy.copy(self)
+        seen._translations, seen._groups = translations, groups
+        return seen
 
     def make_folders(self, feeds: Iterable[str] = ()) -> list[Path]:
         """Make the folder and those in it that are missing, of these feeds too; return which were. Raises OSError."""
@@ -147,24 +137,7 @@ class StateDir:
         Call it only while the folder is locked. What cannot be looked through is left as it is.
         """
         with contextlib.suppress(OSError):
-            self._tidy()
-
-    def _tidy(self) -> None:
-        for path in (*(self.folder / name for name in _OF_BEFORE), *self.versions.folder.glob("*.orders")):
-            remove(path)
-        for path in self.folder.rglob(".*"):
-            if _UNFINISHED.fullmatch(path.name):
-                remove(path)
-        for path in list(self.folder.rglob("*")):
-            if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                mode = path.lstat().st_mode
-                if not stat.S_ISREG(mode):
-                    log.error(
-                        "%s is %s where blockd keeps a file. It is removed and created again.", path, kind_of(mode)
-                    )
-                    remove(path, mode)
+            tidy(self.folder, self.versions.folder)
 
     def _size_in_force(self) -> int:
         """Return the octets of the ruleset in force; 0 if there is none."""
@@ -187,11 +160,12 @@ class StateDir:
         ends: Ends | None = None,
         verify: bool = True,
         like: Ruleset | None = None,
+        kept: Collection[str] | None = None,
     ) -> Ruleset:
         """Make a version's order states as of `now`; then the version is ready to be enforced.
 
-        `ends` says what has expired, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
-        orders.
+        `ends` says what has expired, and `kept` which feeds the config has, see `blockd.daemon.update.expiry`; `like`
+        is a ruleset with nearly the same orders.
 
         The whole file is verified if `verify` is true; it need not be if it has just been written here.
         Raises RulesetError if it cannot be used.
@@ -201,7 +175,9 @@ class StateDir:
         if record is not None and record.digest != ruleset.digest:
             ruleset.close()
             raise DamagedRuleset(f"{ruleset.path} cannot be used as a ruleset: {OTHER}")
-        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
+        orders, stale = orders_of(
+            ruleset.catalogue, ruleset.header.created, {**(ends or {}), **removed(ruleset.catalogue, kept)}
+        )
         hit_slots = slots.of(ruleset.catalogue, version, self._kept())
         try:
             self.take_states(version, StatesMemory.make(orders, hit_slots, now, stale))
@@ -260,6 +236,7 @@ class StateDir:
         in_force: int | None = None,
         skip: Collection[int] = (),
         as_is: Collection[int] = (),
+        kept: Collection[str] | None = None,
         tell: Callable[[int, str], None] = lambda _version, _why: None,
     ) -> int | None:
         """Prepare the version that is pinned, or the one in force if it was made from that one.
@@ -271,20 +248,21 @@ class StateDir:
         and OSError if this process has no means to read one: that says nothing of it, and no other is better.
         """
         current, pinned = self.versions.current(), self.versions.pinned()
-        kept = [version for version in self._kept() if version not in skip]
+        held_to = kept if pinned is None else None  # what was pinned stays as it was
+        there = [version for version in self._kept() if version not in skip]
         record = self.versions.record(current) if current is not None and pinned is not None else None
         is_from_pinned = record is not None and record.base == pinned
         order = (in_force, current, pinned) if is_from_pinned else (in_force, pinned, current)
-        wanted = [version for version in order if version in kept]
-        if in_force is not None and in_force not in (*kept, *skip):
+        wanted = [version for version in order if version in there]
+        if in_force is not None and in_force not in (*there, *skip):
             if self._is_only_held(in_force):
                 wanted.insert(0, in_force)
             elif not self.is_out_of_reach() and not os.path.lexists(self.versions.ruleset(in_force)):
                 tell(in_force, f"{self.versions.ruleset(in_force)} is gone")
-        for version in dict.fromkeys([*wanted, *reversed(kept)]):
+        for version in dict.fromkeys([*wanted, *reversed(there)]):
             tell(version, "")
             try:
-                self.prepare(version, slots, now, ends=ends, verify=version not in as_is).close()
+                self.prepare(version, slots, now, ends=ends, verify=version not in as_is, kept=held_to).close()
             except DamagedRuleset as error:
                 log.error("Version %d is damaged, and set aside: %s. An older one is tried.", version, error)
                 self.set_aside(version)

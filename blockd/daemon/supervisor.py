@@ -11,16 +11,18 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from blockd.daemon.certificates.relay import HOLDERS
+from blockd.daemon.channel import Channel
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.notify.datagrams import ServiceManager
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Role, has_met_damage, how_it_ended, was_cut
+from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, has_met_damage, how_it_ended, was_cut
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
@@ -32,6 +34,12 @@ from blockd.daemon.processes.talk import Talk
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.processes.waiting import readable
 from blockd.daemon.reload.first import first
+from blockd.daemon.reload.generation import Generation
+from blockd.daemon.reload.record import BY_SIGNAL, ReloadRecord, ReloadRequest
+from blockd.daemon.reload.reloading import Reloading
+from blockd.daemon.reload.succession import Succession
+from blockd.daemon.reload.taking import Taking, roles_of
+from blockd.daemon.reload.trying import Trying
 from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
 from blockd.daemon.update.child_process import spare_memory
@@ -40,6 +48,7 @@ from blockd.resolver import engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings import Settings
+from blockd.transports.binding import Sockets
 from blockd.transports.given.sockets import GivenSockets
 
 log = logging.getLogger(__name__)
@@ -66,7 +75,13 @@ class Supervisor:
         self._pulses: PulseWatch[Child] = PulseWatch(time.monotonic)
         self._check = VersionCheck(settings, self._state, self._family, self._current_slots)
         self._suspicion = Suspicion(self._check, self._jobs, self._family, self._state, self._forget)
-        self._talk = Talk(self._jobs, self._family, self._state, self._check, self._suspicion, self._service)
+        self._talk = Talk(
+            self._jobs, self._family, self._state, self._check, self._suspicion, self._service, self._reload
+        )
+        succession = Succession(self._family, self._fork)
+        taking = Taking(self._jobs, self._family, self._lasting, succession, self._talk.tell_of_new, self._taken)
+        trying = Trying(self._jobs, self._fork_passing, lambda: self._family.free_row)
+        self._reloading = Reloading(trying, taking, self._tell_of_reload)
         self._signals: Signals | None = None  # before there is a child, signals need no waiting for
         self._is_refresh_due = False  # whether a SIGHUP waits for the next control process
         self._stopping = False
@@ -76,7 +91,7 @@ class Supervisor:
         name_process("supervisor")
         adopt_orphans()  # who is a process of blockd's is known by that, see `blockd.web.callers.local`
         spare_memory()
-        settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
+        settings, roles = self._jobs.generation.settings, roles_of(self._jobs.generation)
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
         self._service.starting("Starting: the ruleset that was in force last is verified.")
         self._suspicion.begin()
@@ -87,15 +102,14 @@ class Supervisor:
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = Signals()
         for index in range(settings.workers):
-            self._start(Role("worker", index))
+            self._fork(Role("worker", index))
         # By now workers answer. What the others need is loaded once for all that are forked from here on: first what
         # followers need, which are forked without the rest, then what the control process and its children do.
-        is_wanted = {PAGE: sockets.has_page, DECIDE: bool(sockets.decide), CONTROL: True}
         for role, code in CODE.items():
-            if is_wanted[role]:
+            if role in roles:
                 importlib.import_module(code)
                 gc.freeze()
-                self._start(role)
+                self._fork(role)
         while not self._stopping:
             self._turn(self._signals)
         self._service.stopping()
@@ -121,7 +135,7 @@ class Supervisor:
         watches, channels, nursery = self._family.watches, self._family.channels, self._nursery.descriptors
         now, holds_up = time.monotonic(), self._suspicion.holds_up
         restart = None if holds_up else self._restarts.seconds(now)
-        waits = [restart, self._suspicion.seconds(now), self._service.seconds(now)]
+        waits = [restart, self._suspicion.seconds(now), self._service.seconds(now), self._reloading.seconds()]
         seconds = min([TICK, *(wait for wait in waits if wait is not None)])
         ready = readable([arrived.fileno(), *watches, *channels, *nursery], seconds, self._family.writing)
         self._family.flush()
@@ -140,13 +154,15 @@ class Supervisor:
         self._look()
         if not self._suspicion.holds_up:  # else they would be ended by what they are to enforce
             for role in self._restarts.due(time.monotonic()):
-                self._start(role)
+                if self._family.of(role) is None and role in roles_of(self._jobs.generation_of(role)):
+                    self._fork(role)
+            self._reloading.step()
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
         self._service.look(is_ready=self._family.answers(self._jobs.generation.settings.workers))
         self._suspicion.look()
-        found = self._pulses.look([child for child in self._family if child.kind != "verifier"])
+        found = self._pulses.look([child for child in self._family if not child.role.is_passing])
         for child in found.silent:
             log.error("The %s process %d does not answer. It is ended and started again.", child.name, child.pid)
             child.reason = "it did not answer"
@@ -158,24 +174,47 @@ class Supervisor:
         if found.end is not None:
             found.end.send_signal(signal.SIGKILL)
 
-    def _start(self, role: Role) -> None:
+    def _fork(self, role: Role, standing: Standing = "serving") -> Child | None:
+        """Start a child in a role; if that fails, it is tried again, unless it was to take another's place."""
+        generation, row = self._jobs.generation_of(role), self._family.free_row
         try:
             nursery = self._nursery.open() if role == CONTROL else None
-            job = self._jobs.of(role, self._family, nursery, self._check, self._restarts.totals)
+            known = self._check, self._restarts.totals, self._reloading.history
+            job = self._jobs.of(role, row, self._family, nursery, *known)
             forget = self._forget_all if role.enforces else self._forget
-            child = self._family.fork(role, job, partial(forget, keys=role.kind not in HOLDERS))
+            forget = partial(forget, generation, keys=role.kind not in HOLDERS)
+            child = self._family.fork(role, job, forget, standing, None if role == CONTROL else row)
         except OSError as error:
-            self._restarts.later(role, time.monotonic(), error)
-            return
+            if standing == "serving":
+                self._restarts.later(role, time.monotonic(), error)
+            return None
+        child.generation = generation
         if nursery is not None:
             nursery.close()
         if child.role == CONTROL and self._is_refresh_due:
             self._refresh()
+        return child
 
-    def _forget(self, *, keys: bool = True) -> None:
-        """In a child, close what only the supervisor needs, and the `keys` of certificates."""
-        if keys:
-            self._jobs.generation.certificates.close()
+    def _fork_passing(self, role: Role, job: Callable[[Channel], None], row: int | None) -> Child:
+        """Start a child for one task of a reload, which has none of the sockets; raises OSError."""
+
+        def forget() -> None:
+            self._forget_all(None, keys=False)
+            for generation in self._jobs.generations:
+                generation.shared.sockets.close_but(Sockets())
+
+        return self._family.fork(role, job, forget, row=row)
+
+    def _forget(self, own: Generation | None = None, *, keys: bool = True) -> None:
+        """In a child, close what only the supervisor needs, and the `keys` of certificates.
+
+        Of generations that are not the child's `own` the keys and sockets go as well, unless that is None.
+        """
+        for generation in self._jobs.generations:
+            if keys or (own is not None and generation.certificates is not own.certificates):
+                generation.certificates.close()
+            if own is not None and generation is not own:
+                generation.shared.sockets.close_but(own.shared.sockets)
         self._service.forget()
         self._nursery.forget()
         if self._signals is not None:
@@ -185,11 +224,12 @@ class Supervisor:
         """In a child of the control process, give up what it must not write, and the keys."""
         self._state.forget_writing()
         self._service.forget()
-        self._jobs.generation.certificates.close()
+        for generation in self._jobs.generations:
+            generation.certificates.close()
 
-    def _forget_all(self, *, keys: bool) -> None:
+    def _forget_all(self, own: Generation | None, *, keys: bool) -> None:
         """In a child that only reads the order states, give up what it could write them by, too."""
-        self._forget(keys=keys)
+        self._forget(own, keys=keys)
         self._jobs.pulse.close()
         self._state.forget_writing()
 
@@ -199,6 +239,11 @@ class Supervisor:
             return
         self._talk.receive(child)  # its last words
         status = self._family.bury(child)
+        self._lasting.forget(child.row)
+        if child.role.is_passing or child.standing != "serving":
+            if child.standing == "leaving" and status:
+                log.error("The %s process %d that left ended (%s).", child.name, child.pid, how_it_ended(status))
+            return
         if child.role == CONTROL:
             self._nursery.close()
         now = time.monotonic()
@@ -217,10 +262,27 @@ class Supervisor:
             self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
             self._service.reloading()
-            self._refresh()
-            self._service.reloaded()
+            self._reload(ReloadRequest(f"signal-{time.time_ns()}", BY_SIGNAL))
         if numbers.intersection(signals.ENDING):
             self._stopping = True
+
+    def _reload(self, request: ReloadRequest) -> None:
+        self._reloading.ask(request)
+
+    def _taken(self, generation: Generation) -> None:
+        """Go on by another generation, which all processes have taken."""
+        self._check.follow(generation.settings)
+        self._service.keep(generation.shared.sockets)
+
+    def _tell_of_reload(self, record: ReloadRecord) -> None:
+        """Tell how a reload stands, and have every feed fetched after one by a signal."""
+        self._family.tell_control({"reloaded": record.to_json()}, "reloaded", record.id)
+        if record.outcome == "taking":
+            self._service.reloading()
+        elif record.has_ended and not record.dry_run:
+            self._service.reloaded()
+        if record.has_ended and record.by == BY_SIGNAL:
+            self._refresh()
 
     def _refresh(self) -> None:
         """Have the control process fetch every feed; if there is none at the moment, the next one does."""

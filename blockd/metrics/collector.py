@@ -27,6 +27,7 @@ from blockd.metrics.counters import (
 )
 from blockd.metrics.feeds import feed_metrics
 from blockd.metrics.order_gauges import order_gauges
+from blockd.metrics.reloads import reload_metrics
 from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
 
 RCODE_NAMES = {
@@ -91,6 +92,7 @@ class Collector(PrometheusCollector):
             value=sample.admin_refused,
         )
         yield from bounds_metrics(sample.bounds)
+        yield from reload_metrics(sample.reloads)
         yield from sample.upstreams.metrics()
         yield from certificate_metrics(sample.certificates)
         yield GaugeMetricFamily(

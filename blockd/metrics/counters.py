@@ -1,18 +1,17 @@
 """Counters in memory that is shared by the supervisor's children: one row of 64-bit numbers per process.
 
-Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row belongs
-to a worker's index, not to its process id: it survives the worker, and its successor continues it.
-No row ever holds anything about a client.
+Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row survives its
+process, and another one continues it. No row ever holds anything about a client.
 """
 
 from __future__ import annotations
 
-import mmap
 from bisect import bisect_left
 from enum import IntEnum
 from sys import byteorder
 
 from blockd.metrics.recent import CELL, RECENT_CELLS, note_block
+from blockd.metrics.shared_rows import SharedRows
 
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache on the same machine to a resolver that has given up.
@@ -171,21 +170,18 @@ class Row:
 
 
 class Counters:
-    """All rows: one for each worker's index, and one for each of OTHERS."""
+    """All rows: at first one for each of so many workers, and one for each of OTHERS."""
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._rows = workers + len(OTHERS)
-        self._memory = mmap.mmap(-1, self._rows * _ROW * 8)
-        self._numbers = memoryview(self._memory).cast("Q")
+        self._rows = SharedRows(_ROW, "Q", workers + len(OTHERS))
 
-    def row(self, index: int) -> Row:
-        """Return the row of worker `index`."""
-        return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
+    def grow(self, rows: int) -> None:
+        """Have at least so many rows; only processes that are forked later see the new ones."""
+        self._rows.grow(rows)
 
-    def row_of(self, process: str) -> Row:
-        """Return the row of one of OTHERS."""
-        return self.row(self.workers + OTHERS.index(process))
+    def row(self, number: int) -> Row:
+        """Return a row, which one process writes at a time."""
+        return Row(self._rows[number])
 
     def queries(self) -> list[int]:
         """Return the questions by transport."""
@@ -221,7 +217,7 @@ class Counters:
 
     def recent(self) -> list[memoryview]:
         """Return the table of recent blocks of every process, see `blockd.metrics.recent`."""
-        return [self._numbers[row * _ROW + _RECENT : (row + 1) * _ROW] for row in range(self._rows)]
+        return [row[_RECENT:] for row in self._rows]
 
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""
@@ -259,21 +255,16 @@ class Counters:
         The rows are added up as large numbers: that takes far less time than number by number.
         """
         size = (_LOCAL - _HITS) * 8
-        added = sum(
-            int.from_bytes(self._numbers[row + _HITS : row + _LOCAL], byteorder)
-            for row in range(0, self._rows * _ROW, _ROW)
-        )
+        added = sum(int.from_bytes(row[_HITS:_LOCAL], byteorder) for row in self._rows)
         numbers = memoryview((added & ((1 << size * 8) - 1)).to_bytes(size, byteorder)).cast("Q")
         kinds = (numbers[kind :: len(HIT_KINDS)].tolist() for kind in range(len(HIT_KINDS)))
         return list(map(sum, zip(*kinds, strict=True)))
 
     def clear_hits(self, slot: int) -> None:
         """Set a slot's hits to zero in every row; no process may be counting there."""
-        for row in range(0, self._rows * _ROW, _ROW):
+        for row in self._rows:
             for kind in range(len(HIT_KINDS)):
-                self._numbers[row + _HITS + slot * len(HIT_KINDS) + kind] = 0
+                row[_HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
-        numbers = self._numbers
-        rows = range(0, self._rows * _ROW, _ROW)
-        return [sum(numbers[row + start + i] for row in rows) for i in range(count)]
+        return [sum(row[start + i] for row in self._rows) for i in range(count)]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from blockd.metrics.bounds import BoundsSample
 from blockd.metrics.certificates import CertificateSample
+from blockd.metrics.reloads import ReloadsSample
 from blockd.metrics.upstreams import UpstreamsSample
 
 ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
@@ -118,4 +119,5 @@ class Sample:
     admin_refused: int = 0  # requests for a change that did not have the secret
     admin_closed: Sequence[int] = ()  # connections to the admin port that were closed for others, by `Closing`
     certificates: Mapping[str, CertificateSample] = field(default_factory=dict)  # by the paths of their chains
+    reloads: ReloadsSample = field(default_factory=ReloadsSample)
     upstreams: UpstreamsSample = field(default_factory=UpstreamsSample)

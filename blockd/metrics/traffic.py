@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import base64
 import math
-import mmap
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from siphash24 import siphash13
+
+from blockd.metrics.shared_rows import SharedRows
 
 DEPTH = 4  # cells for each suffix: an estimate is the smallest of them
 WIDTH = 1 << 16  # cells for each of these; 16 bits of one hash choose
@@ -55,27 +56,33 @@ class TrafficRow:
 
 
 class Traffic:
-    """A row for each worker's index; `key`, 16 octets, is chosen at each start."""
+    """A row for each of so many workers; `key`, 16 octets, is chosen at each start."""
 
     def __init__(self, workers: int, key: bytes) -> None:
         self._key = key
-        self._memory = mmap.mmap(-1, workers * ROW * 4)
-        cells = memoryview(self._memory).cast("I")
-        self._rows = [cells[index * ROW : (index + 1) * ROW] for index in range(workers)]
+        self._rows = SharedRows(ROW, "I", workers)
 
-    def row(self, index: int) -> TrafficRow:
-        """Return the row of worker `index`."""
-        return TrafficRow(self._rows[index], self._key)
+    def grow(self, rows: int) -> None:
+        """Have at least so many rows; only processes that are forked later see the new ones."""
+        self._rows.grow(rows)
+
+    def row(self, number: int) -> TrafficRow:
+        """Return a row, which one worker counts in at a time."""
+        return TrafficRow(self._rows[number], self._key)
 
     def halve(self) -> None:
         """Halve all cells; a row is treated as one long number, which takes a millisecond."""
-        for row in self._rows:
+        for row in self._used():
             halved = int.from_bytes(row, "little") >> 1 & _HALVED
             row[:] = memoryview(halved.to_bytes(ROW * 4, "little")).cast("I")
 
+    def _used(self) -> list[memoryview]:
+        """Return the rows in which anything was noted: the others take no memory, unless they are read."""
+        return [row for row in self._rows if row[NOTED]]
+
     def sketch(self) -> Sketch:
         """Return the sum of all rows."""
-        total = sum(int.from_bytes(row, "little") for row in self._rows)  # no cell comes near 32 bits
+        total = sum(int.from_bytes(row, "little") for row in self._used())  # no cell comes near 32 bits
         return Sketch(self._key, total.to_bytes(ROW * 4 + 8, "little")[: ROW * 4])
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from blockd.metrics import Transport
@@ -17,7 +17,7 @@ from blockd.selftest.as_client import ask_as_client, everybody_is_touched
 from blockd.selftest.client import ClientOutcome, ask_workers
 from blockd.selftest.expectations import questions
 from blockd.selftest.sampling import Examples, choose
-from blockd.settings import Settings
+from blockd.settings import Settings, SocketAddress
 from blockd.times import time_text
 
 log = logging.getLogger(__name__)
@@ -55,13 +55,18 @@ class SelfTests:
     """Runner of self-tests; `failures` counts those that found a wrong answer, `last` is the newest result."""
 
     def __init__(
-        self, settings: Settings, selftest_key: SelfTestKey, randomness: Callable[[int], bytes] = os.urandom
+        self,
+        settings: Settings,
+        selftest_key: SelfTestKey,
+        randomness: Callable[[int], bytes] = os.urandom,
+        addresses: Sequence[SocketAddress] = (),
     ) -> None:
+        """`addresses` are asked instead of those that the config listens on."""
         sinkhole = settings.sinkhole
         self._sinkhole = Sinkhole(
             str(sinkhole.ipv4), str(sinkhole.ipv6), settings.block_ttl, settings.operator.disclosed
         )
-        self._addresses = settings.listen.dns
+        self._addresses = tuple(addresses) or settings.listen.dns
         self._clients = settings.clients.allow
         self._proxies = settings.proxy_protocol.networks
         self._selftest_key = selftest_key

@@ -17,14 +17,16 @@ from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, text: str | None = None) -> Settings:
     """Read and check the config file at `path`; relative paths in it start at its folder.
+
+    `text` is its content, if it has been read already.
 
     Raises ConfigError with every problem: of the file, its syntax, its keys and values, and what they must agree on.
     Nothing that the settings point to is opened: whether lists and keys exist is checked by their feeds.
     """
     source = str(path)
-    data, problems = parse_yaml(read_text(path), source)
+    data, problems = parse_yaml(read_text(path) if text is None else text, source)
     if data is None:
         # An empty file is more likely truncated than intended, and would lift every block.
         raise ConfigError(source, ["the file has no settings; expected at least one key, such as feeds"])

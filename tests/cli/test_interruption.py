@@ -29,8 +29,9 @@ def _interrupted_in(monkeypatch: pytest.MonkeyPatch, module: str, do: Callable[[
 def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    __import__(f"blockd.cli.{verb.replace('-', '_')}")
-    _interrupted_in(monkeypatch, f"blockd.cli.{verb.replace('-', '_')}", lambda: None)
+    module = ".".join(filter(None, ("blockd.cli", VERBS[verb].folder, verb.replace("-", "_"))))
+    __import__(module)
+    _interrupted_in(monkeypatch, module, lambda: None)
     words = {"lookup": ["a.example"], "diff": ["1", "2"], "validate": ["list"], "accept": ["f"]}.get(verb, [])
     assert main([verb, *words]) == INTERRUPTED
     assert capsys.readouterr().err == f"\nblockd {verb}: interrupted; nothing was changed.\n"
@@ -39,9 +40,9 @@ def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
 def test_interrupted_start_says_that_nothing_was_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import blockd.cli.run  # noqa: F401 - so that it can be replaced
+    import blockd.cli.service.run  # noqa: F401 - so that it can be replaced
 
-    _interrupted_in(monkeypatch, "blockd.cli.run", lambda: None)
+    _interrupted_in(monkeypatch, "blockd.cli.service.run", lambda: None)
     assert main(["run"]) == INTERRUPTED
     assert capsys.readouterr().err == "\nblockd run: interrupted; nothing was started.\n"
 

@@ -45,7 +45,7 @@ from blockd.web.admin import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "config", "listen", "bound", "resolution", "upstreams", "certificates",
+    "version", "engine", "since", "config", "reload", "listen", "bound", "resolution", "upstreams", "certificates",
     "ruleset", "pinned", "feeds",
     "groups", "workers", "page", "decide", "self_test", "overrides",
     "contradictions",
@@ -65,6 +65,9 @@ class OpenGate:
 
     def gate(self) -> Gate:
         return Gate()
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 async def counted(old: Path, new: Path) -> Changes:
@@ -332,7 +335,7 @@ def test_hangup_tells_which_config_runs_and_that_the_one_on_disk_is_another(
     run(check)
     before, after = [record.getMessage() for record in caplog.records if "SIGHUP" in record.getMessage()]
     assert ("The config stays the one of" in before, "another" in before) == (True, False)
-    assert ("on disk is another since" in after, "A restart takes it over" in after) == (True, True)
+    assert ("on disk is another since" in after, "`blockd reload` takes it" in after) == (True, True)
 
 
 def test_hangup_of_the_supervisor_looks_at_every_feed_and_a_notification_wakes_one(run: Run) -> None:

@@ -37,12 +37,12 @@ ADMIN_PORT = 9053
 SHIPPED_PORTS = (8053, 8080, 8444, ADMIN_PORT)  # of the shipped config
 PORTS = (*SHIPPED_PORTS, 8088)  # and of `blockd authority serve`
 # Verbs that ask the running daemon, or read what it keeps.
-_ASKING = "lookup|status|refresh|versions|diff|rollback|override|held|audit|doctor|token"
+_ASKING = "lookup|status|refresh|reload|versions|diff|rollback|override|held|audit|doctor|token"
 _NEEDS_DAEMON = re.compile(
     rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)}|admin\.sock)\b|^blockd (?:{_ASKING})\b", re.MULTILINE
 )
 
-_CHANGES_DAEMON = re.compile(r"^blockd (?:refresh|rollback|override|held release|held hold)\b", re.MULTILINE)
+_CHANGES_DAEMON = re.compile(r"^blockd (?:refresh|reload|rollback|override|held release|held hold)\b", re.MULTILINE)
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[\w-]*)[^`]*$")
 _HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.+?) *$")

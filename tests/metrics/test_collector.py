@@ -98,6 +98,12 @@ NAMES = {
     "blockd_audit_failed": set(),
     "blockd_audit_failures_total": set(),
     "blockd_admin_refused_total": set(),
+    "blockd_reloads_total": {"result"},
+    "blockd_config_last_reload_successful": set(),
+    "blockd_config_last_reload_success_timestamp_seconds": set(),
+    "blockd_config_changed": set(),
+    "blockd_config_restart_needed": set(),
+    "blockd_config_info": {"digest"},
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")

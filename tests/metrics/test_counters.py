@@ -76,9 +76,8 @@ def test_a_childs_counts_are_seen_by_its_parent() -> None:
 
 def test_a_row_that_is_not_there_counts_nothing() -> None:
     counters = Counters(1)
-    row = counters.row(1 + len(OTHERS))
     with pytest.raises(IndexError):
-        row.query(Transport.UDP)
+        counters.row(1 + len(OTHERS)).query(Transport.UDP)
     assert sum(counters.queries()) == 0
 
 

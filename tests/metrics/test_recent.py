@@ -31,7 +31,7 @@ def test_hits_of_one_entry_are_counted_in_one_cell() -> None:
 def test_rows_of_all_processes_are_read_the_page_among_them() -> None:
     counters = Counters(2)
     counters.row(1).blocked(10, 1, 0, 0, Transport.DOH, KEY)
-    counters.row_of("page").blocked(10, 1, 0, 0, Transport.HTTP, KEY)
+    counters.row(2).blocked(10, 1, 0, 0, Transport.HTTP, KEY)
     assert sorted(block.transport for block in noted(counters)) == [Transport.DOH, Transport.HTTP]
 
 

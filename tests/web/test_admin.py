@@ -39,6 +39,13 @@ class Told:
 
 
 @dataclass
+class Reloaded(Told):
+    """How a reload stands."""
+
+    has_ended: bool = False
+
+
+@dataclass
 class Fitting(Told):
     """Orders that fit; `status` says how many."""
 
@@ -60,6 +67,7 @@ class Daemon:
     shown: list[str] = field(default_factory=list)
     flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    reloaded: list[tuple[str, str, bool]] = field(default_factory=list)
     known_overrides: list[dict[str, object]] = field(default_factory=list)
     events: Events = field(default_factory=Events, compare=False)
     figures: Figures = field(default_factory=Figures)
@@ -124,6 +132,13 @@ class Daemon:
         self.by.append(by)
         self.flushed.append((kind, name))
         return Told({"name": name or None})
+
+    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+        self.reloaded.append((by, reason, dry_run))
+        return Reloaded({"outcome": "taking"})
+
+    def reloads(self) -> Told:
+        return Told({"current": None, "last": None})
 
     async def statement(self, by: str, /) -> Told:
         self.by.append(by)
@@ -524,6 +539,7 @@ CHANGES = {
     "/api/statement": b"{}",
 }
 CHANGES |= {path.replace("/api/", "/api/v1/"): body for path, body in CHANGES.items()}
+CHANGES["/api/v1/reload"] = b'{"dry_run": true}'
 WRONG = [
     {},
     {"Authorization": ""},

@@ -65,6 +65,9 @@ class SharedGate:
     def gate(self) -> Gate:
         return self._gate
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
 
 class HereCompiler:
     """Compiles in this process as the child does: it amends if that is enough. `created` are times of the world."""
@@ -203,7 +206,7 @@ class Node:
             SelfTestKey(bytes(16)),
             LoopToken.make(os.urandom),
         )
-        page = PageProcess(PageContext(shared, version), Silent())
+        page = PageProcess(PageContext(shared, 1, version), Silent())
         self.worker = Worker(settings, state, self.counters, self.time, page)
         if version is not None:
             self.worker.enforce(version)

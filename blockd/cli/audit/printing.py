@@ -107,6 +107,11 @@ def _summary(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "accept":
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
+    if kind == "reload":
+        came = "; ".join(body["changes"] if body["outcome"] == "taken" else body["problems"])
+        return (
+            f"by {body['by']}: {body['outcome']}, {body['after'][:12] or 'no file'}: {came}{_because(body['reason'])}"
+        )
     if kind == "rollback":
         enforced = body.get("enforced", body["version"])
         on_top = "" if enforced == body["version"] else f", enforced as version {enforced} with the overrides of then"

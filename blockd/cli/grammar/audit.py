@@ -10,7 +10,7 @@ from blockd.cli.grammar.parts import Verb, add_part, names_may_begin_with_hyphen
 # As `blockd.audit.chain.KINDS` has them, which a test compares.
 RECORD_KINDS = (
     "start", "stop", "new-chain", "lost", "gap", "enforced", "taken-back", "order", "evidence", "refused", "accept",
-    "good-again", "rollback", "release", "override", "override-ended", "gate-release", "gate-hold",
+    "good-again", "reload", "rollback", "release", "override", "override-ended", "gate-release", "gate-hold",
     "refresh", "flush", "token", "self-test", "statement",
 )  # fmt: skip
 

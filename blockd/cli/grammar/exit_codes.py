@@ -12,6 +12,7 @@ ANSWER_IS_NO = {
     "blockd check": "a start, or a feed, would be refused",
     "blockd lookup": "a name is not blocked; if all are, it is 0, and 2 if one of several is not a name",
     "blockd status": "an alarm of severity warning or critical is in force",
+    "blockd reload": "the config cannot be taken; the one in force stays",
     "blockd refresh": "a feed was refused",
     "blockd versions": "no version is kept yet",
     "blockd accept": "the content is not taken, or is not enforced yet",

@@ -70,6 +70,11 @@ def _limit(text: str) -> int:
     return limit
 
 
+def _reload(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="change nothing: show what would be, and every error")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
+
+
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
@@ -169,11 +174,12 @@ def _squid_helper(parser: argparse.ArgumentParser) -> None:
 
 
 VERBS = {
-    "run": Verb("run the daemon in the foreground", nothing),
+    "run": Verb("run the daemon in the foreground", nothing, "service"),
     "check": Verb("check the config and its lists; nothing is started or changed", _check),
     "lookup": Verb("what happens to names and addresses, by which order, since when and why", _lookup),
     "status": Verb("what the running daemon enforces, and how its feeds and workers do", nothing),
-    "refresh": Verb("have the running daemon fetch its feeds now", _refresh),
+    "reload": Verb("have the running daemon take the config on disk, or show what would change", _reload, "service"),
+    "refresh": Verb("have the running daemon fetch its feeds now", _refresh, "service"),
     "versions": Verb("the rulesets kept: since when, from where, and what each changed", nothing),
     "diff": Verb("names and orders that came and went from one version to another", _diff),
     "rollback": Verb("have the running daemon go back to a version, and stay there until released", _rollback),

@@ -15,10 +15,11 @@ _HYPHENED = re.compile(r"-[\w-]*\.[\w.-]+$", re.ASCII)
 
 
 class Verb(NamedTuple):
-    """A verb: what it says of itself, and the function that declares what it takes."""
+    """A verb: what it says of itself, the function that declares what it takes, and the folder of its module."""
 
     help: str
     declare: Callable[[argparse.ArgumentParser], None]
+    folder: str = ""
 
 
 class Parser(argparse.ArgumentParser):

@@ -13,7 +13,7 @@ from blockd.cli.grammar.exit_codes import exit_codes
 from blockd.cli.grammar.parts import Parser, subparsers_of
 
 VERBS = {**operator.VERBS, "authority": authority.VERB, "audit": audit.VERB, "doctor": operator.DOCTOR}
-ASKING = ("lookup", "status", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
+ASKING = ("lookup", "status", "reload", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
             child.add_argument(
                 "--token-file", type=Path, metavar="FILE", help="ask at the admin port, with the token in this file"
             )
-        child.set_defaults(module=f"blockd.cli.{name.replace('-', '_')}")
+        child.set_defaults(module=".".join(filter(None, ("blockd.cli", verb.folder, name.replace("-", "_")))))
         verb.declare(child)
     for command in commands(top):
         command.parser.epilog = _epilog(command.name)

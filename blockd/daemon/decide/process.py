@@ -50,7 +50,7 @@ class DecideProcess(FollowingProcess):
         super().__init__(shared, context.version, channel)
         settings = shared.settings
         self._server: DecideServer | None = None
-        self._row = shared.counters.row_of("decide")
+        self._row = shared.counters.row(context.row)
         site = SinkholeService(settings, self._row, lambda: self.enforced, _nowhere).site()
         decider = Decider(lambda: self.enforced, refuses_unready=settings.at_first_start == "refuse")
         self.answering = Answering(

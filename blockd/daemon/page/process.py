@@ -61,7 +61,7 @@ class PageProcess(FollowingProcess):
         self.certificates = CertificateFollower(context.certificates, shared.tickets)
         settings, asker = shared.settings, WorkerAsker(shared.settings.listen.dns, shared.selftest_key)
         self._serving: list[Serving] = []
-        self._row = shared.counters.row_of("page")
+        self._row = shared.counters.row(context.row)
         # Each page has its own places, so that visitors of one take none of the other's.
         leads, led = (Visitors(lambda: self.enforced, asker).where_it_leads for _ in range(2))
         self.sinkhole = SinkholeService(settings, self._row, lambda: self.enforced, leads)

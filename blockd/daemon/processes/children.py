@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
-from blockd.daemon.channel import Channel
+from blockd.daemon.channel import Channel, Message
 from blockd.daemon.processes import pulse, signals
 from blockd.daemon.processes.heard import TalkPace
 from blockd.daemon.processes.pulse import Pulse
@@ -19,7 +19,9 @@ from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, drop
 from blockd.daemon.update.child_process import end_with_parent
 from blockd.errors import BlockdError, RulesetError
 
-Kind = Literal["worker", "page", "decide", "control", "verifier"]
+Kind = Literal["worker", "page", "decide", "control", "verifier", "checker", "canary", "tester"]
+# One that is to take another's place has come until it serves; then the other leaves, and nothing is heard of it.
+Standing = Literal["coming", "serving", "leaving"]
 
 BAD_RULESET = 3  # exit code of a child that cannot open what it is to enforce
 _MAX_REASON = 500  # letters of a sentence that is passed on
@@ -50,6 +52,11 @@ class Role:
         """Whether it opens the ruleset in force, is told which that is, and reports it."""
         return self.kind == "worker" or self.follows
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is forked for one task, of whose end something waits, and never started again."""
+        return self.kind in ("verifier", "checker", "canary", "tester")
+
 
 PAGE = Role("page")
 DECIDE = Role("decide")
@@ -70,6 +77,14 @@ class Child:
     reason: str = ""  # why it ends, as it says last
     pace: TalkPace = field(default_factory=TalkPace)  # of what it says
     is_done: bool = False  # whether nothing more is heard of it, or shall be
+    standing: Standing = "serving"
+    generation: object = None  # by which it serves
+    is_ready: bool = False  # whether a control process has begun to serve
+    row: int | None = None  # of the counters in shared memory, if it has one
+    is_asked: bool = False  # whether it is asked to hand over what it has cached, and has not answered yet
+    handed: int | None = None  # a descriptor of that, which nobody has taken yet
+    said: list[Message] = field(default_factory=list)  # by one that was forked for one task
+    status: int | None = None  # what it has ended with, as wait(2) says it; None while it runs
 
     @property
     def kind(self) -> Kind:

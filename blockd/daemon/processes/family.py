@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, Child, Role, be_child
+from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, be_child
 from blockd.daemon.processes.outbox import Outbox
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.reaping import Reaper
@@ -51,15 +52,28 @@ class Family:
         return [child.pid for child in self._children.values()]
 
     def of(self, role: Role) -> Child | None:
-        """Return the child with a role, if it runs."""
-        return next((child for child in self._children.values() if child.role == role), None)
+        """Return the child that serves in a role, if it runs; those that come or leave do not count."""
+        return next((one for one in self._children.values() if one.role == role and one.standing == "serving"), None)
+
+    @property
+    def free_row(self) -> int:
+        """The first row of the counters that no child has."""
+        taken = {child.row for child in self._children.values()}
+        return next(row for row in itertools.count() if row not in taken)
 
     def answers(self, workers: int) -> bool:
         """Return whether so many workers run, and each has said what it enforces: from then on it answers."""
         said = {child.role.index for child in self if child.kind == "worker" and child.enforcing is not None}
         return said.issuperset(range(workers))
 
-    def fork(self, role: Role, job: Callable[[Channel], None], forget: Callable[[], None]) -> Child:
+    def fork(
+        self,
+        role: Role,
+        job: Callable[[Channel], None],
+        forget: Callable[[], None],
+        standing: Standing = "serving",
+        row: int | None = None,
+    ) -> Child:
         """Fork a child that does a job; `forget` closes in it what only the supervisor needs. Raises OSError."""
         ours, theirs = pair()
         pulse, own = Pulse(), os.getpid()
@@ -86,6 +100,7 @@ class Family:
         if role == CONTROL:
             self._outbox = Outbox()  # it has begun with all that is known
         child = self._children[watch] = Child(role, pid, watch, ours, time.monotonic(), pulse)
+        child.standing, child.row = standing, row
         return child
 
     def forget(self) -> None:
@@ -98,8 +113,11 @@ class Family:
     def bury(self, child: Child) -> int:
         """Forget a child that has ended; return its wait status."""
         del self._children[child.watch]
-        status = self._reaper.status(child.pid)
+        status = child.status = self._reaper.status(child.pid)
         os.close(child.watch)
+        if child.handed is not None:
+            os.close(child.handed)
+            child.handed = None
         child.channel.close()
         child.pulse.close()
         return status

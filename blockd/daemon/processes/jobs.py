@@ -20,7 +20,9 @@ from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.reload.generation import Generation
+from blockd.daemon.reload.record import ReloadHistory
 from blockd.daemon.worker import process as worker
+from blockd.daemon.worker.caches import HandedCaches
 
 # What each process but the workers needs, loaded once these have started, in this order.
 CODE = {
@@ -40,29 +42,37 @@ class Jobs:
     version: int | None = None
     passed_on: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PASSED_ON))  # the versions, the newest last
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
+    coming: Generation | None = None  # one that is about to take the place of that in force
+    taken: set[Role] = field(default_factory=set)  # the roles that are filled by the coming one already
+    handed: dict[Role, HandedCaches] = field(default_factory=dict)  # what a worker about to be forked begins with
     is_announced: bool = False  # whether a control process was asked to announce the start-up
 
     def of(
         self,
         role: Role,
+        row: int,
         family: Family,
         nursery: socket.socket | None,
         check: VersionCheck,
         restarts: Mapping[str, int],
+        reloads: ReloadHistory,
     ) -> Callable[[Channel], None]:
         """Return what a child does; all but its role is for the control process."""
-        made = self.generation
+        made = self.generation_of(role)
         shared, certificates = made.shared, made.certificates
         if role.kind == "worker":
-            work = WorkerContext(shared, role.index, self.engine, made.resolution, self.version, certificates)
+            work = WorkerContext(
+                shared, role.index, row, self.engine, made.resolution, self.version, certificates, self.handed.get(role)
+            )
             return lambda channel: worker.run(work, channel)
         if role == PAGE:
-            page = PageContext(shared, self.version, certificates)
+            page = PageContext(shared, row, self.version, certificates)
             return lambda channel: _run_page(page, channel)
         if role == DECIDE:
-            decide = DecideContext(shared, self.version)
+            decide = DecideContext(shared, row, self.version)
             return lambda channel: _run_decide(decide, channel)
-        states = {child.role: ProcessState(child.pid, child.enforcing) for child in family}
+        serving = [child for child in family if child.standing == "serving"]
+        states = {child.role: ProcessState(child.pid, child.enforcing) for child in serving}
         control = ControlContext(
             shared,
             config=made.config,
@@ -78,10 +88,20 @@ class Jobs:
             damaged=dict(check.damaged),
             unverified=dict(check.unverified),
             restarts=dict(restarts),
+            reloads=reloads,
             supervisor=self.pulse,
         )
         self.is_announced = True
         return lambda channel: _run_control(control, channel)
+
+    @property
+    def generations(self) -> list[Generation]:
+        """Those by which any child serves."""
+        return [self.generation, *([] if self.coming is None else [self.coming])]
+
+    def generation_of(self, role: Role) -> Generation:
+        """Return the one by which a child in a role is started now."""
+        return self.coming if self.coming is not None and role in self.taken else self.generation
 
     def enforce(self, version: int | None) -> None:
         """Have later children start with a version, None for none; those that run are passed it on."""

@@ -1,9 +1,8 @@
 """Signals of the daemon, from its first line on.
 
-SIGTERM, SIGINT and SIGQUIT end it with exit code 0. SIGHUP has every feed fetched; one that comes too early for that is
-remembered. Signals that other programs take as orders, and that are sent by habit or by mistake, are ignored, since
-their default is to end a process. Little is imported here, so
-that the first line is soon reached.
+SIGTERM, SIGINT and SIGQUIT end it with exit code 0. SIGHUP has the config taken and every feed fetched; one that comes
+too early is remembered. Signals that other programs take as orders, and that are sent by habit or by mistake, are
+ignored, since their default is to end a process. Little is imported here, so that the first line is soon reached.
 """
 
 from __future__ import annotations

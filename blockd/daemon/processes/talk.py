@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
+from collections.abc import Callable
 
 from blockd.daemon.certificates.relay import pass_on
-from blockd.daemon.channel import Message, discard
+from blockd.daemon.channel import DESCRIPTOR, Message, discard
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
@@ -14,9 +16,13 @@ from blockd.daemon.processes.heard import fault_in
 from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.processes.suspicion import Suspicion
 from blockd.daemon.processes.verification import VersionCheck
+from blockd.daemon.reload.record import ReloadRequest
 from blockd.daemon.state_dir import StateDir
 from blockd.errors import RulesetError
 from blockd.resolver.machine.observation import Observation
+
+_HEXADECIMAL = re.compile("(?:[0-9a-f]{2})*")
+MOST_SAID = 64  # messages kept of a child that was forked for one task
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,7 @@ class Talk:
         check: VersionCheck,
         suspicion: Suspicion,
         service: ServiceNotices,
+        reload: Callable[[ReloadRequest], None],
     ) -> None:
         self._service = service
         self._jobs = jobs
@@ -39,11 +46,15 @@ class Talk:
         self._state = state
         self._check = check
         self._suspicion = suspicion
+        self._reload = reload
 
     def receive(self, child: Child) -> None:
         """Take what a child has said."""
         if child.kind == "verifier":
             self._check.receive(child)
+            return
+        if child.role.is_passing:
+            self._hear_passing(child)
             return
         if child.is_done and child.role != CONTROL:
             return
@@ -52,17 +63,40 @@ class Talk:
             child.is_done = True  # its end is seen by its pidfd
         for message in messages or ():
             if child.role == CONTROL:
+                child.is_ready = child.is_ready or "ready" in message
                 self._heed(message)
                 continue
+            if "handed_over" in message and child.is_asked:
+                child.is_asked, child.handed = False, message.pop(DESCRIPTOR, None)
+            if "connection" in message and child.standing == "leaving":
+                self._pass_on(child, message)
             discard(message)
             if not child.is_done:
                 self._hear(child, message)
         if all(one.enforcing == self._jobs.version for one in self._family if one.role.enforces):
             self._state.held.release(but=self._jobs.version)
 
+    def _pass_on(self, child: Child, message: Message) -> None:
+        """Have a worker that serves go on with a connection of one that leaves; it ends if there is none."""
+        serving = [one for one in self._family if one.kind == "worker" and one.standing == "serving"]
+        if serving and DESCRIPTOR in message and _HEXADECIMAL.fullmatch(str(message["connection"])):
+            heir = serving[child.role.index % len(serving)]
+            heir.channel.try_send({"connection": message["connection"]}, message[DESCRIPTOR])
+
+    def _hear_passing(self, child: Child) -> None:
+        """Keep what a child says that was forked for one task, for whom it was forked by."""
+        messages = child.channel.receive()
+        if messages is None:
+            child.is_done = True
+        for message in messages or ():
+            if len(child.said) < MOST_SAID:
+                child.said.append(message)
+            else:
+                discard(message)
+
     def _hear(self, child: Child, message: Message) -> None:
         """Take what a worker or a follower says; one that says what it may not, or too much, is ended."""
-        feeds = [feed.name for feed in self._jobs.generation.settings.feeds]
+        feeds = [feed.name for one in self._jobs.generations for feed in one.settings.feeds]
         fault = fault_in(message, self._jobs.passed_on, feeds) if child.pace.take() else "it has said too much"
         if fault:
             log.error("The %s process %d is ended: %s. Please report it.", child.name, child.pid, fault)
@@ -71,7 +105,7 @@ class Talk:
             return
         child.reason = message.get("reason", child.reason)
         child.enforcing = message.get("enforcing", child.enforcing)
-        if "reason" not in message:
+        if message.keys().isdisjoint(("reason", "handed_over", "connection")) and child.standing == "serving":
             self.tell_of(child, message)
 
     def _heed(self, message: Message) -> None:
@@ -97,10 +131,13 @@ class Talk:
             self._suspicion.suspect(str(message["suspect"]))
         elif "late" in message:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))
-        if not message.keys().isdisjoint(("suspect", "late", "reason")):
+        elif "reload" in message:
+            self._reload(ReloadRequest.from_message(message["reload"]))
+        if not message.keys().isdisjoint(("suspect", "late", "reason", "reload", "ready")):
             return
         if "resolution" in message:
-            self._jobs.generation.see(Observation.from_message(message["resolution"]))
+            for generation in self._jobs.generations:
+                generation.see(Observation.from_message(message["resolution"]))
         for child in self._family:  # what is to be enforced to all others, the rest to workers
             if child.role.enforces and "enforce" in message:
                 child.channel.send(message, self._state.states_of(message["enforce"]).descriptor)
@@ -114,6 +151,10 @@ class Talk:
             if late is not None and late.enforcing != version:
                 late.reason = late.reason or f"it has not taken version {version} in time"
                 late.send_signal(signal.SIGKILL)
+
+    def tell_of_new(self, child: Child) -> None:
+        """Tell the control process of a child that has taken another's place."""
+        self.tell_of(child, {"enforcing": child.enforcing})
 
     def tell_of(self, child: Child, said: Message) -> None:
         """Tell the control process of another child; what it has said of the same before need not be told any more."""

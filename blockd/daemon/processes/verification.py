@@ -13,7 +13,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from blockd.daemon.channel import DESCRIPTOR, Channel
@@ -22,10 +22,11 @@ from blockd.daemon.processes.children import Child, Role, how_it_ended, was_cut
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.waiting import readable
 from blockd.daemon.state_dir import StateDir
-from blockd.daemon.update.expiry import ended
+from blockd.daemon.update.expiry import ended, kept_feeds
 from blockd.daemon.update.feed_state import FeedState
 from blockd.ruleset import StatesMemory
-from blockd.settings import Settings
+from blockd.settings import Feed, Settings
+from blockd.settings.feeds import OVERRIDES
 
 VERIFIER = Role("verifier")
 PATIENCE = 30.0  # seconds for one version: ten million names are read in less than one, from a slow disk in some
@@ -66,6 +67,10 @@ class VersionCheck:
         self._said = ""  # why the child ends, as it says last
         self._idle = 0.0  # seconds of the supervisor's running time since the child has said something
         self._looked = 0.0
+
+    def follow(self, settings: Settings) -> None:
+        """Go by another config from the next child on."""
+        self._settings = settings
 
     @property
     def is_running(self) -> bool:
@@ -186,13 +191,19 @@ class VersionCheck:
         slots = self._slots()
         version = self._state.last_good(
             slots, now, ended(known, now), in_force=self._in_force,
-            skip={*self.damaged, *self._left}, as_is=self._as_is,
+            skip={*self.damaged, *self._left}, as_is=self._as_is, kept=_kept(known),
             tell=lambda version, why: channel.send({"reading": version, "why": why}),
         )  # fmt: skip
         with contextlib.suppress(OSError):  # a full disk: the places are found anew from what is enforced
             slots.save()
         states = None if version is None else self._state.states_of(version).descriptor
         channel.send({"good": version}, states)
+
+
+def _kept(known: Sequence[tuple[Feed, FeedState]]) -> frozenset[str] | None:
+    """Return the feeds that a start enforces orders of: overrides are no feed of the config, and always hold."""
+    kept = kept_feeds(known)
+    return None if kept is None else kept | {OVERRIDES}
 
 
 def share(result: CheckedVersion, state: StateDir) -> int | None:

@@ -6,6 +6,7 @@ The first one is made at a start, while blockd still has the rights that it was 
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,7 @@ from typing import Self
 from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import GateSource, SharedContext
+from blockd.daemon.processes.children import Role
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.state_dir import StateDir
 from blockd.names import translations
@@ -80,10 +82,30 @@ class Generation:
         """The config."""
         return self.shared.settings
 
+    def groups_of(self, role: Role) -> list[list[socket.socket]]:
+        """Return the sockets that a process serves, in groups."""
+        sockets = self.shared.sockets
+        if role.kind == "worker":
+            return sockets.of_worker(role.index)
+        pages = [sockets.block_page_http, sockets.block_page_https, sockets.public_http, sockets.public_https]
+        return {"page": pages, "decide": [sockets.decide], "control": [sockets.admin]}.get(role.kind, [])
+
+    def forget(self, *, but: Generation) -> None:
+        """Close what was read for this generation, but for what another one has, too."""
+        if self.certificates is not but.certificates:
+            self.certificates.close()
+        if self.gate is not but.gate:
+            self.gate.close()
+
     def see(self, observation: Observation) -> None:
         """Have later workers start with what the control process has seen of the machine."""
         if observation != self.resolution.observation:
             self.resolution = Resolution.by(self.settings, observation)
+
+
+def seen_by(state: StateDir, settings: Settings) -> StateDir:
+    """Return the state folder as another config has its content enforced."""
+    return state.seen_by(translations(settings.clients.nat64_prefixes), ClientGroups(settings.groups))
 
 
 def state_of(settings: Settings) -> StateDir:

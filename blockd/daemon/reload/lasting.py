@@ -9,6 +9,7 @@ from typing import Self
 
 from blockd.daemon.rights.account import Account
 from blockd.metrics import Counters, Traffic
+from blockd.metrics.counters import OTHERS
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import SelfTestKey
 from blockd.resolver.edge.cookie_sizes import SECRET as COOKIE_SECRET
@@ -32,10 +33,22 @@ class Lasting:
     cookie_secret: bytes  # of server cookies, unless a file has some
     tickets: TicketKeys  # of TLS sessions, unless a file has secrets of theirs
 
+    def grow(self, workers: int) -> None:
+        """Have counters for so many workers and their successors, and for the other processes and theirs."""
+        rows = 2 * (workers + len(OTHERS)) + 1  # and for a worker that is only tried
+        for rows_of in (self.counters, self.traffic, self.upstreams):
+            rows_of.grow(rows)
+
+    def forget(self, row: int | None) -> None:
+        """Have nothing counted any more of what a process had that has ended, such as its cache."""
+        if row is not None:
+            self.counters.row(row).cache_emptied()
+            self.upstreams.forget(row)
+
     @classmethod
     def drawn(cls, account: Account | None, workers: int) -> Self:
         """Return new ones, with a row for each of so many workers."""
-        return cls(
+        made = cls(
             account,
             Counters(workers),
             Traffic(workers, secrets.token_bytes(TRAFFIC_KEY)),
@@ -45,3 +58,5 @@ class Lasting:
             os.urandom(COOKIE_SECRET),
             ticket_keys(None, os.urandom),
         )
+        made.grow(workers)
+        return made

@@ -19,6 +19,7 @@ from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
 from blockd.metrics.certificates import CertificateSample
+from blockd.metrics.reloads import ReloadsSample
 from blockd.metrics.sample import AuditSample
 from blockd.metrics.upstreams import UpstreamsSample
 from blockd.resolver import engine_name
@@ -46,6 +47,7 @@ def sample(
     room: DiskRoom,
     upstreams: UpstreamsSample,
     certificates: Mapping[str, CertificateSample],
+    reloads: ReloadsSample,
     admin_refused: int,
     admin_closed: Sequence[int],
     now: float,
@@ -90,6 +92,7 @@ def sample(
         enforcement=recorder.times,
         upstreams=upstreams,
         certificates=certificates,
+        reloads=reloads,
         admin_refused=admin_refused,
         admin_closed=tuple(admin_closed),
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),

@@ -18,6 +18,7 @@ from blockd.daemon.followers.watch import Followers, FollowerStatus
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.pinning import Pin
+from blockd.daemon.reload.service import ReloadService, ReloadStatus
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
@@ -104,6 +105,7 @@ class Status:
     engine: str
     since: str
     config: ConfigStatus
+    reload: ReloadStatus
     listen: tuple[str, ...]
     bound: Bound
     resolution: Mapping[str, object]  # how names are resolved
@@ -135,6 +137,7 @@ class Status:
             "engine": self.engine,
             "since": self.since,
             "config": asdict(self.config),
+            "reload": self.reload.to_json(),
             "listen": list(self.listen),
             "bound": self.bound.to_json(),
             "resolution": self.resolution,
@@ -221,6 +224,7 @@ class Observed:
     certificates: ObservedCertificates
     history: ObservedHistory
     settings: Settings
+    reloads: ReloadService
     started: float
 
     def alarms(self, now: float) -> list[Alarm]:
@@ -234,7 +238,10 @@ class Observed:
             audit=self.audit.trouble, releases=self.releases.trouble, history=self.history.trouble,
             contradictions=self.switcher.journal.contradictions.count,
             maker=self.maker, room=self.room,
-            others=(*self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now)),
+            others=(
+                *self.upstreams.alarms(now), *self.damage.alarms(), *self.certificates.alarms(now),
+                *self.reloads.alarms(),
+            ),
             started=self.started, now=now,
         )  # fmt: skip
 
@@ -254,6 +261,7 @@ class Observed:
             engine=engine_name(),
             since=time_text(self.started),
             config=self.running.status(),
+            reload=self.reloads.status,
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
             resolution=resolution.to_json(),

@@ -7,7 +7,7 @@ compiling, only new states. An order expires with its feed or with its authority
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -64,6 +64,22 @@ def ended(feeds: Known, now: float) -> Ends:
         if one != ExpiredParts():
             found[feed.name] = one
     return found
+
+
+def kept_feeds(feeds: Known) -> frozenset[str] | None:
+    """Return the names of the config's feeds, to whose orders a ruleset is held; None if it is not.
+
+    Only once any of them has content: what an earlier config has had enforced stays until there is something instead.
+    """
+    known = list(feeds)
+    has_content = any(state.accepted_digest and not feed.is_own for feed, state in known)
+    return frozenset(feed.name for feed, _ in known) if has_content else None
+
+
+def removed(catalogue: Catalogue, kept: Collection[str] | None) -> Ends:
+    """Return the feeds of a ruleset that are no longer in the config as stopped: it is compiled again without them."""
+    stopped = ExpiredParts(ExpiryEffect.STOPPED)
+    return {feed.name: stopped for feed in catalogue.feeds if kept is not None and feed.name not in kept}
 
 
 def next_end(feeds: Known, now: float) -> float | None:

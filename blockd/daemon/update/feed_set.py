@@ -10,7 +10,7 @@ from blockd.compile.build import examples
 from blockd.compile.built import Built
 from blockd.daemon.results import HintResult
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.expiry import Ends, ended
+from blockd.daemon.update.expiry import Ends, ended, kept_feeds, removed
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
 from blockd.daemon.update.refused_notify import RefusedNotifies
@@ -155,6 +155,10 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def ends(self, now: float) -> Ends:
         """Return what has expired at `now`."""
         return ended(self.known(), now)
+
+    def removed(self, catalogue: Catalogue) -> Ends:
+        """Return the feeds of a ruleset that the config no longer has, as stopped."""
+        return removed(catalogue, kept_feeds(self.known()))
 
     def candidate(self, name: str, fetched: Fetched | None, patience: float = TOGETHER) -> Candidate:
         """Return what a feed may be compiled from; `fetched` is new, and read beside others for `patience` seconds."""

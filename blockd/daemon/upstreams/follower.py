@@ -29,7 +29,7 @@ class ResolutionFollower:
         self._resolver = resolver
         self._resolution = context.resolution
         self._seen: asyncio.Queue[Observation] = asyncio.Queue()
-        upstreams = context.shared.upstreams.row(context.index)
+        upstreams = context.shared.upstreams.row(context.row)
         self._notes = UpstreamNotes(upstreams, context.resolution.upstreams)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -146,6 +146,13 @@ class Sockets:
             if id(sock) not in held:
                 sock.close()
 
+    def close_but(self, kept: Sockets) -> None:
+        """Close, in a process that has others, those that are not among these, too."""
+        held = {id(sock) for sock in kept._all()}
+        for sock in self._all():
+            if id(sock) not in held:
+                sock.close()
+
     def close(self) -> None:
         """Close all of them."""
         for sock in self._all():

@@ -51,6 +51,22 @@ class VersionToEnforce(Choice):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigReload:
+    """The config on disk, to be taken, or with `dry_run` to be checked only."""
+
+    dry_run: Annotated[bool, About("change nothing, and tell what would be changed")] = False
+    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+
+    EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
+
+    def one_line(self) -> str:
+        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
+        if not self.reason.isprintable():
+            raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
+        return self.reason.strip()
+
+
+@dataclass(frozen=True, slots=True)
 class OverrideToAdd:
     """A name to let resolve for a time."""
 

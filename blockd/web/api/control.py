@@ -33,6 +33,14 @@ class OrdersResult(JsonResult, typing.Protocol):
         """The HTTP status: 200 for one order, 300 for several, 404 for none."""
 
 
+class ReloadResult(JsonResult, typing.Protocol):
+    """How a reload stands."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens."""
+
+
 class Control(typing.Protocol):
     """The daemon's functions behind the admin port."""
 
@@ -59,6 +67,12 @@ class Control(typing.Protocol):
 
     def orders(self, asked: str, /) -> OrdersResult:
         """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
+
+    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadResult:
+        """Have the config on disk taken, or only checked; raises BlockdError if it cannot be checked."""
+
+    def reloads(self) -> JsonResult:
+        """Return how the newest reload stands, and the last one that was to be taken."""
 
     async def refresh(self, names: list[str] | None, by: str, /) -> JsonResult:
         """Fetch the named feeds, or all; raises BlockdError if one is not configured."""

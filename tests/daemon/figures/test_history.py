@@ -108,7 +108,7 @@ def test_hits_are_counted_once_whichever_control_process_writes_them(tmp_path: P
         await second.write(NOON + 1)  # it has begun before the other ends
         count(counters, 1, hits_of_order=3)
         counters.row(1).hit(2)
-        counters.row_of("page").hit(1, 1)
+        counters.row(2).hit(1, 1)
         await first.close(NOON + 2)
         await second.close(NOON + 3)
         third = history(tmp_path, counters)

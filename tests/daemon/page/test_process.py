@@ -57,7 +57,7 @@ class Page:
             SelfTestKey(bytes(16)), LoopToken.make(os.urandom),
         )  # fmt: skip
         self.supervisor = Supervisor()
-        self.process = PageProcess(PageContext(shared, version), self.supervisor)
+        self.process = PageProcess(PageContext(shared, 2, version), self.supervisor)
 
     def make(self, version: int, name: str) -> None:
         """Have a version that lists `name`."""
@@ -182,7 +182,7 @@ def test_visits_are_counted_in_a_row_of_its_own(tmp_path: Path) -> None:
         site.count(verdict, protocol)
     queries = page.counters.queries()
     assert (queries[Transport.HTTP], queries[Transport.TLS], page.counters.hits(3)) == (1, 2, [0, 1, 2])
-    assert page.counters.row_of("page").numbers[Transport.TLS] == 2
+    assert page.counters.row(2).numbers[Transport.TLS] == 2
 
 
 def test_workers_are_asked_for_clients_only(tmp_path: Path) -> None:

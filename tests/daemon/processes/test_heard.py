@@ -163,9 +163,10 @@ def test_a_worker_that_talks_without_end_is_ended_by_name_and_no_other_is_lost(
 
     family = Family(Reaper())
     generation = SimpleNamespace(settings=Settings())
-    jobs: Any = SimpleNamespace(version=8, passed_on=[7, 8], generation=generation)
+    jobs: Any = SimpleNamespace(version=8, passed_on=[7, 8], generations=[generation])
     state, unused = SimpleNamespace(held=HeldFiles()), SimpleNamespace()
-    talk = Talk(jobs, family, cast(Any, state), cast(Any, unused), cast(Any, unused), cast(Any, unused))
+    nothing = cast(Any, unused)
+    talk = Talk(jobs, family, cast(Any, state), nothing, nothing, nothing, nothing)
     guilty = family.fork(Role("worker", 0), flood, lambda: None)
     innocent = family.fork(Role("worker", 1), behave, lambda: None)
     while guilty.watch not in (ready := readable([guilty.watch, *family.channels], None)):
@@ -183,7 +184,7 @@ def test_a_worker_that_tells_of_a_version_that_there_is_not_is_ended_at_once() -
     told: list[Message] = []
     killed: list[int] = []
     talk: Any = Talk.__new__(Talk)
-    talk._jobs = SimpleNamespace(passed_on=[7], generation=SimpleNamespace(settings=Settings()))
+    talk._jobs = SimpleNamespace(passed_on=[7], generations=[SimpleNamespace(settings=Settings())])
     talk.tell_of = lambda _, message: told.append(message)
     child: Any = SimpleNamespace(
         name="worker 0", pid=1, pace=TalkPace(), reason="", is_done=False, enforcing=7, send_signal=killed.append

@@ -62,7 +62,7 @@ class Server:
                 Answering(decider, writer, self.counted.append, self.arrived),
                 Clients([Network.from_text(self.served)], map(Network.from_text, self.fronts)),
                 self.bounds,
-                self.counters.row_of("decide"),
+                self.counters.row(0),
                 self.idle,
             )
             bound = socket.socket()

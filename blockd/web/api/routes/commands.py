@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from blockd.web.api import bodies, shapes
 from blockd.web.api.asked import Nothing, given_texts
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.api.route import VERSION, Does, Request, Route
+from blockd.web.api.route import VERSION, Does, Reply, Request, Route
 from blockd.web.callers.caller import Role
 
 _Asked = TypeVar("_Asked")
@@ -24,11 +25,13 @@ def command(
     role: Role = Role.OPERATOR,
     status: int = 200,
     rests_on: str = "",
+    statuses: Mapping[int, str] | None = None,
 ) -> Route[_Asked]:
     """Return the route of a command at a path below the version; `rests_on` is such a path, too."""
     return Route(
         method="POST", path=VERSION + path, summary=summary, asks=asks, does=does, answers=answers, role=role,
         aliases=(alias,) if alias else (), status=status, rests_on=VERSION + rests_on if rests_on else "",
+        statuses=statuses or {},
     )  # fmt: skip
 
 
@@ -55,7 +58,18 @@ async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> Jso
     return await control.flush(kind, name, request.caller.name)
 
 
+async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Reply:
+    by, asked = request.caller.name or "admin port", request.asked
+    found = await control.reload(by, asked.one_line(), dry_run=asked.dry_run)
+    return Reply(found, 200 if found.has_ended else 202)
+
+
 COMMANDS: tuple[Route[Any], ...] = (
+    command(
+        "/reload", "Have the config on disk taken by all processes, or say what would change.",
+        bodies.ConfigReload, _reload, shapes.ReloadAnswer,
+        statuses={202: "It was checked and tried, and is being taken: GET this path tells how that stands."},
+    ),
     command(
         "/refresh", "Fetch the named feeds, or all.",
         bodies.FeedsToFetch, lambda control, request: control.refresh(request.asked.feeds, request.caller.name),

@@ -54,6 +54,10 @@ QUESTIONS: tuple[Route[Any], ...] = (
         cost=Cost.COMPUTES, alias="/api/status", opened=Opened.TO_LOOPBACK,
     ),
     question(
+        "/reload", "How the newest reload of the config stands, and how the last one has ended.",
+        Nothing, lambda control, _: control.reloads(), shapes.ReloadsAnswer,
+    ),
+    question(
         "/lookup", "What happens to a name, an address or a network, and why.",
         queries.NameToLookUp, _lookup, shapes.LookupAnswer,
         cost=Cost.ASKS_WORKERS, alias="/api/lookup",

@@ -11,6 +11,8 @@ from blockd.web.api.shapes.changed import (
     HintAnswer,
     OverrideAnswer,
     RefreshAnswer,
+    ReloadAnswer,
+    ReloadsAnswer,
     RollbackAnswer,
     StatementAnswer,
 )
@@ -45,6 +47,8 @@ __all__ = [
     "OverridesAnswer",
     "Problem",
     "RefreshAnswer",
+    "ReloadAnswer",
+    "ReloadsAnswer",
     "RollbackAnswer",
     "StatementAnswer",
     "StatusAnswer",

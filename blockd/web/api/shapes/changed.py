@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from blockd.web.api.shapes.parts import Outcome, OverrideShown, ReleaseShown
 
@@ -19,6 +19,35 @@ class RefreshAnswer(TypedDict):
 
     feeds: dict[str, RefreshedFeed]
     version: int | None
+
+
+class ReloadAnswer(TypedDict):
+    """How a reload stands or has ended; a dry run that ends as `taken` would be.
+
+    `before` and `after` are the SHA-256 of the config in force and of that on disk; `replaced` are kinds of processes,
+    `restart` the settings that only a restart takes, `problems` why it was not taken, a sentence each.
+    """
+
+    id: str
+    by: str
+    reason: str
+    dry_run: bool
+    at: str
+    outcome: Literal["checking", "trying", "taking", "taken", "unchanged", "refused", "failed"]
+    before: str
+    after: str
+    changes: list[str]
+    replaced: list[str]
+    restart: list[str]
+    problems: list[str]
+    seconds: float
+
+
+class ReloadsAnswer(TypedDict):
+    """The newest reload, that in progress included, and the last that was no dry run."""
+
+    current: ReloadAnswer | None
+    last: ReloadAnswer | None
 
 
 class HintAnswer(TypedDict):

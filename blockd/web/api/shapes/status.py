@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from blockd.web.api.shapes.changed import ReloadsAnswer
+
 
 class FeedShown(TypedDict):
     """A feed of the config; null stands for what is not known yet."""
@@ -67,6 +69,7 @@ class StatusAnswer(TypedDict):
     engine: str
     since: str
     config: dict[str, object]
+    reload: ReloadsAnswer
     listen: list[str]
     bound: dict[str, object]
     resolution: dict[str, object]

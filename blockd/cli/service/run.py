@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP fetches every feed now."""
+    """Run until SIGTERM, SIGINT or SIGQUIT; SIGHUP takes the config and fetches every feed."""
     settings = load(args.config)
     from blockd.daemon.report import log_lines
     from blockd.daemon.supervisor import Supervisor

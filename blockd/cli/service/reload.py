@@ -1,0 +1,88 @@
+"""`blockd reload`: have the running daemon take the config on disk, and wait until it has, or see what would change."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.errors import CommandError
+from blockd.settings import Settings, load
+
+CHECK_SECONDS = 150.0  # for reading all files that the config names, and for trying it
+TAKE_SECONDS = 300.0  # for replacing every process; each may take a while to answer what is pending
+SILENT_SECONDS = 60.0  # in which nobody answers until it is given up: a large ruleset takes a while to be opened
+PAUSE = 0.2  # seconds between two looks at how it stands
+_ELSEWHERE = (
+    "If the file on disk names another admin socket, admin port or state folder than the daemon that runs, have it "
+    "reloaded by the signal SIGHUP: `systemctl reload blockd`."
+)
+GOOD = ("taken", "unchanged")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays."""
+    settings = load(args.config)
+    by_socket = settings.admin_socket.exists()
+    asked = {"dry_run": args.dry_run, "reason": args.reason}
+    try:
+        told: dict[str, Any] = ask(settings, "/api/v1/reload", asked, CHECK_SECONDS)
+    except CommandError as error:
+        if by_socket:
+            raise
+        raise CommandError(f"{error} {_ELSEWHERE}") from error
+    if told["outcome"] not in (*GOOD, "refused", "failed"):
+        told = _waited(settings, told, by_socket=by_socket)
+    show(args.json, told, _lines(told))
+    return DONE if told["outcome"] in GOOD else NO
+
+
+def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> dict[str, Any]:
+    """Return how a reload has ended; meanwhile the process that is asked is replaced, too."""
+    deadline = time.monotonic() + TAKE_SECONDS
+    heard = time.monotonic()
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        try:
+            found = ask(settings, "/api/v1/reload", stays=by_socket)
+        except CommandError:  # the control process is being replaced, and its socket made anew
+            if time.monotonic() - heard > SILENT_SECONDS:
+                raise
+            continue
+        heard = time.monotonic()
+        for one in (found["current"], found["last"]):
+            if one is not None and one["id"] == begun["id"] and one["outcome"] not in ("checking", "trying", "taking"):
+                return dict(one)
+    raise CommandError(
+        f"The config was being taken, and the daemon has not told within {TAKE_SECONDS:.0f} seconds that it is. "
+        "`blockd status` shows which is in force, and the log says more."
+    )
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    """Yield it as lines for people."""
+    outcome, is_dry = told["outcome"], told["dry_run"]
+    if outcome == "unchanged" and told["restart"]:
+        yield "Nothing of the config on disk is new but what needs a restart."
+    elif outcome == "unchanged":
+        yield f"The config on disk is the one in force (SHA-256 {told['after'][:12]})."
+    elif outcome == "taken" and is_dry:
+        yield f"The config on disk (SHA-256 {told['after'][:12]}) would be taken; nothing was changed."
+    elif outcome == "taken":
+        yield f"The config on disk (SHA-256 {told['after'][:12]}) is in force after {told['seconds']:.1f} seconds."
+    else:
+        was = "would not be" if is_dry else "was not"
+        yield f"The config on disk {was} taken. The one in force stays, and goes on."
+    yield from (f"  {problem}" for problem in told["problems"])
+    if told["changes"]:
+        yield "Changed:" if outcome in GOOD else "It would have changed:"
+        yield from (f"  {change}" for change in told["changes"])
+    if told["replaced"]:
+        were = "are replaced" if is_dry or outcome not in GOOD else "were replaced"
+        yield f"Processes that {were}, one after the other: {', '.join(told['replaced'])}."
+    if told["restart"]:
+        yield f"Only a restart takes what is new of {', '.join(told['restart'])}; until then it stays as it was."

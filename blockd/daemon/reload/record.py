@@ -1,0 +1,105 @@
+"""A reload as it is told: to who asked for it, in `blockd status`, in metrics, and in the audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+Outcome = Literal["checking", "trying", "taking", "taken", "unchanged", "refused", "failed"]
+
+OUTCOMES: tuple[Outcome, ...] = ("taken", "unchanged", "refused", "failed")  # of a reload that has ended
+BY_SIGNAL = "SIGHUP"
+MAX_OCTETS = 5_000  # of the sentences of each kind that are told: both kinds fit one message
+MAX_LETTERS = 300  # of a sentence
+MAX_NAME = 200  # letters of who asked for it, and of the reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequest:
+    """What was asked for: by whom, why, and whether it shall only be shown what would change."""
+
+    id: str
+    by: str
+    reason: str = ""
+    dry_run: bool = False
+
+    @classmethod
+    def from_message(cls, values: Mapping[str, Any]) -> Self:
+        """Return the one that a message has."""
+        by, reason = (str(values.get(key, ""))[:MAX_NAME] for key in ("by", "reason"))
+        return cls(str(values["id"])[:MAX_NAME], by, reason, bool(values.get("dry_run")))
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRecord:
+    """How a reload stands or has ended.
+
+    `before` and `after` are the SHA-256 of the config in force and of the one on disk, empty for one that cannot be
+    read; `replaced` are the kinds of processes; `problems` say why it was refused, and what is still in force.
+    """
+
+    id: str
+    by: str
+    reason: str
+    dry_run: bool
+    at: str  # when it was asked for, RFC 3339
+    outcome: Outcome
+    before: str = ""
+    after: str = ""
+    changes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()  # settings that only a restart takes
+    problems: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens."""
+        return self.outcome in OUTCOMES
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the config on disk is the one in force, or would be."""
+        return self.outcome in ("taken", "unchanged")
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**asdict(self), **{key: list(getattr(self, key)) for key in _LISTS}}
+
+    @classmethod
+    def from_message(cls, values: Mapping[str, Any]) -> Self:
+        """Return the one that `to_json` told."""
+        known = {one.name for one in fields(cls)}
+        found = {key: value for key, value in values.items() if key in known}
+        return cls(**{**found, **{key: tuple(map(str, found.get(key, ()))) for key in _LISTS}})
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadHistory:
+    """What is known of reloads since the start: how many have ended in which way.
+
+    `current` is the one in progress, else the newest; `last` is the last that has ended and was no dry run.
+    """
+
+    current: ReloadRecord | None = None
+    last: ReloadRecord | None = None
+    total: Mapping[str, int] = field(default_factory=dict)
+
+
+_LISTS = ("changes", "replaced", "restart", "problems")
+
+
+def bounded(sentences: Sequence[str]) -> tuple[str, ...]:
+    """Return sentences as far as one message has room for them; the last one says how many are left out."""
+    told: list[str] = []
+    room = MAX_OCTETS
+    for sentence in sentences:
+        one = sentence if len(sentence) <= MAX_LETTERS else f"{sentence[:MAX_LETTERS]}…"
+        room -= len(json.dumps(one))
+        if room < 0:
+            break
+        told.append(one)
+    left = len(sentences) - len(told)
+    return (*told, *([f"and {left} more; `blockd check` tells all of them"] if left > 0 else []))

@@ -1,0 +1,147 @@
+"""The control process's side of reloads: it asks the supervisor for one, records how it ended, and tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blockd.audit import AuditLog
+from blockd.daemon.channel import Message
+from blockd.daemon.config_watch import ConfigWatch
+from blockd.daemon.reload.record import ReloadHistory, ReloadRecord
+from blockd.daemon.report.alarms import Alarm
+from blockd.daemon.switching import ControlChannel
+from blockd.daemon.timing import Timing
+from blockd.errors import CommandError
+from blockd.metrics.reloads import ReloadsSample
+from blockd.times import time_from_text
+
+PATIENCE = 120.0  # seconds until a config has been checked and tried
+KEPT = 16  # reloads whose records are known by their ids
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStatus:
+    """What is told of reloads: the newest, that in progress included, and the last one that was to be taken."""
+
+    current: ReloadRecord | None
+    last: ReloadRecord | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "current": self.current.to_json() if self.current else None,
+            "last": self.last.to_json() if self.last else None,
+        }
+
+
+class ReloadService:
+    """Reloads, as the control process knows them; `running` is the config that it runs by."""
+
+    def __init__(
+        self, channel: ControlChannel, audit: AuditLog, history: ReloadHistory, running: ConfigWatch, timing: Timing
+    ) -> None:
+        self._channel = channel
+        self._audit = audit
+        self._running = running
+        self._timing = timing
+        self._last = history.last
+        self._total = dict(history.total)
+        self._known: dict[str, ReloadRecord] = {}
+        self._changed = asyncio.Event()
+        if history.current is not None:
+            self._known[history.current.id] = history.current
+
+    @property
+    def status(self) -> ReloadStatus:
+        """What is told of them."""
+        return ReloadStatus(next(reversed(self._known.values()), None), self._last)
+
+    async def reload(self, by: str, reason: str, *, dry_run: bool) -> ReloadRecord:
+        """Have the config taken that is on disk, and return how that stands once it was checked and tried.
+
+        From then on processes are replaced, this one among them: who asked is told of the rest by `status`.
+        Raises CommandError if the supervisor does not answer.
+        """
+        asked = {"id": secrets.token_hex(8), "by": by, "reason": reason, "dry_run": dry_run}
+        self._channel.send({"reload": asked})
+        deadline = self._timing.monotonic() + PATIENCE
+        while (record := self._known.get(str(asked["id"]))) is None or record.outcome in ("checking", "trying"):
+            self._changed.clear()
+            left = deadline - self._timing.monotonic()
+            if left <= 0 or not await self._timing.wait(self._changed, left):
+                raise CommandError(
+                    f"The config was not checked within {PATIENCE:.0f} seconds. The one in force stays until "
+                    "`blockd status` tells of another; the log says more."
+                )
+        return record
+
+    def heard(self, message: Message) -> None:
+        """Take what the supervisor says of a reload."""
+        record = ReloadRecord.from_message(message["reloaded"])
+        self._known.pop(record.id, None)
+        self._known[record.id] = record
+        while len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
+        if record.has_ended and not record.dry_run:
+            self._note(record)
+        self._changed.set()
+
+    def _note(self, record: ReloadRecord) -> None:
+        """Record a reload that has ended."""
+        self._last = record
+        self._total[record.outcome] = self._total.get(record.outcome, 0) + 1
+        if record.outcome == "unchanged":
+            self._running.read_again(record.after)
+            if record.after == record.before and not record.restart:
+                return  # nothing was asked for but to look
+        self._audit.write(
+            "reload",
+            {
+                "by": record.by,
+                "reason": record.reason,
+                "outcome": record.outcome,
+                "before": record.before,
+                "after": record.after,
+                "changes": list(record.changes),
+                "restart": list(record.restart),
+                "problems": list(record.problems),
+            },
+        )
+
+    def sample(self) -> ReloadsSample:
+        """Return what a scrape shows."""
+        last = self._last
+        return ReloadsSample(
+            dict(self._total),
+            last is None or last.is_good,
+            self._running.read_at if last is None or not last.is_good else float(time_from_text(last.at)),
+            last is not None and bool(last.restart),
+            bool(self._running.status().changed),
+            self._running.digest,
+        )
+
+    def alarms(self) -> Iterator[Alarm]:
+        """Yield the alarms about the config."""
+        last, changed = self._last, self._running.status().changed
+        if last is not None and not last.is_good:
+            first = f" {last.problems[0]}." if last.problems else ""
+            yield Alarm(
+                "BlockdReloadFailed", "warning", "", f"The config on disk was not taken at {last.at}.{first}",
+                f"all of it, by the config read before (SHA-256 {self._running.digest[:12]})",
+                "`blockd reload --dry-run` tells every error. Mend the file, then `blockd reload`.",
+            )  # fmt: skip
+        elif changed:
+            named = ", ".join(file.path for file in changed)
+            yield Alarm(
+                "BlockdConfigChanged", "info", "", f"{named}: another on disk than in force.",
+                "all of it, by what was read before",
+                "`blockd reload --dry-run` shows what would change, `blockd reload` takes it.",
+            )  # fmt: skip
+        elif last is not None and last.restart:
+            yield Alarm(
+                "BlockdRestartNeeded", "info", "", f"Only a restart takes what is new of {', '.join(last.restart)}.",
+                "all of it, with these settings as they were", "Restart blockd when that suits.",
+            )  # fmt: skip

@@ -1,0 +1,26 @@
+"""Waiting within a change that is made step by step: the supervisor goes on with its turns meanwhile.
+
+A step is a generator that yields whenever it waits; the supervisor goes on with it in each turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+"""Steps to a result."""
+
+LOOK = 0.02  # seconds between two looks at what is waited for, at most
+
+
+def until(condition: Callable[[], bool], seconds: float) -> Steps[bool]:
+    """Wait for a condition; return whether it holds, which it may not after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        yield
+    return True
