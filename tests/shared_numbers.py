@@ -84,7 +84,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
             "MAX_FAILURES",
             "FAILURES_PER_TURN",
         ),
-        of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
+        of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "NEWEST_PER_TURN", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
         of(clients, "IPV4_PREFIX", "IPV6_PREFIX"),
         of(query, "MAX_DATAGRAM", "MAX_OPTIONS"),

@@ -12,9 +12,11 @@ the one that decides for HTTP proxies: the first two of these. From the supervis
 which these two hear only what to enforce, and the page process the certificates; and to control the workers' messages
 with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process'
 message and its `"pid"` or with `"died"`, `{"reloaded": {…}}` with how a reload stands (`ReloadRecord`), and
-`{"refresh": true}` for SIGHUP. To any of them: `{"drain": true}`, when its successor runs, after which it answers what
-has come and ends with code 0; sockets in a list `empty`, by descriptor, are read empty first. The channel ends when the
-other side ends.
+`{"refresh": true}` for SIGHUP. To a worker: `{"hand_over": octets}`, which it answers by `{"handed_over": entries}` and
+a descriptor of so much of what it has cached. To any of them: `{"drain": true}`, when its successor runs, after which
+it answers what has come and ends with code 0; sockets in a list `empty`, by descriptor, are read empty first. A worker
+that drains passes connections on by `{"connection": hex}`, with a descriptor and what has come of a question; the
+supervisor passes that on to one that serves. The channel ends when the other side ends.
 """
 
 from __future__ import annotations
@@ -58,10 +60,17 @@ class Channel:
             else:
                 socket.send_fds(self._socket, [octets], [descriptor])
 
-    def try_send(self, message: Message) -> bool:
-        """Send a message; return false if the other side has no room for it now. It is lost if that is gone."""
+    def try_send(self, message: Message, descriptor: int | None = None) -> bool:
+        """Send a message, with a copy of a descriptor; return false if the other side has no room for it now.
+
+        It is lost if that is gone.
+        """
+        octets = json.dumps(message).encode()[:MAX_MESSAGE]
         try:
-            self._socket.send(json.dumps(message).encode()[:MAX_MESSAGE])
+            if descriptor is None:
+                self._socket.send(octets)
+            else:
+                socket.send_fds(self._socket, [octets], [descriptor])
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:

@@ -14,6 +14,7 @@ from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.reload.record import ReloadHistory
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.worker.caches import HandedCaches
 from blockd.metrics import Counters, Traffic
 from blockd.metrics.upstreams import UpstreamTable
 from blockd.resolver import SelfTestKey
@@ -53,6 +54,7 @@ class WorkerContext:
     resolution: Resolution
     version: int | None  # to enforce from the first answer on
     certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use
+    handed: HandedCaches | None = None  # what workers before it had cached
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """How each worker sees each upstream, in memory that is shared by the supervisor's children.
 
-An upstream has a slot, the same in every worker. Only the worker that has a row writes it; the control process adds the
-rows up.
+An upstream has a slot, the same in every worker that knows the same upstreams, and a number by which it is found where
+others have other ones. Only the worker that has a row writes it; the control process adds the rows up. What a worker
+has counted stays in its row when it ends, and the next one that has the row counts on from there.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ FAILURES = ("silent", "unreachable", "malformed", "refusing", "servfail", "disco
 
 _STATE, _SINCE, _HEARD, _ROUND_TRIP, _DISTANCE, _IN_FLIGHT, _ASKED, _ANSWERED, _LATE, _HEDGED, _FAILURES = range(11)
 _LOOPED = _FAILURES + len(FAILURES)
-FIELDS = _LOOPED + 1
+_KEY = _LOOPED + 1  # which upstream it is
+FIELDS = _KEY + 1
 _HEAD = 5  # before the slots: which upstreams they are for, and the load
 _ROW = _HEAD + MAX_SLOTS * FIELDS
-_USED = 1 << 63  # in the field of the state: the worker uses this slot
+_USED = 1 << 63  # in the field of the state: a worker has noted figures in this slot
+_GONE = 1 << 62  # that worker has ended, or asks the upstream no more: only its counts hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,19 @@ class UpstreamRow:
         self._numbers = numbers[_HEAD:]
 
     def use(self, names: Sequence[str]) -> None:
-        """Have slots for these upstreams from now on; figures of others are forgotten."""
+        """Have slots for these upstreams from now on; what was counted of them is kept, of others it is forgotten."""
         mark = _mark_of(names)
-        if self._head[0] != mark:
-            self.clear()
-            self._head[0] = mark
+        if self._head[0] == mark:
+            return
+        slots = [self._numbers[at : at + FIELDS].tolist() for at in range(0, MAX_SLOTS * FIELDS, FIELDS)]
+        kept = {fields[_KEY]: fields for fields in slots if fields[_STATE] & _USED}
+        self.clear()
+        for slot, key in enumerate(map(_key_of, names[:MAX_SLOTS])):
+            self._numbers[slot * FIELDS + _KEY] = key
+            if key in kept:
+                for place, number in enumerate(kept[key]):
+                    self._numbers[slot * FIELDS + place] = number | _GONE if place == _STATE else number
+        self._head[0] = mark
 
     def note_load(self, load: Load) -> None:
         """Replace the worker's load."""
@@ -84,7 +95,7 @@ class UpstreamRow:
             self._head[place] = number
 
     def figures(self, slot: int) -> UpstreamFigures | None:
-        """Return the figures of a slot; None if it is not used."""
+        """Return the figures of a slot, also those that another worker has left; None if it is not used."""
         return _figures(self._numbers, slot) if 0 <= slot < MAX_SLOTS else None
 
     def note(self, slot: int, figures: UpstreamFigures) -> None:
@@ -103,7 +114,7 @@ class UpstreamRow:
         numbers[at] = _USED | figures.state  # last: a reader sees figures that are whole
 
     def clear(self) -> None:
-        """Forget all slots: the upstreams are about to be others, or the worker has just started."""
+        """Forget all slots."""
         for place in range(MAX_SLOTS * FIELDS):
             self._numbers[place] = 0
 
@@ -113,22 +124,24 @@ class UpstreamTable:
 
     def __init__(self, workers: int) -> None:
         self._rows = SharedRows(_ROW, "Q", workers)
-        self._mark = 0
+        self._keys: list[int] = []
 
     def grow(self, rows: int) -> None:
         """Have at least so many rows; only processes that are forked later see the new ones."""
         self._rows.grow(rows)
 
     def forget(self, number: int) -> None:
-        """Empty a row whose worker has ended."""
+        """Keep of a row whose worker has ended what that has counted, and nothing else."""
         row = self._rows[number]
-        for place in range(_HEAD):
+        for place in range(1, _HEAD):
             row[place] = 0
-        UpstreamRow(row).clear()
+        for at in range(_HEAD, _ROW, FIELDS):
+            if row[at + _STATE] & _USED:
+                row[at + _STATE] |= _GONE
 
     def use(self, names: Sequence[str]) -> None:
-        """Read the rows of workers that have these upstreams, and pass over others."""
-        self._mark = _mark_of(names)
+        """Read what rows have of these upstreams, and pass over others."""
+        self._keys = list(map(_key_of, names[:MAX_SLOTS]))
 
     def row(self, number: int) -> UpstreamRow:
         """Return a row, which one worker writes at a time."""
@@ -140,18 +153,31 @@ class UpstreamTable:
         return Load(*map(sum, zip(*heads, strict=True)))
 
     def seen_by(self, slot: int) -> list[UpstreamFigures]:
-        """Return the figures of each worker that uses a slot."""
-        found = (_figures(row[_HEAD:], slot) for row in self._rows if row[0] == self._mark and 0 <= slot < MAX_SLOTS)
-        return [figures for figures in found if figures is not None]
+        """Return the figures of each running worker that asks the upstream of a slot."""
+        return [figures for figures, is_gone in self._noted(slot) if not is_gone]
+
+    def _noted(self, slot: int) -> list[tuple[UpstreamFigures, bool]]:
+        """Return what rows have of the upstream of a slot, and whether the worker that has noted it is gone."""
+        if not 0 <= slot < MAX_SLOTS:
+            return []
+        key = self._keys[slot] if slot < len(self._keys) else 0
+        found = []
+        for row in self._rows:
+            place = _slot_of(row, slot, key)
+            if place is not None and (figures := _figures(row[_HEAD:], place)) is not None:
+                found.append((figures, bool(row[_HEAD + place * FIELDS + _STATE] & _GONE)))
+        return found
 
     def figures(self, slot: int) -> UpstreamFigures | None:
         """Return what all workers see together, None if none uses the slot.
 
         Of states the one that is best for clients counts, since each worker finds out by itself and soon.
         """
-        seen = self.seen_by(slot)
+        noted = self._noted(slot)
+        seen = [figures for figures, is_gone in noted if not is_gone]
         if not seen:
             return None
+        counted = [figures for figures, _ in noted]
         state = min(one.state for one in seen)
         return UpstreamFigures(
             state,
@@ -160,18 +186,31 @@ class UpstreamTable:
             _mean([one.round_trip for one in seen if one.round_trip]),
             _mean([one.distance for one in seen if one.distance]),
             sum(one.in_flight for one in seen),
-            sum(one.asked for one in seen),
-            sum(one.answered for one in seen),
-            sum(one.late for one in seen),
-            sum(one.hedged for one in seen),
-            tuple(map(sum, zip(*(one.failures for one in seen), strict=True))),
-            sum(one.looped for one in seen),
+            sum(one.asked for one in counted),
+            sum(one.answered for one in counted),
+            sum(one.late for one in counted),
+            sum(one.hedged for one in counted),
+            tuple(map(sum, zip(*(one.failures for one in counted), strict=True))),
+            sum(one.looped for one in counted),
         )
 
 
 def _mark_of(names: Sequence[str]) -> int:
     """Return a number that only the same upstreams in the same order have; 0 for none."""
     return int.from_bytes(hashlib.sha256("\n".join(names).encode()).digest()[:8]) if names else 0
+
+
+def _key_of(name: str) -> int:
+    """Return a number that tells an upstream from others; never 0."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) or 1
+
+
+def _slot_of(row: memoryview, slot: int, key: int) -> int | None:
+    """Return the slot of an upstream in a row, most often the one that is looked at first; None if it has none."""
+    if row[_HEAD + slot * FIELDS + _KEY] == key:
+        return slot
+    keys: list[int] = row[_HEAD + _KEY :: FIELDS].tolist()
+    return keys.index(key) if key and key in keys else None
 
 
 def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
@@ -181,9 +220,9 @@ def _figures(numbers: memoryview, slot: int) -> UpstreamFigures | None:
     if not fields[_STATE] & _USED:
         return None
     since, heard, round_trip, distance = (micro / 1e6 for micro in fields[_SINCE : _DISTANCE + 1])
-    in_flight, asked, answered, late, hedged, *failures, looped = fields[_IN_FLIGHT:]
+    in_flight, asked, answered, late, hedged, *failures, looped = fields[_IN_FLIGHT:_KEY]
     return UpstreamFigures(
-        state=fields[_STATE] & ~_USED,
+        state=fields[_STATE] & ~(_USED | _GONE),
         since=since,
         heard=heard,
         round_trip=round_trip,

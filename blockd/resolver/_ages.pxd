@@ -8,6 +8,7 @@ cdef struct Age:
 cdef struct Ages:
     Age *newest
     Age *oldest
+    Age *shown  # the next one of a walk from the newest on; it moves on if that is taken out or used
 
 
 cdef inline void put_newest(Ages *ages, Age *age) noexcept nogil:
@@ -23,6 +24,8 @@ cdef inline void put_newest(Ages *ages, Age *age) noexcept nogil:
 
 cdef inline void take_out(Ages *ages, Age *age) noexcept nogil:
     """Take out one that is in the list."""
+    if age == ages.shown:
+        ages.shown = age.older
     if age.newer != NULL:
         age.newer.older = age.older
     else:

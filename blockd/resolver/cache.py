@@ -8,6 +8,7 @@ appears in it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from collections import OrderedDict
@@ -28,6 +29,8 @@ STALE_TTL = 30  # seconds, of each record of a stale answer, RFC 8767 section 4
 REFRESH_SHARE = 10  # an entry is asked for anew in the last tenth of its lifetime
 REFRESH_USES = 2  # uses within it that make a name one that is asked often
 MIN_REFRESHED = 10  # seconds: a shorter lifetime is no sooner over than it has to be asked for anew
+NEWEST_PER_TURN = 16  # entries that are written for a process that takes this one's place, before other work is done
+MAX_NEWEST = 16_384  # of these in Python, whose keys are copied at once, within a millisecond
 KEYS_PER_TURN = 400  # looked at by a search before other work gets its turn
 
 CacheKey = tuple[bytes, int, bool, bool]
@@ -135,6 +138,16 @@ class Cache:
     def peek(self, key: CacheKey) -> Cached | None:
         """Return an entry, fresh or expired, without counting that as a use of it."""
         return self._entries.get(key)
+
+    def newest(self) -> Iterator[list[tuple[CacheKey, Cached]]]:
+        """Yield the entries, the one that was used last first, NEWEST_PER_TURN at a time, and MAX_NEWEST in all.
+
+        The cache may change in between.
+        """
+        keys = tuple(itertools.islice(reversed(self._entries), MAX_NEWEST))
+        for first in range(0, len(keys), NEWEST_PER_TURN):
+            part = keys[first : first + NEWEST_PER_TURN]
+            yield [(key, entry) for key in part if (entry := self._entries.get(key)) is not None]
 
     def remove(self, key: CacheKey) -> bool:
         """Remove an entry; return whether there was one."""

@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING
 from blockd.metrics import Transport
 from blockd.metrics.upstreams import Load
 from blockd.resolver.answers import BlockAnswers
-from blockd.resolver.cache import Cache
+from blockd.resolver.cache import Cache, CacheKey
+from blockd.resolver.caching.image import write_image
 from blockd.resolver.caching.inspection import CacheInspector
+from blockd.resolver.caching.taking_over import Filling, parsed, take_over
 from blockd.resolver.clients import Clients, keys_of
 from blockd.resolver.edge.proxied import ProxiedDatagrams
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.forwarding.health import Health
+from blockd.resolver.forwarding.native.outcomes import answer_of
 from blockd.resolver.forwarding.native.pending_questions import PendingQuestion, PendingQuestions
 from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.options import CacheOptions, Instruments, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
+from blockd.resolver.response import Response
 from blockd.resolver.waiting import TOO_MANY, Waiting
 from blockd.ruleset import Enforced
 from blockd.settings import Upstream
@@ -58,6 +62,8 @@ class Resolver:
         self._waiting = Waiting()
         self.tells_clients_apart = False  # clients may get different answers to the same question
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
+        self._stale = cache.stale
+        self._clock = instruments.clock
         row = instruments.row
         row.cache_emptied()
         self.cache: Cache | NativeCache
@@ -123,6 +129,30 @@ class Resolver:
     def load(self) -> Load:
         """What forwarding is busy with."""
         return self._forwarder.load
+
+    async def hand_over(self, descriptor: int, limit: int) -> int:
+        """Write what is cached to an empty file, the newest of it if it is more than `limit` octets.
+
+        Return how many entries that are. Raises OSError.
+        """
+        return await write_image(self.cache, descriptor, limit)
+
+    async def take_over(self, octets: memoryview, is_left_out: Callable[[bytes], bool]) -> int:
+        """Keep what another resolver has written so, but for names of which `is_left_out` is true, given their keys.
+
+        Return how many entries that are. Raises DamagedImageError; then nothing of it is kept.
+        """
+        cache = self.cache
+        if isinstance(cache, Cache):
+            filling = Filling(cache, cache.put, parsed, self._stale, is_left_out)
+        else:
+            native = cache
+
+            def put(key: CacheKey, response: Response, now: float) -> None:
+                native.put(*key, response, now)
+
+            filling = Filling(native, put, answer_of, self._stale, is_left_out)
+        return await take_over(octets, filling, self._clock)
 
     @property
     def is_busy(self) -> bool:

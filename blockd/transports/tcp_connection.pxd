@@ -15,6 +15,11 @@ cdef class TcpConnection(ClientStream):
     @cython.locals(size=int)
     cpdef bint arrived(self, octets) except -1
 
+    @cython.locals(is_own=bint, is_busy=bint)
+    cpdef bint pass_on(self, heir) except -1
+
+    cpdef go_on(self, bytes octets)
+
     @cython.locals(buffer=bytearray)
     cpdef bint has_work(self) except -1
 

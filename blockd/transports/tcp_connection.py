@@ -42,6 +42,29 @@ class TcpConnection(ClientStream):
         self._left = 0
         return True
 
+    def pass_on(self, heir: Callable[[int, bytes], bool]) -> bool:
+        """Have an heir go on with the connection, if nothing is owed; return whether it does.
+
+        Not so those of front ends with a PROXY protocol header, which is not sent again.
+        """
+        is_own = self.peer == self.host and not self._lacks_header
+        is_busy = (
+            self.owes() or self._has_turn or self._is_unread or self._half_closed or bool(self._cut) or self._left > 0
+        )
+        if self.has_ended or not is_own or is_busy or self.unsent or len(self._buffer) > MAX_QUESTION:
+            return False
+        if not heir(self._descriptor, bytes(self._buffer)):
+            return False
+        self.abort()  # the heir has a copy of the socket: the client is told nothing
+        return True
+
+    def go_on(self, octets: bytes) -> None:
+        """Be the heir: take what has come of a question."""
+        self._preface = None
+        self._newcomer_from = ""
+        if octets and self.arrived(memoryview(octets)):
+            self.ask_for_turn()
+
     def has_work(self) -> bool:
         """Return whether the whole of a message is here, or all of it that is kept."""
         buffer = self._buffer

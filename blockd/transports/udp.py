@@ -40,6 +40,9 @@ class UdpServer:
                 self._loop.remove_reader(descriptor)
         self._descriptors = [one for one in self._descriptors if one in but]
 
+    def look(self) -> None:
+        """Do nothing."""
+
     def end_when_answered(self) -> None:
         """Do nothing: there are no connections."""
 

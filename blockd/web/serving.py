@@ -245,6 +245,9 @@ class Serving:
                 acceptor.close()
         self._acceptors = [one for one in self._acceptors if one.fileno() in but]
 
+    def look(self) -> None:
+        """Do nothing."""
+
     def end_when_answered(self) -> None:
         """Do nothing: that is how every connection ends."""
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from prometheus_client.core import Metric
 
-from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, UpstreamFigures, UpstreamTable, upstream_metrics
+from blockd.metrics.upstreams import FAILURES, MAX_SLOTS, STATES, Load, UpstreamFigures, UpstreamTable, upstream_metrics
 from blockd.resolver.forwarding import health
 
 SEEN = UpstreamFigures(0, 100.5, 200.25, 0.012, 0.001, 3, 45, 38, 2, 1, (1, 0, 0, 0, 1, 0, 0))
@@ -77,3 +77,57 @@ def test_series_are_by_upstream() -> None:
     assert value(families, "unanswered_total", upstream="192.0.2.1") == 8
     assert value(families, "in_flight", upstream="192.0.2.1") == 6
     assert value(families, "failures_total", upstream="192.0.2.1", kind="silent") == 2
+
+
+def noted(table: UpstreamTable, row: int, *names: str, asked: int = SEEN.asked) -> None:
+    """Have a worker note figures of some upstreams."""
+    made = table.row(row)
+    made.use(names)
+    for slot in range(len(names)):
+        made.note(slot, dataclasses.replace(SEEN, asked=asked))
+
+
+def test_what_a_worker_has_counted_stays_when_it_ends_and_nothing_else() -> None:
+    table = UpstreamTable(2)
+    table.use(["one", "two"])
+    noted(table, 0, "one", "two")
+    noted(table, 1, "one", "two")
+    before = table.figures(1)
+    table.row(0).note_load(Load(5, 4, 3, 2))
+    table.forget(0)
+    after = table.figures(1)
+    assert before is not None
+    assert after == dataclasses.replace(before, in_flight=SEEN.in_flight)
+    assert len(table.seen_by(1)) == 1
+    assert table.load() == Load(0, 0, 0, 0)
+    table.forget(1)
+    assert table.figures(1) is None
+
+
+def test_the_next_worker_counts_on_with_other_upstreams_beside() -> None:
+    table = UpstreamTable(1)
+    noted(table, 0, "one", "two")
+    table.forget(0)
+    made = table.row(0)
+    made.use(["new", "two"])
+    assert made.figures(0) is None
+    left = made.figures(1)
+    assert left is not None
+    assert left.asked == SEEN.asked
+    made.note(1, dataclasses.replace(left, asked=left.asked + 1))
+    table.use(["new", "two"])
+    found = table.figures(1)
+    assert found is not None
+    assert found.asked == SEEN.asked + 1
+
+
+def test_workers_by_different_configs_are_added_up_by_upstream() -> None:
+    table = UpstreamTable(2)
+    noted(table, 0, "one", "two", asked=10)
+    noted(table, 1, "two", "three", asked=5)
+    table.use(["two", "three"])
+    for slot, asked in ((0, 15), (1, 5)):
+        found = table.figures(slot)
+        assert found is not None
+        assert found.asked == asked
+    assert len(table.seen_by(0)) == 2

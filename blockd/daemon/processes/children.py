@@ -81,6 +81,8 @@ class Child:
     generation: object = None  # by which it serves
     is_ready: bool = False  # whether a control process has begun to serve
     row: int | None = None  # of the counters in shared memory, if it has one
+    is_asked: bool = False  # whether it is asked to hand over what it has cached, and has not answered yet
+    handed: int | None = None  # a descriptor of that, which nobody has taken yet
     said: list[Message] = field(default_factory=list)  # by one that was forked for one task
     status: int | None = None  # what it has ended with, as wait(2) says it; None while it runs
 

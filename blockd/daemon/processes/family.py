@@ -115,6 +115,9 @@ class Family:
         del self._children[child.watch]
         status = child.status = self._reaper.status(child.pid)
         os.close(child.watch)
+        if child.handed is not None:
+            os.close(child.handed)
+            child.handed = None
         child.channel.close()
         child.pulse.close()
         return status

@@ -25,8 +25,19 @@ _TYPES = {
     "notified": str,
     "refused_notify": dict,
     "cache": dict,
+    "handed_over": int,
+    "connection": str,
 }
-_SHAPES = [{"enforcing"}, {"failed", "why"}, {"reason"}, {"notified"}, {"refused_notify"}, {"cache"}]
+_SHAPES = [
+    {"enforcing"},
+    {"failed", "why"},
+    {"reason"},
+    {"notified"},
+    {"refused_notify"},
+    {"cache"},
+    {"handed_over"},
+    {"connection"},
+]
 
 
 def from_child(message: Message) -> Message:

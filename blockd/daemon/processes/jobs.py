@@ -22,6 +22,7 @@ from blockd.daemon.processes.verification import VersionCheck
 from blockd.daemon.reload.generation import Generation
 from blockd.daemon.reload.record import ReloadHistory
 from blockd.daemon.worker import process as worker
+from blockd.daemon.worker.caches import HandedCaches
 
 # What each process but the workers needs, loaded once these have started, in this order.
 CODE = {
@@ -43,6 +44,7 @@ class Jobs:
     pulse: Pulse = field(default_factory=Pulse)  # of the supervisor, for the control process
     coming: Generation | None = None  # one that is about to take the place of that in force
     taken: set[Role] = field(default_factory=set)  # the roles that are filled by the coming one already
+    handed: dict[Role, HandedCaches] = field(default_factory=dict)  # what a worker about to be forked begins with
     is_announced: bool = False  # whether a control process was asked to announce the start-up
 
     def of(
@@ -59,7 +61,9 @@ class Jobs:
         made = self.generation_of(role)
         shared, certificates = made.shared, made.certificates
         if role.kind == "worker":
-            work = WorkerContext(shared, role.index, row, self.engine, made.resolution, self.version, certificates)
+            work = WorkerContext(
+                shared, role.index, row, self.engine, made.resolution, self.version, certificates, self.handed.get(role)
+            )
             return lambda channel: worker.run(work, channel)
         if role == PAGE:
             page = PageContext(shared, row, self.version, certificates)

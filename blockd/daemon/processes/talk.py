@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 from collections.abc import Callable
 
 from blockd.daemon.certificates.relay import pass_on
-from blockd.daemon.channel import Message, discard
+from blockd.daemon.channel import DESCRIPTOR, Message, discard
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
@@ -20,6 +21,7 @@ from blockd.daemon.state_dir import StateDir
 from blockd.errors import RulesetError
 from blockd.resolver.machine.observation import Observation
 
+_HEXADECIMAL = re.compile("(?:[0-9a-f]{2})*")
 MOST_SAID = 64  # messages kept of a child that was forked for one task
 
 log = logging.getLogger(__name__)
@@ -64,11 +66,22 @@ class Talk:
                 child.is_ready = child.is_ready or "ready" in message
                 self._heed(message)
                 continue
+            if "handed_over" in message and child.is_asked:
+                child.is_asked, child.handed = False, message.pop(DESCRIPTOR, None)
+            if "connection" in message and child.standing == "leaving":
+                self._pass_on(child, message)
             discard(message)
             if not child.is_done:
                 self._hear(child, message)
         if all(one.enforcing == self._jobs.version for one in self._family if one.role.enforces):
             self._state.held.release(but=self._jobs.version)
+
+    def _pass_on(self, child: Child, message: Message) -> None:
+        """Have a worker that serves go on with a connection of one that leaves; it ends if there is none."""
+        serving = [one for one in self._family if one.kind == "worker" and one.standing == "serving"]
+        if serving and DESCRIPTOR in message and _HEXADECIMAL.fullmatch(str(message["connection"])):
+            heir = serving[child.role.index % len(serving)]
+            heir.channel.try_send({"connection": message["connection"]}, message[DESCRIPTOR])
 
     def _hear_passing(self, child: Child) -> None:
         """Keep what a child says that was forked for one task, for whom it was forked by."""
@@ -92,7 +105,7 @@ class Talk:
             return
         child.reason = message.get("reason", child.reason)
         child.enforcing = message.get("enforcing", child.enforcing)
-        if "reason" not in message and child.standing == "serving":
+        if message.keys().isdisjoint(("reason", "handed_over", "connection")) and child.standing == "serving":
             self.tell_of(child, message)
 
     def _heed(self, message: Message) -> None:

@@ -14,6 +14,7 @@ from blockd.daemon.processes.children import CONTROL, DECIDE, PAGE, Child, Kind,
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import CODE, Jobs
 from blockd.daemon.reload.generation import Generation
+from blockd.daemon.reload.handing import Handing
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.succession import Succession, SuccessionError
 from blockd.daemon.reload.waits import Steps
@@ -51,6 +52,7 @@ class Taking:
         self.lasting = lasting
         self._family = family
         self._succession = succession
+        self._handing = Handing(family)
         self._tell = tell
         self._taken = taken
 
@@ -80,7 +82,7 @@ class Taking:
             for role in self._concerned(before, made, kinds):
                 jobs.taken.add(role)
                 if role in roles_of(made):
-                    yield from self._succession.replace(role, serves)
+                    yield from self._replace(role, before, made, serves)
                 elif (child := self._family.of(role)) is not None:
                     leave(child)
             listening.steer()
@@ -95,6 +97,22 @@ class Taking:
         before.forget(but=made)
         for child, going in late.values():
             self._succession.leave(child, going)
+
+    def _replace(
+        self, role: Role, before: Generation, made: Generation, serves: Callable[[Child, Child | None], None]
+    ) -> Steps[None]:
+        """Have a new process serve in a role; a worker begins with what those before it have cached."""
+        if role.kind != "worker":
+            yield from self._succession.replace(role, serves)
+            return
+        workers = before.settings.workers, made.settings.workers
+        handed = yield from self._handing.caches(role, *workers, before.resolution)
+        self.jobs.handed[role] = handed
+        try:
+            yield from self._succession.replace(role, serves)
+        finally:
+            del self.jobs.handed[role]
+            handed.close()
 
     def end(self) -> Steps[None]:
         """Wait for those that were replaced, and close the sockets that only they had."""

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import uvloop
 
 from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.certificates.follower import CertificateFollower
-from blockd.daemon.channel import Channel, Message, listen
+from blockd.daemon.channel import DESCRIPTOR, Channel, Message, listen
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.followers.leaving import Leaving
 from blockd.daemon.process_name import name_process
@@ -21,6 +20,7 @@ from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.upstreams.follower import ResolutionFollower
+from blockd.daemon.worker.caches import hand_over, take_over
 from blockd.daemon.worker.streams import WorkerStreams
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.addresses import remembered_hosts
@@ -47,7 +47,6 @@ from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding, RateLimitSettings
 from blockd.transports import UdpServer
 from blockd.transports.descriptors import Shares
-from blockd.transports.listening.draining import Draining
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +68,14 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
         enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
+    if context.handed is not None:
+        await take_over(resolver, context.handed, context.resolution)
     udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
     certificates = CertificateFollower(context.certificates, context.shared.tickets)
     streams = WorkerStreams(context, resolver, certificates.server)
-    servers: list[Draining] = [udp, *streams.servers]
     channel.send({"enforcing": context.version or 0})  # now: whose place it takes may leave
-    await _enforce_until_stopped(context, resolver, channel, certificates, enforced, servers)
+    await _enforce_until_stopped(context, resolver, channel, certificates, enforced, udp, streams)
     streams.close()
     resolver.close()
     await udp.close()
@@ -87,11 +87,12 @@ async def _enforce_until_stopped(
     channel: Channel,
     certificates: CertificateFollower,
     enforced: Enforced | None,
-    servers: Sequence[Draining],
+    udp: UdpServer,
+    streams: WorkerStreams,
 ) -> None:
     """Swap rulesets and certificates, and look into the cache, on messages of the channel.
 
-    It lasts to the channel's end, to a signal, or until the `servers` are drained: also what they still answer is
+    It lasts to the channel's end, to a signal, or until the servers are drained: also what they still answer is
     answered by the newest version.
     """
     loop = asyncio.get_running_loop()
@@ -101,7 +102,8 @@ async def _enforce_until_stopped(
     following = ResolutionFollower(context, resolver)
     following.start()
     certificates.start()
-    leaving = Leaving(servers, stop.set)
+    leaving = Leaving([udp, *streams.servers], stop.set)
+    writing: list[asyncio.Task[None]] = []  # of what is cached, for a successor; asked for by the supervisor alone
 
     def take(message: Message) -> None:
         if "cache" in message:
@@ -111,7 +113,13 @@ async def _enforce_until_stopped(
         elif "certificates" in message:
             certificates.take(message)
         elif "drain" in message:
+            streams.pass_on_to(lambda number, octets: channel.try_send({"connection": octets.hex()}, number))
             leaving.begin(message)
+        elif "connection" in message:
+            if (number := message.pop(DESCRIPTOR, None)) is not None:
+                streams.adopt(number, bytes.fromhex(message["connection"]))
+        elif "hand_over" in message:
+            writing.append(loop.create_task(hand_over(resolver, message, channel.send)))
         else:
             versions.put_nowait(context.shared.state.taken(message))
 

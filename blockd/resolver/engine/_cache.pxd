@@ -82,6 +82,7 @@ cdef class NativeCache:
     cdef bint claims_refresh(self, Entry *entry, double now) noexcept nogil
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil
     cdef Entry *_asked_for(self, tuple question)
+    cdef list _next_newest(self, int most)
     cdef list _found(self, bytes name, bint below, uint64_t first)
     cdef void _grow(self, int entries, int64_t octets) noexcept nogil
     cdef void _drop(self, Entry *entry) noexcept nogil

@@ -22,7 +22,9 @@ from blockd.resolver.response import Response
 
 from blockd.dns cimport _types as types
 from blockd.resolver._ages cimport Age, make_newest, put_newest, take_out
-from blockd.resolver._numbers cimport KEYS_PER_TURN, MIN_REFRESHED, REFRESH_SHARE, REFRESH_USES
+from blockd.resolver._numbers cimport (
+    KEYS_PER_TURN, MIN_REFRESHED, NEWEST_PER_TURN, REFRESH_SHARE, REFRESH_USES,
+)
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 
@@ -285,6 +287,24 @@ cdef class NativeCache:
             return False
         self._drop(entry)
         return True
+
+    def newest(self):
+        """Yield the entries, the one that was used last first, as `Cache.newest` does; one caller at a time."""
+        self.ages.shown = self.ages.newest
+        while part := self._next_newest(NEWEST_PER_TURN):
+            yield part
+
+    cdef list _next_newest(self, int most):
+        cdef Entry *entry
+        cdef list found = []
+        while self.ages.shown != NULL and len(found) < most:
+            entry = <Entry *>self.ages.shown
+            self.ages.shown = entry.age.older
+            found.append((
+                (<bytes>entry.key[:entry.key_size], int(entry.qtype), bool(entry.do_), bool(entry.cd)),
+                _cached(entry, self.sources),
+            ))
+        return found
 
     def search(self, bytes name, *, bint below):
         """Yield the keys of a name's entries, and with `below` of those under it, as `Cache.search` does."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-BUSY = 10.0  # seconds after which connections are ended in between two questions that follow each other closely
+BUSY = 3.0  # seconds after which connections are ended in between two questions that follow each other closely
 MOST = 30.0  # seconds for all: what is left then is ended as it is
 LOOK = 0.02  # seconds between two looks
 
@@ -33,6 +33,9 @@ class Draining(Protocol):
 
     def stop_taking(self) -> None:
         """Take nothing more from any listening socket."""
+
+    def look(self) -> None:
+        """Do what is done again and again until it is drained; called every LOOK seconds."""
 
     def end_when_answered(self) -> None:
         """End all connections once what has come is answered."""
@@ -56,5 +59,7 @@ async def drain(servers: Sequence[Draining], but: Collection[int], clock: Callab
                 server.end_when_answered()
         if passed >= MOST:
             return False
+        for server in servers:
+            server.look()
         await asyncio.sleep(LOOK)
     return True

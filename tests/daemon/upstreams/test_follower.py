@@ -47,7 +47,7 @@ def test_a_change_that_fails_is_tried_again(
 
     async def main() -> None:
         shared = SimpleNamespace(settings=settings, upstreams=UpstreamTable(1), loop_token=None)
-        context = SimpleNamespace(index=0, shared=shared, resolution=Resolution.by(settings, seen[0]))
+        context = SimpleNamespace(index=0, row=0, shared=shared, resolution=Resolution.by(settings, seen[0]))
         one = ResolutionFollower(cast(Any, context), cast(Any, resolver))
         one.start()
         for observation in seen[1:]:

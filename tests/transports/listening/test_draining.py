@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from blockd.dns import types
 from blockd.transports import TcpServer, UdpServer
 from blockd.transports.admitting_server import ACCEPTS_ON, QUIET
 from blockd.transports.listening.draining import BUSY, MOST, drain
+from blockd.transports.stream_server import StreamServer
+from blockd.transports.tcp_connection import TcpConnection
 from tests.resolver.rig import Rig, question
-from tests.transports.connections import LISTED, serving
+from tests.transports.connections import LISTED, framed, serving
 from tests.transports.loops import Run, until
 from tests.transports.test_udp import asking, receive
 from tests.upstream import UpstreamSimulator
@@ -203,3 +206,65 @@ def test_draining_ends_at_last(rig: Rig, upstream: UpstreamSimulator, run: Run) 
             client.writer.close()
 
     run(main())
+
+
+def test_a_connection_over_tcp_goes_on_at_the_heir_in_the_middle_of_a_question(rig: Rig, run: Run) -> None:
+    async def main() -> None:
+        heir = TcpServer(rig.resolver)
+
+        def adopt(descriptor: int, octets: bytes) -> bool:
+            host = socket.socket(fileno=os.dup(descriptor))
+            heir.adopt("127.0.0.1", socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, host.detach()), octets)
+            return True
+
+        async with serving(rig) as served:
+            asking, idle, cut = [await served.connect() for _ in range(3)]
+            for client in (asking, cut):
+                client.send(question(LISTED))
+                assert (await client.receive()).answer
+            octets = framed(question(LISTED).to_wire())
+            cut.writer.write(octets[:5])
+            await until(lambda: sum(len(one._buffer) for one in tcp(served.server)) == 5)
+            served.server.heir = adopt  # type: ignore[attr-defined]
+            assert await drain([served.server], ())
+            assert len(heir.connections) == 3
+            cut.writer.write(octets[5:])
+            for client in (asking, idle):
+                client.send(question(LISTED))
+            for client in (asking, idle, cut):
+                assert (await client.receive()).answer
+            served.leave()
+            await until(lambda: not len(heir.connections))
+            heir.close()
+
+    run(main())
+
+
+def test_a_connection_is_passed_on_once_its_question_is_answered(
+    rig: Rig, upstream: UpstreamSimulator, run: Run
+) -> None:
+    async def main() -> None:
+        passed: list[bytes] = []
+
+        def take(_: int, octets: bytes) -> bool:
+            passed.append(octets)
+            return len(passed) > 1  # there is no room at first
+
+        async with serving(rig) as served:
+            client = await served.connect()
+            served.server.heir = take  # type: ignore[attr-defined]
+            with upstream.held():
+                client.send(question("waits.example"))
+                await asyncio.to_thread(upstream.wait_for, 1)
+                draining = asyncio.create_task(drain([served.server], ()))
+                await until(lambda: served.server.is_draining)
+                assert not passed
+            assert (await client.receive()).question
+            assert await draining
+            assert passed == [b"", b""]
+
+    run(main())
+
+
+def tcp(server: StreamServer) -> list[TcpConnection]:
+    return [one for one in server.connections if isinstance(one, TcpConnection)]
