@@ -50,7 +50,7 @@ def ask(
     GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
     sentence says so.
     """
-    return _ask(_Ways(config, stays), path, body, seconds)
+    return _ask(_Ways(config, stays=stays), path, body, seconds)
 
 
 def ask_at(
@@ -65,7 +65,7 @@ class _Ways:
     """The ways to the daemon of a config, found one after the other as they are needed."""
 
     config: Path | Settings
-    stays: bool = False  # at the socket
+    stays: bool = False  # whether the port is left alone although nobody can be reached at the socket
 
     def __iter__(self) -> Iterator[Way]:
         token, first = known_token(), None

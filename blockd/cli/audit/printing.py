@@ -109,13 +109,11 @@ def _summary(kind: str, body: Mapping[str, Any]) -> str:
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
     if kind == "reload":
         came = "; ".join(body["changes"] if body["outcome"] == "taken" else body["problems"])
-        return (
-            f"by {body['by']}: {body['outcome']}, {body['after'][:12] or 'no file'}: {came}{_because(body['reason'])}"
-        )
+        return f"{body['outcome']}, {body['after'][:12] or 'no file'}: {came}{_because(body['reason'])}"
     if kind == "upgrade":
         came = "".join(f": {problem}" for problem in body["problems"])
         versions = f"{body['before']} to {body['after'] or 'another version'}"
-        return f"by {body['by']}: {versions}, {body['outcome']}{came}{_because(body['reason'])}"
+        return f"{versions}, {body['outcome']}{came}{_because(body['reason'])}"
     if kind == "rollback":
         enforced = body.get("enforced", body["version"])
         on_top = "" if enforced == body["version"] else f", enforced as version {enforced} with the overrides of then"

@@ -13,7 +13,7 @@ from blockd.cli.grammar.exit_codes import exit_codes
 from blockd.cli.grammar.parts import Parser, subparsers_of
 
 VERBS = {**operator.VERBS, "authority": authority.VERB, "audit": audit.VERB, "doctor": operator.DOCTOR}
-ASKING = ("lookup", "status", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
+ASKING = ("lookup", "status", "reload", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from blockd.daemon.figures.blocks import BlockWatch, newest_of
 from blockd.daemon.figures.duty import KINDS, MAX_TURNS, duty_clock
@@ -30,6 +30,7 @@ from blockd.daemon.figures.timeline import MAX_RECORDS, SENTENCES, events_of
 from blockd.daemon.figures.totals import DNS, KEPT, LastMinute, totals_of
 from blockd.errors import CommandError
 from blockd.times import time_text
+from blockd.web.api.control import JsonResult
 from blockd.web.figures.blocks import RecentBlocks
 from blockd.web.figures.duty import DutyClock
 from blockd.web.figures.ending import USUAL_WITHIN, EndingSoon
@@ -59,14 +60,7 @@ MAX_WITHIN = 400 * 86400.0  # seconds that can be looked ahead
 log = logging.getLogger(__name__)
 
 
-class Told(Protocol):
-    """What can be told as JSON."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-
-
-Publish = Callable[[EventName, Told], None]
+Publish = Callable[[EventName, JsonResult], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +256,7 @@ class Figures:
             changed = [name for name in {**before, **feeds} if before.get(name) != feeds.get(name)]
             self.publish("feeds", FeedsChanged(tuple(changed)))
 
-    def _tell_if_new(self, name: EventName, told: Told) -> None:
+    def _tell_if_new(self, name: EventName, told: JsonResult) -> None:
         if self._told.get(name) != told:
             self._told[name] = told
             self.publish(name, told)

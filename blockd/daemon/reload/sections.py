@@ -32,6 +32,7 @@ CONCERNS: Mapping[str, tuple[Kind, ...]] = {
     "listen.admin": _CONTROL,
     "listen.admin_names": _CONTROL,
     "listen.admin_socket": _CONTROL,
+    "listen.admin_tls": _CONTROL,
     "certificates": _SERVERS,
     "tls": _SERVERS,
     "doh": _WORKER,
