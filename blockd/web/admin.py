@@ -21,20 +21,18 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import STANDING, Cost, Opened, Standing
+from blockd.web.api.route import FORM, MAX_BODY, STANDING, Cost, Opened, Standing
+from blockd.web.api.routes.signing_in import LOGIN, SignInRefused
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
 from blockd.web.callers.caller import CALLER, Role
 from blockd.web.callers.permission import Refusal, refusal
-from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
-from blockd.web.callers.signing_in import FORM, LOGIN, LOGOUT, SignInRefused, serve_signing_in
+from blockd.web.callers.recognition import CALLERS, Callers, is_from_loopback, key_of
 from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
 from blockd.web.host import without_port
 
 __all__ = ["MAX_BODY", "Condition", "Control", "admin_app"]
-
-MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 
 _TOO_MANY = "Too many requests of this kind are waiting. Ask again in a second."
 
@@ -52,12 +50,12 @@ def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> 
         return key_of(request, request[CALLER])
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
+    app[CALLERS] = callers
     limits = {
         Cost.COMPUTES: in_turn(CostlyTurns(time.monotonic), by),
         Cost.ASKS_WORKERS: lambda handler: few(handler, by),
     }
     serve_routes(app, ROUTES, control, limits)
-    serve_signing_in(app, callers)
     return app
 
 
@@ -148,7 +146,7 @@ def _needed(request: web.Request, callers: Callers) -> Role:
     """Return the role that a request needs; whether a path is served is told to those who are known alone."""
     route = route_of(request)
     if route is None:
-        return Role.NONE if request.path in (LOGIN, LOGOUT) else Role.METRICS
+        return Role.METRICS
     is_open = (route.opened is Opened.WITHOUT_TOKENS and not callers.knows(route.role)) or (
         route.opened is Opened.TO_LOOPBACK and is_from_loopback(request)
     )

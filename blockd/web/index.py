@@ -46,7 +46,7 @@ def index_page(routes: Sequence[Route[Any]]) -> str:
         element("style", Html(_STYLE)),
     )
     note = element(
-        "p", "What is sent by POST is JSON, with Content-Type: application/json and Authorization: Bearer SECRET."
+        "p", "What is sent by POST is JSON, with Content-Type: application/json and Authorization: Bearer TOKEN."
     )
     body = element("body", element("h1", f"blockd {__version__}"), form, element("dl", *rows), note)
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")

@@ -19,10 +19,10 @@ from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.api.events import Events
+from blockd.web.api.routes.signing_in import LOGIN, LOGOUT
 from blockd.web.api.table import ROUTES
 from blockd.web.callers.caller import Role
 from blockd.web.callers.recognition import Callers
-from blockd.web.callers.signing_in import LOGIN, LOGOUT
 from blockd.web.console.routes import FILES
 from tests.web.figures.examples import Figures
 from tests.web.known import SECRET, TEXTS, known

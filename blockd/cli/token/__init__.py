@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from blockd.errors import CommandError
 from blockd.times import time_from_text, time_text
 from blockd.web.callers.token_store import change_tokens
 from blockd.web.callers.tokens import ROLES, AccessToken, checked_name, digest_of, new_text, read_tokens
+from blockd.web.callers.user_name import recorded_name
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,9 +32,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace, folder: Path) -> int:
-    text, now = new_text(), time.time()
+    text, now, by = new_text(), time.time(), f"user {recorded_name(os.getuid())}"
     role = next(role for role in ROLES if role.text == args.role)
-    made = AccessToken(checked_name(args.name), role, digest_of(text), int(now), _end(args.expires, now), _user())
+    made = AccessToken(checked_name(args.name), role, digest_of(text), int(now), _end(args.expires, now), by)
 
     def change(tokens: Sequence[AccessToken]) -> Sequence[AccessToken]:
         if any(token.name == made.name for token in tokens):
@@ -95,11 +95,3 @@ def _end(text: str | None, now: float) -> float | None:
     if end <= now:
         raise CommandError(f"{text} has passed: the token would never work; nothing was changed")
     return end
-
-
-def _user() -> str:
-    """Return the user who runs this, as the records have users."""
-    try:
-        return f"user {pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"user {os.getuid()}"

@@ -174,3 +174,12 @@ class CacheToFlush(Choice):
         """Return `name`, `below` or `all`, and the name, which is empty for all."""
         kind, value = Choice.chosen(self)
         return kind, "" if value is True else value
+
+
+@dataclass(frozen=True, slots=True)
+class TokenToSignIn:
+    """The token with which a browser signs in."""
+
+    token: Annotated[str, About("a token, as `blockd token add` printed it")] = ""
+
+    EXAMPLES: ClassVar = ('{"token": "blockd_…"}',)

@@ -15,13 +15,14 @@ from blockd.errors import BlockdError
 from blockd.web.api.asked import Malformed, Nothing, alternatives_of, examples_of, fields_of, read, read_query
 from blockd.web.api.control import Control
 from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
-from blockd.web.api.route import JSON, VERSION, Cost, Reply, Request, Route
+from blockd.web.api.route import FORM, JSON, VERSION, Cost, Reply, Request, Route
 from blockd.web.callers.caller import CALLER, NOBODY
 from blockd.web.negotiate import accepts
 
 Limit = Callable[[Handler], Handler]
 """Returns a handler that waits for its turn."""
 
+MAX_FIELDS = 8  # of a form
 NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 _ENCODED = "A body must be sent as it is, without a Content-Encoding."
 _PATTERN = ":(?s:.+)}"  # a part of a path may hold slashes, which may be escaped as %2F, and line feeds
@@ -83,6 +84,9 @@ class _Handler:
             reply = await _done(route, self._control, _request(asked, request))
         except Malformed as error:
             return self._problem(request, HTTPStatus.BAD_REQUEST, _malformed(route, error))
+        except web.HTTPRequestEntityTooLarge:
+            sentence = f"A body must have at most {route.most} octets."
+            return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
         except BlockdError as error:
             status = HTTPStatus.BAD_REQUEST if self._is_old else HTTPStatus.UNPROCESSABLE_ENTITY
             return self._problem(request, status, str(error))
@@ -97,8 +101,11 @@ class _Handler:
     def _refused(self, request: web.Request) -> web.Response | None:
         """Return why a request is not taken, by its header alone; None if it is."""
         if self._route.method != hdrs.METH_GET:
-            if request.content_type != JSON:
-                return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, NOT_JSON, {"Accept-Post": JSON})
+            if request.content_type not in self._route.bodies:
+                bodies = self._route.bodies
+                sentence = NOT_JSON if bodies == (JSON,) else f"A body must be sent as {' or '.join(bodies)}."
+                headers = {"Accept-Post": ", ".join(bodies)}
+                return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, sentence, headers)
             if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
                 headers = {"Accept-Encoding": "identity"}
                 return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _ENCODED, headers)
@@ -121,7 +128,12 @@ class _Handler:
             return read_query(asks, query)
         if query and not self._is_old:
             raise Malformed("the query: what a command asks for is in its body")
-        return read(asks, _decoded(await request.read(), may_be_empty=self._is_old and not _is_needed(asks)))
+        body = await request.read()
+        if len(body) > self._route.most:
+            raise web.HTTPRequestEntityTooLarge(self._route.most, len(body))
+        if request.content_type == FORM:
+            return read(asks, _of_form(asks, body))
+        return read(asks, _decoded(body, may_be_empty=self._is_old and not _is_needed(asks)))
 
     async def _failed_condition(self, request: web.Request) -> web.Response | None:
         """Return an answer if `If-Match` names what is not so any more (RFC 9110 section 13.1.1)."""
@@ -177,6 +189,17 @@ def _decoded(body: bytes, *, may_be_empty: bool) -> dict[str, object]:
     if not isinstance(decoded, dict):
         raise Malformed("the body: expected an object")
     return decoded
+
+
+def _of_form(asks: type, body: bytes) -> dict[str, object]:
+    """Return the fields of a form that a request asks for, each as it is given first; raises Malformed."""
+    from urllib.parse import parse_qs
+
+    try:
+        given = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise Malformed(f"the form has more than {MAX_FIELDS} fields") from error
+    return {field.name: given[field.name][0] for field in fields_of(asks) if field.name in given}
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from blockd import __version__
@@ -76,7 +77,7 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
     elif route.asks is not None:
         operation["requestBody"] = {
             "required": True,  # so that its Content-Type is there, which pages of other sites cannot send
-            "content": {"application/json": {"schema": schemas.asked(route.asks)}},
+            "content": {media: {"schema": schemas.asked(route.asks)} for media in route.bodies},
         }
     if route.rests_on:
         parameters.append(
@@ -115,6 +116,8 @@ def _responses(route: Route[Any], schemas: Schemas) -> Schema:
     answers = {route.status: "What is asked for.", **route.statuses}
     responses = {
         str(status): {"description": what, "content": {**content, **(_problem(schemas) if status >= 400 else {})}}
+        if status != HTTPStatus.SEE_OTHER
+        else {"description": what}
         for status, what in answers.items()
     }
     errors = _EVERY | (_OF_COMMANDS if route.method == "POST" else {})

@@ -13,7 +13,8 @@ from blockd.web.api.control import Control, JsonResult
 from blockd.web.callers.caller import Caller, Role
 
 VERSION = "/api/v1"
-JSON = "application/json"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 
 _Asked = typing.TypeVar("_Asked")
 _AskedOf = typing.TypeVar("_AskedOf", covariant=True)
@@ -76,7 +77,8 @@ class Route(typing.Generic[_Asked]):
     query is not looked at. `answers` is the typed dictionary of the result, None for what is not JSON; then `media`
     says what it is. `also` is another media type that is answered to who asks for it. `statuses` has the statuses of a
     result beside `status`, with their meaning. `rests_on` is the path of the question whose entity tag `If-Match` may
-    name, so that nothing is done if the answer is another by now.
+    name, so that nothing is done if the answer is another by now. A body is of one of the media types `bodies`, and has
+    `most` octets.
     """
 
     method: typing.Literal["GET", "POST"]
@@ -94,6 +96,8 @@ class Route(typing.Generic[_Asked]):
     status: int = 200
     statuses: Mapping[int, str] = field(default_factory=dict)
     rests_on: str = ""
+    bodies: tuple[str, ...] = (JSON,)
+    most: int = MAX_BODY
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from blockd.web.api.routes.kept import KEPT
 from blockd.web.api.routes.live import LIVE
 from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.questions import QUESTIONS, question
+from blockd.web.api.routes.signing_in import SIGNING_IN
 from blockd.web.console.routes import CONSOLE
 from blockd.web.index import INDEX_POLICY, index_page
 
@@ -42,6 +43,7 @@ ROUTES: tuple[Route[Any], ...] = (
     Route(
         method="GET", path="/api", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
     ),
+    *SIGNING_IN,
     *PROBES,
     question(
         "/openapi.json", "What this API is, as OpenAPI 3.1.", Nothing, _openapi, dict[str, object], cost=Cost.COMPUTES

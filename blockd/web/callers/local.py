@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import pwd
 import socket
 import struct
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.web.callers.role import NOBODY, Caller, Role
+from blockd.web.callers.user_name import recorded_name
 
 SO_PEERGROUPS = 59  # asm-generic/socket.h; the module has no name for it
 MAX_GROUPS = 65_536  # of a process: NGROUPS_MAX
@@ -72,7 +72,7 @@ class LocalUsers:
     def __init__(self, path: Path, daemon: int, name_of: Callable[[int], str] | None = None) -> None:
         self._path = path
         self._daemon = daemon
-        self._name_of = name_of or _name_of
+        self._name_of = name_of or recorded_name
         self._names: dict[int, str] = {}
 
     async def caller(self, peer: LocalPeer) -> Caller:
@@ -101,14 +101,6 @@ class LocalUsers:
             if len(self._names) < MAX_NAMES:
                 self._names[uid] = name
         return name
-
-
-def _name_of(uid: int) -> str:
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except (KeyError, OSError):
-        return str(uid)
-    return name if name.isascii() and name.isprintable() else str(uid)
 
 
 def _descends(pid: int, ancestor: int) -> bool:

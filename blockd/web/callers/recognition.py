@@ -104,6 +104,9 @@ class Callers:
         return caller
 
 
+CALLERS = web.AppKey("callers", Callers)
+
+
 def is_from_loopback(request: web.Request) -> bool:
     """Return whether a request comes from this machine over TCP, and not through a proxy there that asks for others."""
     address = b"" if request.transport is None else address_of(request.transport)

@@ -6,6 +6,7 @@ restart signs nobody out. Each token has a few sessions: one more ends its oldes
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -50,6 +51,7 @@ class Sessions:
         self._tokens = tokens
         self._clock = clock
         self._sessions = {one.cookie: one for one in _read(self._path)}
+        self._writing = asyncio.Lock()  # what is written last is what there was last
 
     def begin(self, token: AccessToken) -> str:
         """Begin a session of a token; return its cookie."""
@@ -69,15 +71,19 @@ class Sessions:
             return None
         return self._tokens.find(session.token)
 
-    def end(self, cookie: str) -> None:
-        """End the session with a cookie, if there is one."""
-        self._sessions.pop(digest_of(cookie), None)
+    def end(self, cookie: str) -> bool:
+        """End the session with a cookie; return whether there was one."""
+        return self._sessions.pop(digest_of(cookie), None) is not None
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write the sessions to the disk; a failure is logged: then a restart signs out those of now."""
-        kept = [{"cookie": one.cookie, "token": one.token, "began": one.began} for one in self._sessions.values()]
+        async with self._writing:
+            kept = [{"cookie": one.cookie, "token": one.token, "began": one.began} for one in self._sessions.values()]
+            await asyncio.to_thread(self._write, json.dumps({"sessions": kept}).encode("ascii"))
+
+    def _write(self, octets: bytes) -> None:
         try:
-            replace_file(self._path, json.dumps({"sessions": kept}).encode("ascii"), MODE)
+            replace_file(self._path, octets, MODE)
         except OSError as error:
             log.warning(
                 "%s cannot be written: %s. A restart will sign out who is signed in.", self._path, cause_of(error)

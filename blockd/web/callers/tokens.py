@@ -123,7 +123,7 @@ def _token(number: int, data: object) -> AccessToken:
     if not isinstance(data, dict) or data.keys() != _KEYS:
         raise ValueError(f"{where} has other keys than {', '.join(sorted(_KEYS))}")
     texts = {key: data[key] for key in _KEYS if data[key] is not None}
-    if not all(isinstance(text, str) for text in texts.values()) or texts.keys() < _KEYS - {"expires"}:
+    if not all(isinstance(text, str) for text in texts.values()) or not texts.keys() >= _KEYS - {"expires"}:
         raise ValueError(f"{where} has a value that is no text")
     role = next((role for role in ROLES if role.text == texts["role"]), None)
     for key, is_right in (

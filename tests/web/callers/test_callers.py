@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Iterable
 from http.cookies import SimpleCookie
 
 import pytest
@@ -17,6 +18,7 @@ from blockd.web.callers.sessions import COOKIE, LIFETIME
 from tests.web.known import TEXTS, Tokens, known
 from tests.web.test_admin import Answer, Daemon, ask
 
+ROUNDS = 20  # of the event loop, more than the server needs to see what has come
 WRONG = TEXTS[Role.READ] + "_"
 OPERATOR = TEXTS[Role.OPERATOR]
 
@@ -161,6 +163,9 @@ def test_a_form_leads_to_the_console(bound: socket.socket) -> None:
         (b"[" * 1000, "application/json", 400),
         (b"x" * 1025, "application/json", 413),
         (b'{"token": "blockd_operator"}', "text/plain", 415),
+        (b"token=" + b"a" * 300, "application/x-www-form-urlencoded", 401),
+        (b"&".join([b"token=blockd_operator"] * 9), "application/x-www-form-urlencoded", 400),
+        (b'{"token": "\\ud800"}', "application/json", 400),
     ],
 )
 def test_who_sends_no_token_is_not_signed_in(body: bytes, kind: str, status: int) -> None:
@@ -168,6 +173,49 @@ def test_who_sends_no_token_is_not_signed_in(body: bytes, kind: str, status: int
     told = browser.ask("/login", method="POST", body=body, Content_Type=kind, own_origin="yes")
     assert (told.status, browser.cookie) == (status, "")
     assert told.json["detail"]
+
+
+def form(body: bytes, *more: str) -> bytes:
+    head = ["POST /login HTTP/1.1", "Host: localhost", "Content-Type: application/x-www-form-urlencoded", *more]
+    return "\r\n".join([*head, f"Content-Length: {len(body)}", "Connection: close", "", ""]).encode() + body
+
+
+def test_a_form_with_a_wrong_token_shows_the_page_to_sign_in_and_why(bound: socket.socket) -> None:
+    told = raw(bound, form(b"token=blockd_<script>", "Accept: text/html"))
+    assert told.startswith(b"HTTP/1.1 401 ")
+    assert b"Content-Type: text/html" in told
+    assert b"Set-Cookie" not in told
+    assert b'role="alert">The token is not known here' in told
+    assert b'<form method="post" action="/login">' in told
+    assert b"<script>" not in told
+
+
+def test_a_form_from_another_site_signs_nobody_in(bound: socket.socket) -> None:
+    told = raw(bound, form(b"token=blockd_operator", "Accept: text/html", "Origin: https://evil.example"))
+    assert told.startswith(b"HTTP/1.1 403 ")
+    assert b"Set-Cookie" not in told
+
+
+def test_a_form_that_comes_in_pieces_is_read_whole(bound: socket.socket) -> None:
+    body = f"token={OPERATOR}".encode()
+    told = raw(bound, form(body, "Expect: 100-continue")[: -len(body)], pieces=[body[:9], body[9:]])
+    assert told.startswith(b"HTTP/1.1 303 ")
+
+
+def test_signing_in_again_ends_the_session_of_before() -> None:
+    browser = Browser(known())
+    browser.sign_in(Role.READ)
+    earlier = browser.cookie
+    browser.sign_in(Role.OPERATOR)
+    assert browser.ask("/api/v1/whoami").json["role"] == "operator"
+    browser.cookie = earlier
+    assert browser.ask("/api/v1/whoami").status == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+def test_signing_in_and_out_is_done_by_post(path: str, method: str, bound: socket.socket) -> None:
+    assert ask(Daemon(), bound, path, method=method).status == 405
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
@@ -198,12 +246,20 @@ def test_a_session_of_support_changes_nothing() -> None:
     assert (told.status, browser.daemon.flushed) == (403, [])
 
 
-def raw(bound: socket.socket, sent: bytes, callers: Callers | None = None) -> bytes:
+def raw(bound: socket.socket, sent: bytes, callers: Callers | None = None, pieces: Iterable[bytes] = ()) -> bytes:
+    """Return what is answered to octets, and to pieces that come one after the other once a body is asked for."""
+
     async def asked() -> bytes:
         serving = await serve_admin(admin_app(Daemon(), callers or known()), [bound])
         try:
             reader, writer = await asyncio.open_connection(*bound.getsockname())
             writer.write(sent)
+            if pieces:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+            for piece in pieces:
+                writer.write(piece)
+                for _ in range(ROUNDS):
+                    await asyncio.sleep(0)
             found = await reader.read()
             writer.close()
             return found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -70,7 +71,7 @@ def test_a_token_is_found_by_its_digest_until_it_expires() -> None:
     [
         {"role": "none"}, {"role": "admin"}, {"role": 3}, {"name": ""}, {"name": "a b"}, {"name": "a" * 64},
         {"sha256": "A" * 64}, {"sha256": "a" * 63}, {"created": "yesterday"}, {"created": None}, {"expires": 7},
-        {"by": "a\nb"}, {"more": 1}, {"name": None},
+        {"by": "a\nb"}, {"more": 1}, {"name": None}, {"sha256": None, "expires": "2030-01-01"},
     ],
 )  # fmt: skip
 def test_a_file_with_one_wrong_value_is_refused_whole(change: dict[str, object], tmp_path: Path) -> None:
@@ -222,10 +223,27 @@ def test_sessions_outlast_a_restart_and_no_cookie_is_on_the_disk(tmp_path: Path)
     signing = Signing(tmp_path)
     cookies = [signing.sessions.begin(token()) for _ in range(2)]
     signing.sessions.end(cookies[0])
-    signing.sessions.save()
+    asyncio.run(signing.sessions.save())
     assert cookies[1].encode() not in (tmp_path / SESSIONS).read_bytes()
     assert (tmp_path / SESSIONS).stat().st_mode & 0o777 == 0o600
     assert [signing.anew().find(cookie) for cookie in cookies] == [None, token()]
+
+
+def test_of_sessions_that_begin_while_they_are_written_none_is_lost(tmp_path: Path) -> None:
+    keep(tmp_path, *(token(f"t{number}", text=f"x{number}") for number in range(MAX_TOKENS)))
+    signing = Signing(tmp_path)
+
+    async def begin(number: int) -> str:
+        cookie = signing.sessions.begin(token(f"t{number}", text=f"x{number}"))
+        await signing.sessions.save()
+        return cookie
+
+    async def all_at_once() -> list[str]:
+        return await asyncio.gather(*(begin(number) for number in range(MAX_TOKENS)))
+
+    cookies = asyncio.run(all_at_once())
+    again = signing.anew()
+    assert all(again.find(cookie) for cookie in cookies)
 
 
 @given(st.binary(max_size=100) | st.sampled_from([b'{"sessions": 1}', b'{"sessions": [1]}', b'{"sessions": [{}]}']))

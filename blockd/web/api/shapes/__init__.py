@@ -29,7 +29,7 @@ from blockd.web.api.shapes.kept import (
     WaitingAnswer,
 )
 from blockd.web.api.shapes.looked_up import LookupAnswer
-from blockd.web.api.shapes.problems import Holds, Problem, WhoAmIAnswer
+from blockd.web.api.shapes.problems import Holds, Problem, SignedOutAnswer, WhoAmIAnswer
 from blockd.web.api.shapes.status import FeedsAnswer, StatusAnswer, TrafficAnswer
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "ReloadAnswer",
     "ReloadsAnswer",
     "RollbackAnswer",
+    "SignedOutAnswer",
     "StatementAnswer",
     "StatusAnswer",
     "TrafficAnswer",

@@ -30,3 +30,7 @@ class WhoAmIAnswer(TypedDict):
     role: Literal["none", "metrics", "read", "operator"]
     how: Literal["nobody", "socket", "token", "certificate", "session"]
     may_write: bool
+
+
+class SignedOutAnswer(TypedDict):
+    """Nobody is signed in by the cookie any more."""
