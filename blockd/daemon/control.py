@@ -26,7 +26,7 @@ from blockd.daemon.update.child_process import yield_to_workers
 from blockd.resolver import engine_name
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
-from blockd.web.callers.socket_file import admin_socket
+from blockd.web.callers.socket_keeping import SocketKeeping
 
 ORDERLY = 1.5  # seconds for all that runs to end; the records of the audit log are written in what is left of a stop
 THREADS = 16  # for what waits for the disk, beside those that feeds wait in
@@ -97,16 +97,16 @@ class ControlProcess(ControlAnswers):
             parts.clock_watch.know([parts.recorder.newest, enforced.ruleset.header.created if enforced else None])
             listen = parts.settings.listen
             app = admin_app(self, parts.callers, [listen.admin.host, *listen.admin_names])
-            sockets = [*parts.context.shared.sockets.admin]
-            if (local := admin_socket(parts.settings.admin_socket)) is not None:
-                sockets.append(local.sock)
-                ending.callback(local.remove)
+            local = SocketKeeping(parts.settings.admin_socket)
+            ending.callback(local.remove)
+            sockets = [*parts.context.shared.sockets.admin, *([] if local.sock is None else [local.sock])]
             admin = await serve_admin(
                 app, sockets, closings=parts.closings, tls=parts.admin_tls.context if parts.admin_tls else None
             )
             self._channel.send({"ready": True})
             needed = parts.needed()
-            tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside())]
+            kept = local.keep(admin.exchange, parts.timing.sleep)
+            tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside(), kept)]
             if parts.context.announce:
                 shown = parts.context, parts.feeds, parts.updater, parts.switcher, parts.timing, self.readiness
                 tasks.append(asyncio.create_task(Announcement(*shown).tell()))

@@ -89,6 +89,17 @@ class AdminServing(Serving):
         while self._callers:
             self._callers.pop()[1].close()
 
+    def exchange(self, sock: socket.socket, earlier: socket.socket | None) -> None:
+        """Serve on another bound socket, and on the earlier one no more, which is closed."""
+        if self._is_closed:
+            sock.close()
+            return
+        if earlier is not None:
+            self.stop_taking([one.fileno() for one in self._sockets if one is not earlier])
+            earlier.close()
+        self.take_from(sock)
+        self._sockets = (*(one for one in self._sockets if one is not earlier), sock)
+
     def client_of(self, connection: BoundedConnection) -> bytes:
         """Return octets that stand for the client of an open connection, see `Newcomer.client`."""
         return self._places.client_of(connection)

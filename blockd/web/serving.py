@@ -9,6 +9,7 @@ import socket
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, cast
 
 from blockd.metrics import Closing
@@ -215,10 +216,14 @@ class Serving:
         self._line: ServedLine[socket.socket] = ServedLine(limits.bounds.all, self._serve, self._give_up)
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._acceptors = [
-            Acceptor(sock, self._admit, lambda: limits.closed(Closing.DESCRIPTORS), budget=ACCEPTING)
-            for sock in sockets
-        ]
+        self._acceptors: list[Acceptor] = []
+        for sock in sockets:
+            self.take_from(sock)
+
+    def take_from(self, sock: socket.socket) -> None:
+        """Accept the connections of a bound socket, too."""
+        lacking = partial(self.limits.closed, Closing.DESCRIPTORS)
+        self._acceptors.append(Acceptor(sock, self._admit, lacking, budget=ACCEPTING))
 
     def unread(self, connection: BoundedConnection, octets: int) -> None:
         """Note an answer; if clients leave too much unread, those of the network that leaves most are given up."""

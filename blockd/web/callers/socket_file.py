@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import secrets
 import socket
 import stat
 from pathlib import Path
 
-from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
 from blockd.transports.unix_socket import MODE
-
-log = logging.getLogger(__name__)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -50,25 +46,20 @@ class AdminSocket:
             placing.close()
             stack.pop_all()
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it is what lies at its path."""
+        try:
+            found = self.path.lstat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
     def remove(self) -> None:
         """Remove the file, unless another socket was put in its place; the socket itself is closed by who serves it."""
-        with contextlib.suppress(OSError):
-            found = self.path.lstat()
-            if (found.st_dev, found.st_ino) == self._identity:
+        if self.is_in_place:
+            with contextlib.suppress(OSError):
                 self.path.unlink()
-
-
-def admin_socket(path: Path) -> AdminSocket | None:
-    """Return the admin socket; None if it cannot be made, which is logged: then the admin port is what there is."""
-    try:
-        return AdminSocket(path)
-    except OSError as error:
-        log.error(
-            "The admin socket %s cannot be listened on: %s. Enforcing goes on; the verbs of `blockd` need the admin "
-            "port and a token until that is mended and blockd is started again.",
-            path, unix_socket.why_not(error, path),
-        )  # fmt: skip
-        return None
 
 
 def _remove(name: str, folder: int) -> None:

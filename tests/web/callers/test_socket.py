@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
+import shutil
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from blockd.web.admin import admin_app
+from blockd.web.admin_serving import serve_admin
 from blockd.web.callers.local import LocalPeer, LocalUsers, peer_of
 from blockd.web.callers.role import NOBODY, Role
-from blockd.web.callers.socket_file import AdminSocket, admin_socket
+from blockd.web.callers.socket_file import AdminSocket
+from blockd.web.callers.socket_keeping import SocketKeeping
 from blockd.web.callers.socket_path import connected
 from tests.break_in import NEEDS_ROOT, attempted, become_nobody, let_through
+from tests.web.known import known
+from tests.web.test_admin import Daemon
 
 NO_PROCESS = 0  # not an ancestor of anybody
 
@@ -47,12 +55,82 @@ def test_a_successor_takes_the_place_at_once_and_is_not_removed_by_the_predecess
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_socket_is_left_in_place_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_socket_is_left_in_place_and_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "admin.sock").write_text("theirs")
-    assert admin_socket(tmp_path / "admin.sock") is None
-    assert "something else than a socket lies there" in caplog.text
+    kept = SocketKeeping(tmp_path / "admin.sock")
+    kept.look(never)
+    assert kept.sock is None
+    assert caplog.text.count("something else than a socket lies there") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["admin.sock"]
     assert (tmp_path / "admin.sock").read_text() == "theirs"
+
+
+def never(_sock: object, _earlier: object) -> None:
+    raise AssertionError("another socket is served")
+
+
+def status_by(path: Path) -> int:
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = connected(path, 5)
+    connection.request("GET", "/healthz")
+    with connection.getresponse() as response:
+        status = response.status
+    connection.close()
+    return status
+
+
+def test_a_socket_whose_folder_comes_back_is_served_again_and_that_of_a_successor_is_left(tmp_path: Path) -> None:
+    folder, path = tmp_path / "state", tmp_path / "state" / "admin.sock"
+    folder.mkdir()
+
+    async def run() -> None:
+        kept = SocketKeeping(path)
+        assert kept.sock is not None
+        serving = await serve_admin(admin_app(Daemon(), known()), [kept.sock])
+        shutil.rmtree(folder)
+        kept.look(serving.exchange)  # there is nowhere to make it
+        folder.mkdir()
+        kept.look(serving.exchange)
+        assert path.stat().st_mode & 0o777 == 0o660
+        assert await asyncio.to_thread(status_by, path) == 200
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as of_backup:
+            of_backup.bind(str(path))
+        kept.look(serving.exchange)
+        assert await asyncio.to_thread(status_by, path) == 200
+        successor = AdminSocket(path)
+        kept.look(never)
+        assert successor.is_in_place
+        successor.sock.close()
+        kept.look(serving.exchange)
+        assert await asyncio.to_thread(status_by, path) == 200
+        await serving.close()
+        kept.remove()
+
+    asyncio.run(run())
+    assert list(folder.iterdir()) == []
+
+
+def test_it_is_looked_after_again_and_again(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    made: list[socket.socket] = []
+    kept = SocketKeeping(tmp_path / "admin.sock")
+
+    async def sleep(_seconds: float) -> None:
+        if len(made) == 3:
+            raise Enough
+        (tmp_path / "admin.sock").unlink()
+
+    def exchange(sock: socket.socket, earlier: socket.socket | None) -> None:
+        assert earlier is not None
+        earlier.close()
+        made.append(sock)
+
+    with pytest.raises(Enough):
+        asyncio.run(kept.keep(exchange, sleep))
+    made[-1].close()
 
 
 @NEEDS_ROOT
