@@ -18,6 +18,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask the daemon, and print what it enforces then."""
     if (args.version is None) != args.release:
         raise CommandError("name a version to go back to, or --release; nothing was changed")
+    if not args.reason.strip():
+        raise CommandError("--reason TEXT is needed: the audit log keeps why it was done; nothing was changed")
     told: dict[str, Any]
     if args.release:
         told = ask(args.config, "/api/v1/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)

@@ -111,7 +111,7 @@ def test_daemon_that_ends_while_it_is_asked_for_a_change_may_have_made_it(
 
         ending = threading.Thread(target=end)
         ending.start()
-        assert main(["rollback", "--release", "--config", str(daemon.config)]) == 2
+        assert main(["rollback", "--release", "--reason", "why", "--config", str(daemon.config)]) == 2
         ending.join()
     told = capsys.readouterr().err
     assert "did not answer (remote end closed connection without response). It may have done it, or do it yet" in told

@@ -152,15 +152,18 @@ def test_version_that_is_not_kept_is_exit_code_2(stopped: Daemon, capsys: pytest
     assert "version 9 is not kept; kept are 1, 2" in told
 
 
-@pytest.mark.parametrize("arguments", [[], ["1", "--release"]])
-def test_rollback_takes_a_version_or_the_release(
+@pytest.mark.parametrize(
+    "arguments",
+    [["--reason", "why"], ["1", "--release", "--reason", "why"], ["1"], ["--release"], ["1", "--reason", " "]],
+)
+def test_rollback_takes_a_version_or_the_release_and_a_reason(
     stopped: Daemon, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert "nothing was changed" in verb(stopped, capsys, "rollback", *arguments, code=2, error=True)
 
 
 def test_rollback_without_a_daemon_is_exit_code_2(stopped: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no blockd answers" in verb(stopped, capsys, "rollback", "1", code=2, error=True)
+    assert "no blockd answers" in verb(stopped, capsys, "rollback", "1", "--reason", "why", code=2, error=True)
 
 
 def test_rollback_is_told_by_every_verb_until_the_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +187,7 @@ def test_rollback_is_told_by_every_verb_until_the_release(tmp_path: Path, capsys
         )
         dry = verb(daemon, capsys, "refresh", "--dry-run")
         assert "version 1 is pinned: what is new would wait" in dry
-        assert "Version 9 is not kept" in verb(daemon, capsys, "rollback", "9", code=2, error=True)
-        assert verb(daemon, capsys, "rollback", "--release") == "released; enforced: version 3\n"
+        assert "Version 9 is not kept" in verb(daemon, capsys, "rollback", "9", "--reason", "why", code=2, error=True)
+        assert verb(daemon, capsys, "rollback", "--release", "--reason", "over") == "released; enforced: version 3\n"
         assert daemon.ask("more.example").addresses == ["127.0.0.1"]
         assert "PINNED" not in verb(daemon, capsys, "status")

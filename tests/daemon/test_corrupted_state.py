@@ -264,7 +264,8 @@ def _assert_recovers_or_says_why(node: Node, what: str) -> None:
     assert daemon.process is not None
     try:
         if daemon.has_begun():
-            daemon.post("/api/rollback", {"release": True})  # refused where the pin itself was corrupted
+            # It is refused where the pin itself was corrupted.
+            daemon.post("/api/rollback", {"release": True, "reason": "To see."})
             everywhere(
                 lambda: all(daemon.ask(name).addresses == SINKHOLE for name in LISTED), f"{what}: all is enforced"
             )

@@ -127,13 +127,13 @@ def test_what_is_no_entry_or_not_released_is_refused(daemon: Daemon) -> None:
 
 def test_a_pinned_version_stays_as_it_is_and_has_its_own_record(daemon: Daemon) -> None:
     version = daemon.status()["ruleset"]["version"]
-    assert daemon.run_verb("rollback", "1").returncode == 0
+    assert daemon.run_verb("rollback", "1", "--reason", "To see.").returncode == 0
     assert "zip" in held(daemon)
     assert daemon.feed("national")["held"]["held"] == 9
     done = daemon.run_verb("held", "release", "github.io", "--reason", "why")
     assert (done.returncode, "saved, but not enforced yet: version 1 is pinned" in done.stdout) == (1, True)
     assert daemon.ask("x.github.io").addresses != ["127.0.0.1"]
-    assert daemon.run_verb("rollback", "--release").returncode == 0
+    assert daemon.run_verb("rollback", "--release", "--reason", "Seen.").returncode == 0
     everywhere(lambda: daemon.ask("x.github.io").addresses == ["127.0.0.1"], "the pin has ended")
     assert daemon.status()["ruleset"]["version"] > version
     assert "github.io" not in held(daemon)

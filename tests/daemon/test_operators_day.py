@@ -287,7 +287,7 @@ def _rolls_back(day: Day, pinned: int) -> None:
 
 def _comes_back(day: Day) -> None:
     pinned = day.version
-    assert f"released; enforced: version {pinned - 1}" in day.do("rollback", "--release")
+    assert f"released; enforced: version {pinned - 1}" in day.do("rollback", "--release", "--reason", "over")
     day.enforces(pinned - 1)
     assert "is released" in day.recorded("release")[0]
     day.see(ORDERED, "allow", "overrides")
@@ -301,5 +301,5 @@ def _comes_back(day: Day) -> None:
     day.see(ORDERED, "sinkhole", "ministry")
     assert "over" in day.do("override", "list", code=1)
     assert "OVERRIDE" not in day.do("status")
-    assert "No version is pinned" in day.do("rollback", "--release", code=2)
+    assert "No version is pinned" in day.do("rollback", "--release", "--reason", "over", code=2)
     assert "decided otherwise" in day.recorded("override-ended")[0]

@@ -48,14 +48,14 @@ def publish(daemon: Daemon, names: list[str]) -> None:
     daemon.refresh()
 
 
-def roll_back(daemon: Daemon, version: int, reason: str = "") -> dict[str, Any]:
+def roll_back(daemon: Daemon, version: int, reason: str = "To see.") -> dict[str, Any]:
     status, told = daemon.post("/api/rollback", {"version": version, "reason": reason})
     assert status == 200, told
     return told
 
 
 def release(daemon: Daemon) -> dict[str, Any]:
-    status, told = daemon.post("/api/rollback", {"release": True})
+    status, told = daemon.post("/api/rollback", {"release": True, "reason": "Seen."})
     assert status == 200, told
     return told
 

@@ -385,15 +385,17 @@ def roll_back(daemon: Daemon, bound: socket.socket, data: bytes, kind: str = "ap
 
 
 @pytest.mark.parametrize(
-    ("body", "asked"), [(b'{"version": 3}', (3, "")), (b'{"version": 3, "reason": " a bad list "}', (3, "a bad list"))]
+    ("body", "asked"),
+    [(b'{"version": 3, "reason": "w"}', (3, "w")), (b'{"version": 4, "reason": " bad "}', (4, "bad"))],
 )
 def test_a_version_is_gone_back_to(daemon: Daemon, bound: socket.socket, body: bytes, asked: tuple[int, str]) -> None:
-    assert roll_back(daemon, bound, body).json == {"version": 3}
+    assert roll_back(daemon, bound, body).json == {"version": asked[0]}
     assert daemon.rolled_back == [asked]
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"), [(b'{"release": true}', ""), (b'{"release": true, "reason": "all is well"}', "all is well")]
+    ("body", "reason"),
+    [(b'{"release": true, "reason": "w"}', "w"), (b'{"release": true, "reason": " all "}', "all")],
 )
 def test_a_version_is_released(daemon: Daemon, bound: socket.socket, body: bytes, reason: str) -> None:
     assert roll_back(daemon, bound, body).json == {"version": 9, "pinned": None, "reason": reason}
@@ -511,6 +513,10 @@ def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socke
             b'{"release": false}',
             b'{"release": true, "version": 3}',
             b'{"version": "3"}',
+            b'{"version": 3}',
+            b'{"release": true}',
+            b'{"release": true, "reason": ""}',
+            b'{"version": 3, "reason": " "}',
         ),
         *(b'{"version": true}', b'{"version": 3.5}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
         *(
@@ -528,7 +534,7 @@ def test_a_rollback_of_another_shape_is_refused(daemon: Daemon, bound: socket.so
 
 
 def test_a_rollback_that_cannot_be_is_told_in_a_sentence(daemon: Daemon, bound: socket.socket) -> None:
-    answer = roll_back(daemon, bound, b'{"version": 7}')
+    answer = roll_back(daemon, bound, b'{"version": 7, "reason": "why"}')
     assert (answer.status, answer.json["error"]) == (400, "Version 7 is not kept; nothing was changed.")
 
 

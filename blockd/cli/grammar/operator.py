@@ -89,7 +89,7 @@ def _upgrade(parser: argparse.ArgumentParser) -> None:
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; the audit log keeps it")
     parser.add_argument("--release", action="store_true", help="enforce what is new again")
 
 

@@ -36,18 +36,19 @@ class FeedToPoll:
 class VersionToEnforce(Choice):
     """A version to go back to and pin, or that the one pinned is released."""
 
+    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON, least=1)]
     version: Annotated[int | None, About("a version that is kept", least=1)] = None
     release: Annotated[Literal[True] | None, About("have the newest version enforced again")] = None
-    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
 
     ALTERNATIVES: ClassVar = ("version", "release")
     EXAMPLES: ClassVar = ('{"version": 3, "reason": "why"}', '{"release": true, "reason": "why"}')
 
     def one_line(self) -> str:
-        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
-        if not self.reason.isprintable():
+        """Return the reason without blanks around it; raises CommandError if it is more than a line, or blank."""
+        reason = self.reason.strip()
+        if not (reason and self.reason.isprintable()):
             raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
-        return self.reason.strip()
+        return reason
 
 
 @dataclass(frozen=True, slots=True)
