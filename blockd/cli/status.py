@@ -170,6 +170,8 @@ def _bound(told: dict[str, list[str]]) -> Iterator[str]:
     """Say where the daemon really listens, by protocol."""
     for label, where in served_lines(told, "no address"):
         yield f"listens: {label} on {where}"
+    if "admin_socket" in told:  # else it is another version's
+        yield f"listens: admin socket at {', '.join(told['admin_socket']) or 'no path: the log says why'}"
     if told["left_out"]:
         yield f"  left out: {', '.join(told['left_out'])}: this machine does not have that IPv6 address"
 

@@ -42,7 +42,7 @@ def banner(
     """
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
-        *_listening(bound, settings.doh.path),
+        *_listening(bound, settings),
         *_enforcement(feeds, enforced, pinned, base),
         *_groups(settings),
         *_questions(bound, enforced),
@@ -59,17 +59,19 @@ def progress(feeds: Mapping[str, ManagedFeed], seconds: float) -> str:
     return f"{read}; reading {some_of(reading, MOST_NAMED)}, {seconds:.0f} s"
 
 
-def _listening(bound: Bound, doh_path: str) -> list[str]:
+def _listening(bound: Bound, settings: Settings) -> list[str]:
     lines = [f"  DNS         {_joined(bound.dns_udp)}  (UDP and TCP)"]
     if bound.dns_udp != bound.dns_tcp:
         lines = [f"  DNS (UDP)   {_joined(bound.dns_udp)}", f"  DNS (TCP)   {_joined(bound.dns_tcp)}"]
-    encrypted = (("DNS (TLS)  ", bound.dot), ("DNS (HTTPS)", _urls("https://", bound.doh, doh_path)))
+    encrypted = (("DNS (TLS)  ", bound.dot), ("DNS (HTTPS)", _urls("https://", bound.doh, settings.doh.path)))
     lines += [f"  {label} {_joined(where)}" for label, where in encrypted if where]
     pages = ", ".join(_urls("http://", bound.block_page_http))
+    admin = ", ".join(_urls("http://" if settings.listen.admin_tls is None else "https://", bound.admin))
     lines += [
         f"  block page  {pages or 'nowhere'}",
         f"  TLS refused {_joined(bound.block_page_https)}",
-        f"  admin       http://{_joined(bound.admin)}  (/metrics /healthz /readyz /api/status)",
+        f"  admin       {admin or 'nowhere'}  (/metrics /healthz /readyz /api/status)",
+        f"  and         unix:{settings.admin_socket}  (the commands of blockd)",
     ]
     public = (*_urls("http://", bound.public_http), *_urls("https://", bound.public_https))
     others = (("orders    ", public), ("decisions ", bound.decide))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 from blockd import __version__
@@ -108,6 +109,7 @@ class Status:
     reload: ReloadStatus
     listen: tuple[str, ...]
     bound: Bound
+    admin_socket: Path | None  # None if it is not in its place
     resolution: Mapping[str, object]  # how names are resolved
     upstreams: tuple[UpstreamStatus, ...]
     certificates: tuple[CertificateStatus, ...]
@@ -139,7 +141,10 @@ class Status:
             "config": asdict(self.config),
             "reload": self.reload.to_json(),
             "listen": list(self.listen),
-            "bound": self.bound.to_json(),
+            "bound": {
+                **self.bound.to_json(),
+                "admin_socket": [] if self.admin_socket is None else [str(self.admin_socket)],
+            },
             "resolution": self.resolution,
             "upstreams": [upstream.to_json() for upstream in self.upstreams],
             "certificates": [certificate.to_json() for certificate in self.certificates],
@@ -264,6 +269,7 @@ class Observed:
             reload=self.reloads.status,
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
+            admin_socket=self.settings.admin_socket if self.settings.admin_socket.is_socket() else None,
             resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
             certificates=self.certificates.status(now),

@@ -18,6 +18,7 @@ from blockd.daemon.report.feed_phase import FeedPhase, feed_line
 from blockd.daemon.report.status_line import StatusLine
 from blockd.errors import ConfigError, FeedRefused
 from blockd.settings import Settings, SocketAddress
+from blockd.settings.admin_tls import AdminTls
 from blockd.times import time_text
 from blockd.transports import binding
 from blockd.transports.binding import Bound
@@ -54,6 +55,18 @@ def checked(folder: Path, check: Callable[[Node], Awaitable[None]], **more: obje
         await check(Node(folder, None, **more))
 
     asyncio.run(run())
+
+
+def test_where_it_is_asked_is_told_with_the_socket_and_whether_in_tls(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        settings = node.control.parts.settings
+        assert "  admin       http://127.0.0.1:9053  (/metrics /healthz /readyz /api/status)" in lines(node)
+        assert f"  and         unix:{settings.state_dir}/admin.sock  (the commands of blockd)" in lines(node)
+        listen = settings.listen.model_copy(update={"admin_tls": AdminTls()})
+        told = banner(settings.model_copy(update={"listen": listen}), Path("blockd.yaml"), BOUND, {}, None)
+        assert "  admin       https://127.0.0.1:9053  (/metrics /healthz /readyz /api/status)" in told
+
+    checked(tmp_path, check)
 
 
 def test_feed_that_is_still_being_read_is_told_as_such(tmp_path: Path) -> None:
