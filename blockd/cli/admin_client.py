@@ -80,7 +80,8 @@ class _Ways:
         if not token and settings.admin_socket != first:
             yield SocketWay(settings.admin_socket)
         if token or not self.stays:
-            yield PortWay(settings.listen.admin.text, token, is_tls=settings.listen.admin_tls is not None)
+            is_tls, chains = settings.listen.admin_tls is not None, [one.chain for one in settings.certificates]
+            yield PortWay(settings.listen.admin.text, token, is_tls=is_tls, chains=chains)
 
 
 def _ask(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:

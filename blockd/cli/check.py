@@ -17,6 +17,7 @@ from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.report.group_lines import exempt_from_law, group_lines
 from blockd.daemon.report.resolution_lines import resolution_lines
+from blockd.daemon.rights.account import Account, acting_as
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.daemon.update.expiry import ended, orders_of
 from blockd.daemon.update.feed_state import FeedState
@@ -24,7 +25,7 @@ from blockd.doctor.finding import Finding, Grade
 from blockd.doctor.forwarding import findings_of
 from blockd.doctor.machine import Machine
 from blockd.doctor.upstream_question import questions_of
-from blockd.errors import BadCertificate, RulesetError
+from blockd.errors import BadCertificate, CommandError, RulesetError
 from blockd.orders import State, state_at
 from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Ruleset, Versions
@@ -34,6 +35,7 @@ from blockd.settings.groups import GroupSummary, summaries
 from blockd.tls.announced import gap_sentences
 from blockd.tls.files import read_files
 from blockd.tls.validity import open_key_gap, validity_sentences
+from blockd.web.callers.admin_tls import authorities_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def run(args: argparse.Namespace) -> int:
         [
             *exempt_from_law(settings),
             *_of_certificates(settings),
+            *_of_client_ca(settings),
             *([] if args.elsewhere else never_again(settings)),
         ],
     )
@@ -182,6 +185,21 @@ def _of_certificates(settings: Settings) -> Iterator[str]:
         return  # a start is refused for that, which is told
     yield from gap_sentences(settings, pairs)
     yield from validity_sentences(pairs, time.time())
+
+
+def _of_client_ca(settings: Settings) -> list[str]:
+    """Say why callers of the admin port would not be known by their certificates; nothing if it cannot be known."""
+    tls = settings.listen.admin_tls
+    if tls is None or tls.client_ca is None:
+        return []
+    try:
+        with acting_as(Account.of(settings.user) if settings.user else None):
+            authorities_in(tls.client_ca)
+    except BadCertificate as error:
+        return [f"listen.admin_tls.client_ca: {error}; callers would be known by tokens alone"]
+    except (KeyError, CommandError):
+        pass  # there is no such user, or this process may not become it
+    return []
 
 
 def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:

@@ -198,6 +198,30 @@ def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path, capsys: pyt
     assert "clients refuse it. Renew it; blockd reads the files again within seconds." in told
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"no PEM", "it holds no certificates in PEM"), (None, "no such file or directory"), (b"", "it holds no cert")],
+)
+def test_authorities_that_cannot_be_read_are_a_warning(
+    content: bytes | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        put(tmp_path / "ca.pem", content)
+    chain, key = certificate("127.0.0.1")
+    put(tmp_path / "chain.pem", chain)
+    put(tmp_path / "key.pem", key)
+    path = tmp_path / "blockd.yaml"
+    config = "listen: {admin_tls: {client_ca: ca.pem}}\ncertificates: [{chain: chain.pem, key: key.pem}]\n"
+    path.write_text(config, encoding="utf-8")
+    main(["check", "--config", str(path)])
+    told = capsys.readouterr().out
+    assert f"a warning: listen.admin_tls.client_ca: {tmp_path / 'ca.pem'} cannot be used: " in told
+    assert why in told.lower() or why in told
+    put(tmp_path / "ca.pem", b"of Ministry \xc3\xa9\n" + chain)
+    main(["check", "--config", str(path)])
+    assert "client_ca" not in capsys.readouterr().out
+
+
 def test_a_key_that_everybody_may_read_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checked_with(tmp_path, capsys)
     (tmp_path / "key.pem").chmod(0o644)

@@ -166,6 +166,10 @@ def test_callers_are_known_by_their_certificates(tmp_path: Path) -> None:
         assert [status(path) for path in ("/healthz", "/metrics", "/api/status", "/")] == [200, 401, 200, 401]
         assert [status(path, "scraper") for path in ("/metrics", "/api/v1/traffic")] == [200, 403]
         assert status("/metrics", "other") == 401
+        token = made(daemon, "support", "read")
+        (tmp_path / "token").write_text(token)
+        told = daemon.run_verb("status", "--json", "--token-file", str(tmp_path / "token"))
+        assert json.loads(told.stdout)["bound"]["admin_socket"] == [str(daemon.state_dir / "admin.sock")]
         chain, key = certificate("127.0.0.1", "renewed.example")
         (tmp_path / "server.key").write_bytes(key)
         (tmp_path / "server.pem").write_bytes(chain)

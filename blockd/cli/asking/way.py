@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.web.callers.socket_path import connected
 
 MAX_ANSWER = 16 << 20  # octets
+MAX_CHAIN = 1 << 18  # octets of a chain, as blockd itself reads them
 
 
 class SocketWay:
@@ -25,20 +28,65 @@ class SocketWay:
 
 
 class PortWay:
-    """The way by the admin port at `address` (HOST:PORT), with a token if it is not empty."""
+    """The way by the admin port at `address` (HOST:PORT), with a token if it is not empty.
 
-    def __init__(self, address: str, token: str = "", *, is_tls: bool = False) -> None:
+    In TLS it is the port that shows one of the certificates in the files `chains`, whatever names that has, or else one
+    that an authority of this machine, or of the file in SSL_CERT_FILE (openssl(1)), has signed for the host.
+    """
+
+    def __init__(self, address: str, token: str = "", *, is_tls: bool = False, chains: Sequence[Path] = ()) -> None:
         self.text = f"{'https' if is_tls else 'http'}://{address}"
         self._address = address
         self._is_tls = is_tls
+        self._chains = chains
         self.token = token
 
     def connect(self, seconds: float) -> http.client.HTTPConnection:
-        """Return a connection; raises OSError if nobody listens there."""
-        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
-        connection = kind(self._address, timeout=seconds)
+        """Return a connection; raises OSError if nobody listens there, or somebody else than this blockd."""
+        if self._is_tls:
+            return self._by_tls(seconds)
+        connection = http.client.HTTPConnection(self._address, timeout=seconds)
         connection.connect()
         return connection
+
+    def _by_tls(self, seconds: float) -> http.client.HTTPConnection:
+        import ssl
+
+        if own := _certificates_in(self._chains):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is compared whole
+            connection = http.client.HTTPSConnection(self._address, timeout=seconds, context=context)
+            connection.connect()
+            if isinstance(connection.sock, ssl.SSLSocket) and connection.sock.getpeercert(binary_form=True) in own:
+                return connection
+            connection.close()
+        connection = http.client.HTTPSConnection(self._address, timeout=seconds)
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            why = (
+                "its certificate is none that this config's `certificates` have and this user may read, nor good "
+                f"otherwise: {error.verify_message}; the file in SSL_CERT_FILE may name its authority"
+            )
+            raise PermissionError(errno.EACCES, why) from error
+        return connection
+
+
+def _certificates_in(chains: Sequence[Path]) -> set[bytes]:
+    """Return the first certificate of each file that can be read, which is that of the server, in DER."""
+    import ssl
+
+    found = set()
+    for chain in chains:
+        try:
+            with chain.open("rb") as file:
+                text = file.read(MAX_CHAIN).decode("ascii", "ignore")
+            begin = text.index(ssl.PEM_HEADER)
+            end = text.index(ssl.PEM_FOOTER, begin) + len(ssl.PEM_FOOTER)
+            found.add(ssl.PEM_cert_to_DER_cert(text[begin:end]))
+        except (OSError, ValueError):
+            continue  # the authorities of this machine may know the port
+    return found
 
 
 Way = SocketWay | PortWay

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blockd.errors import cause_of
+from blockd.errors import BadCertificate, cause_of
 from blockd.files import read_configured
 from blockd.tls import CertificatePair
 from blockd.tls.twin import server_contexts
@@ -45,21 +45,28 @@ class AdminTlsContexts:
         return self._context
 
 
+def authorities_in(path: Path) -> str:
+    """Return the authorities in a file, in PEM; raises BadCertificate with what is wrong with it, without its end."""
+    try:
+        text = read_configured(path, MAX_AUTHORITIES).decode("ascii", "ignore")  # people write names between them
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise BadCertificate(str(path), f"{path} cannot be used: it holds no certificates in PEM") from error
+    except OSError as error:
+        raise BadCertificate(str(path), f"{path} cannot be used: {cause_of(error)}") from error
+    return text
+
+
 def _authorities(path: Path | None) -> str:
     """Return the authorities in a file, empty without one, or if it cannot be used, which is logged."""
-    if path is None:
-        return ""
     try:
-        text = read_configured(path, MAX_AUTHORITIES).decode("ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)
-    except (OSError, ValueError) as error:
-        why = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError | ValueError) else cause_of(error)
+        return "" if path is None else authorities_in(path)
+    except BadCertificate as error:
         log.error(
-            "listen.admin_tls.client_ca: %s cannot be used: %s. Until that is mended and blockd is started again, "
-            "callers are known by tokens alone.", path, why,
+            "listen.admin_tls.client_ca: %s. Until that is mended and blockd is started again, callers are known by "
+            "tokens alone.", error,
         )  # fmt: skip
         return ""
-    return text
 
 
 def certificate_caller(shown: Mapping[str, Any] | None, roles: Mapping[str, Role]) -> Caller | None:
