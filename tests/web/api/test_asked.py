@@ -92,13 +92,13 @@ def test_any_query_is_read_or_refused(kind: type) -> None:
 
 @pytest.mark.parametrize("number", [MAX_NUMBER, 1, 1.0, 2.0**53 - 1])
 def test_a_number_that_every_reader_has_exactly_is_taken(number: float) -> None:
-    assert read(VersionToEnforce, {"version": number}).version == number
+    assert read(VersionToEnforce, {"version": number, "reason": "why"}).version == number
 
 
 @pytest.mark.parametrize("number", [0, -1, MAX_NUMBER + 1, 10**400, 1.5, float("inf"), float("nan"), True, "1", None])
 def test_any_other_is_refused(number: object) -> None:
     with pytest.raises(Malformed, match="version"):
-        read(VersionToEnforce, {"version": number})
+        read(VersionToEnforce, {"version": number, "reason": "why"})
 
 
 def test_examples_in_the_document_are_taken() -> None:

@@ -14,7 +14,7 @@ from blockd.web.api.openapi import openapi
 from blockd.web.api.routes.signing_in import SIGNING_IN
 from blockd.web.api.schema import Schemas
 from blockd.web.api.table import ROUTES
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from tests.web.figures import examples
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi(ROUTES)))
@@ -25,8 +25,8 @@ def test_every_route_is_in_the_document_with_its_role() -> None:
     assert described == {(route.method, route.path) for route in ROUTES}
     for route in ROUTES:
         operation = DOCUMENT["paths"][route.path][route.method.lower()]
-        assert ("security" in operation) is (route.role is not Role.NONE)
-        assert route.method == "GET" or route.role in (Role.OPERATOR, Role.METRICS) or route in SIGNING_IN
+        assert ("security" in operation) is (route.role is not AccessRole.NONE)
+        assert route.method == "GET" or route.role in (AccessRole.OPERATOR, AccessRole.METRICS) or route in SIGNING_IN
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -54,7 +54,7 @@ def test_a_change_of_one_kind_is_asked_for_as_one_of_several() -> None:
     for body in wrong:
         with pytest.raises(Malformed):
             read(OverrideChange, body)
-    assert read(VersionToEnforce, {"version": 3.0}).chosen() == ("version", 3)
+    assert read(VersionToEnforce, {"version": 3.0, "reason": "why"}).chosen() == ("version", 3)
 
 
 @pytest.mark.parametrize("example", examples.EXAMPLES, ids=lambda example: type(example).__name__)

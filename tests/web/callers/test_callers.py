@@ -13,20 +13,20 @@ import pytest
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.callers.recognition import Callers
-from blockd.web.callers.role import Role
+from blockd.web.callers.role import AccessRole
 from blockd.web.callers.sessions import COOKIE, LIFETIME
 from tests.web.known import TEXTS, Tokens, known
 from tests.web.test_admin import Answer, Daemon, ask
 
 ROUNDS = 20  # of the event loop, more than the server needs to see what has come
-WRONG = TEXTS[Role.READ] + "_"
-OPERATOR = TEXTS[Role.OPERATOR]
+WRONG = TEXTS[AccessRole.READ] + "_"
+OPERATOR = TEXTS[AccessRole.OPERATOR]
 
 
 def without_metrics_token() -> Callers:
     callers = known()
     assert isinstance(callers.tokens, Tokens)
-    callers.tokens.kept = tuple(token for token in callers.tokens.kept if token.role is not Role.METRICS)
+    callers.tokens.kept = tuple(token for token in callers.tokens.kept if token.role is not AccessRole.METRICS)
     return callers
 
 
@@ -52,10 +52,16 @@ def test_metrics_ask_for_a_token_once_one_is_made_for_them(bound: socket.socket)
 
 @pytest.mark.parametrize(
     ("path", "least"),
-    [("/metrics", Role.METRICS), ("/api/v1/lookup?name=a.example", Role.READ), ("/api/v1/traffic", Role.READ)],
+    [
+        ("/metrics", AccessRole.METRICS),
+        ("/api/v1/lookup?name=a.example", AccessRole.READ),
+        ("/api/v1/traffic", AccessRole.READ),
+    ],
 )
 @pytest.mark.parametrize("role", TEXTS)
-def test_a_role_may_do_what_those_before_it_may(path: str, least: Role, role: Role, bound: socket.socket) -> None:
+def test_a_role_may_do_what_those_before_it_may(
+    path: str, least: AccessRole, role: AccessRole, bound: socket.socket
+) -> None:
     answer = ask(Daemon(), bound, path, secret=TEXTS[role])
     assert answer.status == (200 if role >= least else 403)
     if answer.status == 403:
@@ -66,6 +72,12 @@ def test_a_role_may_do_what_those_before_it_may(path: str, least: Role, role: Ro
 def test_who_asks_through_a_proxy_is_not_on_this_machine(header: str, bound: socket.socket) -> None:
     head = f"GET /api/status HTTP/1.1\r\nHost: localhost\r\n{header}: for=203.0.113.7\r\nConnection: close\r\n\r\n"
     assert b" 401 " in raw(bound, head.encode())
+
+
+def test_where_an_error_was_is_a_reference_as_it_was_asked_for(bound: socket.socket) -> None:
+    head = f"GET /api/v1/n%20o%0A%3C HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
+    told = raw(bound, f"{head}Connection: close\r\n\r\n".encode())
+    assert b'"instance": "/api/v1/n%20o%0A%3C"' in told
 
 
 def test_two_tokens_are_none(bound: socket.socket) -> None:
@@ -115,7 +127,7 @@ class Browser:
             self.cookie = SimpleCookie(set_cookie)[COOKIE].value
         return answer
 
-    def sign_in(self, role: Role) -> Answer:
+    def sign_in(self, role: AccessRole) -> Answer:
         body = json.dumps({"token": TEXTS[role]}).encode()
         return self.ask("/login", method="POST", body=body, Content_Type="application/json", own_origin="yes")
 
@@ -125,7 +137,7 @@ CHANGE = b'{"all": true}'
 
 def test_a_browser_signs_in_changes_something_and_signs_out() -> None:
     browser = Browser(known())
-    told = browser.sign_in(Role.OPERATOR)
+    told = browser.sign_in(AccessRole.OPERATOR)
     assert told.json == {"name": "token operator", "role": "operator", "how": "token", "may_write": True}
     cookie = told.headers["Set-Cookie"]
     assert {"HttpOnly", "Path=/", "SameSite=Strict", f"Max-Age={LIFETIME:.0f}"} <= set(cookie.split("; "))
@@ -140,7 +152,7 @@ def test_a_browser_signs_in_changes_something_and_signs_out() -> None:
 
 
 def test_a_form_leads_to_the_console(bound: socket.socket) -> None:
-    body = f"token={TEXTS[Role.READ]}".encode()
+    body = f"token={TEXTS[AccessRole.READ]}".encode()
     head = (
         "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -204,9 +216,9 @@ def test_a_form_that_comes_in_pieces_is_read_whole(bound: socket.socket) -> None
 
 def test_signing_in_again_ends_the_session_of_before() -> None:
     browser = Browser(known())
-    browser.sign_in(Role.READ)
+    browser.sign_in(AccessRole.READ)
     earlier = browser.cookie
-    browser.sign_in(Role.OPERATOR)
+    browser.sign_in(AccessRole.OPERATOR)
     assert browser.ask("/api/v1/whoami").json["role"] == "operator"
     browser.cookie = earlier
     assert browser.ask("/api/v1/whoami").status == 401
@@ -221,7 +233,7 @@ def test_signing_in_and_out_is_done_by_post(path: str, method: str, bound: socke
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
 def test_a_page_of_another_site_changes_nothing_with_a_cookie(origin: str | None) -> None:
     browser = Browser(known())
-    browser.sign_in(Role.OPERATOR)
+    browser.sign_in(AccessRole.OPERATOR)
     headers = {} if origin is None else {"Origin": origin}
     told = browser.ask("/api/v1/cache/flush", method="POST", body=CHANGE, Content_Type="application/json", **headers)
     assert (told.status, browser.daemon.flushed) == (403, [])
@@ -230,7 +242,7 @@ def test_a_page_of_another_site_changes_nothing_with_a_cookie(origin: str | None
 def test_a_session_ends_with_its_token() -> None:
     callers = known()
     browser = Browser(callers)
-    browser.sign_in(Role.READ)
+    browser.sign_in(AccessRole.READ)
     assert browser.ask("/api/v1/whoami").status == 200
     assert isinstance(callers.tokens, Tokens)
     callers.tokens.kept = ()
@@ -239,7 +251,7 @@ def test_a_session_ends_with_its_token() -> None:
 
 def test_a_session_of_support_changes_nothing() -> None:
     browser = Browser(known())
-    browser.sign_in(Role.READ)
+    browser.sign_in(AccessRole.READ)
     told = browser.ask(
         "/api/v1/cache/flush", method="POST", body=CHANGE, Content_Type="application/json", own_origin="yes"
     )

@@ -16,7 +16,7 @@ import pytest
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.callers.local import LocalPeer, LocalUsers, peer_of
-from blockd.web.callers.role import NOBODY, Role
+from blockd.web.callers.role import NOBODY, AccessRole
 from blockd.web.callers.socket_file import AdminSocket
 from blockd.web.callers.socket_keeping import SocketKeeping
 from blockd.web.callers.socket_path import connected
@@ -152,7 +152,7 @@ def test_root_the_own_user_and_the_group_are_operators_and_are_called_by_name(tm
         LocalPeer(1, 12345, frozenset((group,))),
     ):
         caller = caller_of(users, peer)
-        assert caller == (type(NOBODY))(f"user name-{peer.uid}", Role.OPERATOR, "socket")
+        assert caller == (type(NOBODY))(f"user name-{peer.uid}", AccessRole.OPERATOR, "socket")
     assert caller_of(users, LocalPeer(1, 12345, frozenset((group + 1,)))) == NOBODY
     made.sock.close()
 
@@ -166,7 +166,7 @@ def test_a_name_that_is_slow_to_be_had_is_the_users_number(tmp_path: Path, monke
         return "late"
 
     users = LocalUsers(tmp_path, NO_PROCESS, slow)
-    assert caller_of(users, LocalPeer(1, 0, frozenset())) == type(NOBODY)("user 0", Role.OPERATOR, "socket")
+    assert caller_of(users, LocalPeer(1, 0, frozenset())) == type(NOBODY)("user 0", AccessRole.OPERATOR, "socket")
 
 
 def descendant(depth: int, tell: int) -> None:

@@ -15,10 +15,10 @@ from blockd.web.api.asked import Nothing
 from blockd.web.api.bodies import TokenToSignIn
 from blockd.web.api.control import Control
 from blockd.web.api.replies import json_reply
-from blockd.web.api.route import FORM, JSON, Request, Route
+from blockd.web.api.route import FORM, JSON, ApiRoute, Request
 from blockd.web.api.shapes import SignedOutAnswer, WhoAmIAnswer
-from blockd.web.callers.caller import Role
-from blockd.web.callers.permission import Refusal, wrong_token
+from blockd.web.callers.caller import AccessRole
+from blockd.web.callers.permission import AccessRefusal, wrong_token
 from blockd.web.callers.recognition import CALLERS
 from blockd.web.callers.sessions import COOKIE, LIFETIME
 from blockd.web.callers.tokens import MAX_TEXT, digest_of
@@ -31,7 +31,7 @@ _LED = {303: "A form is answered by leading to the console."}
 class SignInRefused(Exception):
     """Somebody is not signed in, for the reason of a refusal."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: AccessRefusal) -> None:
         super().__init__(refusal.sentence)
         self.refusal = refusal
 
@@ -72,14 +72,14 @@ def _done(request: web.Request, told: dict[str, object]) -> web.Response:
     return json_reply(told)
 
 
-SIGNING_IN: tuple[Route[Any], ...] = (
-    Route(
-        method="POST", path=LOGIN, role=Role.NONE,
+SIGNING_IN: tuple[ApiRoute[Any], ...] = (
+    ApiRoute(
+        method="POST", path=LOGIN, role=AccessRole.NONE,
         summary="Sign a browser in with a token: it is known by the cookie of the answer from then on.",
         asks=TokenToSignIn, does=_login, answers=WhoAmIAnswer, bodies=(JSON, FORM), most=MAX_LOGIN, statuses=_LED,
     ),
-    Route(
-        method="POST", path=LOGOUT, role=Role.NONE, summary="End the session of the cookie that is sent.",
+    ApiRoute(
+        method="POST", path=LOGOUT, role=AccessRole.NONE, summary="End the session of the cookie that is sent.",
         asks=Nothing, does=_logout, answers=SignedOutAnswer, bodies=(JSON, FORM), most=MAX_LOGIN, statuses=_LED,
     ),
 )  # fmt: skip
