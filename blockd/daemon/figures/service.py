@@ -128,7 +128,7 @@ class Figures:
     def overview(self) -> Overview:
         """Return the state in one sentence, with the next step."""
         observed = self._sources.observed
-        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.started)
+        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.since)
 
     def blocks(self) -> RecentBlocks:
         """Return the newest blocks."""
