@@ -55,7 +55,7 @@ function card(feed, mayWrite, after) {
     h("div", { class: "panel-head" }, h("h3", {}, sign(bad), " ", feed.name), h("span", {}, chip(feed.type), " ", chip(word("phase", feed.phase), bad === "ok" ? "ok" : bad))),
     feed.refusal && feed.refusal !== waits?.sentence && h("p", { class: "trouble", lang: "en" }, feed.refusal),
     waits && h("div", { class: "waits" }, h("p", {}, h("b", {}, t("accept.waits")), " ", h("span", { lang: "en" }, waits.sentence)),
-      mayWrite ? button(t("accept.verb"), () => accept(feed.name, waits, after), { kind: "danger", key: `accept-${feed.name}` })
+      mayWrite ? button(t("accept.verb"), () => accept(feed.name, waits, feed.names, after), { kind: "danger", key: `accept-${feed.name}` })
         : h("p", { class: "quiet" }, t("needs.operator"))),
     facts([
       [t("names.counted"), number(feed.names)],
