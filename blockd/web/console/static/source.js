@@ -12,7 +12,7 @@ const SLOW = 15000; // milliseconds between readings while nothing is told live
 /**
  * Show in `host` what `render(data)` returns for the answer of a path. `on` are kinds of events upon which it is read
  * again, `every` the milliseconds after which it is in any case, `query` its fields or what returns them. What was read
- * last stays, and says so, while it cannot be read. Return {read, stop}.
+ * last stays, and says so, while it cannot be read. Return {read, again, redraw, stop}; `redraw` asks for nothing.
  */
 export function source(host, path, render, { on = [], every = 0, query = {} } = {}) {
   const body = h("div", { class: "source", "aria-busy": "true" }, h("p", { class: "quiet loading" }, t("loading")));
@@ -74,6 +74,9 @@ export function source(host, path, render, { on = [], every = 0, query = {} } = 
     again() {
       shown = "";
       return read();
+    },
+    redraw() {
+      if (shown) fill(body, render(JSON.parse(shown)));
     },
     stop() {
       stopped = true;

@@ -206,6 +206,8 @@ export default {
   "history.kept": "Versi yang disimpan",
   "asked.of": "Ditanyakan ke",
   "notes": "Catatan",
+  "feeds.find": "Cari feed",
+  "feeds.not.found": "Tidak ada feed dengan nama itu.",
   "feeds.none": "Tidak ada feed yang diatur.",
   "feed.age": "Dibaca",
   "feed.next": "Berikutnya",
