@@ -1,4 +1,4 @@
-"""The page at which somebody signs in to the console with a token. It needs no other file, and works without its script.
+"""The page at which somebody signs in to the console with a token. It needs no other file, and no script to work.
 
 Which page of the console was asked for stands behind the address's #, which no server sees. The script has the form's
 address keep it; browsers then take it along to where the answer leads (Fetch standard, "HTTP-redirect fetch").

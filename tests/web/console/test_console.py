@@ -298,10 +298,15 @@ def test_a_page_whose_server_is_gone_says_so_and_shows_what_it_read(page: Browse
         page.run("window.dispatchEvent(new Event('language'))")
         page.shows("blockd does not answer", "#state")
         page.shows("3,663,541")
+        assert page.run("return document.title").startswith("✖ blockd does not answer"), "the tab says it too"
+        assert page.run("return document.querySelector('#state').dataset.level") == "alarm"
     finally:
         page.devtools(
             "Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1
         )
+    page.press("Try again", "#state")
+    page.until("return document.title.startsWith('▲ Blocks are enforced')", "the state is that of now again")
+    assert page.run("return document.querySelector('#state').dataset.level") == "attention"
 
 
 def test_nothing_is_wider_than_a_phone(page: Browser, night: Night) -> None:
