@@ -12,7 +12,7 @@ REMEMBERED = 1_000  # records of tokens that are read at a start; a token of an 
 
 
 class NamedRole(Protocol):
-    """A role, see `blockd.web.callers.role.Role`."""
+    """A role, see `blockd.web.callers.role.AccessRole`."""
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from prometheus_client import generate_latest
 
 from blockd.daemon.answers.differences import VersionChanges
-from blockd.daemon.answers.held import Waiting, waiting_at
+from blockd.daemon.answers.held import AwaitingReview, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
 from blockd.daemon.answers.versions import KeptVersion, VersionsInBrief, VersionsKept, kept_version
 from blockd.daemon.cache.service import CacheFlushed, CacheShown
@@ -25,7 +25,7 @@ from blockd.daemon.reload.record import ReloadRecord
 from blockd.daemon.reload.service import ReloadStatus
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
-from blockd.daemon.results import HintResult, Listed, RefreshResult, RollbackResult
+from blockd.daemon.results import HintResult, RefreshResult, ResultList, RollbackResult
 from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.daemon.upgrade.service import UpgradeStatus
 from blockd.errors import BadName
@@ -149,13 +149,13 @@ class ControlAnswers:
         """Return some of the orders that are enforced."""
         return order_page(self.parts.enforced, start, limit, feed, authority, state)
 
-    def feeds(self) -> Listed:
+    def feeds(self) -> ResultList:
         """Return the feeds of the config."""
-        return Listed("feeds", self.status().feeds)
+        return ResultList("feeds", self.status().feeds)
 
-    def overrides(self) -> Listed:
+    def overrides(self) -> ResultList:
         """Return the overrides, with those that have ended lately."""
-        return Listed("overrides", self.parts.overrides.known())
+        return ResultList("overrides", self.parts.overrides.known())
 
     async def versions(self) -> VersionsInBrief:
         """Return the versions kept, in brief."""
@@ -173,7 +173,7 @@ class ControlAnswers:
         """Return what changes from one kept version to another."""
         return await self.parts.differ.compare(old, new)
 
-    async def waiting(self, feed: str, /) -> Waiting:
+    async def waiting(self, feed: str, /) -> AwaitingReview:
         """Return what waits for an operator's word."""
         feeds = self.status().feeds
         refused = {feed.name: feed.acceptable for feed in feeds if feed.acceptable is not None}

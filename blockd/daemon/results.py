@@ -62,7 +62,7 @@ class Told(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ResultList:
     """Things of one kind, under the name of the kind."""
 
     kind: str

@@ -21,12 +21,12 @@ from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
-from blockd.web.api.route import STANDING, Cost, Opened, Standing
+from blockd.web.api.route import STILL_ALLOWED, Cost, Opened, StillAllowed
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
 from blockd.web.bounds.paces import BURST_OF_COMMANDS, COMMANDS_PER_SECOND, Paces
-from blockd.web.callers.caller import CALLER, Role
-from blockd.web.callers.permission import Refusal, refusal
+from blockd.web.callers.caller import CALLER, AccessRole
+from blockd.web.callers.permission import AccessRefusal, refusal
 from blockd.web.callers.recognition import Callers, is_from_loopback, key_of
 from blockd.web.callers.signing_in import FORM, LOGIN, LOGOUT, SignInRefused, serve_signing_in
 from blockd.web.console.sign_in import SIGN_IN_POLICY, sign_in_page
@@ -70,7 +70,7 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
         response: web.StreamResponse
         caller, wrong = await callers.of(request)
         request[CALLER] = caller
-        request[STANDING] = Standing(partial(_may_still, request, callers))
+        request[STILL_ALLOWED] = StillAllowed(partial(_may_still, request, callers))
         pace = commands if request.method == hdrs.METH_POST and caller.may_write else paces
         if not await pace.keep(caller.name, lambda: request.transport is None):
             response = _error(503, _TOO_MANY)  # which nobody reads
@@ -113,7 +113,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.", None, request)
 
 
-def _refused(request: web.Request, refused: Refusal, *, has_tokens: bool) -> web.Response:
+def _refused(request: web.Request, refused: AccessRefusal, *, has_tokens: bool) -> web.Response:
     """Return why a request is not answered; whoever opens the console, or signs in by its form, is shown where to."""
     if _is_by_browser(request):
         is_told = request.path == LOGIN or hdrs.AUTHORIZATION in request.headers
@@ -144,15 +144,15 @@ async def _may_still(request: web.Request, callers: Callers) -> bool:
     return refusal(caller, _needed(request, callers)) is None
 
 
-def _needed(request: web.Request, callers: Callers) -> Role:
+def _needed(request: web.Request, callers: Callers) -> AccessRole:
     """Return the role that a request needs; whether a path is served is told to those who are known alone."""
     route = route_of(request)
     if route is None:
-        return Role.NONE if request.path in (LOGIN, LOGOUT) else Role.METRICS
+        return AccessRole.NONE if request.path in (LOGIN, LOGOUT) else AccessRole.METRICS
     is_open = (route.opened is Opened.WITHOUT_TOKENS and not callers.knows(route.role)) or (
         route.opened is Opened.TO_LOOPBACK and is_from_loopback(request)
     )
-    return Role.NONE if is_open else route.role
+    return AccessRole.NONE if is_open else route.role
 
 
 _BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like

@@ -9,7 +9,7 @@ from typing import Any
 
 from blockd import __version__
 from blockd.web.api.asked import examples_of
-from blockd.web.api.route import VERSION, Route
+from blockd.web.api.route import VERSION, ApiRoute
 from blockd.web.console.routes import FILES
 from blockd.web.markup import Html, element, join
 
@@ -27,7 +27,7 @@ INDEX_POLICY = (
 _EXAMPLES = {"lookup": "?name=example.org", "cache": "?name=example.org"}  # queries, by the end of the path
 
 
-def index_page(routes: Sequence[Route[Any]]) -> str:
+def index_page(routes: Sequence[ApiRoute[Any]]) -> str:
     """Return the page; questions are links, and commands are shown with what they ask for."""
     rows = [_row(route) for route in routes if route.path not in ("/api", FILES)]
     form = element(
@@ -52,7 +52,7 @@ def index_page(routes: Sequence[Route[Any]]) -> str:
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")
 
 
-def _row(route: Route[Any]) -> Html:
+def _row(route: ApiRoute[Any]) -> Html:
     if route.method != "GET":
         examples = " or ".join(examples_of(route.asks)) if route.asks else ""
         what = f"{route.summary} {examples}" if examples else route.summary

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from blockd.web.callers.tokens import FILE, MODE, AccessToken, digest_of, file_of
 from tests.daemon.harness import Daemon, write_list
 from tests.effort import tries
@@ -33,7 +33,7 @@ def test_no_request_finds_an_answer_that_the_document_does_not_describe(tmp_path
     write_list(listed, ["a.example", "b.example"])
     with Daemon(tmp_path, {"name": "national", "type": "domains", "path": str(listed)}) as daemon:
         token = "blockd_" + "5ec7e7" * 8
-        kept = AccessToken("schemathesis", Role.OPERATOR, digest_of(token), 0.0)
+        kept = AccessToken("schemathesis", AccessRole.OPERATOR, digest_of(token), 0.0)
         written = tmp_path / FILE
         written.write_bytes(file_of([kept]))
         written.chmod(MODE)

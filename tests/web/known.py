@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from blockd.web.callers.attempts import WrongAttempts
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from blockd.web.callers.recognition import Callers
 from blockd.web.callers.sessions import Sessions
 from blockd.web.callers.token_file import TokenFile
 from blockd.web.callers.tokens import ROLES, AccessToken, digest_of
 
 TEXTS = {role: f"blockd_{role.text}" for role in ROLES}
-SECRET = TEXTS[Role.OPERATOR]
+SECRET = TEXTS[AccessRole.OPERATOR]
 
 
 class Tokens(TokenFile):
@@ -37,6 +37,6 @@ def token_of(user: int) -> str:
 def known(monotonic: Callable[[], float] = time.monotonic, users: Iterable[int] = ()) -> Callers:
     """Return callers of whom each role's token is known, called as the role, and one to read of each of some users."""
     tokens = [AccessToken(role.text, role, digest_of(text), 0.0) for role, text in TEXTS.items()]
-    tokens += [AccessToken(f"user-{user}", Role.READ, digest_of(token_of(user)), 0.0) for user in users]
+    tokens += [AccessToken(f"user-{user}", AccessRole.READ, digest_of(token_of(user)), 0.0) for user in users]
     kept = Tokens(*tokens)
     return Callers(kept, Sessions(Path("/nowhere-of-blockd"), kept, time.time), WrongAttempts(monotonic))

@@ -20,7 +20,7 @@ from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.api.events import Events
 from blockd.web.api.table import ROUTES
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from blockd.web.callers.recognition import Callers
 from blockd.web.callers.signing_in import LOGIN, LOGOUT
 from blockd.web.console.routes import FILES
@@ -564,7 +564,7 @@ WRONG = [
 
 
 # What reads, and what changes nothing, needs less than an operator.
-LEAST = {"/api/hint": Role.METRICS, "/api/v1/hint": Role.METRICS}
+LEAST = {"/api/hint": AccessRole.METRICS, "/api/v1/hint": AccessRole.METRICS}
 
 
 def test_every_change_is_among_those_that_are_tested_without_a_token(daemon: Daemon) -> None:
@@ -587,13 +587,13 @@ def test_what_changes_something_asks_for_a_token(daemon: Daemon, bound: socket.s
 @pytest.mark.parametrize("role", TEXTS)
 @pytest.mark.parametrize("path", CHANGES)
 def test_what_changes_something_is_done_for_an_operator_alone(
-    daemon: Daemon, bound: socket.socket, path: str, role: Role
+    daemon: Daemon, bound: socket.socket, path: str, role: AccessRole
 ) -> None:
     told = ask(
         daemon, bound, path, method="POST", data=CHANGES[path], secret=TEXTS[role], Content_Type="application/json"
     )
-    assert told.status in ((200, 202) if role >= LEAST.get(path, Role.OPERATOR) else (403,))
-    assert daemon.by == (["token operator"] if role is Role.OPERATOR and path not in LEAST else [])
+    assert told.status in ((200, 202) if role >= LEAST.get(path, AccessRole.OPERATOR) else (403,))
+    assert daemon.by == (["token operator"] if role is AccessRole.OPERATOR and path not in LEAST else [])
     if told.status == 403:
         assert (daemon, "needs the role operator" in str(told.json["error"])) == (Daemon(), True)
 

@@ -48,7 +48,7 @@ class HeldReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class AwaitingReview:
     """What is held back or reported of the version in force, what is let through, and what may be accepted, by feed.
 
     `version` is None if there is none, or if it is not recorded what was held back of it.
@@ -69,7 +69,7 @@ class Waiting:
         }
 
 
-def waiting_at(settings: Settings, refused: Mapping[str, Mapping[str, object]], feed: str = "") -> Waiting:
+def waiting_at(settings: Settings, refused: Mapping[str, Mapping[str, object]], feed: str = "") -> AwaitingReview:
     """Return what waits, of one feed if it is named; raises CommandError if the state folder is damaged.
 
     Of one feed at most LIMIT entries are told, and of all together MOST. Reads the lists that have them.
@@ -79,9 +79,9 @@ def waiting_at(settings: Settings, refused: Mapping[str, Mapping[str, object]], 
     reports = versions.held(version) if version is not None else None
     refused = {name: content for name, content in refused.items() if feed in ("", name)}
     if version is None or reports is None:
-        return Waiting(None, {}, releases, refused)
+        return AwaitingReview(None, {}, releases, refused)
     wanted = {name: report for name, report in reports.items() if feed in ("", name)}
-    return Waiting(version, held_reports(settings, versions, version, wanted, LIMIT, MOST), releases, refused)
+    return AwaitingReview(version, held_reports(settings, versions, version, wanted, LIMIT, MOST), releases, refused)
 
 
 def held_reports(

@@ -91,7 +91,7 @@ def give_to_program(capability: int) -> bool:
 
 
 def drop(*capabilities: int) -> None:
-    """Give up some capabilities for good, and keep the others."""
+    """Drop some capabilities for good; the others are kept."""
     if (bits := held()) & _bits(capabilities):
         _capset(bits & ~_bits(capabilities), 0)
 

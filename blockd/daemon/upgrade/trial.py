@@ -43,14 +43,14 @@ class WhatRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrialResult:
     """What the program says of itself."""
 
     version: str
     problems: tuple[str, ...]
 
     @classmethod
-    def of(cls, said: Sequence[Message]) -> Verdict | None:
+    def of(cls, said: Sequence[Message]) -> TrialResult | None:
         """Return what was said; None if that is no verdict."""
         for message in said:
             found = message.get("trial")

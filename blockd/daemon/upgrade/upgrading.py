@@ -111,7 +111,7 @@ class Upgrading:
             self._end("failed", str(error))
             self._service.reloaded()
 
-    def _tried(self, command: Sequence[str]) -> Steps[trial.Verdict]:
+    def _tried(self, command: Sequence[str]) -> Steps[trial.TrialResult]:
         """Have the program try itself; raises ValueError if it does not say what it found."""
         settings, sockets = self._jobs.generation.settings, self._jobs.generation.shared.sockets
         where = str(settings.state_dir)
@@ -121,7 +121,7 @@ class Upgrading:
         if not in_time:
             child.send_signal(signal.SIGKILL)
             yield from until(lambda: child.status is not None, trial.PATIENCE)
-        verdict = trial.Verdict.of(child.said)
+        verdict = trial.TrialResult.of(child.said)
         if verdict is None:
             raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}; nothing was changed")
         return verdict

@@ -28,7 +28,7 @@ class Malformed(CommandError):
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class FieldInfo:
     """What a field is, for people; how many characters a text has, how great a number is, how long a list."""
 
     what: str
@@ -60,7 +60,7 @@ class Field:
     name: str
     attribute: str
     kind: typing.Any
-    about: About
+    about: FieldInfo
     is_needed: bool
     may_be_null: bool
 
@@ -76,7 +76,7 @@ def _fields_of(kind: type) -> tuple[Field, ...]:
     hints = typing.get_type_hints(kind, include_extras=True)
     found = []
     for field in fields(kind):
-        hint, about = hints[field.name], About("")
+        hint, about = hints[field.name], FieldInfo("")
         if typing.get_origin(hint) is typing.Annotated:
             hint, about = typing.get_args(hint)
         hint, may_be_null = _without_none(hint)
@@ -157,7 +157,7 @@ def _from_text(kind: typing.Any, text: str, name: str) -> object:
     return text
 
 
-def _value(kind: typing.Any, value: object, about: About, where: str) -> object:
+def _value(kind: typing.Any, value: object, about: FieldInfo, where: str) -> object:
     if typing.get_origin(kind) is typing.Literal:
         allowed = typing.get_args(kind)
         if not any(value == one and type(value) is type(one) for one in allowed):
@@ -184,7 +184,7 @@ def _value(kind: typing.Any, value: object, about: About, where: str) -> object:
     return value
 
 
-def _check_text(value: object, about: About, where: str) -> None:
+def _check_text(value: object, about: FieldInfo, where: str) -> None:
     if not isinstance(value, str) or not about.least <= len(value) <= about.most:
         least = f"{about.least} to " if about.least else "at most "
         raise Malformed(f"{where}: expected a text of {least}{about.most} characters")

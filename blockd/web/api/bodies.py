@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from blockd.errors import CommandError
 from blockd.ruleset.versions.version_record import MAX_REASON
-from blockd.web.api.asked import About, Choice
+from blockd.web.api.asked import Choice, FieldInfo
 
-_REASON = About("why, in one line; the audit log keeps it", least=1)
-_AS = About("the officer who decided it, if that is not who asks")
-_FEED = About("a feed's name", least=1)
+_REASON = FieldInfo("why, in one line; the audit log keeps it", least=1)
+_AS = FieldInfo("the officer who decided it, if that is not who asks")
+_FEED = FieldInfo("a feed's name", least=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class FeedToPoll:
 class VersionToEnforce(Choice):
     """A version to go back to and pin, or that the one pinned is released."""
 
-    version: Annotated[int | None, About("a version that is kept", least=1)] = None
-    release: Annotated[Literal[True] | None, About("have the newest version enforced again")] = None
-    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+    version: Annotated[int | None, FieldInfo("a version that is kept", least=1)] = None
+    release: Annotated[Literal[True] | None, FieldInfo("have the newest version enforced again")] = None
+    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
 
     ALTERNATIVES: ClassVar = ("version", "release")
     EXAMPLES: ClassVar = ('{"version": 3, "reason": "why"}', '{"release": true, "reason": "why"}')
@@ -54,8 +54,8 @@ class VersionToEnforce(Choice):
 class ConfigReload:
     """The config on disk, to be taken, or with `dry_run` to be checked only."""
 
-    dry_run: Annotated[bool, About("change nothing, and tell what would be changed")] = False
-    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+    dry_run: Annotated[bool, FieldInfo("change nothing, and tell what would be changed")] = False
+    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
 
@@ -70,9 +70,9 @@ class ConfigReload:
 class ProgramToRun:
     """The program that is to take the place of the running one, or with `dry_run` to be tried only."""
 
-    program: Annotated[str, About("its whole path; empty for the path that blockd was started by", most=1024)] = ""
-    dry_run: Annotated[bool, About("only have it try itself")] = False
-    reason: Annotated[str, About("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+    program: Annotated[str, FieldInfo("its whole path; empty for the path that blockd was started by", most=1024)] = ""
+    dry_run: Annotated[bool, FieldInfo("only have it try itself")] = False
+    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"program": "/opt/blockd-0.2.0/bin/blockd", "reason": "why"}')
 
@@ -87,10 +87,10 @@ class ProgramToRun:
 class OverrideToAdd:
     """A name to let resolve for a time."""
 
-    name: Annotated[str, About("a name", least=1)]
+    name: Annotated[str, FieldInfo("a name", least=1)]
     reason: Annotated[str, _REASON]
-    until: Annotated[str, About("when it ends: a date, or a time in UTC", least=1)]
-    scope: Annotated[str, About("`exact`, `subdomains` or `both`; both if it is not given")] = ""
+    until: Annotated[str, FieldInfo("when it ends: a date, or a time in UTC", least=1)]
+    scope: Annotated[str, FieldInfo("`exact`, `subdomains` or `both`; both if it is not given")] = ""
     as_: Annotated[str, _AS] = ""
 
 
@@ -98,7 +98,7 @@ class OverrideToAdd:
 class OverrideToEnd:
     """A name whose override ends."""
 
-    name: Annotated[str, About("a name", least=1)]
+    name: Annotated[str, FieldInfo("a name", least=1)]
     reason: Annotated[str, _REASON]
 
 
@@ -106,8 +106,8 @@ class OverrideToEnd:
 class OverrideChange(Choice):
     """A local override to add, or to end."""
 
-    add: Annotated[OverrideToAdd | None, About("the override to add")] = None
-    end: Annotated[OverrideToEnd | None, About("the override to end")] = None
+    add: Annotated[OverrideToAdd | None, FieldInfo("the override to add")] = None
+    end: Annotated[OverrideToEnd | None, FieldInfo("the override to end")] = None
 
     ALTERNATIVES: ClassVar = ("add", "end")
     EXAMPLES: ClassVar = (
@@ -120,7 +120,7 @@ class OverrideChange(Choice):
 class EntryToRelease:
     """An entry that the gate holds back, to be let through."""
 
-    name: Annotated[str, About("an entry that is held back", least=1)]
+    name: Annotated[str, FieldInfo("an entry that is held back", least=1)]
     reason: Annotated[str, _REASON]
     as_: Annotated[str, _AS] = ""
 
@@ -129,7 +129,7 @@ class EntryToRelease:
 class EntryToHold:
     """An entry that was let through, to be held back again."""
 
-    name: Annotated[str, About("an entry that was let through", least=1)]
+    name: Annotated[str, FieldInfo("an entry that was let through", least=1)]
     reason: Annotated[str, _REASON]
 
 
@@ -137,8 +137,8 @@ class EntryToHold:
 class HeldChange(Choice):
     """An entry to let through, or to hold back again."""
 
-    release: Annotated[EntryToRelease | None, About("the entry to let through")] = None
-    hold: Annotated[EntryToHold | None, About("the entry to hold back again")] = None
+    release: Annotated[EntryToRelease | None, FieldInfo("the entry to let through")] = None
+    hold: Annotated[EntryToHold | None, FieldInfo("the entry to hold back again")] = None
 
     ALTERNATIVES: ClassVar = ("release", "hold")
     EXAMPLES: ClassVar = (
@@ -152,7 +152,7 @@ class Acceptance:
     """A feed's content that the gate refused, to be taken once."""
 
     feed: Annotated[str, _FEED]
-    digest: Annotated[str, About("the SHA-256 of what was shown", least=1)]
+    digest: Annotated[str, FieldInfo("the SHA-256 of what was shown", least=1)]
     reason: Annotated[str, _REASON]
     as_: Annotated[str, _AS] = ""
 
@@ -163,9 +163,9 @@ class Acceptance:
 class CacheToFlush(Choice):
     """What to remove from the workers' caches."""
 
-    name: Annotated[str | None, About("what is cached of this name")] = None
-    below: Annotated[str | None, About("what is cached of this name and all below it")] = None
-    all: Annotated[Literal[True] | None, About("all that is cached")] = None
+    name: Annotated[str | None, FieldInfo("what is cached of this name")] = None
+    below: Annotated[str | None, FieldInfo("what is cached of this name and all below it")] = None
+    all: Annotated[Literal[True] | None, FieldInfo("all that is cached")] = None
 
     ALTERNATIVES: ClassVar = ("name", "below", "all")
     EXAMPLES: ClassVar = ('{"name": "example.org"}', '{"below": "example.org"}', '{"all": true}')

@@ -16,7 +16,7 @@ from blockd.web.api.asked import Malformed, Nothing, alternatives_of, examples_o
 from blockd.web.api.control import Control
 from blockd.web.api.packing import SUFFIX, packed
 from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
-from blockd.web.api.route import JSON, VERSION, Cost, Reply, Request, Route
+from blockd.web.api.route import JSON, VERSION, ApiRoute, Cost, Reply, Request
 from blockd.web.callers.caller import CALLER, NOBODY
 from blockd.web.negotiate import accepts
 
@@ -29,7 +29,7 @@ _PATTERN = ":(?s:.+)}"  # a part of a path may hold slashes, which may be escape
 
 
 def serve_routes(
-    app: web.Application, routes: Sequence[Route[Any]], control: Control, limits: Mapping[Cost, Limit]
+    app: web.Application, routes: Sequence[ApiRoute[Any]], control: Control, limits: Mapping[Cost, Limit]
 ) -> None:
     """Have an application serve the routes, and answer OPTIONS for each path (RFC 9110 section 9.3.7)."""
     methods: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def _options(methods: Sequence[str]) -> Handler:
 class _Handler:
     """The handler of a route at one of its paths; `rests_on` is the question whose tag a change may name."""
 
-    def __init__(self, route: Route[Any], control: Control, rests_on: Route[Any] | None, *, is_old: bool) -> None:
+    def __init__(self, route: ApiRoute[Any], control: Control, rests_on: ApiRoute[Any] | None, *, is_old: bool) -> None:
         self._route = route
         self._control = control
         self._rests_on = rests_on
@@ -150,7 +150,7 @@ def _request(asked: object, request: web.Request) -> Request[Any]:
     return Request(asked, request.get(CALLER, NOBODY), request.match_info, request)
 
 
-async def _done(route: Route[Any], control: Control, request: Request[Any]) -> web.StreamResponse:
+async def _done(route: ApiRoute[Any], control: Control, request: Request[Any]) -> web.StreamResponse:
     """Do what a request asks for, and return the answer; raises BlockdError."""
     answered = route.does(control, request)
     result = await answered if inspect.isawaitable(answered) else answered
@@ -192,7 +192,7 @@ def _no_number(text: str) -> float:
     raise Malformed(f"the body has {text}, which JSON does not have")
 
 
-def _malformed(route: Route[Any], error: Malformed) -> str:
+def _malformed(route: ApiRoute[Any], error: Malformed) -> str:
     examples = " or ".join(examples_of(route.asks)) if route.asks else ""
     if route.method == hdrs.METH_GET:
         return f"The query cannot be understood: {error}."

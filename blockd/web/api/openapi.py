@@ -8,10 +8,10 @@ from typing import Any
 
 from blockd import __version__
 from blockd.web.api.replies import PROBLEM
-from blockd.web.api.route import Opened, Route
+from blockd.web.api.route import ApiRoute, Opened
 from blockd.web.api.schema import Schema, Schemas
 from blockd.web.api.shapes import Problem
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 
 MAX_PART = 1024  # characters of a part of a path
 _PART = re.compile(r"\{([a-z_]+)\}")
@@ -38,7 +38,7 @@ _SCHEMES: Schema = {
 }
 
 
-def openapi(routes: Sequence[Route[Any]]) -> Schema:
+def openapi(routes: Sequence[ApiRoute[Any]]) -> Schema:
     """Return the document as JSON values; aliases are left out, since nothing new should use them."""
     schemas = Schemas()
     paths: dict[str, Schema] = {}
@@ -62,7 +62,7 @@ def openapi(routes: Sequence[Route[Any]]) -> Schema:
     }
 
 
-def _operation(route: Route[Any], schemas: Schemas) -> Schema:
+def _operation(route: ApiRoute[Any], schemas: Schemas) -> Schema:
     parameters: list[Schema] = [
         {
             "name": name, "in": "path", "required": True,
@@ -88,7 +88,7 @@ def _operation(route: Route[Any], schemas: Schemas) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     operation["responses"] = _responses(route, schemas)
-    if route.role is not Role.NONE:
+    if route.role is not AccessRole.NONE:
         unknown: list[Schema] = [{}] if route.opened is not Opened.TO_NOBODY else []
         operation["security"] = [*unknown, *({name: []} for name in _SCHEMES)]
     return operation
@@ -98,13 +98,13 @@ def _problem(schemas: Schemas) -> Schema:
     return {PROBLEM: {"schema": schemas.of(Problem)}}
 
 
-def _role(route: Route[Any]) -> str:
-    if route.role is Role.NONE:
+def _role(route: ApiRoute[Any]) -> str:
+    if route.role is AccessRole.NONE:
         return "Anybody may ask."
     return f"It needs the role `{route.role.text}`. {route.opened.value}".rstrip()
 
 
-def _responses(route: Route[Any], schemas: Schemas) -> Schema:
+def _responses(route: ApiRoute[Any], schemas: Schemas) -> Schema:
     content: Schema = {}
     if route.answers is not None:
         content[route.media] = {"schema": schemas.of(route.answers)}

@@ -10,7 +10,7 @@ from enum import Enum
 from aiohttp import web
 
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.callers.caller import Caller, Role
+from blockd.web.callers.caller import AccessRole, Caller
 
 VERSION = "/api/v1"
 JSON = "application/json"
@@ -20,13 +20,13 @@ _AskedOf = typing.TypeVar("_AskedOf", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StillAllowed:
     """Asks whether who made a request may still make it: a token may end while the answer goes on."""
 
     may_still: Callable[[], Awaitable[bool]]
 
 
-STANDING = web.RequestKey("standing", Standing)
+STILL_ALLOWED = web.RequestKey("still_allowed", StillAllowed)
 
 
 class Cost(Enum):
@@ -68,7 +68,7 @@ Does = Callable[[Control, Request[_Asked]], Awaitable[Answered] | Answered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route(typing.Generic[_Asked]):
+class ApiRoute(typing.Generic[_Asked]):
     """A method and a path, by which `role` asks the daemon for something.
 
     `path` has names in braces for its parts; `aliases` are earlier paths to the same, whose errors are 400 where those
@@ -85,7 +85,7 @@ class Route(typing.Generic[_Asked]):
     asks: type[_Asked] | None
     does: Does[_Asked]
     answers: typing.Any = None
-    role: Role = Role.READ
+    role: AccessRole = AccessRole.READ
     opened: Opened = Opened.TO_NOBODY
     aliases: tuple[str, ...] = ()
     cost: Cost = Cost.LITTLE

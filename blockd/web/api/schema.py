@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 
-from blockd.web.api.asked import About, Field, alternatives_of, examples_of, fields_of
+from blockd.web.api.asked import Field, FieldInfo, alternatives_of, examples_of, fields_of
 
 Schema = dict[str, typing.Any]
 
@@ -110,7 +110,7 @@ def _object(kind: typing.Any, properties: Schema, required: list[str]) -> Schema
     }
 
 
-def _bounded(schema: Schema, about: About) -> Schema:
+def _bounded(schema: Schema, about: FieldInfo) -> Schema:
     match schema.get("type"):
         case "string":
             return {**schema, "maxLength": about.most, **({"minLength": about.least} if about.least else {})}

@@ -11,7 +11,7 @@ from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control
 from blockd.web.api.openapi import openapi
 from blockd.web.api.replies import json_octets
-from blockd.web.api.route import Cost, Request, Route
+from blockd.web.api.route import ApiRoute, Cost, Request
 from blockd.web.api.routes.commands import COMMANDS
 from blockd.web.api.routes.figures import FIGURES
 from blockd.web.api.routes.kept import KEPT
@@ -37,9 +37,9 @@ def _openapi(_control: Control, _request: Request[Nothing]) -> web.Response:
     return web.Response(body=_document(), content_type="application/json")
 
 
-ROUTES: tuple[Route[Any], ...] = (
+ROUTES: tuple[ApiRoute[Any], ...] = (
     *CONSOLE,
-    Route(
+    ApiRoute(
         method="GET", path="/api", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
     ),
     *PROBES,
@@ -53,10 +53,12 @@ ROUTES: tuple[Route[Any], ...] = (
     *COMMANDS,
 )  # fmt: skip
 
-_BY_PLACE: dict[tuple[str, str], Route[Any]] = {(route.method, path): route for route in ROUTES for path in route.paths}
+_BY_PLACE: dict[tuple[str, str], ApiRoute[Any]] = {
+    (route.method, path): route for route in ROUTES for path in route.paths
+}
 
 
-def route_of(request: web.Request) -> Route[Any] | None:
+def route_of(request: web.Request) -> ApiRoute[Any] | None:
     """Return the route that a request leads to, None if to none; HEAD and OPTIONS are about what is there."""
     resource = request.match_info.route.resource
     if resource is None:

@@ -15,7 +15,7 @@ from blockd.errors import cause_of
 from blockd.files import read_configured
 from blockd.tls import CertificatePair
 from blockd.tls.twin import server_contexts
-from blockd.web.callers.role import Caller, Role
+from blockd.web.callers.role import AccessRole, Caller
 
 MAX_AUTHORITIES = 1 << 20  # octets of the file that has them
 ALPN = ("http/1.1",)
@@ -62,7 +62,7 @@ def _authorities(path: Path | None) -> str:
     return text
 
 
-def certificate_caller(shown: Mapping[str, Any] | None, roles: Mapping[str, Role]) -> Caller | None:
+def certificate_caller(shown: Mapping[str, Any] | None, roles: Mapping[str, AccessRole]) -> Caller | None:
     """Return who shows a certificate that was verified, as `ssl` tells of it; None if its names have no role.
 
     `roles` is by names; of several names the one with the most rights counts.

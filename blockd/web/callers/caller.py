@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from blockd.web.callers.role import NOBODY, Caller, How, Role
+from blockd.web.callers.role import NOBODY, AccessRole, Caller, How
 
-__all__ = ["CALLER", "NOBODY", "Caller", "How", "Role"]
+__all__ = ["CALLER", "NOBODY", "AccessRole", "Caller", "How"]
 
 CALLER = web.RequestKey("caller", Caller)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blockd.web.callers.role import NOBODY, Caller, Role
+from blockd.web.callers.role import NOBODY, AccessRole, Caller
 
 SO_PEERGROUPS = 59  # asm-generic/socket.h; the module has no name for it
 MAX_GROUPS = 65_536  # of a process: NGROUPS_MAX
@@ -81,7 +81,7 @@ class LocalUsers:
             return NOBODY
         if peer.uid == os.geteuid() and _descends(peer.pid, self._daemon):
             return NOBODY
-        return Caller(f"user {await self._name(peer.uid)}", Role.OPERATOR, "socket")
+        return Caller(f"user {await self._name(peer.uid)}", AccessRole.OPERATOR, "socket")
 
     def _may(self, peer: LocalPeer) -> bool:
         if peer.uid in (0, os.geteuid()):

@@ -20,9 +20,9 @@ from blockd.resolver.clients import LOOPBACK, NetworkSet
 from blockd.web.admin_serving import client_of
 from blockd.web.callers.admin_tls import certificate_caller
 from blockd.web.callers.attempts import WrongAttempts
-from blockd.web.callers.caller import NOBODY, Caller, Role
+from blockd.web.callers.caller import NOBODY, AccessRole, Caller
 from blockd.web.callers.local import LocalUsers, peer_of
-from blockd.web.callers.permission import Refusal, wrong_token
+from blockd.web.callers.permission import AccessRefusal, wrong_token
 from blockd.web.callers.sessions import COOKIE, Sessions
 from blockd.web.callers.token_file import TokenFile
 from blockd.web.callers.tokens import MAX_TEXT, digest_of
@@ -43,7 +43,7 @@ class Callers:
         sessions: Sessions,
         attempts: WrongAttempts,
         local: LocalUsers | None = None,
-        certificates: Mapping[str, Role] | None = None,
+        certificates: Mapping[str, AccessRole] | None = None,
     ) -> None:
         """`certificates` has the roles of those who show a certificate, by its names."""
         self.tokens = tokens
@@ -53,7 +53,7 @@ class Callers:
         self._certificates = certificates or {}
         self._connected: weakref.WeakKeyDictionary[asyncio.Transport, Caller] = weakref.WeakKeyDictionary()
 
-    async def of(self, request: web.Request) -> tuple[Caller, Refusal | None]:
+    async def of(self, request: web.Request) -> tuple[Caller, AccessRefusal | None]:
         """Return who makes a request, and what is wrong with what it sent to be known, None if nothing is."""
         if (caller := await self._of_socket(request)) is not None:
             return caller, None
@@ -67,24 +67,24 @@ class Callers:
             return NOBODY, wrong_token(self.attempts.wrong(client_of(request)))
         return token.caller, None
 
-    def _of_session(self, request: web.Request) -> tuple[Caller, Refusal | None]:
+    def _of_session(self, request: web.Request) -> tuple[Caller, AccessRefusal | None]:
         """Return who is signed in; a change by a browser needs an Origin, which the guard has compared."""
         cookie = request.cookies.get(COOKIE, "")
         token = self.sessions.find(cookie) if 0 < len(cookie) <= MAX_TEXT else None
         if token is None:
             return NOBODY, None
         if request.method not in _READING and hdrs.ORIGIN not in request.headers:
-            return NOBODY, Refusal(403, "A change by a signed-in browser must have its Origin. Nothing was done.")
+            return NOBODY, AccessRefusal(403, "A change by a signed-in browser must have its Origin. Nothing was done.")
         return replace(token.caller, how="session"), None
 
-    def knows(self, role: Role) -> bool:
+    def knows(self, role: AccessRole) -> bool:
         """Return whether anybody has just this role."""
         return role in self._certificates.values() or any(token.role is role for token in self.tokens.tokens)
 
     @property
     def has_console(self) -> bool:
         """Whether there is a token with which somebody may sign in to the console."""
-        return any(token.role >= Role.READ for token in self.tokens.tokens)
+        return any(token.role >= AccessRole.READ for token in self.tokens.tokens)
 
     async def _of_socket(self, request: web.Request) -> Caller | None:
         """Return the user who has connected to the Unix socket; None if the connection is no such one."""

@@ -9,7 +9,7 @@ from typing import Literal
 How = Literal["nobody", "socket", "token", "certificate", "session"]
 
 
-class Role(IntEnum):
+class AccessRole(IntEnum):
     """What a caller may do; each role may do what those before it may."""
 
     NONE = 0  # what needs no token
@@ -23,9 +23,9 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-def role_of(text: str) -> Role:
+def role_of(text: str) -> AccessRole:
     """Return a role by what people write."""
-    return next(role for role in Role if role.text == text)
+    return next(role for role in AccessRole if role.text == text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class Caller:
     """Who makes a request: its role, how that is known, and the name under which the audit log has what it does."""
 
     name: str
-    role: Role
+    role: AccessRole
     how: How = "nobody"
 
     @property
     def may_write(self) -> bool:
         """Whether it may change what is enforced."""
-        return self.role >= Role.OPERATOR
+        return self.role >= AccessRole.OPERATOR
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
         return {"name": self.name, "role": self.role.text, "how": self.how, "may_write": self.may_write}
 
 
-NOBODY = Caller("", Role.NONE)
+NOBODY = Caller("", AccessRole.NONE)

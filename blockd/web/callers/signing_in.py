@@ -12,7 +12,7 @@ import json
 from aiohttp import hdrs, web
 
 from blockd.web.admin_serving import client_of
-from blockd.web.callers.permission import Refusal, wrong_token
+from blockd.web.callers.permission import AccessRefusal, wrong_token
 from blockd.web.callers.recognition import Callers
 from blockd.web.callers.sessions import COOKIE, LIFETIME
 from blockd.web.callers.tokens import MAX_TEXT, digest_of
@@ -25,7 +25,7 @@ MAX_LOGIN = 1024  # octets of a body: a token and what is around it
 class SignInRefused(Exception):
     """Somebody is not signed in, for the reason of a refusal."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: AccessRefusal) -> None:
         super().__init__(refusal.sentence)
         self.refusal = refusal
 
@@ -61,10 +61,10 @@ def serve_signing_in(app: web.Application, callers: Callers) -> None:
 async def _token_in(request: web.Request) -> str:
     """Return the token that somebody signs in with, empty if there is none; raises SignInRefused."""
     if request.content_type not in (FORM, JSON):
-        raise SignInRefused(Refusal(415, f"Signing in takes {JSON}, as the console sends it, or a form."))
+        raise SignInRefused(AccessRefusal(415, f"Signing in takes {JSON}, as the console sends it, or a form."))
     body = await request.content.read(MAX_LOGIN + 1)
     if len(body) > MAX_LOGIN:
-        raise SignInRefused(Refusal(413, f"Signing in takes at most {MAX_LOGIN} octets."))
+        raise SignInRefused(AccessRefusal(413, f"Signing in takes at most {MAX_LOGIN} octets."))
     if request.content_type == FORM:
         from urllib.parse import parse_qs
 
@@ -74,7 +74,7 @@ async def _token_in(request: web.Request) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         text = None
     if not isinstance(text, str):
-        raise SignInRefused(Refusal(400, 'Signing in takes {"token": "blockd_…"}.'))
+        raise SignInRefused(AccessRefusal(400, 'Signing in takes {"token": "blockd_…"}.'))
     return text.strip()
 
 

@@ -65,7 +65,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def give_to_owner(descriptor: int, folder: Path) -> None:
-    """Give an open file to the owner of the folder that it is in, as root; another user can have made only its own."""
+    """Make the owner of the folder the owner of an open file in it, as root; of another user all files are its own."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -21,7 +21,7 @@ from pathlib import Path
 from blockd.errors import CommandError, cause_of
 from blockd.files import read_kept
 from blockd.times import time_from_text, time_text
-from blockd.web.callers.role import Caller, Role
+from blockd.web.callers.role import AccessRole, Caller
 
 FILE = "tokens.json"
 MODE = 0o640  # for blockd's user and its group: nobody else learns who has a token
@@ -31,7 +31,7 @@ MAX_FILE = 64 << 10  # octets: so many tokens need a third of that
 PREFIX = "blockd_"  # by which people, and programs that look for secrets in repositories, know one
 SIZE = 32  # random octets of a token
 MAX_TEXT = 128  # characters of what is looked at as a token: more than one has
-ROLES = (Role.METRICS, Role.READ, Role.OPERATOR)
+ROLES = (AccessRole.METRICS, AccessRole.READ, AccessRole.OPERATOR)
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -44,7 +44,7 @@ class AccessToken:
     """A token as it is kept: without its text; times are seconds since the epoch, `expires` None for never."""
 
     name: str
-    role: Role
+    role: AccessRole
     sha256: str  # of its text, as hexadecimal digits
     created: float
     expires: float | None = None
@@ -124,7 +124,7 @@ def _token(number: int, data: object) -> AccessToken:
         raise ValueError(f"{where} has other keys than {', '.join(sorted(_KEYS))}")
     texts = {key: data[key] for key in _KEYS if data[key] is not None}
     if not all(isinstance(text, str) for text in texts.values()) or texts.keys() < _KEYS - {"expires"}:
-        raise ValueError(f"{where} has a value that is no text")
+        raise ValueError(f"{where} has a value that is not a string")
     role = next((role for role in ROLES if role.text == texts["role"]), None)
     for key, is_right in (
         ("name", _NAME.fullmatch(texts["name"])),

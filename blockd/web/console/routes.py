@@ -8,7 +8,7 @@ from aiohttp import web
 
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control
-from blockd.web.api.route import Request, Route
+from blockd.web.api.route import ApiRoute, Request
 from blockd.web.console.assets import FOLDER, assets
 from blockd.web.console.pages import CONSOLE_POLICY, console_page
 
@@ -25,9 +25,9 @@ def _file(_control: Control, request: Request[Nothing]) -> web.Response:
     return assets().answer(request.http, request.path["path"])
 
 
-CONSOLE: tuple[Route[Any], ...] = (
-    Route(method="GET", path="/", summary="The console, for a browser.", asks=None, does=_page, media="text/html"),
-    Route(
+CONSOLE: tuple[ApiRoute[Any], ...] = (
+    ApiRoute(method="GET", path="/", summary="The console, for a browser.", asks=None, does=_page, media="text/html"),
+    ApiRoute(
         method="GET", path=FILES, summary="The console's files.", asks=None, does=_file,
         media="application/octet-stream",
     ),

@@ -7,9 +7,9 @@ from typing import Any
 
 from blockd.web.admin import MAX_BODY
 from blockd.web.api.asked import examples_of, fields_of
-from blockd.web.api.route import Route
+from blockd.web.api.route import ApiRoute
 from blockd.web.api.table import ROUTES
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from tests.docs.reference.markdown import document, sentence, table
 
 
@@ -62,13 +62,13 @@ are counted in `blockd_admin_refused_total`.
     )
 
 
-def _row(route: Route[Any]) -> tuple[str, str, str, str]:
+def _row(route: ApiRoute[Any]) -> tuple[str, str, str, str]:
     aliases = "".join(f", `{alias}`" for alias in route.aliases)
-    role = "" if route.role is Role.NONE else route.role.text
+    role = "" if route.role is AccessRole.NONE else route.role.text
     return f"`{route.path}`{aliases}", sentence(route.summary.rstrip(".")), _asks(route), role
 
 
-def _asks(route: Route[Any]) -> str:
+def _asks(route: ApiRoute[Any]) -> str:
     if route.asks is None:
         return ""
     if route.method == "POST":

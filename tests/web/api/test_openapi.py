@@ -13,7 +13,7 @@ from blockd.web.api.bodies import OverrideChange, VersionToEnforce
 from blockd.web.api.openapi import openapi
 from blockd.web.api.schema import Schemas
 from blockd.web.api.table import ROUTES
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from tests.web.figures import examples
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi(ROUTES)))
@@ -24,8 +24,8 @@ def test_every_route_is_in_the_document_with_its_role() -> None:
     assert described == {(route.method, route.path) for route in ROUTES}
     for route in ROUTES:
         operation = DOCUMENT["paths"][route.path][route.method.lower()]
-        assert ("security" in operation) is (route.role is not Role.NONE)
-        assert route.method == "GET" or route.role in (Role.OPERATOR, Role.METRICS)
+        assert ("security" in operation) is (route.role is not AccessRole.NONE)
+        assert route.method == "GET" or route.role in (AccessRole.OPERATOR, AccessRole.METRICS)
 
 
 def test_every_reference_leads_somewhere() -> None:

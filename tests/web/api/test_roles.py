@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from blockd.web.api.route import Opened, Route
+from blockd.web.api.route import ApiRoute, Opened
 from blockd.web.api.table import ROUTES
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from tests.web.api.asking import Ask, served
 from tests.web.known import TEXTS
 from tests.web.test_admin import Daemon
 
 PLACES = [(route, path) for route in ROUTES for path in route.paths]
-LESS = {Role.METRICS: None, Role.READ: Role.METRICS, Role.OPERATOR: Role.READ}
+LESS = {AccessRole.METRICS: None, AccessRole.READ: AccessRole.METRICS, AccessRole.OPERATOR: AccessRole.READ}
 
 
 @pytest.mark.parametrize(("route", "path"), PLACES, ids=lambda one: one if isinstance(one, str) else one.method)
-def test_a_route_is_refused_to_who_has_less_than_its_role(route: Route[Any], path: str) -> None:
-    if route.role is Role.NONE or route.opened is Opened.TO_LOOPBACK:
+def test_a_route_is_refused_to_who_has_less_than_its_role(route: ApiRoute[Any], path: str) -> None:
+    if route.role is AccessRole.NONE or route.opened is Opened.TO_LOOPBACK:
         return
     daemon, untouched = Daemon(), Daemon()
 
@@ -36,7 +36,7 @@ def test_a_route_is_refused_to_who_has_less_than_its_role(route: Route[Any], pat
 
 def test_who_asks_is_told_who_that_is() -> None:
     async def use(ask: Ask) -> None:
-        told = await ask("GET", "/api/v1/whoami", Authorization=f"Bearer {TEXTS[Role.READ]}")
+        told = await ask("GET", "/api/v1/whoami", Authorization=f"Bearer {TEXTS[AccessRole.READ]}")
         assert told.json == {"name": "token read", "role": "read", "how": "token", "may_write": False}
 
     served(Daemon(), use)

@@ -12,19 +12,19 @@ import pytest
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.callers.recognition import Callers
-from blockd.web.callers.role import Role
+from blockd.web.callers.role import AccessRole
 from blockd.web.callers.sessions import COOKIE, LIFETIME
 from tests.web.known import TEXTS, Tokens, known
 from tests.web.test_admin import Answer, Daemon, ask
 
-WRONG = TEXTS[Role.READ] + "_"
-OPERATOR = TEXTS[Role.OPERATOR]
+WRONG = TEXTS[AccessRole.READ] + "_"
+OPERATOR = TEXTS[AccessRole.OPERATOR]
 
 
 def without_metrics_token() -> Callers:
     callers = known()
     assert isinstance(callers.tokens, Tokens)
-    callers.tokens.kept = tuple(token for token in callers.tokens.kept if token.role is not Role.METRICS)
+    callers.tokens.kept = tuple(token for token in callers.tokens.kept if token.role is not AccessRole.METRICS)
     return callers
 
 
@@ -50,10 +50,16 @@ def test_metrics_ask_for_a_token_once_one_is_made_for_them(bound: socket.socket)
 
 @pytest.mark.parametrize(
     ("path", "least"),
-    [("/metrics", Role.METRICS), ("/api/v1/lookup?name=a.example", Role.READ), ("/api/v1/traffic", Role.READ)],
+    [
+        ("/metrics", AccessRole.METRICS),
+        ("/api/v1/lookup?name=a.example", AccessRole.READ),
+        ("/api/v1/traffic", AccessRole.READ),
+    ],
 )
 @pytest.mark.parametrize("role", TEXTS)
-def test_a_role_may_do_what_those_before_it_may(path: str, least: Role, role: Role, bound: socket.socket) -> None:
+def test_a_role_may_do_what_those_before_it_may(
+    path: str, least: AccessRole, role: AccessRole, bound: socket.socket
+) -> None:
     answer = ask(Daemon(), bound, path, secret=TEXTS[role])
     assert answer.status == (200 if role >= least else 403)
     if answer.status == 403:
@@ -113,7 +119,7 @@ class Browser:
             self.cookie = SimpleCookie(set_cookie)[COOKIE].value
         return answer
 
-    def sign_in(self, role: Role) -> Answer:
+    def sign_in(self, role: AccessRole) -> Answer:
         body = json.dumps({"token": TEXTS[role]}).encode()
         return self.ask("/login", method="POST", body=body, Content_Type="application/json", own_origin="yes")
 
@@ -123,7 +129,7 @@ CHANGE = b'{"all": true}'
 
 def test_a_browser_signs_in_changes_something_and_signs_out() -> None:
     browser = Browser(known())
-    told = browser.sign_in(Role.OPERATOR)
+    told = browser.sign_in(AccessRole.OPERATOR)
     assert told.json == {"name": "token operator", "role": "operator", "how": "token", "may_write": True}
     cookie = told.headers["Set-Cookie"]
     assert {"HttpOnly", "Path=/", "SameSite=Strict", f"Max-Age={LIFETIME:.0f}"} <= set(cookie.split("; "))
@@ -138,7 +144,7 @@ def test_a_browser_signs_in_changes_something_and_signs_out() -> None:
 
 
 def test_a_form_leads_to_the_console(bound: socket.socket) -> None:
-    body = f"token={TEXTS[Role.READ]}".encode()
+    body = f"token={TEXTS[AccessRole.READ]}".encode()
     head = (
         "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -173,7 +179,7 @@ def test_who_sends_no_token_is_not_signed_in(body: bytes, kind: str, status: int
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
 def test_a_page_of_another_site_changes_nothing_with_a_cookie(origin: str | None) -> None:
     browser = Browser(known())
-    browser.sign_in(Role.OPERATOR)
+    browser.sign_in(AccessRole.OPERATOR)
     headers = {} if origin is None else {"Origin": origin}
     told = browser.ask("/api/v1/cache/flush", method="POST", body=CHANGE, Content_Type="application/json", **headers)
     assert (told.status, browser.daemon.flushed) == (403, [])
@@ -182,7 +188,7 @@ def test_a_page_of_another_site_changes_nothing_with_a_cookie(origin: str | None
 def test_a_session_ends_with_its_token() -> None:
     callers = known()
     browser = Browser(callers)
-    browser.sign_in(Role.READ)
+    browser.sign_in(AccessRole.READ)
     assert browser.ask("/api/v1/whoami").status == 200
     assert isinstance(callers.tokens, Tokens)
     callers.tokens.kept = ()
@@ -191,7 +197,7 @@ def test_a_session_ends_with_its_token() -> None:
 
 def test_a_session_of_support_changes_nothing() -> None:
     browser = Browser(known())
-    browser.sign_in(Role.READ)
+    browser.sign_in(AccessRole.READ)
     told = browser.ask(
         "/api/v1/cache/flush", method="POST", body=CHANGE, Content_Type="application/json", own_origin="yes"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from blockd.web.callers.local import LocalPeer, LocalUsers, peer_of
-from blockd.web.callers.role import NOBODY, Role
+from blockd.web.callers.role import NOBODY, AccessRole
 from blockd.web.callers.socket_file import AdminSocket, admin_socket
 from blockd.web.callers.socket_path import connected
 from tests.break_in import NEEDS_ROOT, attempted, become_nobody, let_through
@@ -74,7 +74,7 @@ def test_root_the_own_user_and_the_group_are_operators_and_are_called_by_name(tm
         LocalPeer(1, 12345, frozenset((group,))),
     ):
         caller = caller_of(users, peer)
-        assert caller == (type(NOBODY))(f"user name-{peer.uid}", Role.OPERATOR, "socket")
+        assert caller == (type(NOBODY))(f"user name-{peer.uid}", AccessRole.OPERATOR, "socket")
     assert caller_of(users, LocalPeer(1, 12345, frozenset((group + 1,)))) == NOBODY
     made.sock.close()
 
@@ -88,7 +88,7 @@ def test_a_name_that_is_slow_to_be_had_is_the_users_number(tmp_path: Path, monke
         return "late"
 
     users = LocalUsers(tmp_path, NO_PROCESS, slow)
-    assert caller_of(users, LocalPeer(1, 0, frozenset())) == type(NOBODY)("user 0", Role.OPERATOR, "socket")
+    assert caller_of(users, LocalPeer(1, 0, frozenset())) == type(NOBODY)("user 0", AccessRole.OPERATOR, "socket")
 
 
 def descendant(depth: int, tell: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import CommandError
 from blockd.web.callers.attempts import AT_ONCE, MAX_CLIENTS, PAUSE, WrongAttempts
-from blockd.web.callers.role import Role
+from blockd.web.callers.role import AccessRole
 from blockd.web.callers.sessions import FILE as SESSIONS
 from blockd.web.callers.sessions import LIFETIME, OF_TOKEN, Sessions
 from blockd.web.callers.token_file import TokenFile
@@ -35,7 +35,9 @@ TEXT = "blockd_" + "a" * 43
 MADE = 1_800_000_000.0
 
 
-def token(name: str = "support", role: Role = Role.READ, text: str = TEXT, expires: float | None = None) -> AccessToken:
+def token(
+    name: str = "support", role: AccessRole = AccessRole.READ, text: str = TEXT, expires: float | None = None
+) -> AccessToken:
     return AccessToken(name, role, digest_of(text), MADE, expires, "user root")
 
 
@@ -44,7 +46,7 @@ def keep(folder: Path, *tokens: AccessToken) -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    kept = (token(), token("scrape", Role.METRICS, "x", MADE + 10), token("officer.1", Role.OPERATOR, "y"))
+    kept = (token(), token("scrape", AccessRole.METRICS, "x", MADE + 10), token("officer.1", AccessRole.OPERATOR, "y"))
     keep(tmp_path, *kept)
     assert read_tokens(tmp_path) == kept
     assert (tmp_path / FILE).stat().st_mode & 0o777 == MODE

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from blockd.web.api import bodies, shapes
 from blockd.web.api.asked import Nothing, given_texts
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.api.route import VERSION, Does, Reply, Request, Route
-from blockd.web.callers.caller import Role
+from blockd.web.api.route import VERSION, ApiRoute, Does, Reply, Request
+from blockd.web.callers.caller import AccessRole
 
 _Asked = TypeVar("_Asked")
 
@@ -22,13 +22,13 @@ def command(
     answers: Any,
     *,
     alias: str = "",
-    role: Role = Role.OPERATOR,
+    role: AccessRole = AccessRole.OPERATOR,
     status: int = 200,
     rests_on: str = "",
     statuses: Mapping[int, str] | None = None,
-) -> Route[_Asked]:
+) -> ApiRoute[_Asked]:
     """Return the route of a command at a path below the version; `rests_on` is such a path, too."""
-    return Route(
+    return ApiRoute(
         method="POST", path=VERSION + path, summary=summary, asks=asks, does=does, answers=answers, role=role,
         aliases=(alias,) if alias else (), status=status, rests_on=VERSION + rests_on if rests_on else "",
         statuses=statuses or {},
@@ -70,7 +70,7 @@ async def _upgrade(control: Control, request: Request[bodies.ProgramToRun]) -> R
     return Reply(found, 200 if found.has_ended else 202)
 
 
-COMMANDS: tuple[Route[Any], ...] = (
+COMMANDS: tuple[ApiRoute[Any], ...] = (
     command(
         "/reload", "Have the config on disk taken by all processes, or say what would change.",
         bodies.ConfigReload, _reload, shapes.ReloadAnswer,
@@ -90,7 +90,7 @@ COMMANDS: tuple[Route[Any], ...] = (
     command(
         "/hint", "Poll a feed soon, or all signed ones. What a hint says is not trusted.",
         bodies.FeedToPoll, lambda control, request: control.hint(request.asked.feed), shapes.HintAnswer,
-        alias="/api/hint", role=Role.METRICS, status=202,
+        alias="/api/hint", role=AccessRole.METRICS, status=202,
     ),
     command(
         "/rollback", "Enforce and pin a kept version, or release the one pinned.",

@@ -7,7 +7,7 @@ from typing import Any
 from blockd.web.api import queries, shapes
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.api.route import Cost, Request, Route
+from blockd.web.api.route import ApiRoute, Cost, Request
 from blockd.web.api.routes.questions import question
 from blockd.web.figures.blocks import RecentBlocks
 from blockd.web.figures.duty import DutyClock
@@ -32,7 +32,7 @@ async def _hits(control: Control, request: Request[queries.HitsShown]) -> JsonRe
     return await control.figures.hits(request.asked.span, request.asked.by)
 
 
-FIGURES: tuple[Route[Any], ...] = (
+FIGURES: tuple[ApiRoute[Any], ...] = (
     question(
         "/overview", "The state in one sentence, with the next step.",
         Nothing, lambda control, _: control.figures.overview(), Overview, cost=Cost.COMPUTES,

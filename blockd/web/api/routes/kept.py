@@ -8,7 +8,7 @@ from blockd.web.api import queries, shapes
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control, JsonResult
 from blockd.web.api.replies import json_reply
-from blockd.web.api.route import Cost, Request, Route
+from blockd.web.api.route import ApiRoute, Cost, Request
 from blockd.web.api.routes.questions import question
 
 
@@ -17,7 +17,7 @@ def _order_page(control: Control, request: Request[queries.OrdersShown]) -> Json
     return control.order_page(asked.start, asked.limit, asked.feed, asked.authority, asked.state or "")
 
 
-KEPT: tuple[Route[Any], ...] = (
+KEPT: tuple[ApiRoute[Any], ...] = (
     question(
         "/whoami", "Who asks, and what the caller may do.",
         Nothing, lambda _, request: json_reply(request.caller.to_json()), shapes.WhoAmIAnswer,

@@ -11,8 +11,8 @@ from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control
 from blockd.web.api.events import Events, Listener, TooManyListeners
 from blockd.web.api.replies import problem
-from blockd.web.api.route import STANDING, VERSION, Request, Route, Standing
-from blockd.web.callers.caller import Role
+from blockd.web.api.route import STILL_ALLOWED, VERSION, ApiRoute, Request, StillAllowed
+from blockd.web.callers.caller import AccessRole
 
 MEDIA = "text/event-stream"
 HEARTBEAT = 15.0  # seconds without an event until a comment is sent, so that proxies and pages know that all is well
@@ -45,7 +45,7 @@ async def _events(control: Control, request: Request[Nothing]) -> web.StreamResp
     try:
         await response.prepare(http)
         await _send(response, f"retry: {AGAIN}\n\n".encode())
-        await _stream(response, events, listener, http.get(STANDING, _FOR_EVER))
+        await _stream(response, events, listener, http.get(STILL_ALLOWED, _FOR_EVER))
     except (ConnectionError, TimeoutError):
         response.force_close()  # it reads nothing, or has gone
     finally:
@@ -57,10 +57,10 @@ async def _yes() -> bool:
     return True
 
 
-_FOR_EVER = Standing(_yes)
+_FOR_EVER = StillAllowed(_yes)
 
 
-async def _stream(response: web.StreamResponse, events: Events, listener: Listener, standing: Standing) -> None:
+async def _stream(response: web.StreamResponse, events: Events, listener: Listener, standing: StillAllowed) -> None:
     """Send events until the listener is lost, may not listen any more, or has listened for long; it comes back then."""
     loop = asyncio.get_running_loop()
     now = looked = beat = loop.time()
@@ -85,9 +85,9 @@ async def _send(response: web.StreamResponse, octets: bytes) -> None:
         await response.write(octets)
 
 
-LIVE: tuple[Route[Any], ...] = (
-    Route(
-        method="GET", path=f"{VERSION}/events", role=Role.READ,
+LIVE: tuple[ApiRoute[Any], ...] = (
+    ApiRoute(
+        method="GET", path=f"{VERSION}/events", role=AccessRole.READ,
         summary="What happens, as server-sent events: overview, blocks, feeds, versions, series.",
         asks=Nothing, does=_events, media=MEDIA,
     ),

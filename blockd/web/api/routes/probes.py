@@ -10,9 +10,9 @@ from aiohttp import hdrs, web
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.replies import json_reply
-from blockd.web.api.route import Cost, Opened, Request, Route
+from blockd.web.api.route import ApiRoute, Cost, Opened, Request
 from blockd.web.api.shapes import Holds
-from blockd.web.callers.caller import Role
+from blockd.web.callers.caller import AccessRole
 from blockd.web.negotiate import form_of
 
 METRICS = prometheus_client.CONTENT_TYPE_LATEST
@@ -30,20 +30,20 @@ def _metrics(control: Control, _request: Request[Nothing]) -> web.Response:
     return web.Response(body=control.metrics(), headers={hdrs.CONTENT_TYPE: METRICS})
 
 
-PROBES: tuple[Route[Any], ...] = (
-    Route(
-        method="GET", path="/healthz", role=Role.NONE, summary="Whether the daemon is healthy.",
+PROBES: tuple[ApiRoute[Any], ...] = (
+    ApiRoute(
+        method="GET", path="/healthz", role=AccessRole.NONE, summary="Whether the daemon is healthy.",
         asks=None, does=lambda control, request: _condition(request, control.health()),
         answers=Holds, also="text/plain", statuses=_FAILS,
     ),
-    Route(
-        method="GET", path="/readyz", role=Role.NONE,
+    ApiRoute(
+        method="GET", path="/readyz", role=AccessRole.NONE,
         summary="Whether a ruleset is enforced, so that this resolver may serve clients.",
         asks=None, does=lambda control, request: _condition(request, control.readiness()),
         answers=Holds, also="text/plain", statuses=_FAILS,
     ),
-    Route(
-        method="GET", path="/metrics", role=Role.METRICS, opened=Opened.WITHOUT_TOKENS,
+    ApiRoute(
+        method="GET", path="/metrics", role=AccessRole.METRICS, opened=Opened.WITHOUT_TOKENS,
         summary="All metrics, in the Prometheus format.",
         asks=None, does=_metrics, media=METRICS, cost=Cost.COMPUTES,
     ),

@@ -10,7 +10,7 @@ from blockd.formats.subject import not_a_subject
 from blockd.web.api import queries, shapes
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control, JsonResult
-from blockd.web.api.route import VERSION, Cost, Does, Opened, Reply, Request, Route
+from blockd.web.api.route import VERSION, ApiRoute, Cost, Does, Opened, Reply, Request
 
 _Asked = TypeVar("_Asked")
 
@@ -26,9 +26,9 @@ def question(
     alias: str = "",
     opened: Opened = Opened.TO_NOBODY,
     statuses: Mapping[int, str] | None = None,
-) -> Route[_Asked]:
+) -> ApiRoute[_Asked]:
     """Return the route of a question at a path below the version."""
-    return Route(
+    return ApiRoute(
         method="GET", path=VERSION + path, summary=summary, asks=asks, does=does, answers=answers, cost=cost,
         aliases=(alias,) if alias else (), statuses=statuses or {}, opened=opened,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def _orders(control: Control, request: Request[Nothing]) -> Reply:
     return Reply(found, found.status)
 
 
-QUESTIONS: tuple[Route[Any], ...] = (
+QUESTIONS: tuple[ApiRoute[Any], ...] = (
     question(
         "/status", "Feeds, versions, ages, workers and engine.",
         Nothing, lambda control, _: control.status(), shapes.StatusAnswer,
