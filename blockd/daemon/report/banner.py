@@ -70,7 +70,7 @@ def _listening(bound: Bound, settings: Settings) -> list[str]:
     lines += [
         f"  block page  {pages or 'nowhere'}",
         f"  TLS refused {_joined(bound.block_page_https)}",
-        f"  admin       {admin or 'nowhere'}  (/metrics /healthz /readyz /api/status)",
+        f"  admin       {admin or 'nowhere'}  (console, /metrics /healthz /readyz)",
         f"  and         unix:{settings.admin_socket}  (the commands of blockd)",
     ]
     public = (*_urls("http://", bound.public_http), *_urls("https://", bound.public_https))
