@@ -11,7 +11,6 @@ import pytest
 from blockd.daemon.processes.children import Child, Role, Standing
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.reaping import Reaper
-from blockd.daemon.reload import waits
 from blockd.daemon.reload.succession import BESIDE, Succession, SuccessionError
 from blockd.daemon.reload.waits import Steps
 
@@ -26,9 +25,7 @@ class Rig:
         self.family = Family(Reaper())
         self.left: list[tuple[Child, Child | None]] = []
         self.before = self.start(WORKER, "serving")
-        self.steps: Steps[None] = Succession(self.family, self.start).replace(
-            WORKER, lambda *of: self.left.append(of)
-        )
+        self.steps: Steps[None] = Succession(self.family, self.start).replace(WORKER, lambda *of: self.left.append(of))
         next(self.steps)
         [self.successor] = [child for child in self.family if child is not self.before]
 
@@ -53,7 +50,7 @@ class Rig:
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     made: list[Rig] = []
-    monkeypatch.setattr(waits.time, "monotonic", lambda: made[0].now if made else 100.0)
+    monkeypatch.setattr("blockd.daemon.reload.waits.time.monotonic", lambda: made[0].now if made else 100.0)
     made.append(Rig())
     yield made[0]
     for child in made[0].family:
