@@ -78,9 +78,10 @@ class Place:
         assert code == 0, errors
         assert "Traceback" not in errors
 
-    def run(self, commands: str) -> str:
+    def run(self, commands: str, shown: str = "") -> str:
         """Run commands in a shell of their own; return what they print, with the ports of the shipped config.
 
+        What they say on standard error has to be in `shown`, the output on the page; it is returned first.
         What they export for blockd stays exported, as in the shell of whoever types them.
         """
         self._environment |= dict(re.findall(r"^export (BLOCKD_\w+)=(\w+)$", commands, re.MULTILINE))
@@ -94,8 +95,8 @@ class Place:
             check=False,
         )
         assert done.returncode == 0, f"{commands}\nends with {done.returncode}:\n{done.stdout}{done.stderr}"
-        assert not done.stderr, f"{commands}\ncomplains:\n{done.stderr}"
-        return self._as_shipped(done.stdout)
+        assert missing(done.stderr, shown) == [], f"{commands}\ncomplains:\n{done.stderr}"
+        return self._as_shipped(done.stderr + done.stdout)
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._ports[ADMIN_PORT], timeout=START_TIME)
@@ -151,7 +152,7 @@ class Places:
         """Run the commands of a page; return what each of its blocks prints."""
         if page not in self._printed:
             place = self.of(page)
-            self._printed[page] = [place.run(block.text) for block in page.commands]
+            self._printed[page] = [place.run(block.text, block.output) for block in page.commands]
         return self._printed[page]
 
     def check(self, page: Page) -> None:

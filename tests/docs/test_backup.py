@@ -100,7 +100,8 @@ def test_restored_node_is_the_one_that_was_backed_up(
             assert said(daemon, "audit", "key") == key
             assert said(daemon, "override", "list") == overrides
             said(daemon, "audit", "verify")
-            assert len(list((daemon.state_dir / "statements").iterdir())) == 1
+            kept = sorted(path.stem.endswith("-asked") for path in (daemon.state_dir / "statements").iterdir())
+            assert kept == [False, True], "the one of the backup, and that of the restored node's first start"
             (tmp_path / "node.pub").write_text(key, encoding="ascii")
             later = ("--statement", str(tmp_path / "later.json"), "--key", str(tmp_path / "node.pub"))
             assert "is signed with that key" in said(daemon, "audit", "verify", *later)
