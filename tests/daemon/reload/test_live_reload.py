@@ -30,7 +30,9 @@ def feed(folder: Path, name: str, *names: str) -> dict[str, object]:
 def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     lists = feed(tmp_path, "one", BLOCKED), feed(tmp_path, "two", "second.example")
     with Daemon(tmp_path / "node", *lists, upstream=resolver.address, fresh=True) as running:
-        running.wait_for_version(1)
+        names = BLOCKED, "second.example"  # which may come with two versions, one after the other
+        until(lambda: [running.ask(name).addresses for name in names] == [SINKHOLE] * 2, "both lists are enforced")
+        until(running.is_ready, "every worker enforces them")
         yield running
 
 
