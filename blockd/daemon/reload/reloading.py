@@ -25,7 +25,6 @@ from blockd.daemon.reload.waits import LOOK, Steps
 from blockd.errors import BlockdError, ConfigError
 from blockd.settings import load
 from blockd.times import time_text
-from blockd.transports.listening.change import SocketChange
 
 MAX_WAITING = 4  # reloads that wait for the one in progress; each takes what is on disk by then
 
