@@ -34,7 +34,7 @@ def _lines(told: dict[str, Any], path: Path) -> Iterator[str]:
     yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
     for file in config["changed"]:
         how = f"is another since {file['since']}" if file["since"] else "is gone"
-        yield f"  CHANGED: {file['path']} on disk {how}; it is not used before a restart"
+        yield f"  CHANGED: {file['path']} on disk {how}; `blockd reload` takes it"
     yield from _bound(told["bound"])
     yield from resolution_lines(told["resolution"])
     yield from upstream_lines(told["upstreams"])

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """A file as it was when blockd started: its SHA-256, empty if it could not be read."""
+    """A file as it was when the config was read: its SHA-256, empty if it could not be read."""
 
     path: Path
     digest: str
@@ -42,7 +42,7 @@ class LoadedFile:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file that is another on disk than when blockd started; `since` and `digest` are None if it is gone."""
+    """A file that is another on disk than when the config was read; `since` and `digest` are None if it is gone."""
 
     path: str
     since: str | None
@@ -65,15 +65,9 @@ class ConfigStatus:
             for one in self.changed
         ]
 
-    def after_sighup(self) -> str:
-        """Say which config goes on running, and what takes over the one on disk."""
-        stays = f"The config stays the one of {self.path}, read at {self.since} (SHA-256 {self.digest[:12]}). "
-        restart = "`blockd reload` takes it; with --dry-run it shows what would change." if self.changed else ""
-        return stays + "".join(self.sentences()) + restart
-
 
 class ConfigWatch:
-    """The config at `path` as it was read at `since`, and the files named there that are read at a start only."""
+    """The config at `path` as it was read at `since`, and the files named there that are read with it."""
 
     def __init__(
         self,

@@ -767,17 +767,17 @@ def test_refused_feed_is_bad(examined: Examined) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("told", "words", "advice"),
     [
-        ({"version": "0.0.1"}, "0.0.1"),
-        ({"engine": "python"}, "python engine"),
+        ({"version": "0.0.1"}, "0.0.1", "`blockd upgrade`"),
+        ({"engine": "python"}, "python engine", "Restart"),
     ],
 )
 def test_daemon_that_is_not_what_a_start_would_give_is_a_warning(
-    examined: Examined, told: dict[str, object], words: str
+    examined: Examined, told: dict[str, object], words: str, advice: str
 ) -> None:
     examined.run(**told)
-    examined.assert_finds("outdated", Grade.WARNING, words, "Restart")
+    examined.assert_finds("outdated", Grade.WARNING, words, advice)
 
 
 @pytest.mark.parametrize(
@@ -791,7 +791,7 @@ def test_config_that_is_another_than_the_one_that_runs_is_a_warning(
     examined: Examined, changed: dict[str, object], words: str
 ) -> None:
     examined.run(config=examined.config(changed))
-    examined.assert_finds("outdated", Grade.WARNING, words, "Restart")
+    examined.assert_finds("outdated", Grade.WARNING, words, "`blockd reload`")
     examined.run(config=examined.config(), since=time_text(NOW - 2 * DAY))
     examined.assert_ok("outdated")  # the file is younger, but says the same: the daemon compared it
 
