@@ -158,7 +158,7 @@ class ControlParts:
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
             self.audit, self.releases, shared.sockets.bound, self.clock_watch, context.running, self.held,
             self.updater.maker, state.room, self.upstreams, self.certificates, self.history,
-            settings, self.reloads, timing.clock(),
+            settings, self.reloads, timing.clock(), context.since,
         )  # fmt: skip
         self.figures = Figures(
             FigureSources(

@@ -53,6 +53,12 @@ def accepts(accept: str, media: str) -> bool:
     return not choices or _rank(media, choices)[0] > 0
 
 
+def takes_gzip(accept_encoding: str) -> bool:
+    """Return whether a client takes gzip (RFC 9110 section 12.5.3); what it does not speak of, it is not sent."""
+    qualities = dict(reversed(_choices(accept_encoding)))  # of two that speak of the same the first counts
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
+
+
 def _rank(form: str, choices: list[tuple[str, float]]) -> tuple[float, int]:
     """Return the quality of `form` by its most specific range, and how specific that is."""
     found = (0.0, 0)

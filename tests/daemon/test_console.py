@@ -107,6 +107,9 @@ def test_an_operator_takes_a_refused_list_compares_versions_and_goes_back(
     write_list(tmp_path / "daemon.list", [*MANY[:10], "new.example"])
     page.shows("Refused content waits", "main")
     page.press("Accept once", "main")
+    page.shows("1,000", "dialog")
+    page.shows("11 \u2212989 (98.9%)", "dialog")
+    page.shows("blockd accept national --show", "dialog")
     page.type("dialog input", "confirmed by letter 44/2026")
     page.press("Accept once", "dialog .actions")
     page.shows("The content of national is enforced", "#said")
@@ -156,6 +159,27 @@ def test_support_sees_and_may_not_change_and_a_session_ends_with_its_token(page:
     page.open("about:blank")
     page.open(address(daemon))
     page.shows("blockd token add")
+
+
+def test_who_signs_in_again_is_where_they_were(page: Browser, daemon: Daemon) -> None:
+    page.look(width=1280)
+    page.open(address(daemon, "why/open-1.example"))
+    page.shows("blockd token add")
+    text = token(daemon, "sari", "operator")
+    page.open("about:blank")
+    page.open(address(daemon, "why/open-1.example"))
+    page.type("#token", "blockd_guessed")
+    page.press("Sign in")
+    page.shows("The token is not known here")
+    page.type("#token", text)
+    page.press("Sign in")
+    page.shows("open-1.example is blocked", ".verdict")
+    page.open(address(daemon, "resolver"))
+    page.shows("Upstreams", "main")
+    page.press("Sign out", "#tools")
+    page.type("#token", text)
+    page.press("Sign in")
+    page.shows("Upstreams", "main")
 
 
 def test_signing_out_ends_the_session(page: Browser, daemon: Daemon) -> None:

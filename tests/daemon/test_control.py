@@ -130,6 +130,7 @@ class Node:
             None,
             workers,
             announce=False,
+            since=self.time.clock(),
             resolution=Resolution.of(settings),
             followers={"page": page} if page else {},
         )

@@ -215,7 +215,7 @@ class Node:
         running = ConfigWatch(settings, config, self.time.clock())
         context = ControlContext(
             shared, config, running, SharedGate(self._gate), version,
-            {0: ProcessState(WORKER_PID, version or 0)}, announce=False,
+            {0: ProcessState(WORKER_PID, version or 0)}, announce=False, since=self.time.clock(),
         )  # fmt: skip
         environment = Environment(
             self.time.timing, self._source, HereCompiler(self.time), compare=_counted, self_tests=SimulatedTests

@@ -16,8 +16,8 @@ ALL_IS_WELL = BothLanguages("Nothing needs to be done.", "Tidak ada yang perlu d
 _LEVELS: dict[str, Level] = {"critical": "alarm", "warning": "attention"}
 
 
-def overview(enforced: Enforced | None, alarms: Sequence[Alarm], started: float) -> Overview:
-    """Return the overview; the gravest alarm comes first, `started` is in seconds since the epoch."""
+def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -> Overview:
+    """Return the overview; the gravest alarm comes first, `since` is in seconds since the epoch."""
     shown = tuple(map(_shown, alarms))
     gravest = shown[0] if shown and shown[0].severity in _LEVELS else None
     return Overview(
@@ -27,7 +27,7 @@ def overview(enforced: Enforced | None, alarms: Sequence[Alarm], started: float)
         command=words_of(gravest.name, gravest.feed, gravest.authority).command if gravest else "",
         version=enforced.version if enforced else None,
         names=enforced.ruleset.header.names if enforced else 0,
-        since=time_text(started),
+        since=time_text(since),
         alarms=shown,
     )
 

@@ -26,7 +26,7 @@ from blockd.daemon.figures.log_reader import LogReader
 from blockd.daemon.figures.overview import overview
 from blockd.daemon.figures.resolver import ASK_SECONDS, answers_of, failing_names, transports_of
 from blockd.daemon.figures.series import SeriesQuery, series_of
-from blockd.daemon.figures.timeline import MAX_RECORDS, SENTENCES, events_of
+from blockd.daemon.figures.timeline import timeline_of
 from blockd.daemon.figures.totals import DNS, KEPT, LastMinute, totals_of
 from blockd.errors import CommandError
 from blockd.times import time_text
@@ -39,7 +39,7 @@ from blockd.web.figures.hits import SPANS, HitsBy, HitTable, Span
 from blockd.web.figures.overview import Overview
 from blockd.web.figures.resolver import ResolverHealth
 from blockd.web.figures.series import SERIES_NAMES, USUAL_POINTS, RateSeries, SeriesName
-from blockd.web.figures.timeline import MAX_EVENTS, Timeline
+from blockd.web.figures.timeline import Timeline
 
 if TYPE_CHECKING:
     from blockd.daemon.cache.service import CacheService
@@ -128,7 +128,7 @@ class Figures:
     def overview(self) -> Overview:
         """Return the state in one sentence, with the next step."""
         observed = self._sources.observed
-        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.started)
+        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.since)
 
     def blocks(self) -> RecentBlocks:
         """Return the newest blocks."""
@@ -141,10 +141,7 @@ class Figures:
         begin = end - 86400.0 if since is None else since
         if not begin < end:
             raise CommandError(f"The time from {time_text(begin)} to {time_text(end)} has no length.")
-        log = self._sources.log
-        records, is_more = await asyncio.to_thread(log.newest, tuple(SENTENCES), begin, end, MAX_RECORDS)
-        events = tuple(events_of(records))
-        return Timeline(events[:MAX_EVENTS], is_more or len(events) > MAX_EVENTS)
+        return await asyncio.to_thread(timeline_of, self._sources.log.newest, begin, end)
 
     async def series(
         self,

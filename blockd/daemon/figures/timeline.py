@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from blockd.audit.chain import Record
 from blockd.printable import printable
 from blockd.web.figures.both_languages import BothLanguages
-from blockd.web.figures.timeline import EventKind, TimelineEvent
+from blockd.web.figures.timeline import MAX_EVENTS, EventKind, Timeline, TimelineEvent
 
-MAX_RECORDS = 4000  # read for one timeline: orders of a large version are told together
+MAX_RECORDS = 4000  # read for one timeline, of orders and of all else: orders of a large version are told together
 FEW = 5  # orders of one version that are told one by one
 _STATES = {
     "in force": ("is in force", "berlaku"),
@@ -35,6 +35,8 @@ _UPGRADES = {
 
 Body = Mapping[str, Any]
 Sentence = Callable[[Body], BothLanguages]
+Newest = Callable[[Sequence[str], float, float, int], tuple[list[Record], bool]]
+"""Returns the newest records of some kinds in a time, and whether there are more; see `LogReader.newest`."""
 
 
 def _version(body: Body) -> BothLanguages:
@@ -185,8 +187,27 @@ SENTENCES: Mapping[str, tuple[EventKind, Sentence]] = {
 }
 
 
-def events_of(records: Iterable[Record]) -> Iterator[TimelineEvent]:
-    """Yield the events of records, which are in order; many orders that one version changes alike are one event."""
+ORDERS = ("order",)
+OTHERS = tuple(kind for kind in SENTENCES if kind not in ORDERS)
+
+
+def timeline_of(newest: Newest, begin: float, end: float) -> Timeline:
+    """Return what changed between two moments; `newest` is that of the log's reader, and waits for the disk.
+
+    Orders are read apart from all else: a version that changes ten thousand of them hides nothing but older orders.
+    """
+    orders, is_more_of_orders = newest(ORDERS, begin, end, MAX_RECORDS)
+    others, is_more = newest(OTHERS, begin, end, MAX_RECORDS)
+    records = sorted((*orders, *others), key=lambda record: -record.number)
+    events = tuple(events_of(records, oldest=orders[-1].number if is_more_of_orders and orders else 0))
+    return Timeline(events[:MAX_EVENTS], is_more or is_more_of_orders or len(events) > MAX_EVENTS)
+
+
+def events_of(records: Iterable[Record], *, oldest: int = 0) -> Iterator[TimelineEvent]:
+    """Yield the events of records, the newest first; many orders that one version changes alike are one event.
+
+    `oldest` is the number of the oldest order that was read, if there are older ones: there may be more like it.
+    """
 
     def alike(record: Record) -> tuple[object, ...]:
         if record.kind != "order":
@@ -196,7 +217,7 @@ def events_of(records: Iterable[Record]) -> Iterator[TimelineEvent]:
     for _, group in groupby(records, alike):
         together = list(group)
         if len(together) > FEW:
-            yield _of_many(together)
+            yield _of_many(together, is_cut=together[-1].number == oldest)
         else:
             yield from map(event_of, together)
 
@@ -207,13 +228,14 @@ def event_of(record: Record) -> TimelineEvent:
     return _event(record, kind, sentence(record.body), _text(record.body, "called") or _text(record.body, "order"))
 
 
-def _of_many(records: list[Record]) -> TimelineEvent:
+def _of_many(records: list[Record], *, is_cut: bool) -> TimelineEvent:
     body = records[0].body
     english, indonesian = _STATES.get(_text(body, "state"), ("has changed", "berubah"))
     plural = english.replace("is ", "are ", 1).replace("has ", "have ", 1)
     count, feed = len(records), _text(body, "feed")
     sentence = BothLanguages(
-        f"{count:,} orders of feed {feed} {plural}.", f"{count:,} perintah dari {feed} {indonesian}.".replace(",", ".")
+        f"{'At least ' if is_cut else ''}{count:,} orders of feed {feed} {plural}.",
+        f"{'Sedikitnya ' if is_cut else ''}{f'{count:,}'.replace(',', '.')} perintah dari {feed} {indonesian}.",
     )
     return _event(records[0], "order", sentence, "")
 

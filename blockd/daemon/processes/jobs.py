@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Jobs:
     coming: Generation | None = None  # one that is about to take the place of that in force
     taken: set[Role] = field(default_factory=set)  # the roles that are filled by the coming one already
     handed: dict[Role, HandedCaches] = field(default_factory=dict)  # what a worker about to be forked begins with
+    since: float = field(default_factory=time.time)  # in seconds since the epoch; a reload does not change it
     is_announced: bool = False  # whether a control process was asked to announce the start-up
 
     def of(
@@ -82,6 +84,7 @@ class Jobs:
             workers={role.index: state for role, state in states.items() if role.kind == "worker"},
             followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
+            since=self.since,
             resolution=made.resolution,
             certificates=certificates,
             nursery=nursery,

@@ -99,7 +99,10 @@ class AuditStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole status; the keys of its JSON object are part of the admin API."""
+    """The whole status; the keys of its JSON object are part of the admin API.
+
+    `since` (RFC 3339, UTC) is when blockd was started, or this version of it took over; a reload does not change it.
+    """
 
     version: str
     engine: str
@@ -203,7 +206,7 @@ class ObservedUpstreams(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a status is made from; `started` is in seconds since the epoch."""
+    """What a status is made from; its moments are in seconds since the epoch."""
 
     switcher: RulesetSwitcher
     feeds: FeedSet
@@ -225,7 +228,8 @@ class Observed:
     history: ObservedHistory
     settings: Settings
     reloads: ReloadService
-    started: float
+    started: float  # when this control process was: feeds are looked at from then on
+    since: float  # when blockd was
 
     def alarms(self, now: float) -> list[Alarm]:
         """Return the alarms in force at `now`, the gravest first."""
@@ -259,7 +263,7 @@ class Observed:
         return Status(
             version=__version__,
             engine=engine_name(),
-            since=time_text(self.started),
+            since=time_text(self.since),
             config=self.running.status(),
             reload=self.reloads.status,
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),

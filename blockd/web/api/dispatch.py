@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from blockd.errors import BlockdError
 from blockd.web.api.asked import Malformed, Nothing, alternatives_of, examples_of, fields_of, read, read_query
 from blockd.web.api.control import Control
+from blockd.web.api.packing import SUFFIX, packed
 from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
 from blockd.web.api.route import JSON, VERSION, ApiRoute, Cost, Reply, Request
 from blockd.web.callers.caller import CALLER, NOBODY
@@ -86,13 +87,13 @@ class _Handler:
         except BlockdError as error:
             status = HTTPStatus.BAD_REQUEST if self._is_old else HTTPStatus.UNPROCESSABLE_ENTITY
             return self._problem(request, status, str(error))
-        if isinstance(reply, web.Response) and self._is_tagged(reply):
-            return tagged(request, reply)
-        return reply
+        if not isinstance(reply, web.Response) or self._route.method != hdrs.METH_GET or self._is_old:
+            return reply
+        return await packed(request, tagged(request, reply) if self._is_tagged(reply) else reply)
 
     def _is_tagged(self, reply: web.Response) -> bool:
-        is_question = self._route.method == hdrs.METH_GET and self._route.path.startswith(VERSION)
-        return is_question and not self._is_old and reply.status == HTTPStatus.OK
+        """Return whether what a question was answered has an entity tag."""
+        return self._route.path.startswith(VERSION) and reply.status == HTTPStatus.OK
 
     def _refused(self, request: web.Request) -> web.Response | None:
         """Return why a request is not taken, by its header alone; None if it is."""
@@ -134,7 +135,7 @@ class _Handler:
         all_of_it = read(self._rests_on.asks or Nothing, {})
         now = await _done(self._rests_on, self._control, _request(all_of_it, request))
         tag = tag_of(octets_of(now))
-        if any(one.value == tag and not one.is_weak for one in named):
+        if any(one.value.removesuffix(SUFFIX) == tag and not one.is_weak for one in named):
             return None
         sentence = f"{self._rests_on.path} answers otherwise by now than when it was read; nothing was changed."
         return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)

@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 from aiohttp import ETag, hdrs, web
 
+from blockd.web.api.packing import SUFFIX, is_to_be_packed
+
 PROBLEM = "application/problem+json"
 KEEPABLE = "private, no-cache"  # a browser may keep an answer with a tag, and asks before it shows it again
 
@@ -52,10 +54,12 @@ def octets_of(reply: web.StreamResponse) -> bytes:
 
 def tagged(request: web.Request, reply: web.Response) -> web.Response:
     """Return the answer to a question with its entity tag, or that it is what the client has (RFC 9110 section 13)."""
-    tag = tag_of(octets_of(reply))
+    body = octets_of(reply)
+    tag = tag_of(body) + (SUFFIX if is_to_be_packed(request, body) else "")
     known = request.if_none_match
     if known is not None and any(one.value in (tag, "*") for one in known):
         reply = web.Response(status=HTTPStatus.NOT_MODIFIED)
     reply.etag = ETag(tag)
     reply.headers[hdrs.CACHE_CONTROL] = KEEPABLE
+    reply.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
     return reply

@@ -12,6 +12,8 @@ from importlib.resources.abc import Traversable
 
 from aiohttp import hdrs, web
 
+from blockd.web.negotiate import takes_gzip
+
 FOLDER = "/console/"  # the path below which they are served
 LASTING = "private, max-age=31536000, immutable"  # a year; their path is another once they are (RFC 8246)
 MAX_FILE = 256 * 1024  # octets of one: uPlot, the largest, has 51 KB
@@ -64,7 +66,7 @@ class Assets:
         asset = self.files.get(name) if digest == self.digest else None
         if asset is None:
             raise web.HTTPNotFound
-        is_packed = bool(asset.packed) and "gzip" in _codings(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        is_packed = bool(asset.packed) and takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
         tag = f'"{asset.tag}{"-gzip" if is_packed else ""}"'
         headers = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: LASTING, hdrs.VARY: hdrs.ACCEPT_ENCODING}
         known = request.if_none_match
@@ -96,13 +98,3 @@ def _files(folder: Traversable, before: str) -> Iterator[tuple[str, Traversable]
             yield from _files(found, f"{before}{found.name}/")
         else:
             yield f"{before}{found.name}", found
-
-
-def _codings(header: str) -> set[str]:
-    """Return the codings that a client takes; those with a weight of 0 it does not (RFC 9110 section 12.5.3)."""
-    found = set()
-    for part in header.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        if not any(one.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for one in parameters):
-            found.add(name)
-    return found

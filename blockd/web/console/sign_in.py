@@ -1,4 +1,8 @@
-"""The page at which somebody signs in to the console with a token. It needs no script, and no other file."""
+"""The page at which somebody signs in to the console with a token. It needs no other file, and no script to work.
+
+Which page of the console was asked for stands behind the address's #, which no server sees. The script has the form's
+address keep it; browsers then take it along to where the answer leads (Fetch standard, "HTTP-redirect fetch").
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,16 @@ _STYLE = (
     "code{font-size:.93em}small,.quiet{color:light-dark(#565b63,#a0a9b3)}"
     ".trouble{color:light-dark(#ab1d15,#ff8f86)}hr{border:0;border-block-start:1px solid var(--line);margin:1.25rem 0}"
 )
-_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+_SCRIPT = "for(const form of document.forms)form.action='/login'+location.hash"
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
 SIGN_IN_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_digest(_STYLE)}'; script-src 'sha256-{_digest(_SCRIPT)}'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -53,6 +64,7 @@ def sign_in_page(trouble: str = "", *, has_tokens: bool = True) -> bytes:
             for language, sentence in (("en", _HOW), ("id", _HOW_ID))
         ),
     )
+    keeps = element("script", Html(_SCRIPT)) if has_tokens else Html("")
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -60,7 +72,7 @@ def sign_in_page(trouble: str = "", *, has_tokens: bool = True) -> bytes:
         element("title", "Sign in: blockd"),
         element("style", Html(_STYLE)),
     )
-    return ("<!DOCTYPE html>\n" + element("html", head, element("body", main), lang="en")).encode()
+    return ("<!DOCTYPE html>\n" + element("html", head, element("body", main, keeps), lang="en")).encode()
 
 
 _NONE = "There is no token yet that may see the console. · Belum ada token yang boleh melihat konsol."

@@ -39,7 +39,8 @@ class Overview:
 
     `level` is `alarm` if one of the alarms is critical, `attention` if one is a warning, `ok` otherwise. `command` is
     what to type for the next step, empty if that is nothing to type. `version` is None before the first one, `since`
-    (RFC 3339, UTC) is when blockd started.
+    (RFC 3339, UTC) is when blockd was started, or an upgrade was
+    taken; a reload does not change it.
     """
 
     level: Level

@@ -37,7 +37,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The events of a time, the newest first; `truncated` if there were more than MAX_EVENTS."""
+    """The events of a time, the newest first; `truncated` if not all of them are here."""
 
     events: tuple[TimelineEvent, ...]
     truncated: bool

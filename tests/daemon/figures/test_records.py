@@ -13,7 +13,7 @@ from blockd.audit.chain import KINDS as ALL_KINDS
 from blockd.audit.chain import Record
 from blockd.daemon.figures.duty import KINDS, duty_clock
 from blockd.daemon.figures.log_reader import LogReader
-from blockd.daemon.figures.timeline import SENTENCES, events_of
+from blockd.daemon.figures.timeline import MAX_RECORDS, SENTENCES, events_of, timeline_of
 from blockd.errors import CommandError
 from blockd.settings.feeds import OVERRIDES
 
@@ -152,6 +152,22 @@ def test_many_orders_of_one_version_are_told_together(log: AuditLog) -> None:
     assert [event.kind for event in events] == ["order", "order", "version", "order"]
     assert events[-1].sentence.en == "3,000 orders of feed ministry are in force."
     assert events[-1].sentence.id == "3.000 perintah dari ministry berlaku."
+
+
+def test_ten_thousand_orders_of_one_version_hide_nothing_else(log: AuditLog) -> None:
+    reader = written(
+        log,
+        ("rollback", {"version": 2, "enforced": 1, "reason": "r"}, NOW - 50),
+        *(("order", order(order=f"o-{number}", called=f"o-{number}"), NOW - 40) for number in range(MAX_RECORDS + 1)),
+        ("start", {"of": "control process", "blockd": "1"}, NOW - 30),
+    )
+    told = timeline_of(reader.newest, NOW - 60, NOW)
+    assert [event.kind for event in told.events] == ["restart", "order", "rollback"]
+    assert told.truncated
+    assert told.events[1].sentence.en == "At least 4,000 orders of feed ministry are in force."
+    assert told.events[1].sentence.id == "Sedikitnya 4.000 perintah dari ministry berlaku."
+    later = timeline_of(reader.newest, NOW - 35, NOW)
+    assert ([event.kind for event in later.events], later.truncated) == (["restart"], False)
 
 
 def test_hostile_texts_of_a_record_stay_on_one_line() -> None:

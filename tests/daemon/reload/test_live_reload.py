@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blockd.times import time_text
 from tests.daemon.harness import Daemon, free_port, until, write_list
 from tests.daemon.reload.load import Load
 from tests.daemon.reload.random_configs import BLOCKED, OPEN_BELOW, run
@@ -57,6 +59,8 @@ def records(daemon: Daemon) -> str:
 def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -> None:
     before, control = set(daemon.children("w")), daemon.control_pid()
     counted = daemon.metric("blockd_queries_total", transport="udp")
+    began = daemon.status()["since"]
+    until(lambda: time_text(time.time()) != began, "the second is over in which it was started")
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
     assert "sinkhole.ttl: 60 becomes 30" in reload(daemon, sinkhole={"ttl": 30}, workers=3)
     assert ttl(daemon) <= 30
@@ -67,6 +71,7 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
     status = daemon.status()
     assert [status["reload"]["last"][key] for key in ("outcome", "restart")] == ["taken", []]
     assert status["config"]["changed"] == []
+    assert status["since"] == began, "a reload is no start"
     assert daemon.metric("blockd_reloads_total", result="taken") == 1
     until(lambda: "taken" in records(daemon), "the audit log has it")
     assert "sinkhole.ttl: 60 becomes 30" in records(daemon)

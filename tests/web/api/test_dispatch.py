@@ -177,6 +177,41 @@ def test_a_head_is_answered_as_its_get_without_the_body() -> None:
     served(Daemon(), use)
 
 
+def test_a_long_answer_is_packed_for_who_takes_that() -> None:
+    async def use(ask: Ask) -> None:
+        plain = await ask("GET", "/api/v1/openapi.json")
+        packed = await ask("GET", "/api/v1/openapi.json", Accept_Encoding="br, gzip;q=0.5")
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert packed.body == plain.body
+        assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 4
+        assert (packed.headers["Vary"], plain.headers["Vary"]) == ("Accept-Encoding",) * 2
+        tag = packed.headers["ETag"]
+        assert tag != plain.headers["ETag"], "a tag stands for one form"
+        again = await ask("GET", "/api/v1/openapi.json", Accept_Encoding="gzip", If_None_Match=tag)
+        assert (again.status, again.body, again.headers["ETag"]) == (304, "", tag)
+        for refused in ("gzip;q=0", "gzip;q=0, *", "br", ""):
+            other = await ask("GET", "/api/v1/openapi.json", Accept_Encoding=refused)
+            assert "Content-Encoding" not in other.headers, refused
+        small = await ask("GET", "/healthz", Accept_Encoding="gzip")
+        assert "Content-Encoding" not in small.headers
+
+    served(Daemon(), use)
+
+
+def test_a_change_may_rest_on_an_answer_that_was_packed() -> None:
+    daemon = Daemon()
+    daemon.known_overrides = [{"id": f"L-{number}"} for number in range(1000)]
+    body = {"end": {"name": "a.example", "reason": "why"}}
+
+    async def use(ask: Ask) -> None:
+        seen = await ask("GET", "/api/v1/overrides", Accept_Encoding="gzip")
+        assert seen.headers["Content-Encoding"] == "gzip"
+        assert (await ask("POST", "/api/v1/override", body, If_Match=seen.headers["ETag"])).status == 200
+
+    served(daemon, use)
+
+
 def test_a_change_may_rest_on_what_was_seen() -> None:
     daemon = Daemon()
     body = {"end": {"name": "a.example", "reason": "why"}}

@@ -30,6 +30,8 @@ class Night:
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
+        if not left:  # gather would look for another loop
+            return
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     @contextlib.contextmanager

@@ -262,6 +262,31 @@ def test_hits_are_shown_by_order_and_by_authority_and_orders_without_a_hit(page:
     page.shows("6m 52s", "#duty")
 
 
+def test_of_a_thousand_feeds_those_in_trouble_are_first_and_any_is_found(
+    page: Browser, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = story.feeds()
+    ordinary = {**told["feeds"][2], "type": "domains"}
+    told["feeds"] = [*({**ordinary, "name": f"feed-{number}"} for number in range(997)), *told["feeds"]]
+    monkeypatch.setattr(story, "feeds", lambda: told)
+    cards = "return [...document.querySelectorAll('.card h3')].map((one) => one.innerText.trim())"
+    at(page, night, "now")
+    page.shows("and 988 more", "main")
+    at(page, night, "feeds")
+    page.shows("Show all 1,000", "main")
+    shown = page.run(cards)
+    assert (len(shown), shown[:2]) == (50, ["national", "feed-0"])
+    page.type("#feeds-found", "FEED-73")
+    page.until(f"return ({cards[7:]}).length === 11", "those that have it in their names are shown")
+    assert page.run(cards)[:2] == ["feed-73", "feed-730"]
+    page.type("#feeds-found", "nobody")
+    page.shows("No feed has that in its name.", "main")
+    at(page, night, "feeds/feed-900")
+    page.until(f"return ({cards[7:]})[0] === 'feed-900'", "the one that a link names is there")
+    page.press("Show all 1,000", "main")
+    page.until(f"return ({cards[7:]}).length === 1000", "all are shown")
+
+
 def test_a_page_whose_server_is_gone_says_so_and_shows_what_it_read(page: Browser, night: Night) -> None:
     at(page, night, "feeds")
     page.shows("3,663,541")
@@ -273,10 +298,15 @@ def test_a_page_whose_server_is_gone_says_so_and_shows_what_it_read(page: Browse
         page.run("window.dispatchEvent(new Event('language'))")
         page.shows("blockd does not answer", "#state")
         page.shows("3,663,541")
+        assert page.run("return document.title").startswith("✖ blockd does not answer"), "the tab says it too"
+        assert page.run("return document.querySelector('#state').dataset.level") == "alarm"
     finally:
         page.devtools(
             "Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1
         )
+    page.press("Try again", "#state")
+    page.until("return document.title.startsWith('▲ Blocks are enforced')", "the state is that of now again")
+    assert page.run("return document.querySelector('#state').dataset.level") == "attention"
 
 
 def test_nothing_is_wider_than_a_phone(page: Browser, night: Night) -> None:

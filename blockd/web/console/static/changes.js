@@ -3,8 +3,9 @@
 import { post } from "./api.js";
 import { ask, reason, until } from "./dialog.js";
 import { facts, h } from "./dom.js";
-import { moment, number } from "./format.js";
+import { moment, number, share } from "./format.js";
 import { t, word } from "./language.js";
+import { command } from "./parts.js";
 
 const outcome = (result, done) => (result?.outcome === "waiting" ? t("done.waiting", { why: result.why ?? "" }) : done);
 
@@ -74,12 +75,15 @@ export function release(after) {
   });
 }
 
-/** Take what the gate refused of a feed, once; `refused` is what waits, with its digest. */
-export function accept(feed, refused, after) {
+/** Take what the gate refused of a feed, once; `refused` is what waits, with its digest, `before` the names in force. */
+export function accept(feed, refused, before, after) {
+  const grows = (refused.names ?? 0) - before;
+  const change = `${grows > 0 ? "+" : "−"}${number(Math.abs(grows))}${before ? ` (${share(Math.abs(grows) / before)})` : ""}`;
   ask({
     title: t("accept.title", { feed }),
     body: [h("p", { lang: "en" }, refused.sentence), h("p", {}, t("accept.note")),
-      facts([[t("names.counted"), refused.names !== undefined && number(refused.names)], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]])],
+      facts([[t("accept.before"), number(before)], [t("accept.names"), refused.names !== undefined && [number(refused.names), " ", h("small", {}, change)]],
+        [t("accept.changes"), command(`blockd accept ${feed} --show`, "accept")], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]])],
     fields: [reason()],
     verb: t("accept.verb"),
     danger: true,

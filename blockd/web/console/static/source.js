@@ -12,9 +12,10 @@ const SLOW = 15000; // milliseconds between readings while nothing is told live
 /**
  * Show in `host` what `render(data)` returns for the answer of a path. `on` are kinds of events upon which it is read
  * again, `every` the milliseconds after which it is in any case, `query` its fields or what returns them. What was read
- * last stays, and says so, while it cannot be read. Return {read, stop}.
+ * last stays, and says so, while it cannot be read; `lost(sentence)` is called then, and `render` once it can be again.
+ * Return {read, again, redraw, stop}; `redraw` asks for nothing.
  */
-export function source(host, path, render, { on = [], every = 0, query = {} } = {}) {
+export function source(host, path, render, { on = [], every = 0, query = {}, lost } = {}) {
   const body = h("div", { class: "source", "aria-busy": "true" }, h("p", { class: "quiet loading" }, t("loading")));
   const note = h("div", { class: "note", role: "status" });
   host.append(note, body);
@@ -55,6 +56,10 @@ export function source(host, path, render, { on = [], every = 0, query = {} } = 
     body.removeAttribute("aria-busy");
     const sentence = error.message === "unreachable" ? t("unreachable") : error.message;
     if (!read_at) body.replaceChildren();
+    if (lost) {
+      lost(sentence);
+      shown = "";
+    }
     note.replaceChildren(h("p", { class: "trouble" },
       sentence, read_at && ` ${t("as.of", { time: clock(read_at.toISOString(), { seconds: true }) })}`, " ",
       button(t("again"), read, { kind: "link" })));
@@ -74,6 +79,9 @@ export function source(host, path, render, { on = [], every = 0, query = {} } = 
     again() {
       shown = "";
       return read();
+    },
+    redraw() {
+      if (shown) fill(body, render(JSON.parse(shown)));
     },
     stop() {
       stopped = true;

@@ -14,7 +14,7 @@ export function statusStrip(host) {
   const build = () => {
     part?.stop();
     host.replaceChildren();
-    part = source(host, "overview", (data) => strip(data), { on: ["overview", "versions"], every: 60000 });
+    part = source(host, "overview", (data) => strip(data), { on: ["overview", "versions"], every: 60000, lost });
   };
   build();
   addEventListener("language", build);
@@ -48,11 +48,20 @@ function alarms(rest, level) {
         h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo))))))));
 }
 
-function title(data) {
-  const mark = { ok: "", attention: "▲ ", alarm: "✖ " }[data.level] ?? "";
-  document.title = `${mark}${say(data.sentence)} – blockd`;
+/** What was read last is no state of now: neither the tab nor the strip says that all is well. */
+function lost(sentence) {
+  const strip = document.getElementById("state");
+  strip.dataset.level = "alarm";
+  strip.querySelector(".state-main .sign")?.replaceWith(sign("unknown"));
+  strip.querySelector(".sentence .unseen")?.remove();
+  title({ level: "alarm", sentence });
+}
+
+function title({ level, sentence }) {
+  const mark = { ok: "", attention: "▲ ", alarm: "✖ " }[level] ?? "";
+  document.title = `${mark}${say(sentence)} – blockd`;
   const icon = document.getElementById("icon");
-  const address = icon.getAttribute("href").replace(/icon-\w+\.svg/, `icon-${data.level}.svg`);
+  const address = icon.getAttribute("href").replace(/icon-\w+\.svg/, `icon-${level}.svg`);
   if (icon.getAttribute("href") !== address) icon.setAttribute("href", address);
 }
 

@@ -10,36 +10,56 @@ import { source } from "../source.js";
 
 const TONES = { enforced: "ok", reading: "attention", compiling: "ok", waiting: "attention", refused: "alarm", empty: "attention" };
 
+const GRAVITY = ["alarm", "attention", "ok"];
+const LINES = 12; // feeds on the first page
+const SHOWN = 50; // feeds shown at first, of as many as a thousand
+
 /** How a feed is: `ok`, `attention` or `alarm`. */
 function level(feed) {
   if (feed.ended || feed.refusal) return feed.ended ? "alarm" : "attention";
   return TONES[feed.phase] ?? (feed.names ? "ok" : "attention");
 }
 
-/** Lines of feeds, for the first page. */
+/** Feeds, those first that need somebody; the others stay in the order of the config. */
+const worstFirst = (feeds) => [...feeds].sort((a, b) => GRAVITY.indexOf(level(a)) - GRAVITY.indexOf(level(b)));
+
+/** Lines of the first feeds, for the first page. */
 export function feedLines(feeds) {
   if (!feeds.length) return h("p", { class: "quiet" }, t("feeds.none"));
-  return h("ul", { class: "lines" }, feeds.map((feed) => h("li", {},
+  const lines = worstFirst(feeds).slice(0, LINES);
+  return [h("ul", { class: "lines" }, lines.map((feed) => h("li", {},
     h("span", {}, sign(level(feed)), " ", h("a", { href: `#/feeds/${encodeURIComponent(feed.name)}` }, feed.name)),
     h("span", { class: "quiet" }, count(feed.names, "names")),
-    h("span", { class: "when" }, feed.age_seconds === null ? "–" : span(feed.age_seconds)))));
+    h("span", { class: "when" }, feed.age_seconds === null ? "–" : span(feed.age_seconds))))),
+  feeds.length > lines.length && h("p", { class: "quiet" }, h("a", { href: "#/feeds" }, t("and.more", { n: number(feeds.length - lines.length) })))];
 }
 
 /** Build the page; `rest` is the feed to show first. */
 export function build(root, { rest, mayWrite }) {
   const host = h("div", {});
   const gate = panel(t("gate"), { id: "held", wide: true });
-  root.append(h("h2", { class: "page-title" }, t("nav.feeds")), host, gate);
   let first = rest;
+  let all = false;
+  const found = h("input", { type: "search", id: "feeds-found", autocomplete: "off", spellcheck: "false", maxlength: 64, on: { input: () => feeds.redraw() } });
+  const finding = h("div", { class: "field", hidden: true }, h("label", { for: "feeds-found" }, t("feeds.find")), found);
+  root.append(h("h2", { class: "page-title" }, t("nav.feeds")), finding, host, gate);
   const feeds = source(host, "feeds", (data) => {
-    const shown = data.feeds.map((feed) => card(feed, mayWrite, () => feeds.again()));
+    finding.hidden = data.feeds.length <= SHOWN;
+    const asked = found.value.trim().toLowerCase();
+    const fitting = worstFirst(data.feeds.filter((feed) => feed.name.toLowerCase().includes(asked)));
+    fitting.sort((a, b) => Number(b.name === rest) - Number(a.name === rest));
+    const shown = (all ? fitting : fitting.slice(0, SHOWN)).map((feed) => card(feed, mayWrite, () => feeds.again()));
     queueMicrotask(() => {
       const chosen = first ? document.getElementById(`feed-${first}`) : null;
       first = "";
       chosen?.scrollIntoView({ block: "start" });
       chosen?.classList.add("chosen");
     });
-    return shown.length ? h("div", { class: "cards" }, shown) : h("p", { class: "quiet" }, t("feeds.none"));
+    if (!shown.length) return h("p", { class: "quiet" }, t(data.feeds.length ? "feeds.not.found" : "feeds.none"));
+    return [h("div", { class: "cards" }, shown), fitting.length > shown.length && button(t("show.all", { n: number(fitting.length) }), () => {
+      all = true;
+      feeds.redraw();
+    }, { key: "all-feeds" })];
   }, { on: ["feeds", "versions"], every: 30000 });
   const back = source(gate, "held", (data) => heldBody(data, mayWrite, () => back.again()), { on: ["versions"] });
   return () => {
@@ -55,7 +75,7 @@ function card(feed, mayWrite, after) {
     h("div", { class: "panel-head" }, h("h3", {}, sign(bad), " ", feed.name), h("span", {}, chip(feed.type), " ", chip(word("phase", feed.phase), bad === "ok" ? "ok" : bad))),
     feed.refusal && feed.refusal !== waits?.sentence && h("p", { class: "trouble", lang: "en" }, feed.refusal),
     waits && h("div", { class: "waits" }, h("p", {}, h("b", {}, t("accept.waits")), " ", h("span", { lang: "en" }, waits.sentence)),
-      mayWrite ? button(t("accept.verb"), () => accept(feed.name, waits, after), { kind: "danger", key: `accept-${feed.name}` })
+      mayWrite ? button(t("accept.verb"), () => accept(feed.name, waits, feed.names, after), { kind: "danger", key: `accept-${feed.name}` })
         : h("p", { class: "quiet" }, t("needs.operator"))),
     facts([
       [t("names.counted"), number(feed.names)],
