@@ -36,6 +36,7 @@ VOLUME ["/etc/blockd", "/var/lib/blockd"]
 EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 853/tcp 9053/tcp
 # Docker lets every user bind low ports in the container's own network; for --network host see docs/operator/packages.md.
 USER blockd
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9053, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+# By the socket in the state folder, wherever the admin port listens, and over TLS or not.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(4); s.connect('/var/lib/blockd/admin.sock'); s.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); raise SystemExit(b' 200 ' not in s.recv(64))"]
 ENTRYPOINT ["blockd"]
 CMD ["run", "--config", "/etc/blockd/blockd.yaml"]

@@ -33,8 +33,10 @@ def _lines(told: dict[str, Any], path: Path) -> Iterator[str]:
     config = told["config"]
     yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
     for file in config["changed"]:
-        how = f"is another since {file['since']}" if file["since"] else "is gone"
-        yield f"  CHANGED: {file['path']} on disk {how}; `blockd reload` takes it"
+        if file["since"]:
+            yield f"  CHANGED: {file['path']} on disk is another since {file['since']}; `blockd reload` takes it"
+        else:
+            yield f"  GONE: {file['path']} is not on the disk any more; a restart and a reload need it"
     yield from _bound(told["bound"])
     yield from resolution_lines(told["resolution"])
     yield from upstream_lines(told["upstreams"])

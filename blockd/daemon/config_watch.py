@@ -18,6 +18,7 @@ _Stamp = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode; None if there is no file."""
 
 log = logging.getLogger(__name__)
+_TAKEN = " `blockd reload` takes what is there; with --dry-run it shows what would change."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class ConfigStatus:
     changed: tuple[ChangedFile, ...] = ()
 
     def sentences(self) -> list[str]:
-        """Say what has changed, a sentence for each file."""
+        """Say what has changed, a sentence for each file, with a blank before it."""
         return [
-            f"{one.path} is gone. " if one.since is None else f"{one.path} on disk is another since {one.since}. "
+            f" {one.path} is gone." if one.since is None else f" {one.path} on disk is another since {one.since}."
             for one in self.changed
         ]
 
@@ -116,9 +117,9 @@ class ConfigWatch:
         log.log(
             logging.WARNING if config.changed else logging.INFO,
             "SIGHUP: every feed is polled, and certificates are read. "
-            "The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
+            "The config in force is the one of %s, read at %s (SHA-256 %s).%s%s",
             config.path, config.since, config.digest[:12], "".join(config.sentences()),
-            "`blockd reload` takes it; with --dry-run it shows what would change." if config.changed else "",
+            _TAKEN if config.changed else "",
         )  # fmt: skip
 
     def _changed(self, file: LoadedFile) -> ChangedFile | None:

@@ -183,7 +183,7 @@ def _announced(case: Context, designation: Designation) -> Iterator[Finding]:
         if told != expected:
             yield warning(
                 f"the running blockd does not announce at {owner} what the config says",
-                f"`blockd lookup {owner}` tells whether a list blocks it; `blockd reload` takes a changed config.",
+                f"`blockd lookup {owner}` tells whether a list blocks it; if the config was changed, `blockd reload`.",
             )
 
 

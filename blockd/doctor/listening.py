@@ -62,7 +62,7 @@ def ports(case: Context) -> Iterator[Finding]:
         error = case.machine.attempt(address, kind)
         if error is None:
             if case.running.is_alive:
-                advice = "Restart blockd to apply the current config."
+                advice = "`blockd reload` applies the current config."
                 troubles.append(warning(f"the running blockd does not listen on {place}", advice))
         elif error.errno in _NO_IPV6 and ":" in address.host:
             continue  # reported by the check of IPv6

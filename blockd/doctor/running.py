@@ -11,6 +11,10 @@ from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.errors import CommandError
 from blockd.ruleset.counts import totals
 
+_RESTART = "Restart blockd; the ruleset in force is enforced from the first answer on."
+_RELOAD = "`blockd reload` takes it without an interruption; with --dry-run it shows what would change."
+_UPGRADE = "`blockd upgrade` has it take the place of the running one, without an interruption."
+
 
 def readiness(case: Context) -> Iterator[Finding]:
     """Check that the daemon answers and that every worker enforces the list."""
@@ -21,7 +25,7 @@ def readiness(case: Context) -> Iterator[Finding]:
     if running.status is None:
         yield bad(
             f"blockd is running (process {running.pid}), but its admin port does not answer: {running.silence}",
-            "Read its log; if `listen.admin` or `state_dir` was changed since its start, restart it.",
+            "Read its log; if the config was changed, `systemctl reload blockd` (SIGHUP) has it taken.",
         )
         return
     ruleset = running.status["ruleset"]
@@ -50,13 +54,17 @@ def refused_feeds(case: Context) -> Iterator[Finding]:
         yield ok("no feed is refused" if feeds else "no feed is being fetched")
 
 
-def _changed_files(running: Mapping[str, Any] | None) -> Iterator[str]:
-    """Say which file that the daemon has read is another by now."""
+def _changed_config(case: Context, running: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Say what of the config is another than what the daemon runs with, and what to do, for each file."""
     if running is None:
         return  # an older blockd, which is said
+    if Path(running["path"]).resolve() != case.config.resolve():
+        yield f"it runs with the config {running['path']}, and not with {case.config}", _RESTART
     for file in running["changed"]:
-        is_gone = file["since"] is None
-        yield f"{file['path']} is gone" if is_gone else f"{file['path']} on disk is another since {file['since']}"
+        if file["since"] is None:
+            yield f"{file['path']} is gone", "Put it back: a start and a reload need it."
+        else:
+            yield f"{file['path']} on disk is another since {file['since']}", _RELOAD
 
 
 def confinement(case: Context) -> Iterator[Finding]:
@@ -75,27 +83,21 @@ def confinement(case: Context) -> Iterator[Finding]:
 
 
 def outdated_daemon(case: Context) -> Iterator[Finding]:
-    """Check that blockd runs with the version and engine that are installed, and with the config on disk."""
+    """Check that a restart would not change the engine, the version or the config."""
     status = case.running.status
     if status is None:
         yield ok("no blockd is running that could be outdated")
         return
-    restart = "Restart blockd; the ruleset in force is enforced from the first answer on."
-    upgrade = "Run `blockd upgrade`, which loses no question."
-    reload = "Run `blockd reload --dry-run`, which shows what would change; then `blockd reload`, which takes it."
     changed: list[tuple[str, str]] = []
     if status["version"] != __version__:
-        changed.append((f"it is blockd {status['version']}, and {__version__} is installed", upgrade))
+        changed.append((f"it is blockd {status['version']}, and {__version__} is installed", _UPGRADE))
     try:
         engine = case.machine.engine()[0]
     except CommandError:
         engine = status["engine"]  # reported by the check of the engine
     if status["engine"] != engine:
-        changed.append((f"it runs the {status['engine']} engine, and a start would run the {engine} one", restart))
-    config = status.get("config")
-    if config is not None and Path(config["path"]).resolve() != case.config.resolve():
-        changed.append((f"it runs with the config {config['path']}, and not with {case.config}", restart))
-    changed += [(sentence, reload) for sentence in _changed_files(config)]
+        changed.append((f"it runs the {status['engine']} engine, and a start would run the {engine} one", _UPGRADE))
+    changed += _changed_config(case, status.get("config"))
     for sentence, advice in changed:
         yield warning(f"the running blockd is outdated: {sentence}", advice)
     if not changed:

@@ -32,8 +32,10 @@ def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
     module = ".".join(filter(None, ("blockd.cli", VERBS[verb].folder, verb.replace("-", "_"))))
     __import__(module)
     _interrupted_in(monkeypatch, module, lambda: None)
-    words = {"lookup": "a.example", "diff": "1 2", "validate": "list", "accept": "f", "token": "list"}.get(verb, "")
-    assert main([verb, *words.split()]) == INTERRUPTED
+    words = {"lookup": ["a.example"], "diff": ["1", "2"], "validate": ["list"], "accept": ["f"], "token": ["list"]}.get(
+        verb, []
+    )
+    assert main([verb, *words]) == INTERRUPTED
     assert capsys.readouterr().err == f"\nblockd {verb}: interrupted; nothing was changed.\n"
 
 

@@ -146,3 +146,26 @@ def test_daemon_that_is_too_busy_is_asked_once_more_and_is_not_said_to_be_down(
     assert "blockd runs but is busy" in told
     assert why in told
     assert "Is it running" not in told
+
+
+def test_config_on_disk_that_is_another_is_told_with_what_takes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    with Daemon(tmp_path, {"name": "l", "type": "domains", "path": "list"}) as daemon:
+        as_started = daemon.config.read_text(encoding="utf-8")
+        daemon.config.write_text(f"{as_started}\n# Another day.\n", encoding="utf-8")
+        main(["status", "--config", str(daemon.config)])
+        other = capsys.readouterr().out
+        beside = daemon.config.with_name("elsewhere.yaml")
+        beside.write_text(as_started, encoding="utf-8")
+        daemon.config.unlink()
+        main(["status", "--config", str(beside)])
+        gone = capsys.readouterr().out
+    path = re.escape(str(daemon.config))
+    assert re.search(
+        rf"^  CHANGED: {path} on disk is another since 20\S+; `blockd reload` takes it$", other, re.MULTILINE
+    )
+    assert re.search(
+        rf"^  GONE: {path} is not on the disk any more; a restart and a reload need it$", gone, re.MULTILINE
+    )

@@ -335,8 +335,8 @@ def test_hangup_tells_which_config_runs_and_that_the_one_on_disk_is_another(
 
     run(check)
     before, after = [record.getMessage() for record in caplog.records if "SIGHUP" in record.getMessage()]
-    assert ("The config stays the one of" in before, "another" in before) == (True, False)
-    assert ("on disk is another since" in after, "`blockd reload` takes it" in after) == (True, True)
+    assert ("The config in force is the one of" in before, "another" in before) == (True, False)
+    assert ("on disk is another since" in after, "`blockd reload` takes what is there" in after) == (True, True)
 
 
 def test_hangup_of_the_supervisor_looks_at_every_feed_and_a_notification_wakes_one(run: Run) -> None:

@@ -75,6 +75,10 @@ def test_blocks_of_the_quick_start_are_those_of_the_readme() -> None:
     assert fences(QUICK_START) == fences(page("README.md"))
 
 
+def test_quick_start_leads_to_every_page() -> None:
+    assert {path.resolve() for path in (INDONESIAN / "operator").glob("*.md")} <= linked(QUICK_START)
+
+
 @pytest.mark.parametrize("path", OPERATOR, ids=str)
 def test_headings_have_the_levels_of_the_english_page(path: Path) -> None:
     assert [level for level, _ in indonesian(path).headings] == [level for level, _ in english(path).headings]

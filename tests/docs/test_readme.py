@@ -32,3 +32,8 @@ def test_make_run_starts_the_daemon_as_these_tests_do() -> None:
 
 def test_readme_is_a_page_to_read_at_once() -> None:
     assert len(README.text.splitlines()) <= MAX_LINES
+
+
+def test_every_page_for_operators_is_named_where_strangers_begin() -> None:
+    pages = {path.resolve() for path in (ROOT / "docs" / "operator").glob("*.md")}
+    assert pages <= {(ROOT / to.partition("#")[0]).resolve() for to in README.links}

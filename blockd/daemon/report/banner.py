@@ -42,7 +42,7 @@ def banner(
     """
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
-        *_listening(bound, settings.doh.path),
+        *_listening(bound, settings.doh.path, is_tls=settings.listen.admin_tls is not None),
         *_enforcement(feeds, enforced, pinned, base),
         *_groups(settings),
         *_questions(bound, enforced),
@@ -59,17 +59,19 @@ def progress(feeds: Mapping[str, ManagedFeed], seconds: float) -> str:
     return f"{read}; reading {some_of(reading, MOST_NAMED)}, {seconds:.0f} s"
 
 
-def _listening(bound: Bound, doh_path: str) -> list[str]:
+def _listening(bound: Bound, doh_path: str, *, is_tls: bool) -> list[str]:
+    """Return a line for each thing served; `is_tls` if the admin port is over TLS."""
     lines = [f"  DNS         {_joined(bound.dns_udp)}  (UDP and TCP)"]
     if bound.dns_udp != bound.dns_tcp:
         lines = [f"  DNS (UDP)   {_joined(bound.dns_udp)}", f"  DNS (TCP)   {_joined(bound.dns_tcp)}"]
     encrypted = (("DNS (TLS)  ", bound.dot), ("DNS (HTTPS)", _urls("https://", bound.doh, doh_path)))
     lines += [f"  {label} {_joined(where)}" for label, where in encrypted if where]
     pages = ", ".join(_urls("http://", bound.block_page_http))
+    admin = _urls("https://" if is_tls else "http://", bound.admin)
     lines += [
         f"  block page  {pages or 'nowhere'}",
         f"  TLS refused {_joined(bound.block_page_https)}",
-        f"  admin       http://{_joined(bound.admin)}  (/metrics /healthz /readyz /api/status)",
+        f"  admin       {_joined(admin)}  (console, /metrics /healthz /readyz)",
     ]
     public = (*_urls("http://", bound.public_http), *_urls("https://", bound.public_https))
     others = (("orders    ", public), ("decisions ", bound.decide))

@@ -153,4 +153,7 @@ def read_tokens(folder: Path) -> tuple[AccessToken, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError) as error:
-        raise CommandError(f"{path} cannot be used: {cause_of(error)}; nothing was changed") from error
+        raise CommandError(
+            f"{path} cannot be used: {cause_of(error)}. No token works until that is mended; nothing was changed. "
+            "Restore it from a backup, or remove it and make the tokens anew"
+        ) from error

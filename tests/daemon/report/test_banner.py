@@ -18,6 +18,7 @@ from blockd.daemon.report.feed_phase import FeedPhase, feed_line
 from blockd.daemon.report.status_line import StatusLine
 from blockd.errors import ConfigError, FeedRefused
 from blockd.settings import Settings, SocketAddress
+from blockd.settings.admin_tls import AdminTls
 from blockd.times import time_text
 from blockd.transports import binding
 from blockd.transports.binding import Bound
@@ -139,8 +140,20 @@ def test_banner_names_what_is_bound_and_what_was_left_out(tmp_path: Path) -> Non
         assert "  DNS         127.0.0.1:53  (UDP and TCP)" in told
         assert "  block page  http://127.0.0.1:80" in told
         assert "  TLS refused nowhere" in told
+        assert "  admin       http://127.0.0.1:9053  (console, /metrics /healthz /readyz)" in told
         assert "  left out    [::1]:53  (this machine does not have that IPv6 address)" in told
         assert not any("left out" in line for line in lines(node, Bound(("127.0.0.1:53",), ("127.0.0.1:53",))))
+
+    checked(tmp_path, check)
+
+
+def test_admin_port_over_tls_is_told_as_such(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        both = replace(BOUND, admin=("127.0.0.1:9053", "[::1]:9053"))
+        settings = node.control.parts.settings
+        over_tls = settings.model_copy(update={"listen": settings.listen.model_copy(update={"admin_tls": AdminTls()})})
+        told = banner(over_tls, Path("blockd.yaml"), both, {}, None, None, None)
+        assert "  admin       https://127.0.0.1:9053, https://[::1]:9053  (console, /metrics /healthz /readyz)" in told
 
     checked(tmp_path, check)
 

@@ -263,3 +263,11 @@ def test_refusals_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
     for now[0] in (0.0, 1.0, 59.9, 60.0, 61.0):
         attempts.refused()
     assert (attempts.count, len(caplog.records)) == (5, 2)
+
+
+def test_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text("garbage", encoding="ascii")
+    with pytest.raises(
+        CommandError, match=r"it is not JSON\. .*Restore it from a backup, or remove it and make the tokens anew"
+    ):
+        read_tokens(tmp_path)
