@@ -23,7 +23,7 @@ _TAKEN = " `blockd reload` takes what is there; with --dry-run it shows what wou
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """A file as it was when blockd started: its SHA-256, empty if it could not be read."""
+    """A file as it was when the config was read: its SHA-256, empty if it could not be read."""
 
     path: Path
     digest: str
@@ -43,7 +43,7 @@ class LoadedFile:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file that is another on disk than when blockd started; `since` and `digest` are None if it is gone."""
+    """A file that is another on disk than when the config was read; `since` and `digest` are None if it is gone."""
 
     path: str
     since: str | None
@@ -68,7 +68,7 @@ class ConfigStatus:
 
 
 class ConfigWatch:
-    """The config at `path` as it was read at `since`, and the files named there that are read at a start only."""
+    """The config at `path` as it was read at `since`, and the files named there that are read with it."""
 
     def __init__(
         self,

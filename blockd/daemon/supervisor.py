@@ -42,7 +42,7 @@ from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
 from blockd.daemon.rights.capabilities import adopt_orphans
 from blockd.daemon.rights.confinement import late_opened
-from blockd.daemon.update.child_process import spare_memory
+from blockd.daemon.update.child_process import CHILD, be_nicer, spare_memory
 from blockd.daemon.update.nursery import Nursery
 from blockd.daemon.upgrade.handover import Handover
 from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
@@ -214,6 +214,7 @@ class Supervisor:
         """Start a child for one task of a reload, which has none of the sockets; raises OSError."""
 
         def forget() -> None:
+            be_nicer(CHILD)
             self._forget_all(None, keys=False)
             for generation in self._jobs.generations:
                 generation.shared.sockets.close_but(Sockets())

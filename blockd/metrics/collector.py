@@ -88,7 +88,7 @@ class Collector(PrometheusCollector):
         yield from _audit(sample.audit)
         yield CounterMetricFamily(
             "blockd_admin_refused",
-            "Requests to the admin port for a change that did not have the secret.",
+            "Requests to the admin port, and sign-ins there, that were refused to who made them.",
             value=sample.admin_refused,
         )
         yield from bounds_metrics(sample.bounds)

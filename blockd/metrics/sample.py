@@ -116,7 +116,7 @@ class Sample:
     restarts: Mapping[str, int] = field(default_factory=dict)  # how often processes have ended, by their kind
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
-    admin_refused: int = 0  # requests for a change that did not have the secret
+    admin_refused: int = 0  # requests, and sign-ins, of who may not make them
     admin_closed: Sequence[int] = ()  # connections to the admin port that were closed for others, by `Closing`
     certificates: Mapping[str, CertificateSample] = field(default_factory=dict)  # by the paths of their chains
     reloads: ReloadsSample = field(default_factory=ReloadsSample)

@@ -6,6 +6,7 @@ the place of this one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -30,16 +31,20 @@ class SharedRows:
         self._code = code
         self._rows: list[memoryview] = []
         self.parts: Parts = []
+        self._has_files = True  # false once rows lie in no file: those behind them would take their places
         self.grow(rows)
 
     def grow(self, rows: int) -> None:
-        """Have at least so many rows."""
+        """Have at least so many rows.
+
+        Where files may not be as large (RLIMIT_FSIZE), they lie in none, and cannot be passed to another program.
+        """
         more = rows - len(self._rows)
-        if more > 0:
-            descriptor = os.memfd_create("blockd-rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(descriptor, more * self._octets)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-            self._map(descriptor, more)
+        if more <= 0:
+            return
+        descriptor = _file_of(more * self._octets) if self._has_files else None
+        self._has_files = descriptor is not None
+        self._map(descriptor, more)
 
     def adopt(self, parts: Sequence[tuple[int, int]]) -> None:
         """Have the rows that lie in such files instead of those of now; raises ValueError if they do not fit."""
@@ -48,7 +53,7 @@ class SharedRows:
         wanted = len(self._rows)
         for descriptor, _ in self.parts:
             os.close(descriptor)
-        self._rows, self.parts = [], []
+        self._rows, self.parts, self._has_files = [], [], True
         for descriptor, rows in parts:
             self._map(descriptor, rows)
         self.grow(wanted)
@@ -57,10 +62,12 @@ class SharedRows:
     def _octets(self) -> int:
         return self._width * struct.calcsize(f"={self._code}")
 
-    def _map(self, descriptor: int, rows: int) -> None:
-        numbers = memoryview(mmap.mmap(descriptor, rows * self._octets)).cast(self._code)
+    def _map(self, descriptor: int | None, rows: int) -> None:
+        memory = mmap.mmap(-1 if descriptor is None else descriptor, rows * self._octets)
+        numbers = memoryview(memory).cast(self._code)
         self._rows += [numbers[row * self._width : (row + 1) * self._width] for row in range(rows)]
-        self.parts.append((descriptor, rows))
+        if descriptor is not None:
+            self.parts.append((descriptor, rows))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -70,3 +77,17 @@ class SharedRows:
 
     def __getitem__(self, row: int) -> memoryview:
         return self._rows[row]
+
+
+def _file_of(octets: int) -> int | None:
+    """Return the descriptor of a file in memory of that size, which is sealed; None if this process may have none."""
+    descriptor = os.memfd_create("blockd-rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, octets)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno != errno.EFBIG:
+            raise
+        return None
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    return descriptor

@@ -11,7 +11,7 @@ from blockd.settings.paths_and_urls import ConfigPath, popular_from_value, prote
 from blockd.settings.section import Section, Whole, setting
 from blockd.settings.values import Growth, Share
 
-MAX_PROTECTED = 64  # files: each is read at the start
+MAX_PROTECTED = 64  # files: each is read at a start and a reload
 
 
 def _popular_mode(known: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from blockd.cli import main
 from blockd.cli.admin_client import DaemonRefused, ask
 from blockd.settings import Settings
 from blockd.times import time_text
-from tests.daemon.harness import Daemon, write_list
+from tests.daemon.harness import Daemon, until, write_list
 
 
 def look(daemon: Daemon, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -274,7 +274,9 @@ def test_a_time_before_the_log_and_one_of_now_are_told_apart(
     assert code == 1
     assert "listed.example: unknown at 2026-01-02T00:00:00Z (what was enforced then is not known)\n" in text
     assert "note:         The log begins later" in text
-    now = time_text(time.time() + 1)
+    moment = int(time.time()) + 1  # after the whole second in which the list was enforced
+    until(lambda: time.time() > moment, "the moment is in the past for both that are asked")
+    now = time_text(moment)
     told = json.loads(look(daemon, capsys, "listed.example", "--at", now, "--json")[1])
     assert (told["verdict"], told["at"]) == ("sinkhole", now)
     assert told == daemon.lookup(f"listed.example&trace&at={now}")

@@ -40,7 +40,7 @@ def test_config_that_is_another_on_disk_is_told_until_it_is_the_same_again(tmp_p
     assert (changed.path, changed.since) == (str(tmp_path / "blockd.yaml"), LATER)
     assert changed.digest == hashlib.sha256(b"feeds: []\nworkers: 2\n").hexdigest()
     assert running.digest == hashlib.sha256(b"feeds: []\n").hexdigest()
-    assert running.status().sentences() == [f"{tmp_path / 'blockd.yaml'} on disk is another since {LATER}. "]
+    assert running.status().sentences() == [f" {tmp_path / 'blockd.yaml'} on disk is another since {LATER}."]
     write(tmp_path / "blockd.yaml", "feeds: []\n", READ + 7200)
     assert running.status().changed == (), "it was only written again"
 
@@ -99,4 +99,4 @@ def test_file_that_is_gone_or_a_folder_is_told(tmp_path: Path) -> None:
     assert (config.since, config.digest) == (None, None)
     assert protected.since is not None
     assert protected.digest is None
-    assert running.status().sentences()[0] == f"{tmp_path / 'blockd.yaml'} is gone. "
+    assert running.status().sentences()[0] == f" {tmp_path / 'blockd.yaml'} is gone."

@@ -34,11 +34,6 @@ def _nobody_is_named_so(daemon: Daemon, _: Path) -> str:
     return "user: there is no user 'no-such-user' on this machine"
 
 
-def _address_is_of_another_machine(daemon: Daemon, _: Path) -> str:
-    daemon.listen["admin"] = f"192.0.2.77:{daemon.admin_port}"
-    return f"listen.admin: 192.0.2.77:{daemon.admin_port} cannot be listened on: this machine does not have"
-
-
 def _protected_list_is_a_folder(daemon: Daemon, folder: Path) -> str:
     daemon.settings["gate"] = {"protected": [str(folder)]}
     return "gate.protected[0]: it cannot be read: Is a directory"
@@ -68,7 +63,6 @@ def _cookie_secrets_are_open_to_everybody(daemon: Daemon, folder: Path) -> str:
         _state_is_a_file,
         _state_is_below_a_file,
         _nobody_is_named_so,
-        _address_is_of_another_machine,
         _protected_list_is_a_folder,
         _suffixes_are_missing,
         _popular_names_cannot_be_read,

@@ -237,6 +237,7 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
         }, "each process holds its own sockets alone"
         assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o750
         modes = {path: entry.st_mode for path, entry in entries_of(daemon.state_dir).items()}
+        assert stat.S_IMODE(modes.pop(daemon.state_dir / "admin.sock")) == 0o660  # its group is let in by it
         assert {path: oct(mode) for path, mode in modes.items() if mode & 0o027} == {}
         assert daemon.refresh()["feeds"] == {"national": {"outcome": "unchanged"}}
 

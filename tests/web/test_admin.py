@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,10 +19,8 @@ from blockd.web.admin import MAX_BODY, Condition, admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.api.events import Events
 from blockd.web.api.routes.signing_in import LOGIN, LOGOUT
-from blockd.web.api.table import ROUTES
 from blockd.web.callers.caller import AccessRole
 from blockd.web.callers.recognition import Callers
-from blockd.web.console.routes import FILES
 from tests.web.figures.examples import Figures
 from tests.web.known import SECRET, TEXTS, known
 
@@ -639,24 +636,6 @@ def test_addresses_localhost_and_the_configured_name_are_served(
 @pytest.mark.parametrize("origin", ["https://other.example", "null"])
 def test_a_foreign_origin_is_refused(daemon: Daemon, bound: socket.socket, origin: str) -> None:
     assert ask(daemon, bound, "/api/status", Origin=origin).status == 403
-
-
-def test_the_index_has_every_path(daemon: Daemon, bound: socket.socket) -> None:
-    index = ask(daemon, bound, "/api").body
-    for route in ROUTES:
-        if route.path in ("/api", FILES):
-            continue
-        if route.method == "GET" and "{" not in route.path:
-            assert re.search(f'<a href="{route.path}(\\?[^"]*)?">', index), route.path
-        else:
-            assert f"<code>{'' if route.method == 'GET' else 'POST '}{route.path}</code>" in index
-
-
-def test_the_index_links_what_there_is(daemon: Daemon, bound: socket.socket) -> None:
-    answer = ask(daemon, bound, "/api")
-    assert answer.headers["Content-Type"].startswith("text/html")
-    links = re.findall('href="([^"]+)"', answer.body)
-    assert {"/healthz", "/readyz", "/metrics", "/api/v1/status"} <= set(links)
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/none", 404), ("GET", "/api/refresh", 405)])

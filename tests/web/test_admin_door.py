@@ -148,6 +148,7 @@ def test_of_too_many_that_wait_the_first_of_who_has_most_is_told_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(admin_door, "MOST_WAITING", 3)
+    monkeypatch.setattr(admin_door, "WAIT", PATIENCE)  # nobody waits too long, however slow the machine is
 
     async def use(scene: Scene, daemon: SlowDaemon) -> None:
         flood = [asyncio.create_task(scene.ask(LOOKUP, SOMEBODY)) for _ in range(BOUNDS.address)]

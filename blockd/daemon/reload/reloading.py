@@ -25,7 +25,6 @@ from blockd.daemon.reload.waits import LOOK, Steps
 from blockd.errors import BlockdError, ConfigError
 from blockd.settings import load
 from blockd.times import time_text
-from blockd.transports.listening.change import SocketChange
 
 MAX_WAITING = 4  # reloads that wait for the one in progress; each takes what is on disk by then
 
@@ -139,8 +138,10 @@ class Reloading:
         made, listening = made_of(before, taken, running, checked, self._taking.lasting)
         self._jobs.coming, is_taken = made, False
         try:
+            yield from self._try(made, changes)
             if not request.dry_run:
-                yield from self._take(made, changes, listening)
+                self._note(outcome="taking")
+                yield from self._taking.take(made, changes.replaced, listening)
                 is_taken = True
         finally:
             if not is_taken:
@@ -154,15 +155,12 @@ class Reloading:
         elif is_taken:
             self._ending.append(self._taking.end())
 
-    def _take(self, made: Generation, changes: ConfigChanges, listening: SocketChange) -> Steps[None]:
-        """Have the processes that the changes concern replaced by those of a new generation."""
-        before = self._jobs.generation
+    def _try(self, made: Generation, changes: ConfigChanges) -> Steps[None]:
+        """Have a worker of a new generation tried, if the changes concern workers; raises ReloadRefusedError."""
         if "worker" in changes.replaced:
             self._note(outcome="trying")
-            if failure := (yield from self._trying.tried(made, before)):
+            if failure := (yield from self._trying.tried(made, self._jobs.generation)):
                 raise ReloadRefusedError(f"a worker that tried the config failed: {failure}")
-        self._note(outcome="taking")
-        yield from self._taking.take(made, changes.replaced, listening)
 
     def _note(self, **values: object) -> None:
         assert self._record is not None  # noqa: S101 - a reload is in progress

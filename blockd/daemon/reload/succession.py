@@ -16,6 +16,7 @@ from blockd.daemon.reload.waits import Steps, until
 
 SERVES = 60.0  # seconds for a successor to begin to serve: opening millions of names may take some
 LEAVES = 35.0  # seconds for a process to answer what is pending, and to end: more than it takes itself
+BESIDE = 0.2  # seconds for which both answer: the start has used up what the kernel's scheduler allows a new process
 NEXT = 1.0  # seconds to wait for one that leaves before the next one is replaced, so that not all hold memory at once
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Succession:
         if successor is None:
             raise SuccessionError(f"the {role.name} process cannot be started")
         yield from until(lambda: successor.enforcing is not None or successor.status is not None, SERVES)
+        if successor.enforcing is not None and self._family.of(role) is not None:
+            yield from until(lambda: successor.status is not None, BESIDE)
         if successor.status is not None or successor.enforcing is None:
             raise SuccessionError(self._failure(successor))
         before = self._family.of(role)

@@ -19,7 +19,7 @@ from blockd import __version__
 from blockd.daemon.processes.children import Child
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import Jobs
-from blockd.daemon.reload.succession import SERVES, Succession
+from blockd.daemon.reload.succession import BESIDE, SERVES, Succession
 from blockd.daemon.reload.taking import roles_of
 from blockd.daemon.reload.waits import LOOK, Steps, until
 from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program
@@ -71,6 +71,7 @@ class Takeover:
         before = [child for child in self._family if child.standing == "leaving"]
         if not (yield from until(self._serves, SERVES)):
             raise CommandError(f"its processes did not begin to serve within {SERVES:.0f} seconds")
+        yield from until(lambda: not self._serves(), BESIDE)
         sockets = self._jobs.generation.shared.sockets
         leaving = {sock.fileno() for group in sockets.leaving.values() for sock in group}
         for child in before:

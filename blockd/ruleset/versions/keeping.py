@@ -2,8 +2,9 @@
 
 The last few are kept, and of the last few contents of what others publish the newest version each: a change of what
 the operator writes, overrides included, pushes out nobody else's list. Beyond them the last version of each hour is
-kept for a day, and the last of each day for a week, as long as all of it fits. The version in force, a pinned one and
-what the one in force was made from are kept always.
+kept for a day, and the last of each day for a week, as long as all of it fits; and the one in force before, which need
+not be among the last few if its content had come back. The version in force, a pinned one and what the one in force was
+made from are kept always.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class KeptFile:
     """A version on disk: its octets, when it was made, and why it is kept, empty if it is not.
 
     `made` is in seconds since the epoch, never later than now. `content` stands for what others publish of it; None if
-    that is not known. `base` is the version that it was made from by other overrides.
+    that is not known. `base` is what it was made from by other overrides, `ended` when it was last in force.
     """
 
     version: int
@@ -58,6 +59,7 @@ class KeptFile:
     made: float
     content: Set[tuple[str, str]] | None
     base: int | None = None
+    ended: int | None = None
     why: str = ""
 
 
@@ -73,12 +75,18 @@ def kept_files(versions: Versions, retention: Retention, now: float) -> list[Kep
     }
     always = {version for version in whys if version is not None}
     wanted = _wanted(files, retention.keep, now)
+    ended = [file for file in files if file.ended is not None and file.version != current]
+    if ended:
+        before = max(ended, key=lambda file: (file.ended or 0, file.version))
+        wanted.insert(0, next((one for one in wanted if one[0] is before), (before, "in force before")))
     room = retention.max_size - sum(file.size for file in files if file.version in always)
     for file, why in wanted:  # the most wanted first
-        if file.version not in always and file.size <= room:
+        if file.version in whys:
+            continue
+        if file.size <= room:
             room -= file.size
             whys[file.version] = why
-        elif file.version not in always:
+        else:
             room = 0
     return [_with(file, whys.get(file.version, "")) for file in files]
 
@@ -136,7 +144,7 @@ def _read(versions: Versions, version: int, own: Set[str], now: float) -> KeptFi
     if record is None:
         return KeptFile(version, size, 0.0, None)
     content = frozenset((feed.name, feed.digest) for feed in record.feeds if feed.name not in own)
-    return KeptFile(version, size, min(float(record.compiled), now), content, record.base)
+    return KeptFile(version, size, min(float(record.compiled), now), content, record.base, record.until)
 
 
 def _record(path: Path) -> VersionRecord | None:
@@ -157,4 +165,4 @@ def _size(path: Path) -> int:
 
 
 def _with(file: KeptFile, why: str) -> KeptFile:
-    return KeptFile(file.version, file.size, file.made, file.content, file.base, why)
+    return KeptFile(file.version, file.size, file.made, file.content, file.base, file.ended, why)

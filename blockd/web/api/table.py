@@ -20,13 +20,6 @@ from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.questions import QUESTIONS, question
 from blockd.web.api.routes.signing_in import SIGNING_IN
 from blockd.web.console.routes import CONSOLE
-from blockd.web.index import INDEX_POLICY, index_page
-
-
-def _index(_control: Control, _request: Request[Nothing]) -> web.Response:
-    response = web.Response(text=index_page(ROUTES), content_type="text/html")
-    response.headers["Content-Security-Policy"] = INDEX_POLICY
-    return response
 
 
 @functools.cache
@@ -40,9 +33,6 @@ def _openapi(_control: Control, _request: Request[Nothing]) -> web.Response:
 
 ROUTES: tuple[ApiRoute[Any], ...] = (
     *CONSOLE,
-    ApiRoute(
-        method="GET", path="/api", summary="These paths, for a browser.", asks=None, does=_index, media="text/html"
-    ),
     *SIGNING_IN,
     *PROBES,
     question(

@@ -15,6 +15,3 @@ class BothLanguages:
     def to_json(self) -> dict[str, str]:
         """Return it as JSON values."""
         return asdict(self)
-
-
-NOTHING_SAID = BothLanguages("", "")

@@ -32,7 +32,9 @@ def feed(folder: Path, name: str, *names: str) -> dict[str, object]:
 def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     lists = feed(tmp_path, "one", BLOCKED), feed(tmp_path, "two", "second.example")
     with Daemon(tmp_path / "node", *lists, upstream=resolver.address, fresh=True) as running:
-        running.wait_for_version(1)
+        names = BLOCKED, "second.example"  # which may come with two versions, one after the other
+        until(lambda: [running.ask(name).addresses for name in names] == [SINKHOLE] * 2, "both lists are enforced")
+        until(running.is_ready, "every worker enforces them")
         yield running
 
 
@@ -119,8 +121,10 @@ def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon
 def test_upstreams_that_do_not_answer_are_refused_by_the_worker_that_tries_them(daemon: Daemon) -> None:
     assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]  # so that those in force are known to answer
     until(lambda: daemon.metric("blockd_upstream_state", state="up") > 0, "the control process knows that")
-    told = reload(daemon, code=1, upstreams=[f"127.0.0.1:{free_port()}"])
-    assert "a worker that tried the config failed: its upstreams" in told
+    wrong = [f"127.0.0.1:{free_port()}"]
+    for arguments in (["--dry-run"], []):
+        told = reload(daemon, *arguments, code=1, upstreams=wrong)
+        assert "a worker that tried the config failed: its upstreams" in told
     assert daemon.ask("open-2.example").addresses == ["192.0.2.2"]
 
 

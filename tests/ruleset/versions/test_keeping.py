@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blockd.ruleset import Versions
 from blockd.ruleset.versions.keeping import Retention, kept_files, prune
-from blockd.ruleset.versions.version_record import FeedPart, VersionRecord
+from blockd.ruleset.versions.version_record import FeedPart, Period, VersionRecord
 from blockd.settings import Settings
 
 NOW = 1_800_000_000  # seconds since the epoch: the beginning of an hour
@@ -47,6 +48,22 @@ def test_the_last_ones_are_kept_however_old(versions: Versions) -> None:
         add(versions, NOW - 100 * DAY)
     assert kept(versions) == {
         4: "one of the last 5", 5: "one of the last 5", 6: "one of the last 5", 7: "one of the last 5", 8: "in force"
+    }  # fmt: skip
+
+
+def test_the_one_in_force_before_is_kept_even_if_an_old_one_had_come_back(
+    versions: Versions,
+) -> None:
+    for number in range(1, 9):
+        add(versions, NOW - 100 * DAY)
+        path = versions.record_path(number)
+        record = VersionRecord.read(path)
+        assert record is not None
+        periods = (Period(NOW - 100 + number, NOW - (2 if number == 2 else 50)),) if number < 8 else ()
+        replace(record, periods=periods).write(path)
+    assert kept(versions) == {
+        2: "in force before", 4: "one of the last 5", 5: "one of the last 5", 6: "one of the last 5",
+        7: "one of the last 5", 8: "in force",
     }  # fmt: skip
 
 
