@@ -12,6 +12,7 @@ import pytest
 
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
+from blockd.web.api.routes.signing_in import MAX_LOGIN
 from blockd.web.callers.recognition import Callers
 from blockd.web.callers.role import AccessRole
 from blockd.web.callers.sessions import COOKIE, LIFETIME
@@ -173,7 +174,7 @@ def test_a_form_leads_to_the_console(bound: socket.socket) -> None:
         (b"\xff=\xff&token=%ff", "application/x-www-form-urlencoded", 401),
         (b'{"token": 7}', "application/json", 400),
         (b"[" * 1000, "application/json", 400),
-        (b"x" * 1025, "application/json", 413),
+        (b"x" * (MAX_LOGIN + 1), "application/json", 413),
         (b'{"token": "blockd_operator"}', "text/plain", 415),
         (b"token=" + b"a" * 300, "application/x-www-form-urlencoded", 401),
         (b"&".join([b"token=blockd_operator"] * 9), "application/x-www-form-urlencoded", 400),

@@ -1,6 +1,6 @@
 """Signing in and out at the console: `POST /login` with a token, `POST /logout`.
 
-A form of the page to sign in is answered by leading to the console, JSON by who is signed in. Foreign pages can send
+The form of the page to sign in is answered by leading to the console, JSON by who is signed in. Foreign pages can send
 neither: their Origin is refused before.
 """
 
@@ -24,7 +24,7 @@ from blockd.web.callers.sessions import COOKIE, LIFETIME
 from blockd.web.callers.tokens import MAX_TEXT, digest_of
 
 LOGIN, LOGOUT = "/login", "/logout"
-MAX_LOGIN = 1024  # octets of a body: a token and what is around it
+MAX_LOGIN = 16 << 10  # octets of a body: the longest text, of which a character is twelve octets if it is escaped
 _LED = {303: "A form is answered by leading to the console."}
 
 
@@ -45,7 +45,9 @@ async def _login(_control: Control, request: Request[TokenToSignIn]) -> web.Stre
     callers.sessions.end(_cookie_of(request.http))  # the browser forgets it
     cookie = callers.sessions.begin(token)
     await callers.sessions.save()
-    response = _done(request.http, token.caller.to_json())
+    response = json_reply(token.caller.to_json())
+    if request.http.content_type == FORM:
+        response = web.Response(status=303, headers={hdrs.LOCATION: "/"})
     response.set_cookie(
         COOKIE, cookie, max_age=int(LIFETIME), path="/", httponly=True, samesite="Strict", secure=request.http.secure
     )
@@ -56,20 +58,13 @@ async def _logout(_control: Control, request: Request[Nothing]) -> web.StreamRes
     sessions = request.http.app[CALLERS].sessions
     if sessions.end(_cookie_of(request.http)):
         await sessions.save()
-    response = _done(request.http, {})
+    response = json_reply({})
     response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
     return response
 
 
 def _cookie_of(request: web.Request) -> str:
     return request.cookies.get(COOKIE, "")
-
-
-def _done(request: web.Request, told: dict[str, object]) -> web.Response:
-    """Return the answer to who has signed in or out: JSON, or for a form the way to the console."""
-    if request.content_type == FORM:
-        return web.Response(status=303, headers={hdrs.LOCATION: "/"})
-    return json_reply(told)
 
 
 SIGNING_IN: tuple[ApiRoute[Any], ...] = (
@@ -80,6 +75,6 @@ SIGNING_IN: tuple[ApiRoute[Any], ...] = (
     ),
     ApiRoute(
         method="POST", path=LOGOUT, role=AccessRole.NONE, summary="End the session of the cookie that is sent.",
-        asks=Nothing, does=_logout, answers=SignedOutAnswer, bodies=(JSON, FORM), most=MAX_LOGIN, statuses=_LED,
+        asks=Nothing, does=_logout, answers=SignedOutAnswer, most=MAX_LOGIN,
     ),
 )  # fmt: skip
