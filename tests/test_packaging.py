@@ -223,14 +223,13 @@ class TestDockerfile:
         [exposed] = self.arguments("EXPOSE")
         assert set(exposed.split()) == {*dns, *(f"{port}/tcp" for port in (*web, *encrypted))}
 
-    def test_health_is_asked_where_the_admin_port_is(self) -> None:
+    def test_health_is_asked_at_the_admin_socket(self) -> None:
         [check] = self.arguments("HEALTHCHECK")
         program, option, code = json.loads(check.partition(" CMD ")[2])
         assert (program, option) == ("python", "-c")
         compile(code, "HEALTHCHECK", "exec")
-        admin = load(SERVICE_CONFIG).listen.admin
-        assert f"'{admin.host}', {admin.port}," in code
-        assert "'/healthz'" in code
+        assert f"'{load(SERVICE_CONFIG).admin_socket}'" in code
+        assert "GET /healthz " in code
 
 
 class TestUnit:
