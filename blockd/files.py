@@ -200,6 +200,14 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True, begun: Pat
             sync_folder(path.parent)
 
 
+def is_socket(path: Path) -> bool:
+    """Return whether a Unix socket can be reached at `path`; false if that cannot be known."""
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
+
+
 def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Make `path` hold `content`, or leave it as it was."""
     with replacing(path, mode) as file:

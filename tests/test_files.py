@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import socket
 import stat
 import threading
 import tracemalloc
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FileTooLarge
-from blockd.files import read_configured, read_file, read_rest, replace_file, replace_files, replacing
+from blockd.files import is_socket, read_configured, read_file, read_rest, replace_file, replace_files, replacing
 
 
 def test_a_read_takes_no_more_memory_than_there_is_to_read(tmp_path: Path) -> None:
@@ -219,3 +220,15 @@ def test_many_files_are_on_the_disk_before_the_first_takes_its_place(
     monkeypatch.setattr(Path, "replace", replaced)
     replace_files((tmp_path / str(number), (b"new",)) for number in range(5))
     assert told == ["sync"] * 5 + ["rename"] * 5 + ["sync"]
+
+
+def test_a_socket_is_told_from_all_else_and_one_out_of_reach_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    assert not is_socket(path)
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(str(path))
+        assert is_socket(path)
+        (tmp_path / "file").touch()
+        assert not is_socket(tmp_path / "file")
+        assert not is_socket(tmp_path / "file" / "below")  # ENOTDIR, where Path.is_socket may raise
+        assert not is_socket(tmp_path / ("n" * 300))

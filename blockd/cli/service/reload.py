@@ -11,6 +11,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
+from blockd.files import is_socket
 from blockd.settings import Settings, load
 
 CHECK_SECONDS = 150.0  # for reading all files that the config names, and for trying it
@@ -27,7 +28,7 @@ GOOD = ("taken", "unchanged")
 def run(args: argparse.Namespace) -> int:
     """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays."""
     settings = load(args.config)
-    by_socket = settings.admin_socket.exists()
+    by_socket = is_socket(settings.admin_socket)
     asked = {"dry_run": args.dry_run, "reason": args.reason}
     try:
         told: dict[str, Any] = ask(settings, "/api/v1/reload", asked, CHECK_SECONDS)

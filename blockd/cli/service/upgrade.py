@@ -11,6 +11,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.errors import CommandError
+from blockd.files import is_socket
 from blockd.settings import Settings, load
 
 TRY_SECONDS = 160.0  # for the new program to try itself
@@ -22,7 +23,7 @@ GOOD = ("taken", "tried")
 def run(args: argparse.Namespace) -> int:
     """Print what came of it; 1 if the version before goes on."""
     settings = load(args.config)
-    by_socket = settings.admin_socket.exists()
+    by_socket = is_socket(settings.admin_socket)
     asked = {"program": args.program, "dry_run": args.dry_run, "reason": args.reason}
     told: dict[str, Any] = ask(settings, "/api/v1/upgrade", asked, TRY_SECONDS)
     if told["outcome"] == "taking":

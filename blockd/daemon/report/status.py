@@ -33,6 +33,7 @@ from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.ruleset_maker import RulesetMaker
 from blockd.daemon.workers import Workers
+from blockd.files import is_socket
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.resolver.resolution import Resolution
@@ -273,7 +274,7 @@ class Observed:
             reload=self.reloads.status,
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
-            admin_socket=self.settings.admin_socket if self.settings.admin_socket.is_socket() else None,
+            admin_socket=self.settings.admin_socket if is_socket(self.settings.admin_socket) else None,
             resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
             certificates=self.certificates.status(now),
