@@ -5,7 +5,7 @@ import { button, fill, h } from "./dom.js";
 import { t } from "./language.js";
 
 const SPANS = [["1h", 3600], ["8h", 8 * 3600], ["1d", 86400], ["7d", 7 * 86400], ["30d", 30 * 86400]];
-const SAID = 9000; // milliseconds that a message stays
+const SAID = 30_000; // milliseconds that a message stays: who looks away for a moment still finds it
 
 let number = 0;
 
