@@ -21,7 +21,7 @@ from blockd.daemon.reload.record import ReloadHistory, ReloadRecord, ReloadReque
 from blockd.daemon.reload.succession import SuccessionError
 from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
-from blockd.daemon.reload.waits import LOOK, Steps
+from blockd.daemon.reload.waits import LOOK, Steps, go_on
 from blockd.errors import BlockdError, ConfigError
 from blockd.settings import load
 from blockd.times import time_text
@@ -84,16 +84,14 @@ class Reloading:
 
     def step(self) -> None:
         """Go on as far as nothing has to be waited for."""
-        self._ending = [steps for steps in self._ending if next(steps, _OVER) is not _OVER]
+        self._ending = [steps for steps in self._ending if go_on(steps)]
         if self._steps is None:
             if not self._waiting:
                 return
             request = self._waiting.popleft()
             self._begun, self._record = time.monotonic(), _begun(request)
             self._steps = self._reload(request)
-        try:
-            next(self._steps)
-        except StopIteration:
+        if not go_on(self._steps):
             self._steps = None
 
     def _reload(self, request: ReloadRequest) -> Steps[None]:
@@ -178,9 +176,6 @@ class Reloading:
             self._last = record
         _log(record)
         self._tell(record)
-
-
-_OVER = object()
 
 
 def _begun(request: ReloadRequest) -> ReloadRecord:

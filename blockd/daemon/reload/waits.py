@@ -13,6 +13,8 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 """Steps to a result."""
 
+_OVER = object()
+
 LOOK = 0.02  # seconds between two looks at what is waited for, at most
 
 
@@ -24,3 +26,8 @@ def until(condition: Callable[[], bool], seconds: float) -> Steps[bool]:
             return False
         yield
     return True
+
+
+def go_on(steps: Steps[None]) -> bool:
+    """Go on with steps as far as nothing has to be waited for; return whether there are more."""
+    return next(steps, _OVER) is not _OVER

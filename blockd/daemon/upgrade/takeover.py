@@ -21,7 +21,7 @@ from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload.succession import BESIDE, SERVES, Succession
 from blockd.daemon.reload.taking import roles_of
-from blockd.daemon.reload.waits import LOOK, Steps, until
+from blockd.daemon.reload.waits import LOOK, Steps, go_on, until
 from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program
 from blockd.daemon.upgrade.handover import Handover
 from blockd.daemon.upgrade.record import UpgradeRecord
@@ -60,11 +60,7 @@ class Takeover:
 
     def step(self) -> None:
         """Go on as far as nothing has to be waited for; raises CommandError if the own children do not serve."""
-        if self._steps is None:
-            return
-        try:
-            next(self._steps)
-        except StopIteration:
+        if self._steps is not None and not go_on(self._steps):
             self._steps = None
 
     def _take(self, handed: Handover) -> Steps[None]:

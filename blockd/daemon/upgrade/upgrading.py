@@ -24,7 +24,7 @@ from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.succession import LEAVES, Succession
 from blockd.daemon.reload.trying import Fork
-from blockd.daemon.reload.waits import LOOK, Steps, until
+from blockd.daemon.reload.waits import LOOK, Steps, go_on, until
 from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program, keep_only
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.handover import FORMAT, Handover
@@ -86,11 +86,7 @@ class Upgrading:
 
     def step(self) -> None:
         """Go on as far as nothing has to be waited for. Does not return if the other program is executed."""
-        if self._steps is None:
-            return
-        try:
-            next(self._steps)
-        except StopIteration:
+        if self._steps is not None and not go_on(self._steps):
             self._steps = None
 
     def _upgrade(self, begun: UpgradeRecord) -> Steps[None]:
