@@ -19,7 +19,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted
@@ -217,3 +217,14 @@ def tell(error: OSError, now: float) -> None:
             "questions over UDP, go on. Raise LimitNOFILE in the systemd unit, or `ulimit -n`.",
             error.strerror,
         )
+
+
+A = TypeVar("A", Acceptor, StreamAcceptor)
+
+
+def close_but(acceptors: Sequence[A], but: Collection[int]) -> list[A]:
+    """Close acceptors but for those of some listening sockets, by descriptor, and return these."""
+    for acceptor in acceptors:
+        if acceptor.fileno() not in but:
+            acceptor.close()
+    return [one for one in acceptors if one.fileno() in but]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from blockd.metrics import Closing, Row, Transport
-from blockd.transports.accepting import StreamAcceptor
+from blockd.transports.accepting import StreamAcceptor, close_but
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.line import ServedLine
 from blockd.transports.pace import Pace, PaceBounds
@@ -93,10 +93,7 @@ class AdmittingServer:
 
     def stop_taking(self, but: Collection[int] = ()) -> None:
         """Accept no more connections, but for those of some listening sockets."""
-        for acceptor in self._acceptors:
-            if acceptor.fileno() not in but:
-                acceptor.close()
-        self._acceptors = [one for one in self._acceptors if one.fileno() in but]
+        self._acceptors = close_but(self._acceptors, but)
 
     def look(self) -> None:
         """Do nothing: connections end as they become quiet."""

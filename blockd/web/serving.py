@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from blockd.metrics import Closing
 from blockd.resolver.clients import keys_of
-from blockd.transports.accepting import Acceptor
+from blockd.transports.accepting import Acceptor, close_but
 from blockd.transports.admitting_server import ACCEPTS_ON
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.line import ServedLine
@@ -245,10 +245,7 @@ class Serving:
 
     def stop_taking(self, but: Collection[int] = ()) -> None:
         """Accept no more connections, but for those of some listening sockets."""
-        for acceptor in self._acceptors:
-            if acceptor.fileno() not in but:
-                acceptor.close()
-        self._acceptors = [one for one in self._acceptors if one.fileno() in but]
+        self._acceptors = close_but(self._acceptors, but)
 
     def look(self) -> None:
         """Do nothing."""
