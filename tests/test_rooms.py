@@ -37,6 +37,7 @@ ROOMS = (
 GROUND = {
     "blockd.errors",
     "blockd.files",
+    "blockd.lazy",
     "blockd.times",
     "blockd.native",
     "blockd.printable",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blockd.lazy import attributes_of
+
 if TYPE_CHECKING:
     from blockd.resolver.answers import Sinkhole
     from blockd.resolver.cache import Cache
@@ -18,39 +20,33 @@ if TYPE_CHECKING:
     from blockd.resolver.resolver import Pending, Resolver
     from blockd.resolver.selftest_key import SelfTestIdentity, SelfTestKey
 else:
-    # Each is imported when it is first asked for: a command that needs one light module need not wait for all others.
-    _PLACES = {
-        "AnyEngine": "blockd.resolver.engine.choice",
-        "CACHE_SEED": "blockd.resolver.options",
-        "Cache": "blockd.resolver.cache",
-        "CacheInspector": "blockd.resolver.caching.inspection",
-        "CacheOptions": "blockd.resolver.options",
-        "Clients": "blockd.resolver.clients",
-        "Deferred": "blockd.resolver.engine.twin",
-        "Engine": "blockd.resolver.engine.twin",
-        "Instruments": "blockd.resolver.options",
-        "NotifyHandler": "blockd.resolver.options",
-        "Outcome": "blockd.resolver.query_context",
-        "Pending": "blockd.resolver.resolver",
-        "PendingQuestion": "blockd.resolver.forwarding.native.pending_questions",
-        "Pipeline": "blockd.resolver.pipeline",
-        "QueryContext": "blockd.resolver.query_context",
-        "Resolver": "blockd.resolver.resolver",
-        "SelfTestIdentity": "blockd.resolver.selftest_key",
-        "SelfTestKey": "blockd.resolver.selftest_key",
-        "Service": "blockd.resolver.options",
-        "Sinkhole": "blockd.resolver.answers",
-        "UpstreamOptions": "blockd.resolver.options",
-        "engine_name": "blockd.resolver.engine.choice",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        found = globals()[name] = getattr(import_module(_PLACES[name]), name)
-        return found
+    __getattr__ = attributes_of(
+        __name__,
+        {
+            "AnyEngine": "blockd.resolver.engine.choice",
+            "CACHE_SEED": "blockd.resolver.options",
+            "Cache": "blockd.resolver.cache",
+            "CacheInspector": "blockd.resolver.caching.inspection",
+            "CacheOptions": "blockd.resolver.options",
+            "Clients": "blockd.resolver.clients",
+            "Deferred": "blockd.resolver.engine.twin",
+            "Engine": "blockd.resolver.engine.twin",
+            "Instruments": "blockd.resolver.options",
+            "NotifyHandler": "blockd.resolver.options",
+            "Outcome": "blockd.resolver.query_context",
+            "Pending": "blockd.resolver.resolver",
+            "PendingQuestion": "blockd.resolver.forwarding.native.pending_questions",
+            "Pipeline": "blockd.resolver.pipeline",
+            "QueryContext": "blockd.resolver.query_context",
+            "Resolver": "blockd.resolver.resolver",
+            "SelfTestIdentity": "blockd.resolver.selftest_key",
+            "SelfTestKey": "blockd.resolver.selftest_key",
+            "Service": "blockd.resolver.options",
+            "Sinkhole": "blockd.resolver.answers",
+            "UpstreamOptions": "blockd.resolver.options",
+            "engine_name": "blockd.resolver.engine.choice",
+        },
+    )
 
 
 __all__ = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blockd.lazy import attributes_of
+
 if TYPE_CHECKING:
     from blockd.ruleset.building.compiler import FeedInput, Listing, Progress, compile_ruleset
     from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord
@@ -13,33 +15,27 @@ if TYPE_CHECKING:
     from blockd.ruleset.states import OrderStates, StatesMemory, next_flip
     from blockd.ruleset.versions.kept import Versions
 else:
-    # Each is imported when it is first asked for: a command that needs one light module need not wait for all others.
-    _PLACES = {
-        "Catalogue": "blockd.ruleset.catalogue",
-        "Claim": "blockd.ruleset.mapped",
-        "Enforced": "blockd.ruleset.policy",
-        "FeedInput": "blockd.ruleset.building.compiler",
-        "FeedRecord": "blockd.ruleset.catalogue",
-        "Gate": "blockd.ruleset.gate.gate",
-        "Listing": "blockd.ruleset.building.compiler",
-        "NOT_LISTED": "blockd.ruleset.policy",
-        "OrderRecord": "blockd.ruleset.catalogue",
-        "OrderStates": "blockd.ruleset.states",
-        "Progress": "blockd.ruleset.building.compiler",
-        "Ruleset": "blockd.ruleset.mapped",
-        "StatesMemory": "blockd.ruleset.states",
-        "Versions": "blockd.ruleset.versions.kept",
-        "compile_ruleset": "blockd.ruleset.building.compiler",
-        "next_flip": "blockd.ruleset.states",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        found = globals()[name] = getattr(import_module(_PLACES[name]), name)
-        return found
+    __getattr__ = attributes_of(
+        __name__,
+        {
+            "Catalogue": "blockd.ruleset.catalogue",
+            "Claim": "blockd.ruleset.mapped",
+            "Enforced": "blockd.ruleset.policy",
+            "FeedInput": "blockd.ruleset.building.compiler",
+            "FeedRecord": "blockd.ruleset.catalogue",
+            "Gate": "blockd.ruleset.gate.gate",
+            "Listing": "blockd.ruleset.building.compiler",
+            "NOT_LISTED": "blockd.ruleset.policy",
+            "OrderRecord": "blockd.ruleset.catalogue",
+            "OrderStates": "blockd.ruleset.states",
+            "Progress": "blockd.ruleset.building.compiler",
+            "Ruleset": "blockd.ruleset.mapped",
+            "StatesMemory": "blockd.ruleset.states",
+            "Versions": "blockd.ruleset.versions.kept",
+            "compile_ruleset": "blockd.ruleset.building.compiler",
+            "next_flip": "blockd.ruleset.states",
+        },
+    )
 
 
 __all__ = [
