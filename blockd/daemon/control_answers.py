@@ -23,6 +23,7 @@ from blockd.daemon.operator.overrides import OverrideResult
 from blockd.daemon.operator.releases import ReleaseResult
 from blockd.daemon.reload.record import ReloadRecord
 from blockd.daemon.reload.service import ReloadStatus
+from blockd.daemon.report.feed_status import FeedStatus
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
 from blockd.daemon.results import HintResult, RefreshResult, ResultList, RollbackResult
@@ -151,7 +152,10 @@ class ControlAnswers:
 
     def feeds(self) -> ResultList:
         """Return the feeds of the config."""
-        return ResultList("feeds", self.status().feeds)
+        return ResultList("feeds", self._feeds())
+
+    def _feeds(self) -> tuple[FeedStatus, ...]:
+        return self.parts.observed.feed_statuses(self.parts.timing.clock())
 
     def overrides(self) -> ResultList:
         """Return the overrides, with those that have ended lately."""
@@ -175,8 +179,7 @@ class ControlAnswers:
 
     async def waiting(self, feed: str, /) -> AwaitingReview:
         """Return what waits for an operator's word."""
-        feeds = self.status().feeds
-        refused = {feed.name: feed.acceptable for feed in feeds if feed.acceptable is not None}
+        refused = {feed.name: feed.acceptable for feed in self._feeds() if feed.acceptable is not None}
         return await asyncio.to_thread(waiting_at, self.parts.settings, refused, feed)
 
     @property

@@ -88,8 +88,12 @@ class AdmittingServer:
         """
         self.is_draining = True
         self.stop_taking(but)
-        for connection in self.connections:
+        for connection in self.open_connections():
             connection.hurry()
+
+    def open_connections(self) -> list[TurnedStream]:
+        """Return all connections, whichever table has their places."""
+        return list(self.connections)
 
     def stop_taking(self, but: Collection[int] = ()) -> None:
         """Accept no more connections, but for those of some listening sockets."""
@@ -100,21 +104,20 @@ class AdmittingServer:
 
     def end_when_answered(self) -> None:
         """End all connections once what has come is answered, although they are not quiet."""
-        for connection in self.connections:
+        for connection in self.open_connections():
             connection.end_when_answered()
 
     @property
     def is_drained(self) -> bool:
         """Whether it accepts no more connections, and none is left."""
-        return not self._acceptors and not len(self._line) and not len(self.connections)
+        return not self._acceptors and not len(self._line) and not self.open_connections()
 
     def close(self) -> None:
         """Accept no more connections and end those that are open."""
-        for acceptor in self._acceptors:
-            acceptor.close()
+        self.stop_taking()
         for waiting in self._line.close():
             waiting.close()
-        for connection in self.connections:
+        for connection in self.open_connections():
             connection.end()
         self.streams.close()
 

@@ -53,8 +53,7 @@ class UdpServer:
 
     async def close(self) -> None:
         """Read no more messages, and answer those that wait."""
-        for descriptor in self._descriptors:
-            self._loop.remove_reader(descriptor)
+        self.stop_taking()
         if self._waiting:
             await asyncio.wait(self._waiting)
 

@@ -22,6 +22,7 @@ from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
 from blockd.web.api.replies import problem
 from blockd.web.api.route import FORM, MAX_BODY, STILL_ALLOWED, Cost, Opened, StillAllowed
+from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.signing_in import LOGIN, SignInRefused
 from blockd.web.api.table import ROUTES, route_of
 from blockd.web.bounds.costly import CostlyTurns, TooManyRequests, few, in_turn
@@ -153,7 +154,7 @@ def _needed(request: web.Request, callers: Callers) -> AccessRole:
     return AccessRole.NONE if is_open else route.role
 
 
-_BY_ANY_NAME = ("/healthz", "/readyz", "/metrics")  # scrapers and balancers call them as they like
+_BY_ANY_NAME = frozenset(route.path for route in PROBES)  # scrapers and balancers call them as they like
 _CALLED_WRONG = (
     "The Host header must be an address, localhost, or one of the names in listen.admin_names; Origin must match it."
 )

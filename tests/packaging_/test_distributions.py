@@ -6,7 +6,6 @@ import email
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -20,10 +19,9 @@ from blockd_build import compiling, elf
 
 from blockd.cli.grammar import VERBS
 from tests.daemon.harness import Daemon
+from tests.packaging_.debian import EPOCH, copied
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("blockd", "packaging", "config")
-FILES = ("pyproject.toml", "requirements.lock", "README.md", "LICENSE", "CHANGELOG.md")
 IS_NATIVE = any((ROOT / "blockd").rglob(f"*{compiling.SUFFIX}"))
 
 
@@ -54,7 +52,7 @@ class Installed(Daemon):
 
 
 def run(*command: str | Path, **variables: str) -> None:
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600", **variables}
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -72,13 +70,7 @@ def installed(folder: Path, what: Path, *options: str) -> Path:
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release, made of a copy of the checkout with the extensions that are there."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copy2(ROOT / name, tree / name)
-    if (ROOT / "build" / "extensions").exists():
-        shutil.copytree(ROOT / "build" / "extensions", tree / "build" / "extensions")
+    tree = copied(tmp_path_factory.mktemp("tree"))
     run(sys.executable, "-m", "blockd_build", "release", PYTHONPATH=str(tree / "packaging"))
     return tree / "dist"
 

@@ -23,6 +23,7 @@ _ELSEWHERE = (
     "reloaded by the signal SIGHUP: `systemctl reload blockd`."
 )
 GOOD = ("taken", "unchanged")
+UNDER_WAY = ("checking", "trying", "taking")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         if by_socket:
             raise
         raise CommandError(f"{error} {_ELSEWHERE}") from error
-    if told["outcome"] not in (*GOOD, "refused", "failed"):
+    if told["outcome"] in UNDER_WAY:
         told = _waited(settings, told, by_socket=by_socket)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
@@ -56,7 +57,7 @@ def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> di
             continue
         heard = time.monotonic()
         for one in (found["current"], found["last"]):
-            if one is not None and one["id"] == begun["id"] and one["outcome"] not in ("checking", "trying", "taking"):
+            if one is not None and one["id"] == begun["id"] and one["outcome"] not in UNDER_WAY:
                 return dict(one)
     raise CommandError(
         f"The config was being taken, and the daemon has not told within {TAKE_SECONDS:.0f} seconds that it is. "

@@ -13,8 +13,9 @@ from blockd.cli.asking.place import state_folder
 from blockd.cli.output import error_lines, show
 from blockd.errors import CommandError
 from blockd.times import time_from_text, time_text
+from blockd.web.callers.role import role_of
 from blockd.web.callers.token_store import change_tokens
-from blockd.web.callers.tokens import ROLES, AccessToken, checked_name, digest_of, new_text, read_tokens
+from blockd.web.callers.tokens import AccessToken, checked_name, digest_of, new_text, read_tokens
 from blockd.web.callers.user_name import recorded_name
 
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _add(args: argparse.Namespace, folder: Path) -> int:
     text, now, by = new_text(), time.time(), f"user {recorded_name(os.getuid())}"
-    role = next(role for role in ROLES if role.text == args.role)
+    role = role_of(args.role)
     made = AccessToken(checked_name(args.name), role, digest_of(text), int(now), _end(args.expires, now), by)
 
     def change(tokens: Sequence[AccessToken]) -> Sequence[AccessToken]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blockd.daemon.answers.versions import not_kept
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Versions
 from blockd.ruleset.versions.changes import held_changes
@@ -58,7 +59,7 @@ class VersionDiffer:
         kept = self._versions.all()
         for version in versions:
             if version not in kept:
-                raise CommandError(f"Version {version} is not kept; kept are {', '.join(map(str, kept)) or 'none'}.")
+                raise not_kept(version, kept)
 
     async def _compared(self, old: int, new: int) -> VersionChanges:
         paths = self._versions.ruleset(old), self._versions.ruleset(new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,10 @@ class KeptVersion:
     damage: str = ""
 
     @classmethod
-    def read(cls, versions: Versions, file: KeptFile) -> KeptVersion:
-        """Read what is known of a version."""
+    def read(cls, versions: Versions, file: KeptFile, current: int | None, pinned: int | None) -> KeptVersion:
+        """Read what is known of a version; `current` and `pinned` are those marked so."""
         version = file.version
-        marks = version == versions.current(), version == versions.pinned()
+        marks = version == current, version == pinned
         record = versions.record(version)
         if record is not None:
             return cls(version, *marks, record, file)
@@ -102,8 +103,10 @@ class VersionsKept:
     @classmethod
     def read(cls, versions: Versions, retention: Retention, now: float) -> VersionsKept:
         """Read what is known of them from the disk."""
-        found = tuple(KeptVersion.read(versions, file) for file in kept_files(versions, retention, now))
-        return cls(versions.current(), versions.pinned(), retention.max_size, found)
+        current, pinned = versions.current(), versions.pinned()
+        files = kept_files(versions, retention, now)
+        found = tuple(KeptVersion.read(versions, file, current, pinned) for file in files)
+        return cls(current, pinned, retention.max_size, found)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -120,9 +123,13 @@ def kept_version(versions: Versions, retention: Retention, now: float, version: 
     files = kept_files(versions, retention, now)
     file = next((one for one in files if one.version == version), None)
     if file is None:
-        kept = ", ".join(str(one.version) for one in files) or "none"
-        raise CommandError(f"Version {version} is not kept; kept are {kept}.")
-    return KeptVersion.read(versions, file)
+        raise not_kept(version, [one.version for one in files])
+    return KeptVersion.read(versions, file, versions.current(), versions.pinned())
+
+
+def not_kept(version: int, kept: Sequence[int]) -> CommandError:
+    """Return what to raise if a version is asked for that is not among those kept."""
+    return CommandError(f"Version {version} is not kept; kept are {', '.join(map(str, kept)) or 'none'}.")
 
 
 def _time(seconds: int | None) -> str | None:

@@ -20,11 +20,6 @@ class Leaving:
         self._done = done
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether it has been asked for."""
-        return self._task is not None
-
     def begin(self, message: Message) -> None:
         """Begin, as a message `{"drain": true}` asks; sockets under `empty`, by descriptor, are read empty."""
         if self._task is None:

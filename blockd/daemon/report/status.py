@@ -259,11 +259,27 @@ class Observed:
         """Return how all stands at `now` in one sentence."""
         return state_sentence(self.switcher.enforced, self.alarms(now))
 
+    def feed_statuses(self, now: float) -> tuple[FeedStatus, ...]:
+        """Return how the feeds of the config stand at `now`, without what all else takes to find out."""
+        enforced = self.switcher.enforced
+        counts = OrderCounts.of(enforced)
+        return tuple(
+            feed_status(
+                managed,
+                self.held.of(managed, enforced),
+                enforced,
+                counts,
+                now,
+                is_pinned=self.switcher.is_held,
+                notes=self.feeds.notes(name),
+            )
+            for name, managed in self.feeds.configured.items()
+        )
+
     def status(self, now: float) -> Status:
         """Return the status at `now`."""
         enforced, workers = self.switcher.enforced, self.workers
         resolution = self.upstreams.resolution()
-        counts = OrderCounts.of(enforced)
         version = enforced.version if enforced else None
         page, decide = self.followers.page.status(version), self.followers.decide.status(version)
         return Status(
@@ -281,18 +297,7 @@ class Observed:
             ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,
-            feeds=tuple(
-                feed_status(
-                    managed,
-                    self.held.of(managed, enforced),
-                    enforced,
-                    counts,
-                    now,
-                    is_pinned=self.switcher.is_held,
-                    notes=self.feeds.notes(name),
-                )
-                for name, managed in self.feeds.configured.items()
-            ),
+            feeds=self.feed_statuses(now),
             groups=tuple(summaries(self.settings.groups, list(self.feeds.configured))),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)

@@ -105,6 +105,7 @@ def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:
     from blockd.settings.listening import UnixSocket
     from blockd.transports.listening.bound_socket import bind_alone
     from blockd.transports.listening.change import wanted
+    from blockd.transports.listening.served import kind_of
     from blockd.transports.listening.trouble import Trouble
 
     known = {(name, where) for name, where in in_force.listens}
@@ -113,7 +114,7 @@ def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:
             if (name, address.text) in known or isinstance(address, UnixSocket):
                 continue
             try:
-                bind_alone(address, socket.SOCK_DGRAM if name == "dns_udp" else socket.SOCK_STREAM).close()
+                bind_alone(address, kind_of(name)).close()
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     yield str(Trouble(setting, address, error))

@@ -13,6 +13,7 @@ from pathlib import Path
 from blockd.daemon.channel import Message
 from blockd.daemon.interchange import sealed
 from blockd.errors import cause_of
+from blockd.names import label_ends
 from blockd.resolver import Resolver
 from blockd.resolver.caching.taking_over import DamagedImageError
 from blockd.resolver.forwarding.upstream_groups import Groups
@@ -102,7 +103,7 @@ def changed(before: Resolution, now: Resolution) -> Callable[[bytes], bool]:
 
     def is_changed(key: bytes) -> bool:
         was, is_ = (one.of(key).upstreams for one in groups)
-        return was != is_ or any(key[:end] in local for end in _ends(key))
+        return was != is_ or any(key[:end] in local for end in (0, *label_ends(key)))
 
     return is_changed
 
@@ -111,12 +112,3 @@ def _local_changes(before: Resolution, now: Resolution) -> set[bytes]:
     """Return the zones, by their keys, that are answered here before or now, and not alike."""
     was, is_ = ({zone.key: zone for zone in one.local.zones} for one in (before, now))
     return {key for key in {*was, *is_} if was.get(key) != is_.get(key)}
-
-
-def _ends(key: bytes) -> list[int]:
-    """Return where each name that a name is at or under ends in its key, the root first."""
-    ends, place = [0], 0
-    while place < len(key):
-        place += 1 + key[place]
-        ends.append(place)
-    return ends

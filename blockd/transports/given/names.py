@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-from blockd.transports.listening.served import SERVED
 from blockd.transports.listening.sockets import Sockets
 
 
@@ -27,7 +26,7 @@ def put(sockets: Sockets, name: str, sock: socket.socket) -> bool:
         groups += ([] for _ in range(int(index) + 1 - len(groups)))
         groups[int(index)].append(sock)
         return True
-    if served in SERVED and served in (of_one := sockets.of_one()) and not index:
+    if served in (of_one := sockets.of_one()) and not index:
         of_one[served].append(sock)
         return True
     return False

@@ -13,6 +13,7 @@ from blockd.settings import Settings, SocketAddress
 from blockd.transports.given.names import put
 from blockd.transports.listening.bound_socket import prepared
 from blockd.transports.listening.change import wanted
+from blockd.transports.listening.served import kind_of
 from blockd.transports.listening.sockets import Sockets, address_of
 
 FIRST = 3  # the number of the first descriptor
@@ -109,8 +110,7 @@ def _served_at(sock: socket.socket, settings: Settings) -> str | None:
     """Return what is to be served where a socket is bound, by its name in SERVED; None if nothing is."""
     where = address_of(sock).text
     for served, _, addresses in wanted(settings.listen):
-        kind = socket.SOCK_DGRAM if served == "dns_udp" else socket.SOCK_STREAM
-        if sock.type == kind and where in [address.text for address in addresses]:
+        if sock.type == kind_of(served) and where in [address.text for address in addresses]:
             return served
     return None
 

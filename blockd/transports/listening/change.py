@@ -18,8 +18,8 @@ from blockd.settings.listening import Listen, LocalAddress, UnixSocket
 from blockd.transports import unix_socket
 from blockd.transports.accepting import BACKLOG
 from blockd.transports.listening.bound_socket import bind_alone, bind_shared
-from blockd.transports.listening.served import SERVED
-from blockd.transports.listening.sockets import Place, Sockets, address_of
+from blockd.transports.listening.served import SERVED, kind_of
+from blockd.transports.listening.sockets import Place, Sockets, address_of, close_socket
 from blockd.transports.listening.steering import is_turned_away, steer_to_first
 from blockd.transports.listening.trouble import Trouble
 
@@ -49,10 +49,7 @@ class SocketChange:
     def take_back(self) -> None:
         """Close what was bound, and have everything come where it came before."""
         for sock in self.new:
-            if sock.family == socket.AF_UNIX:
-                unix_socket.close(sock)
-            else:
-                sock.close()
+            close_socket(sock)
         self.new.clear()
         self.before.steer()
 
@@ -116,8 +113,8 @@ class _Changing:
                 try:
                     self._take(name, path, address)
                 except OSError as error:
-                    if _is_left_out(address, error, several=len(addresses) > 1):
-                        self._after.left_out.append(SocketAddress(address.host, address.port))  # type: ignore[union-attr]
+                    if isinstance(address, SocketAddress) and len(addresses) > 1 and _is_without_ipv6(address, error):
+                        self._after.left_out.append(address)  # the setting has others
                     else:
                         self.found.append(Trouble(path, address, error, self._why(error)))
         for place, members in self._places.items():
@@ -127,7 +124,7 @@ class _Changing:
     def _take(self, name: str, path: str, address: LocalAddress) -> None:
         """Have an address listened on: by what is there, what was leaving, and what is bound; raises OSError."""
         place = name, address.text
-        kind = socket.SOCK_DGRAM if name == "dns_udp" else socket.SOCK_STREAM
+        kind = kind_of(name)
         wanted = self._settings.workers if name in OF_WORKERS else 1
         members = self._places.get(place, [])
         kept, gone = members[:wanted], members[wanted:]
@@ -220,9 +217,9 @@ def _probe(address: SocketAddress, kind: socket.SocketKind) -> None:
             raise
 
 
-def _is_left_out(address: LocalAddress, error: OSError, *, several: bool) -> bool:
-    """Return whether an address is passed over on a machine without IPv6, as its setting has others."""
-    return several and not isinstance(address, UnixSocket) and ":" in address.host and error.errno in _NO_IPV6
+def _is_without_ipv6(address: SocketAddress, error: OSError) -> bool:
+    """Return whether an address cannot be bound since the machine is without IPv6."""
+    return ":" in address.host and error.errno in _NO_IPV6
 
 
 def wanted(listen: Listen) -> Iterator[tuple[str, str, Sequence[LocalAddress]]]:

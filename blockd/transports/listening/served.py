@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 
 # What people call what is served, by the names in `Bound`; what is in ALWAYS is told of although nothing serves it.
@@ -18,6 +19,11 @@ SERVED = {
     "admin": "admin",
 }
 ALWAYS = frozenset(("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin"))
+
+
+def kind_of(served: str) -> socket.SocketKind:
+    """Return the kind of socket by which something is served, by its name in SERVED."""
+    return socket.SOCK_DGRAM if served == "dns_udp" else socket.SOCK_STREAM
 
 
 def served_lines(told: Mapping[str, Sequence[str]], nowhere: str) -> Iterator[tuple[str, str]]:

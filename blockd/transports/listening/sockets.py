@@ -133,7 +133,7 @@ class Sockets:
                 # As the kernel does: the last one takes the place of one that is closed.
                 leaving[leaving.index(sock)] = leaving[-1]
                 leaving.pop()
-                _close(sock)
+                close_socket(sock)
             if not leaving:
                 del self.leaving[place]
         self.steer()
@@ -141,14 +141,13 @@ class Sockets:
     def keep(self, *kept: list[socket.socket]) -> None:
         """Close all but some groups, in a process that serves only these; where all of them listen is still known."""
         self._bound = self.bound
-        held = {id(sock) for group in kept for sock in group}
-        for sock in self._all():
-            if id(sock) not in held:
-                sock.close()
+        self._close_all_but({id(sock) for group in kept for sock in group})
 
     def close_but(self, kept: Sockets) -> None:
         """Close, in a process that has others, those that are not among these, too."""
-        held = {id(sock) for sock in kept._all()}
+        self._close_all_but({id(sock) for sock in kept._all()})
+
+    def _close_all_but(self, held: set[int]) -> None:
         for sock in self._all():
             if id(sock) not in held:
                 sock.close()
@@ -156,7 +155,7 @@ class Sockets:
     def close(self) -> None:
         """Close all of them."""
         for sock in self._all():
-            _close(sock)
+            close_socket(sock)
 
     def _is_covered(self, sock: socket.socket) -> bool:
         """Return whether a socket on a wildcard address gets what one on an address of its own does not, over UDP."""
@@ -183,7 +182,8 @@ def address_of(sock: socket.socket) -> LocalAddress:
     return SocketAddress(*sock.getsockname()[:2])
 
 
-def _close(sock: socket.socket) -> None:
+def close_socket(sock: socket.socket) -> None:
+    """Close a listening socket; what a Unix socket has in the file system goes, too."""
     if sock.family == socket.AF_UNIX:
         unix_socket.close(sock)
     else:

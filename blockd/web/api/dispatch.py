@@ -17,7 +17,7 @@ from blockd.web.api.control import Control
 from blockd.web.api.packing import SUFFIX, packed
 from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
 from blockd.web.api.route import FORM, JSON, VERSION, ApiRoute, Cost, Reply, Request
-from blockd.web.callers.caller import CALLER, NOBODY
+from blockd.web.callers.caller import CALLER
 from blockd.web.negotiate import accepts
 
 Limit = Callable[[Handler], Handler]
@@ -159,7 +159,7 @@ class _Handler:
 
 
 def _request(asked: object, request: web.Request) -> Request[Any]:
-    return Request(asked, request.get(CALLER, NOBODY), request.match_info, request)
+    return Request(asked, request[CALLER], request.match_info, request)
 
 
 async def _done(route: ApiRoute[Any], control: Control, request: Request[Any]) -> web.StreamResponse:

@@ -49,14 +49,14 @@ class SocketKeeping:
         if (self._made is not None and self._made.is_in_place) or _is_served(self._path):
             return
         earlier = self.sock
-        if self._make() and self._made is not None:
-            exchange(self._made.sock, earlier)
+        if (made := self._make()) is not None:
+            exchange(made.sock, earlier)
             log.warning("The admin socket %s was not in its place. It was made anew, and is listened on.", self._path)
 
-    def _make(self) -> bool:
-        """Make the socket; return whether that could be done."""
+    def _make(self) -> AdminSocket | None:
+        """Make the socket; return None if that cannot be done."""
         try:
-            self._made = AdminSocket(self._path)
+            made = self._made = AdminSocket(self._path)
         except OSError as error:
             why = unix_socket.why_not(error, self._path)
             if why != self._why:
@@ -66,9 +66,9 @@ class SocketKeeping:
                     self._path, why, LOOK,
                 )  # fmt: skip
             self._why = why
-            return False
+            return None
         self._why = ""
-        return True
+        return made
 
 
 def _is_served(path: Path) -> bool:

@@ -11,6 +11,7 @@ from blockd.resolver.clients import Clients
 from blockd.transports.admitting_server import PACE, QUIET, AdmittingServer
 from blockd.transports.connections import Bounds, ConnectionTable
 from blockd.transports.pace import PaceBounds
+from blockd.transports.turned_stream import TurnedStream
 from blockd.web.decide.answering import Answering
 from blockd.web.decide.connection import LOCAL, DecideConnection
 
@@ -50,25 +51,10 @@ class DecideServer(AdmittingServer):
         """See `AdmittingServer`."""
         self.idle = min(self.idle, QUIET)
         super().drain(but)
-        for connection in self._of_fronts:
-            connection.hurry()
 
-    def end_when_answered(self) -> None:
-        """See `AdmittingServer`."""
-        super().end_when_answered()
-        for connection in self._of_fronts:
-            connection.end_when_answered()
-
-    @property
-    def is_drained(self) -> bool:
-        """See `AdmittingServer`."""
-        return super().is_drained and not len(self._of_fronts)
-
-    def close(self) -> None:
-        """Accept no more connections and end those that are open."""
-        for connection in self._of_fronts:
-            connection.end()
-        super().close()
+    def open_connections(self) -> list[TurnedStream]:
+        """Return those of clients and of front ends."""
+        return [*self.connections, *self._of_fronts]
 
     def serves(self, host: str) -> bool:
         """Return whether it is a client, or a front end."""

@@ -59,13 +59,13 @@ async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> Jso
 
 
 async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Reply:
-    by, asked = request.caller.name or "admin port", request.asked
+    by, asked = request.caller.name, request.asked
     found = await control.reload(by, asked.one_line(), dry_run=asked.dry_run)
     return Reply(found, 200 if found.has_ended else 202)
 
 
 async def _upgrade(control: Control, request: Request[bodies.ProgramToRun]) -> Reply:
-    by, asked = request.caller.name or "admin port", request.asked
+    by, asked = request.caller.name, request.asked
     found = await control.upgrade(by, asked.one_line(), asked.program, dry_run=asked.dry_run)
     return Reply(found, 200 if found.has_ended else 202)
 

@@ -36,28 +36,20 @@ async def _events(control: Control, request: Request[Nothing]) -> web.StreamResp
     http, events = request.http, control.events
     if http.method == hdrs.METH_HEAD:
         return web.Response(headers=_HEADERS)
-    client = request.caller.name.encode() or (http.remote or "").encode()
     try:
-        listener = events.listen(client, http.headers.get("Last-Event-ID", ""))
+        listener = events.listen(request.caller.name.encode(), http.headers.get("Last-Event-ID", ""))
     except TooManyListeners:
         return problem(503, _TOO_MANY, {"Retry-After": "30"}, http.path)
     response = web.StreamResponse(headers=_HEADERS)
     try:
         await response.prepare(http)
         await _send(response, f"retry: {AGAIN}\n\n".encode())
-        await _stream(response, events, listener, http.get(STILL_ALLOWED, _FOR_EVER))
+        await _stream(response, events, listener, http[STILL_ALLOWED])
     except (ConnectionError, TimeoutError):
         response.force_close()  # it reads nothing, or has gone
     finally:
         events.leave(listener)
     return response
-
-
-async def _yes() -> bool:
-    return True
-
-
-_FOR_EVER = StillAllowed(_yes)
 
 
 async def _stream(response: web.StreamResponse, events: Events, listener: Listener, standing: StillAllowed) -> None:
