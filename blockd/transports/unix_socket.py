@@ -11,6 +11,7 @@ from pathlib import Path
 
 from blockd.files import identity_of
 
+FORBIDDEN = "Unix sockets are forbidden to this process; add AF_UNIX to RestrictAddressFamilies= in the systemd unit"
 MODE = 0o660  # its owner and its group may connect, for which a process must be able to write to it
 
 
@@ -84,7 +85,7 @@ def why_not(error: OSError, path: Path) -> str:
     if error.errno == errno.ENOENT:
         return f"there is no folder {path.parent}; make it, or have systemd do so (RuntimeDirectory=)"
     if error.errno == errno.EAFNOSUPPORT:
-        return "Unix sockets are forbidden to this process; add AF_UNIX to RestrictAddressFamilies= in the systemd unit"
+        return FORBIDDEN
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"this user ({os.geteuid()}) may not make files in {path.parent}"
     return str(error.strerror)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import MutableMapping, Sequence
 
 from blockd.printable import one_line
+from blockd.transports.unix_socket import FORBIDDEN
 
 MAX_STATUS = 500  # characters of the sentence that `systemctl status` shows: a few lines of a terminal
 MAX_DESCRIPTORS = 253  # in one message (SCM_MAX_FD of the kernel)
@@ -110,5 +111,5 @@ def main_process() -> str:
 
 def _why_not(error: OSError) -> str:
     if error.errno == errno.EAFNOSUPPORT:
-        return "Unix sockets are forbidden to this process; add AF_UNIX to RestrictAddressFamilies= in the systemd unit"
+        return FORBIDDEN
     return error.strerror or str(error)

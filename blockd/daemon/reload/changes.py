@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from blockd.daemon.reload.sections import AT_A_START, concerned_by
 from blockd.settings import Settings
 from blockd.settings.feeds.base import shown_place
 from blockd.settings.section import keys_of
+from blockd.settings.values import OCTETS, SECONDS
 
 ORDER: tuple[Kind, ...] = ("worker", "page", "decide", "control")  # in which processes are replaced
 MAX_SHOWN = 60  # letters of a value that is shown
@@ -107,13 +108,14 @@ def _shown(value: object, like: str = "") -> str:
         if like.endswith("%"):
             return f"{value * 100:g}%"
         if re.fullmatch(r"[0-9.]+(?:ms|[smhd])", like):
-            return next((f"{value / one:g}{unit}" for unit, one in _TIMES if value % one == 0), f"{value * 1000:g}ms")
+            return _in_units(value, SECONDS) or f"{value * 1000:g}ms"
         if re.fullmatch(r"[0-9.]+[KMGT]", like):
-            return next((f"{value / one:g}{unit}" for unit, one in _SIZES if value % one == 0), f"{value:g}")
+            return _in_units(value, OCTETS) or f"{value:g}"
         return f"{value:g}" if isinstance(value, float) else str(value)
     text = str(value).lower() if isinstance(value, bool) else shown_place(str(value))  # which may have a password
     return repr(text) if not text else text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-_TIMES = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_SIZES = (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
+def _in_units(value: float, units: Mapping[str, float]) -> str:
+    """Return a number in the largest unit of which it is a multiple, the largest last in `units`; empty if in none."""
+    return next((f"{value / one:g}{unit}" for unit, one in reversed(list(units.items())) if value % one == 0), "")

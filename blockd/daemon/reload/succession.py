@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, how_it_ended
 from blockd.daemon.processes.family import Family
-from blockd.daemon.reload.waits import Steps, until
+from blockd.daemon.reload.waits import Steps, ended, until
 
 SERVES = 60.0  # seconds for a successor to begin to serve: opening millions of names may take some
 LEAVES = 35.0  # seconds for a process to answer what is pending, and to end: more than it takes itself
@@ -78,18 +78,13 @@ class Succession:
         before = self._family.of(CONTROL)
         if before is not None:
             self.leave(before)
-            yield from self._ended(before)
+            yield from ended(before, LEAVES)
         successor = self._start(CONTROL, "serving")
         if successor is None:
             return  # it is tried again, as after any end
         yield from until(lambda: successor.is_ready or successor.status is not None, SERVES)
         if not successor.is_ready:
             raise SuccessionError(self._failure(successor))
-
-    def _ended(self, child: Child) -> Steps[None]:
-        if not (yield from until(lambda: child.status is not None, LEAVES)):
-            child.send_signal(signal.SIGKILL)
-            yield from until(lambda: child.status is not None, LEAVES)
 
     def _failure(self, successor: Child) -> str:
         """Say why a successor does not serve, and end it."""

@@ -13,7 +13,7 @@ from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload import canary
 from blockd.daemon.reload.checking import PATIENCE, CheckedConfig, ConfigCheck
 from blockd.daemon.reload.generation import Generation
-from blockd.daemon.reload.waits import Steps, until
+from blockd.daemon.reload.waits import Steps, ended, until
 from blockd.daemon.worker import process as worker
 
 CHECKER, CANARY, TESTER = Role("checker"), Role("canary"), Role("tester")
@@ -33,10 +33,7 @@ class Trying:
     def checked(self, generation: Generation) -> Steps[CheckedConfig]:
         """Have the config read and checked anew."""
         child = self._fork(CHECKER, ConfigCheck(generation).run, None)
-        in_time = yield from until(lambda: child.status is not None, PATIENCE)
-        if not in_time:
-            child.send_signal(signal.SIGKILL)
-            yield from until(lambda: child.status is not None, PATIENCE)
+        in_time = yield from ended(child, PATIENCE)
         try:
             return CheckedConfig.of(child.said)
         except ValueError:

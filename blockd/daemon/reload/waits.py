@@ -5,9 +5,12 @@ A step is a generator that yields whenever it waits; the supervisor goes on with
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
+
+from blockd.daemon.processes.children import Child
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
@@ -31,3 +34,12 @@ def until(condition: Callable[[], bool], seconds: float) -> Steps[bool]:
 def go_on(steps: Steps[None]) -> bool:
     """Go on with steps as far as nothing has to be waited for; return whether there are more."""
     return next(steps, _OVER) is not _OVER
+
+
+def ended(child: Child, seconds: float) -> Steps[bool]:
+    """Wait until a child has ended; it is killed after so many seconds. Return whether it has ended by itself."""
+    in_time = yield from until(lambda: child.status is not None, seconds)
+    if not in_time:
+        child.send_signal(signal.SIGKILL)
+        yield from until(lambda: child.status is not None, seconds)
+    return in_time

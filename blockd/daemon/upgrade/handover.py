@@ -76,7 +76,6 @@ class Handover:
     rows: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # as in `Lasting.shared`
     layout: str = ""  # of these rows
     secrets: Mapping[str, str] = field(default_factory=dict)  # as in `Lasting.secrets`, in hexadecimal digits
-    kept: tuple[str, ...] = ()  # names of the sockets that the service manager keeps
     format: int = FORMAT
 
     @classmethod
@@ -100,7 +99,6 @@ class Handover:
             {name: tuple(rows.parts) for name, rows in lasting.shared.items()},
             layout(),
             {name: secret.hex() for name, secret in lasting.secrets.items()},
-            tuple(dict.fromkeys(name for name, _ in named(sockets))),
         )
 
     @classmethod
@@ -143,7 +141,6 @@ class Handover:
             {str(name): tuple((int(a), int(b)) for a, b in parts) for name, parts in found["rows"].items()},
             str(found["layout"]),
             {str(name): str(value) for name, value in found["secrets"].items()},
-            tuple(map(str, found["kept"])),
         )
 
     @property

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
+from blockd.daemon.reload.record import MAX_NAME
+
 UpgradeOutcome = Literal["trying", "tried", "taking", "taken", "refused", "failed"]
 
 ENDED: tuple[UpgradeOutcome, ...] = ("tried", "taken", "refused", "failed")
-MAX_NAME = 200  # letters of who asked for it, and of the reason
 MAX_PATH = 1024  # octets of the path of a program
 
 

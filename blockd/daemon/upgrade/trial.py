@@ -103,7 +103,7 @@ def run(config: Path, in_force: WhatRuns, channel: Channel) -> None:
 def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:
     """Say which addresses cannot be listened on that are not yet; the right to bind low ports is not this process'."""
     from blockd.settings.listening import UnixSocket
-    from blockd.transports.listening.bound_socket import bind_alone
+    from blockd.transports.binding import attempt
     from blockd.transports.listening.change import wanted
     from blockd.transports.listening.served import kind_of
     from blockd.transports.listening.trouble import Trouble
@@ -113,11 +113,9 @@ def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:
         for address in addresses:
             if (name, address.text) in known or isinstance(address, UnixSocket):
                 continue
-            try:
-                bind_alone(address, kind_of(name)).close()
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    yield str(Trouble(setting, address, error))
+            error = attempt(address, kind_of(name))
+            if error is not None and error.errno == errno.EADDRINUSE:
+                yield str(Trouble(setting, address, error))
 
 
 def _problems(config: Path, in_force: WhatRuns) -> Iterator[str]:

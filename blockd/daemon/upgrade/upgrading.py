@@ -24,7 +24,7 @@ from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.succession import LEAVES, Succession
 from blockd.daemon.reload.trying import Fork
-from blockd.daemon.reload.waits import LOOK, Steps, go_on, until
+from blockd.daemon.reload.waits import LOOK, Steps, ended, go_on
 from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program, keep_only
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.handover import FORMAT, Handover
@@ -113,10 +113,7 @@ class Upgrading:
         where = str(settings.state_dir)
         in_force = trial.WhatRuns(FORMAT, self._jobs.version, where, settings.user, list(sockets.places()))
         child = self._fork(TRIAL, trial.job(command, in_force, dict(os.environ)), None)
-        in_time = yield from until(lambda: child.status is not None, trial.PATIENCE)
-        if not in_time:
-            child.send_signal(signal.SIGKILL)
-            yield from until(lambda: child.status is not None, trial.PATIENCE)
+        in_time = yield from ended(child, trial.PATIENCE)
         verdict = trial.TrialResult.of(child.said)
         if verdict is None:
             raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}; nothing was changed")
@@ -127,9 +124,7 @@ class Upgrading:
         control = self._family.of(CONTROL)
         if control is not None:
             self._succession.leave(control)
-            if not (yield from until(lambda: control.status is not None, LEAVES)):
-                control.send_signal(signal.SIGKILL)
-                yield from until(lambda: control.status is not None, LEAVES)
+            yield from ended(control, LEAVES)
         record, generation = self.record, self._jobs.generation
         assert record is not None  # noqa: S101 - an upgrade is in progress
         lock = generation.shared.state.lock
