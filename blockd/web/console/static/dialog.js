@@ -2,7 +2,8 @@
 
 import { Refusal } from "./api.js";
 import { button, fill, h } from "./dom.js";
-import { t } from "./language.js";
+import { iso } from "./format.js";
+import { t, told } from "./language.js";
 
 const SPANS = [["1h", 3600], ["8h", 8 * 3600], ["1d", 86400], ["7d", 7 * 86400], ["30d", 30 * 86400]];
 const SAID = 30_000; // milliseconds that a message stays: who looks away for a moment still finds it
@@ -39,7 +40,7 @@ export function ask({ title, body = [], fields = [], verb, danger = false, send 
       tell(sentence);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      fill(trouble, error.message === "unreachable" ? t("unreachable.write") : error.message);
+      fill(trouble, told(error, "unreachable.write"));
       submit.disabled = false;
     }
   });
@@ -94,7 +95,7 @@ function untilOf(field, id, inputs) {
   set(SPANS[2][1]);
   inputs.set(field.name, () => {
     const at = new Date(input.value);
-    return Number.isNaN(at.getTime()) ? "" : `${at.toISOString().slice(0, 19)}Z`;
+    return Number.isNaN(at.getTime()) ? "" : iso(at.getTime() / 1000);
   });
   return h("div", { class: "field" }, h("label", { for: id }, field.label),
     h("div", { class: "spans" }, SPANS.map(([name, seconds]) => button(t(`span.${name}`), () => set(seconds), { kind: "small" }))),

@@ -96,3 +96,6 @@ export function away(text) {
 export function count(value, key) {
   return t(`${key}.${plural(value)}`, { n: number(value) });
 }
+
+/** A moment, in seconds since the epoch, as the API writes it. */
+export const iso = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;

@@ -48,3 +48,6 @@ export function say(value) {
   if (value === null || value === undefined) return "";
   return typeof value === "object" ? value[chosen] ?? value.en ?? "" : String(value);
 }
+
+/** What an error of a request says; `key` has the text for a server that does not answer. */
+export const told = (error, key = "unreachable") => (error.message === "unreachable" ? t(key) : error.message);

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { fill, h, button } from "./dom.js";
 import { clock } from "./format.js";
-import { t } from "./language.js";
+import { t, told } from "./language.js";
 import * as live from "./live.js";
 
 const SETTLE = 150; // milliseconds in which several events are one reading
@@ -54,7 +54,7 @@ export function source(host, path, render, { on = [], every = 0, query = {}, los
 
   function tell(error) {
     body.removeAttribute("aria-busy");
-    const sentence = error.message === "unreachable" ? t("unreachable") : error.message;
+    const sentence = told(error);
     if (!read_at) body.replaceChildren();
     if (lost) {
       lost(sentence);

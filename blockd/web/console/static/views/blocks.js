@@ -3,7 +3,7 @@
 import { button, fill, h, panel } from "../dom.js";
 import { get } from "../api.js";
 import { number } from "../format.js";
-import { t, word } from "../language.js";
+import { t, told, word } from "../language.js";
 import * as live from "../live.js";
 import { ago, asked } from "../parts.js";
 
@@ -60,7 +60,7 @@ export function blocksPanel() {
       kept = [];
       take(data.blocks);
     } catch (error) {
-      if (!kept.length) fill(list, h("li", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
+      if (!kept.length) fill(list, h("li", { class: "trouble" }, told(error)));
     }
   }
   const ends = [live.on("blocks", (data) => (data.blocks ? take(data.blocks) : read())), live.whenBack(read)];

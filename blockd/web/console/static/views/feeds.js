@@ -2,7 +2,7 @@
 
 import { button, facts, h, panel, table } from "../dom.js";
 import { away, count, moment, number, span } from "../format.js";
-import { say, t, word } from "../language.js";
+import { say, t, told, word } from "../language.js";
 import { ago, chip, sign } from "../parts.js";
 import { accept, held, refresh } from "../changes.js";
 import { tell } from "../dialog.js";
@@ -101,7 +101,7 @@ function card(feed, mayWrite, after) {
       try {
         tell(await refresh([feed.name]));
       } catch (error) {
-        tell(error.message === "unreachable" ? t("unreachable.write") : error.message);
+        tell(told(error, "unreachable.write"));
       }
       asked.disabled = false;
       after();

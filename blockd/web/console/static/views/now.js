@@ -3,8 +3,8 @@
 import { Chart } from "../chart.js";
 import { get } from "../api.js";
 import { fill, h, panel } from "../dom.js";
-import { rate, share } from "../format.js";
-import { say, t } from "../language.js";
+import { iso, rate, share } from "../format.js";
+import { say, t, told } from "../language.js";
 import * as live from "../live.js";
 import { ago } from "../parts.js";
 import { source } from "../source.js";
@@ -49,7 +49,7 @@ function series(chart, tiles) {
       chart.set(data);
       figures(tiles, Object.fromEntries(Object.entries(data.series).map(([name, values]) => [name, values.findLast((one) => one !== null) ?? null])));
     } catch (error) {
-      if (!stopped && !chart.data) tiles.replaceChildren(h("p", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
+      if (!stopped && !chart.data) tiles.replaceChildren(h("p", { class: "trouble" }, told(error)));
     }
     clearTimeout(timer);
     if (!stopped) timer = setTimeout(read, live.state === "live" ? 60000 : 15000);
@@ -66,8 +66,6 @@ function series(chart, tiles) {
     for (const end of ends) end();
   };
 }
-
-const iso = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 function figures(host, now) {
   const part = (value) => (now.queries > 0 ? share(value / now.queries) : "–");

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { button, facts, fill, h, panel, table } from "../dom.js";
 import { clock, count, date, number, share, short, span } from "../format.js";
-import { t, word } from "../language.js";
+import { t, told, word } from "../language.js";
 import { bar, chip, choice } from "../parts.js";
 import { source } from "../source.js";
 
@@ -34,7 +34,7 @@ async function order(host, name) {
       [t("names.counted"), number(one.names)], [t("feed"), one.feed],
     ]))));
   } catch (error) {
-    fill(host, h("p", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
+    fill(host, h("p", { class: "trouble" }, told(error)));
   }
 }
 

@@ -3,7 +3,7 @@
 import { Chart } from "../chart.js";
 import { get } from "../api.js";
 import { h, panel, table } from "../dom.js";
-import { clock, milliseconds, number, rate, share } from "../format.js";
+import { clock, iso, milliseconds, number, rate, share } from "../format.js";
 import { t, word } from "../language.js";
 import * as live from "../live.js";
 import { ago, asked, bar, chip, sign } from "../parts.js";
@@ -39,8 +39,6 @@ export function build(root) {
     chart.stop();
   };
 }
-
-const iso = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 function body(data) {
   const transports = Object.entries(data.transports);

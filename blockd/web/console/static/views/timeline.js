@@ -3,8 +3,8 @@
 import { get } from "../api.js";
 import { Chart } from "../chart.js";
 import { button, fill, h, panel } from "../dom.js";
-import { clock, count, number } from "../format.js";
-import { say, t, word } from "../language.js";
+import { clock, count, iso, number } from "../format.js";
+import { say, t, told, word } from "../language.js";
 import * as live from "../live.js";
 import { ago, asked, chip, choice } from "../parts.js";
 import { release, rollback } from "../changes.js";
@@ -41,13 +41,13 @@ export function build(root, { mayWrite }) {
     const now = Math.floor(Date.now() / 1000);
     const span = { from: iso(now - seconds), to: iso(now) };
     try {
-      const [told, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
+      const [happened, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
       if (stopped) return;
-      events = told.events;
+      events = happened.events;
       chart.set(data, events);
-      draw(told.truncated);
+      draw(happened.truncated);
     } catch (error) {
-      if (!stopped) fill(list, h("p", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
+      if (!stopped) fill(list, h("p", { class: "trouble" }, told(error)));
     }
     if (!stopped) timer = setTimeout(read, Math.max(15000, seconds * 4));
   }
@@ -75,8 +75,6 @@ export function build(root, { mayWrite }) {
   };
 }
 
-const iso = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
-
 function line(event) {
   return h("li", { class: `event-${event.kind}` },
     h("div", { class: "event-head" }, h("time", { datetime: event.time, title: event.time }, clock(event.time)), chip(word("event", event.kind), event.kind === "refusal" ? "attention" : ""), event.version !== null && event.version !== undefined && h("small", { class: "quiet" }, t("version", { n: event.version }))),
@@ -92,7 +90,7 @@ function versionsBody(data, mayWrite, difference, after) {
       fill(difference, differs(await get("diff", { old, new: now })));
       difference.scrollIntoView({ block: "nearest" });
     } catch (error) {
-      fill(difference, h("p", { class: "trouble" }, error.message === "unreachable" ? t("unreachable") : error.message));
+      fill(difference, h("p", { class: "trouble" }, told(error)));
     }
   };
   return [
@@ -119,4 +117,3 @@ function differs(data) {
     names(t("diff.added"), data.added_names), names(t("diff.removed"), data.removed_names),
     !data.added && !data.removed && !data.changed && h("p", { class: "quiet" }, t("diff.none")));
 }
-

@@ -2,8 +2,8 @@
 
 import { get } from "../api.js";
 import { amend, button, facts, fill, h, panel, table } from "../dom.js";
-import { clock, date, number } from "../format.js";
-import { language, say, t, word } from "../language.js";
+import { clock, date, iso, number } from "../format.js";
+import { language, say, t, told, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
 import { override } from "../changes.js";
 
@@ -33,7 +33,7 @@ export function build(root, { rest, mayWrite }) {
       amend(result, answer(whole, rest, { mayWrite, again: read }), form.root);
     } catch (error) {
       if (error.name === "AbortError") return;
-      const sentence = h("p", { class: "trouble", role: "alert" }, error.message === "unreachable" ? t("unreachable") : error.message);
+      const sentence = h("p", { class: "trouble", role: "alert" }, told(error));
       if (full) result.prepend(sentence);
       else fill(result, sentence, form.root);
     } finally {
@@ -61,7 +61,7 @@ function asWhom(changed) {
       const when = new Date(at.value);
       return {
         ...(client.value.trim() ? { client: client.value.trim() } : {}),
-        ...(Number.isNaN(when.getTime()) ? {} : { at: `${when.toISOString().slice(0, 19)}Z` }),
+        ...(Number.isNaN(when.getTime()) ? {} : { at: iso(when.getTime() / 1000) }),
       };
     },
   };
