@@ -55,8 +55,10 @@ def test_blocks_are_shown_as_they_happen_and_stay_still_while_they_are_looked_at
     page.until(
         "return document.querySelector('.blocks li').innerText.startsWith('just-now.example')", "the newest first"
     )
+    night.tell("blocks", {"blocks": [{**block, "time": story.at(2), "count": 2}]})
+    page.shows("×2", ".blocks li")
     page.press("Pause", ".page-now")
-    night.tell("blocks", {"blocks": [{**block, "time": story.at(2), "name": "later.example"}]})
+    night.tell("blocks", {"blocks": [{**block, "time": story.at(3), "name": "later.example"}]})
     page.shows("1 new", ".page-now")
     assert "later.example" not in page.text(".blocks")
     page.press("Go on", ".page-now")

@@ -9,7 +9,7 @@ import { keepAges } from "./parts.js";
 import { statusStrip } from "./state.js";
 
 const PAGES = ["now", "why", "feeds", "timeline", "orders", "resolver", "overrides", "ending"];
-const ALIASES = { certificates: "ending", tokens: "ending" }; // what links of the API call parts of a page
+const ALIASES = { certificates: "ending", tokens: "ending", statements: "ending" }; // what links of the API call parts of a page
 const KEYS = { n: "now", f: "feeds", t: "timeline", o: "orders", r: "resolver", v: "overrides", e: "ending" };
 const THEME = "blockd-theme";
 const LOADED = "blockd-loaded-anew";

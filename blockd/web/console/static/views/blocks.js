@@ -36,12 +36,7 @@ export function blocksPanel() {
 
   function take(blocks) {
     const known = new Map(kept.map((one) => [same(one), one]));
-    for (const block of blocks) {
-      const key = same(block);
-      const before = known.get(key);
-      known.delete(key);
-      known.set(key, before && before.time !== block.time ? { ...block, count: before.count + block.count } : block);
-    }
+    for (const block of blocks) known.set(same(block), block); // its count is of all that is shown of it
     kept = [...known.values()].sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, KEPT);
     draw();
   }
