@@ -106,6 +106,10 @@ class Upgrading:
         except (OSError, ValueError) as error:
             self._end("failed", str(error))
             self._service.reloaded()
+        except Exception as error:
+            log.exception("An internal error in blockd ended an upgrade; this version goes on. Please report it.")
+            self._end("failed", f"an internal error, see the log: {error!r}")
+            self._service.reloaded()
 
     def _tried(self, command: Sequence[str]) -> Steps[trial.TrialResult]:
         """Have the program try itself; raises ValueError if it does not say what it found."""
@@ -137,7 +141,7 @@ class Upgrading:
             )  # fmt: skip
             give_to_program(CAP_NET_BIND_SERVICE)
             handed.pass_on(command, {**os.environ, **self._service.variables})
-        except OSError:
+        except Exception:
             if os.geteuid() != 0:
                 keep_only([CAP_NET_BIND_SERVICE])
             self._resume()

@@ -124,6 +124,13 @@ def test_without_a_program_the_one_that_was_started_is_executed(daemon: Daemon) 
     daemon.stop()
 
 
+SAYS_WHAT_NONE_SAYS = """
+import blockd.daemon.channel as c
+send = c.Channel.send
+c.Channel.send = lambda self, said, *more: send(self, {"trial": {"problems": 5}} if "trial" in said else said, *more)
+"""
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [
@@ -133,8 +140,9 @@ def test_without_a_program_the_one_that_was_started_is_executed(daemon: Daemon) 
             "format",
         ),
         ("import blockd.resolver\nblockd.resolver.Resolver.enforce = lambda *_: 1 / 0", "failed its test"),
+        (SAYS_WHAT_NONE_SAYS, "an internal error"),
     ],
-    ids=["it does not start", "it takes over something else", "its workers do not serve"],
+    ids=["it does not start", "it takes over something else", "its workers do not serve", "it says what none says"],
 )
 def test_a_version_that_cannot_is_refused_and_nothing_stops(daemon: Daemon, place: Path, more: str, why: str) -> None:
     children = daemon.children()
