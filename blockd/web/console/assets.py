@@ -12,6 +12,8 @@ from importlib.resources.abc import Traversable
 
 from aiohttp import hdrs, web
 
+from blockd.web.api.packing import SUFFIX
+from blockd.web.api.replies import tag_of
 from blockd.web.negotiate import takes_gzip
 
 FOLDER = "/console/"  # the path below which they are served
@@ -40,7 +42,7 @@ class Asset:
         """Return the asset of a file's content."""
         packed = gzip.compress(body, 9, mtime=0) if len(body) >= SMALL else b""
         kind = _TYPES["." + name.rpartition(".")[2]]
-        return cls(body, packed if len(packed) < len(body) else b"", kind, hashlib.sha256(body).hexdigest()[:32])
+        return cls(body, packed if len(packed) < len(body) else b"", kind, tag_of(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Assets:
         if asset is None:
             raise web.HTTPNotFound
         is_packed = bool(asset.packed) and takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        tag = f'"{asset.tag}{"-gzip" if is_packed else ""}"'
+        tag = f'"{asset.tag}{SUFFIX if is_packed else ""}"'
         headers = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: LASTING, hdrs.VARY: hdrs.ACCEPT_ENCODING}
         known = request.if_none_match
         if known is not None and any(one.value == tag[1:-1] or one.value == "*" for one in known):

@@ -6,10 +6,8 @@ address keep it; browsers then take it along to where the answer leads (Fetch st
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from blockd.web.markup import Html, element, text
+from blockd.web.style import source_digest
 
 MAX_TYPED = 256  # characters of a token, more than any has
 
@@ -30,12 +28,8 @@ _STYLE = (
 _SCRIPT = "for(const form of document.forms)form.action='/login'+location.hash"
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
 SIGN_IN_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_digest(_STYLE)}'; script-src 'sha256-{_digest(_SCRIPT)}'; "
+    f"default-src 'none'; style-src 'sha256-{source_digest(_STYLE)}'; script-src 'sha256-{source_digest(_SCRIPT)}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 

@@ -56,7 +56,7 @@ def test_blocks_are_shown_as_they_happen_and_stay_still_while_they_are_looked_at
         "return document.querySelector('.blocks li').innerText.startsWith('just-now.example')", "the newest first"
     )
     night.tell("blocks", {"blocks": [{**block, "time": story.at(2), "count": 2}]})
-    page.shows("×2", ".blocks li")
+    page.shows("\N{MULTIPLICATION SIGN}2", ".blocks li")
     page.press("Pause", ".page-now")
     night.tell("blocks", {"blocks": [{**block, "time": story.at(3), "name": "later.example"}]})
     page.shows("1 new", ".page-now")
