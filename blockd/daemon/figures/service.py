@@ -109,30 +109,35 @@ class Figures:
         looks = 0
         try:
             while True:
-                try:
-                    await self._look(looks)
-                except Exception as error:  # what is shown must not end what is kept
-                    if (fault := repr(error)) != self._fault:
-                        log.exception("Figures failed because of an internal error in blockd. Please report it.")
-                    self._fault = fault
+                for work in (self._keep, self._tell):  # what is shown must not end what is kept
+                    try:
+                        await work(looks)
+                    except Exception as error:
+                        if (fault := repr(error)) != self._fault:
+                            log.exception("Figures failed because of an internal error in blockd. Please report it.")
+                        self._fault = fault
                 await self._timing.sleep(BLOCKS)
                 looks += 1
         finally:
             self._note(is_row=True)
             await self._sources.history.close(self._timing.clock())
 
-    async def _look(self, looks: int) -> None:
-        """Do what is due at one of the looks, which are counted from 0, the one at the start."""
+    async def _keep(self, looks: int) -> None:
+        """Count and write what is due at one of the looks, which are counted from 0, the one at the start."""
         if looks % TICK == 0:
             self._note(is_row=looks % (TICK * ROW) == 0)
+        if looks and looks % (TICK * ROW * WRITE) == 0:
+            await self._write()
+
+    async def _tell(self, looks: int) -> None:
+        """Tell what is due at one of them."""
+        if looks % TICK == 0:
             alarms = self._sources.observed.alarms(self._timing.clock())
             self.tell_state(state_sentence(self._sources.enforced(), alarms))
             if self.is_heard():
                 self._tell_rates()
                 self._tell_changes(alarms)
         self._tell_blocks()
-        if looks and looks % (TICK * ROW * WRITE) == 0:
-            await self._write()
 
     def overview(self) -> Overview:
         """Return the state in one sentence, with the next step."""

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from blockd.daemon.figures.history import History, HitOwners
-from blockd.daemon.figures.service import BLOCKS, TICK, Figures, FigureSources
+from blockd.daemon.figures.service import BLOCKS, ROW, TICK, WRITE, Figures, FigureSources
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.report.state_sentence import StateTelling
 from blockd.metrics import Counters
@@ -26,13 +28,24 @@ class Observed:
 
     found: list[Alarm] = field(default_factory=list)
     asked: int = 0
+    fault: bool = False
     since: float = 0.0
     switcher: Any = field(default_factory=lambda: SimpleNamespace(pin=None))
     feeds: Any = field(default_factory=lambda: SimpleNamespace(configured={}))
 
     def alarms(self, _now: float) -> list[Alarm]:
         self.asked += 1
+        if self.fault:
+            raise RuntimeError("a fault of the code")
         return list(self.found)
+
+
+def subject(folder: Path, time: ManualTime, observed: Observed) -> tuple[History, Figures]:
+    counters = Counters(1)
+    history = History(folder, counters, lambda: HitOwners({}, {}))
+    given: dict[str, Any] = dict.fromkeys(FigureSources.__slots__)
+    given |= {"counters": counters, "observed": observed, "history": history, "timing": time.timing}
+    return history, Figures(cast("FigureSources", SimpleNamespace(**given | {"enforced": lambda: None})))
 
 
 @dataclass
@@ -43,14 +56,31 @@ class Channel:
         self.sent.append(message)
 
 
+def test_what_cannot_be_told_ends_nothing_that_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def check() -> None:
+        time, observed = ManualTime(), Observed(fault=True)
+        history, figures = subject(tmp_path, time, observed)
+        task = asyncio.create_task(figures.run())
+        try:
+            await time.settle()
+            for _ in range(TICK * ROW * WRITE):
+                await time.advance(BLOCKS)
+            while not history.generation:  # noqa: ASYNC110 - a thread is waited for
+                await asyncio.sleep(0)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(check())
+    told = "Figures failed because of an internal error in blockd. Please report it."
+    assert [record.message for record in caplog.records] == [told], "once"
+
+
 def test_alarms_are_found_once_for_all_who_are_told(tmp_path: Path) -> None:
     async def check() -> None:
         time, observed, channel = ManualTime(), Observed(), Channel()
-        counters = Counters(1)
-        history = History(tmp_path, counters, lambda: HitOwners({}, {}))
-        given: dict[str, Any] = dict.fromkeys(FigureSources.__slots__)
-        given |= {"counters": counters, "observed": observed, "history": history, "timing": time.timing}
-        figures = Figures(cast("FigureSources", SimpleNamespace(**given | {"enforced": lambda: None})))
+        _, figures = subject(tmp_path, time, observed)
         told: list[str] = []
         figures.tell_state = StateTelling(cast("Any", channel))
         figures.publish = lambda name, _told: told.append(name)
