@@ -101,8 +101,10 @@ class Clients:
                 seconds.append(round(took, 6))
                 if took > LATE:
                     self._late.append((kind, begun, took))
+                    _say(f"{kind} at {_clock(begun)} took {took * 1e3:.0f} ms")
             except LOSSES as error:
-                lost.append(f"{kind} at {begun:.3f}: {error!r}"[:200])
+                lost.append(f"{kind} at {_clock(begun)}: {error!r}"[:200])
+                _say(f"lost: {lost[-1]}")
             self._stop.wait(pause)
         seconds.sort()
         self._found[kind] = {
@@ -176,6 +178,15 @@ class Clients:
         if done.returncode != 0 or b"status: NOERROR" not in done.stdout or slow is None:
             raise ValueError(f"dig ended with {done.returncode}: {done.stdout[-100:]!r}")
         return int(slow[1]) / 1e3
+
+
+def _say(what: str) -> None:
+    """Tell at once what is known as a whole in the end."""
+    print(what, file=sys.stderr, flush=True)
+
+
+def _clock(at: float) -> str:
+    return f"{time.strftime('%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e3):03d}"
 
 
 def _timed(ask: Callable[[], None]) -> Ask:

@@ -222,7 +222,7 @@ def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon
     reload(daemon, workers=3)
     until(lambda: len(daemon.children("w")) == 3, "three workers serve")
     wanted = Shares.of(Settings.model_validate({"workers": 3})).wanted(0)
-    for pid in daemon.children("w", "page"):
+    for pid in daemon.children():
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
         [size] = [int(line.split()[1]) for line in lines if line.startswith("FDSize:")]
         assert size >= min(wanted, allowed())
