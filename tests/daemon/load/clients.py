@@ -26,7 +26,7 @@ import dns.rcode
 from tests.daemon.load.witness import Witness
 
 PATIENCE = 3.0  # seconds after which a question counts as lost
-PAUSE = 0.005  # seconds between two questions of one client
+PAUSE = 0.01  # seconds between two questions of one client: the load is to show delays, not to make them
 PAUSE_OF_PAGE = 0.2  # seconds between two visits: the page's port has a pace for each address
 PAUSE_OF_DIG = 0.2  # seconds between two runs: each is a process
 LATE = 0.05  # seconds above which an answer counts as late

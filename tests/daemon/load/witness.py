@@ -9,8 +9,8 @@ import threading
 import time
 from collections import deque
 
-PAUSE = 0.001  # seconds between two questions to it
-STALL = 0.005  # seconds above which an answer of it says that there was no processor
+PAUSE = 0.004  # seconds between two questions to it
+STALL = 0.005  # seconds above which an answer of it, beside the pause, says that there was no processor
 MAX_STALLS = 100_000  # that are remembered
 
 
@@ -55,5 +55,5 @@ class Witness:
             self._ours.recv(16)
             time.sleep(PAUSE)
             ended = time.time()
-            if ended - begun > STALL:
+            if ended - begun > PAUSE + STALL:
                 self._stalls.append((begun, ended))
