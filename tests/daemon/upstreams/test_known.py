@@ -121,7 +121,10 @@ def test_after_a_reload_no_question_goes_to_an_upstream_that_is_down(
     daemon.settings |= {"upstreams": [silent.address, resolver.address], "upstream": {"flood_limit": 0}}
     daemon.write_config()
     assert daemon.run_verb("reload").returncode == 0, daemon.log
-    until(lambda: daemon.metric("blockd_upstream_state", upstream=silent.address, state="down") == 2, "it is down for both")
+    until(
+        lambda: daemon.metric("blockd_upstream_state", upstream=silent.address, state="down") == 2,
+        "it is down for both",
+    )
     workers = set(daemon.children("w"))
     daemon.settings["sinkhole"] = {"ttl": 30}
     daemon.write_config()
