@@ -48,6 +48,7 @@ def test_panels_have_their_own_numbers_titles_and_places() -> None:
 def test_every_panel_has_queries_with_a_legend_and_a_unit() -> None:
     for panel in dashboard.panels():
         assert panel["targets"], panel["title"]
+        assert panel["description"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         letters = [target["refId"] for target in panel["targets"]]
         assert letters == sorted(set(letters)), panel["title"]
