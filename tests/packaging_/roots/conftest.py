@@ -48,4 +48,6 @@ def purged(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave a root without the package, however a test ends."""
     yield
     if "root" in request.fixturenames:
-        request.getfixturevalue("root").run("dpkg", "--purge", "blockd", check=False)
+        root: Root = request.getfixturevalue("root")
+        root.run("dpkg", "--purge", "--force-remove-reinstreq", "blockd", check=False)
+        root.wait()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from blockd_build.deb import tree
 
 import blockd
 from tests.daemon.harness import until
+from tests.packaging_ import debian
 from tests.packaging_.roots.root import Root
 from tests.packaging_.roots.service import CONFIG, LISTED, NEXT, RATE, STATE, Load, serving
 
@@ -81,6 +83,22 @@ def test_it_is_installed_started_upgraded_and_purged(
     root.run("dpkg", "--purge", "blockd")
     assert files(root) - before == set()
     assert before - files(root) == set()
+
+
+def test_a_unit_that_has_changed_is_told_and_one_that_has_not_is_not(
+    root: Root, packages: tuple[Path, Path], systemctl: Path, tmp_path: Path
+) -> None:
+    root.run("dpkg", "--install", f"/root/{packages[0].name}")
+    service = serving(root, tmp_path)
+    changed = "The unit has changed"
+    assert changed not in root.run("dpkg", "--install", f"/root/{packages[1].name}").stdout
+    until(lambda: service.version() == NEXT, "the new version runs")
+    newer = debian.changed(packages[0], tmp_path, "98.0.0", {tree.UNIT: "# More.\n"})
+    root.path(f"root/{newer.name}").write_bytes(newer.read_bytes())
+    assert changed in root.run("dpkg", "--install", f"/root/{newer.name}").stdout
+    assert "daemon-reload" in systemctl.read_text(encoding="ascii")
+    assert not root.path("run/blockd.service.before").exists()
+    root.run("start-stop-daemon", "--stop", "--user", "blockd", "--retry", "TERM/30")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from blockd_build.deb import tree
 
 import blockd
 from tests.daemon.harness import until
@@ -35,7 +36,7 @@ def interrupted(root: Root, command: str, moment: str) -> None:
         process = root.start("setsid", "--wait", "sh", "-c", f"echo $$ >/root/group; {command}", output=output)
     until(lambda: root.run("sh", "-c", moment, check=False).returncode == 0, moment)
     group = root.path("root/group").read_text(encoding="ascii").strip()
-    root.run("kill", "-KILL", "--", f"-{group}")
+    root.run("sh", "-c", f"kill -s KILL -- -{group}")
     process.wait(30)
 
 
@@ -99,7 +100,7 @@ def test_a_config_that_both_have_changed_stays_the_operators_and_blockd_goes_on_
     root.run("dpkg", "--install", f"/root/{packages[0].name}")
     service = serving(root, tmp_path)
     own = root.path(CONFIG).read_bytes()
-    newer = debian.changed(packages[0], tmp_path, "98.0.0", "# What a later version explains.\n")
+    newer = debian.changed(packages[0], tmp_path, "98.0.0", {tree.CONFIG: "# What a later version explains.\n"})
     root.path(f"root/{newer.name}").write_bytes(newer.read_bytes())
     with Load(root, tmp_path) as load:
         told = root.run("dpkg", "--install", f"/root/{newer.name}", check=False)  # with nobody to answer
@@ -135,8 +136,9 @@ def test_nobody_is_told_of_an_old_version_where_none_runs(root: Root, debs: tupl
     assert "blockd does not run, and was not started." in told.stdout
 
     service = serving(root, tmp_path)
-    root.run("start-stop-daemon", "--stop", "--signal", "KILL", "--user", "blockd", "--oknodo", "--retry", "KILL/5")
+    root.run("start-stop-daemon", "--stop", "--signal", "KILL", "--user", "blockd")
     assert service.process.wait(30) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    until(lambda: root.run("start-stop-daemon", "--status", "--user", "blockd", check=False).returncode, "all are gone")
     assert root.path(f"{STATE}/admin.sock").exists()  # nobody was there to take it away
     told = root.run("dpkg", "--install", first)
     assert "goes on" not in told.stdout + told.stderr
