@@ -111,8 +111,9 @@ class Handover:
         number = environment.pop(VARIABLE, "")
         if not number.isdecimal():
             return None
-        again = os.dup(int(number))
+        again = -1
         try:
+            again = os.dup(int(number))
             made = cls.read(int(number))
         except (OSError, ValueError, TypeError, KeyError) as error:
             why = f"version {__version__} cannot read what it was handed ({error!r})"
@@ -120,7 +121,8 @@ class Handover:
             log.error("What the version before has handed over cannot be read (%r). This is a start anew.", error)
             return None
         finally:
-            os.close(again)
+            with contextlib.suppress(OSError):
+                os.close(again)
         for descriptor in made.descriptors:
             os.set_inheritable(descriptor, False)
         return made
