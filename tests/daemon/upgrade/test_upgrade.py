@@ -193,10 +193,10 @@ def test_one_that_cannot_read_what_it_is_handed_gives_the_place_back(daemon: Dae
         "            return read(cls, descriptor)\n        finally:\n            json.loads = loads\n"
         "    h.Handover.read = classmethod(reading)"
     )
-    with Load(daemon) as load:
+    with Load(daemon, "listed.example") as load:
         told = upgraded(daemon, "--from", other_version(place, more=more))
         until(lambda: len(daemon.children()) == 4, "the version before has its own processes again")
-    assert (told["outcome"], load.lost) == ("failed", [])
+    assert (told["outcome"], load.figures.lost) == ("failed", [])
     [problem] = told["problems"]
     assert "version 9.9.9 cannot read what it was handed" in problem
     assert daemon.is_ready()
