@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
+from blockd.orders.operator_line import MAX_LINE
+
 Outcome = Literal["checking", "trying", "taking", "taken", "unchanged", "refused", "failed"]
 
 OUTCOMES: tuple[Outcome, ...] = ("taken", "unchanged", "refused", "failed")  # of a reload that has ended
 BY_SIGNAL = "SIGHUP"
-MAX_OCTETS = 5_000  # of the sentences of each kind that are told: both kinds fit one message
-MAX_LETTERS = 300  # of a sentence
-MAX_NAME = 200  # letters of who asked for it, and of the reason
+MAX_OCTETS = 3_300  # of the sentences of each kind that are told: both kinds, with the rest, fit one message
+MAX_LETTERS = 270  # of a sentence: one alone has room, whatever its letters are
+MAX_ID = 64  # letters; those that are drawn have 16
+MAX_BY = 220  # letters of who asked for it: the longest is `certificate ` and a name of 200
+
+
+def asked_in(values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return of a message which id was asked for, by whom, and why: whole, as the API takes no longer ones."""
+    lengths = {"id": MAX_ID, "by": MAX_BY, "reason": MAX_LINE}
+    known, by, reason = (str(values.get(key, ""))[:most] for key, most in lengths.items())
+    return known, by, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +38,7 @@ class ReloadRequest:
     @classmethod
     def from_message(cls, values: Mapping[str, Any]) -> Self:
         """Return the one that a message has."""
-        by, reason = (str(values.get(key, ""))[:MAX_NAME] for key in ("by", "reason"))
-        return cls(str(values["id"])[:MAX_NAME], by, reason, bool(values.get("dry_run")))
+        return cls(*asked_in(values), bool(values.get("dry_run")))
 
 
 @dataclass(frozen=True, slots=True)
