@@ -32,7 +32,7 @@ from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
 from blockd.settings.listening import BlockPage, Listen, LocalAddress, PublicPage, UnixSocket
-from blockd.settings.load import load
+from blockd.settings.load import load, settings_from
 from blockd.settings.local import ForwardedZone, Local, LocalName, LocalZone
 from blockd.settings.model import (
     Audit,
@@ -98,6 +98,7 @@ __all__ = [
     "ZoneOverride",
     "ZoneRecord",
     "load",
+    "settings_from",
     "reference",
     "shown_place",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
@@ -97,6 +98,7 @@ class ReloadHistory:
     total: Mapping[str, int] = field(default_factory=dict)
 
 
+_MORE = re.compile(r"and ([0-9]{1,9}) more")  # as `blockd.settings.load` ends many problems
 _LISTS = ("changes", "replaced", "restart", "problems")
 
 
@@ -111,4 +113,6 @@ def bounded(sentences: Sequence[str]) -> tuple[str, ...]:
             break
         told.append(one)
     left = len(sentences) - len(told)
+    if left and (more := _MORE.fullmatch(sentences[-1])):
+        left += int(more[1]) - 1  # those that were left out before
     return (*told, *([f"and {left} more; `blockd check` tells all of them"] if left > 0 else []))

@@ -12,6 +12,8 @@ from blockd.web.api.asked import Choice, FieldInfo
 _REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE, least=1)
 _NO_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE)  # is needed
 _AS = FieldInfo("the officer who decided it, if that is not who asks", most=MAX_LINE)
+MAX_PATH = 4096  # octets, and so characters at most, of a path (PATH_MAX of Linux)
+
 _FEED = FieldInfo("a feed's name", least=1)
 
 
@@ -57,6 +59,7 @@ class ConfigReload:
 
     dry_run: Annotated[bool, FieldInfo("change nothing, and tell what would be changed")] = False
     reason: Annotated[str, _NO_REASON] = ""
+    config: Annotated[str, FieldInfo("the config file that is meant; empty for whichever blockd runs by", most=MAX_PATH)] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
 
