@@ -73,9 +73,9 @@ def ask(
     answers, ConfigError is raised for a wrong one.
 
     It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
-    admin port. Raises DaemonAbsent if no daemon answers, CommandError if another program does, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own sentence if it refuses. A
-    GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
-    sentence says so.
+    admin port. Raises DaemonAbsent if no daemon answers, CommandError if another program does, DaemonBusy if it is too
+    busy to, and DaemonRefused with the daemon's own sentence if it refuses. A GET is asked once more before it is given
+    up as busy. A POST that is left without an answer may have been done; the sentence says so.
     """
     return RunningDaemon(DaemonWays(config)).ask(path, body, seconds)
 

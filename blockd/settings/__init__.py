@@ -98,7 +98,7 @@ __all__ = [
     "ZoneOverride",
     "ZoneRecord",
     "load",
-    "settings_from",
     "reference",
+    "settings_from",
     "shown_place",
 ]

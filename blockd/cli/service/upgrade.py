@@ -22,9 +22,7 @@ UNDER_WAY = ("trying", "taking")
 def run(args: argparse.Namespace) -> int:
     """Print what came of it; 1 if the version before goes on."""
     daemon = RunningDaemon(DaemonWays(args.config))
-    told = daemon.ask(
-        PATH, {"program": args.program, "dry_run": args.dry_run, "reason": args.reason}, TRY_SECONDS
-    )
+    told = daemon.ask(PATH, {"program": args.program, "dry_run": args.dry_run, "reason": args.reason}, TRY_SECONDS)
     if told["outcome"] in UNDER_WAY:
         found = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
         if found is None:

@@ -59,7 +59,9 @@ class ConfigReload:
 
     dry_run: Annotated[bool, FieldInfo("change nothing, and tell what would be changed")] = False
     reason: Annotated[str, _NO_REASON] = ""
-    config: Annotated[str, FieldInfo("the config file that is meant; empty for whichever blockd runs by", most=MAX_PATH)] = ""
+    config: Annotated[
+        str, FieldInfo("the config file that is meant; empty for whichever blockd runs by", most=MAX_PATH)
+    ] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
 

@@ -98,7 +98,18 @@ def test_a_config_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["status", "lookup", "service.refresh", "service.reload", "service.upgrade", "rollback", "token", "cache.flush", "cache.show"]
+    "verb",
+    [
+        "status",
+        "lookup",
+        "service.refresh",
+        "service.reload",
+        "service.upgrade",
+        "rollback",
+        "token",
+        "cache.flush",
+        "cache.show",
+    ],
 )
 def test_commands_that_ask_the_daemon_load_neither_the_settings_nor_the_servers(verb: str) -> None:
     heavy = ("pydantic", "aiohttp", "yaml", "blockd.settings.model", "blockd.resolver.pipeline", "asyncio")

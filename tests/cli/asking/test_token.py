@@ -43,7 +43,9 @@ def test_every_command_that_asks_the_daemon_takes_a_token_file() -> None:
     assert verbs <= of_modules
 
 
-@pytest.mark.parametrize("place", [["--token-file", "t", "end", "a.example"], ["end", "a.example", "--token-file", "t"]])
+@pytest.mark.parametrize(
+    "place", [["--token-file", "t", "end", "a.example"], ["end", "a.example", "--token-file", "t"]]
+)
 def test_it_stands_before_a_part_or_after_it(place: list[str]) -> None:
     args = parser().parse_args(["override", *place, "--reason", "why"])
     assert args.token_file == Path("t")

@@ -30,7 +30,7 @@ def passed(message: dict[str, object]) -> dict[str, typing.Any]:
 
 
 def test_the_largest_reload_is_passed_on_whole() -> None:
-    asked = {"id": "i" * MAX_ID, "by": BY, "reason": REASON, "dry_run": True}
+    asked: dict[str, typing.Any] = {"id": "i" * MAX_ID, "by": BY, "reason": REASON, "dry_run": True}
     assert ReloadRequest.from_message(passed({"reload": asked})["reload"]) == ReloadRequest(**asked)
     record = ReloadRecord(
         "i" * MAX_ID, BY, REASON, False, "2026-12-31T23:59:59Z", "unchanged", "a" * 64, "b" * 64, bounded(MANY),
@@ -40,7 +40,7 @@ def test_the_largest_reload_is_passed_on_whole() -> None:
 
 
 def test_the_largest_upgrade_is_passed_on_whole() -> None:
-    asked = {"id": "i" * MAX_ID, "by": BY, "reason": REASON, "program": PATH, "dry_run": True}
+    asked: dict[str, typing.Any] = {"id": "i" * MAX_ID, "by": BY, "reason": REASON, "program": PATH, "dry_run": True}
     assert UpgradeRequest.from_message(passed({"upgrade": asked})["upgrade"]) == UpgradeRequest(**asked)
     record = UpgradeRecord(
         "i" * MAX_ID, BY, REASON, PATH, False, "2026-12-31T23:59:59Z", "refused", "1.0", "2.0", bounded(MANY), 1.5
