@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlockdError as error:
         output.error_lines(f"blockd{verb}: {error}")
         return USAGE if isinstance(error, ConfigError | CommandError) else NO
+    except PermissionError as error:
+        output.error_lines(
+            f"blockd{verb}: permission denied: {error.filename or 'a file'}. Run this as a user who may use it: what "
+            "blockd keeps is for root and for the user that it runs as."
+        )
+        return NO
     except OSError as error:
         output.error_lines(f"blockd{verb}: {error.strerror or error}: {error.filename or 'no file'}")
         return NO

@@ -198,6 +198,12 @@ def read_octets(path: Path) -> bytes | None:
     except FileTooLarge as error:
         sentence = f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {STAYS}"
         raise FeedRefused("too large", sentence) from error
+    except PermissionError as error:
+        sentence = (
+            f"The overrides in {path} are not for this user to read: permission denied. What was accepted of the file "
+            "stays in force. Run this as root, or as the user that blockd runs as, whose the file has to be."
+        )
+        raise FeedRefused("missing", sentence) from error
     except OSError as error:
         raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {STAYS}") from error
 
