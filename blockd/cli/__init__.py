@@ -58,6 +58,12 @@ def _run(args: argparse.Namespace, doings: Doings) -> int:
         from blockd.cli.asking.token import take_from
 
         take_from(path)
+    if args.verb != "authority":  # whose reasons are texts of orders
+        for name, what in (("reason", "reason"), ("officer", "officer's name")):
+            if text := getattr(args, name, None):
+                from blockd.orders.operator_line import operator_line
+
+                operator_line(text, what)
     files.observe(doings.changing)
     try:
         return int(importlib.import_module(args.module).run(args))

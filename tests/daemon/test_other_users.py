@@ -17,6 +17,7 @@ import pytest
 
 from blockd.cli import main
 from blockd.daemon.rights.account import Account
+from blockd.settings import load
 from blockd.times import time_text
 from tests.daemon.harness import Daemon, until, write_list
 
@@ -55,6 +56,8 @@ class Said(NamedTuple):
 def daemon() -> Iterator[Daemon]:
     folder = Path(tempfile.mkdtemp(prefix="blockd-users-"))
     folder.chmod(0o755)
+    (folder / "node" / "state").mkdir(parents=True)
+    os.chown(folder / "node" / "state", OWN.uid, OWN.gid)
     write_list(folder / "list", [BLOCKED])
     try:
         with Daemon(
@@ -98,6 +101,7 @@ def as_user(groups: list[int], daemon: Daemon, *arguments: str) -> Said:
 def by_command(daemon: Daemon) -> dict[str, tuple[Said, Said]]:
     """What each command says to a stranger, and to a member of the group of the state folder."""
     found = {}
+    load(daemon.config)
     for command in COMMANDS:
         # It loads what others may not, where Python is in root's home.
         main([*(word.replace(BLOCKED, "other.example") for word in command), "--config", str(daemon.config)])
@@ -109,7 +113,7 @@ NO_SOCKET = "The admin socket, which needs no token, cannot be reached: "
 STRANGER = {
     "reload --dry-run": "This needs a token with the role operator",
     "override add": "This needs a token with the role operator",
-    "override list": "are not for this user to read",
+    "override list": "permission denied: ",
     "upgrade --dry-run": "This needs a token with the role operator",
     "cache show": "This needs a token with the role read",
     "refresh": "This needs a token with the role operator",
@@ -146,6 +150,17 @@ def test_a_member_of_the_group_needs_no_token(by_command: dict[str, tuple[Said, 
     _, said = by_command[command]
     assert said.errors == ""
     assert said.output
+
+
+@pytest.mark.parametrize("command", ["override list", "audit", "versions", "held"])
+def test_a_member_is_not_told_that_what_he_may_not_read_is_missing_or_damaged(
+    by_command: dict[str, tuple[Said, Said]], command: str
+) -> None:
+    _, said = by_command[command]
+    assert "Traceback" not in said.errors
+    assert "yet; `blockd run`" not in said.errors
+    assert "Restore" not in said.errors
+    assert said.output or "permission denied" in said.errors
 
 
 def test_what_a_member_does_is_recorded_with_his_name(daemon: Daemon, by_command: dict[str, tuple[Said, Said]]) -> None:

@@ -40,6 +40,8 @@ def low_port() -> int:
 def daemon() -> Iterator[Daemon]:
     folder = Path(tempfile.mkdtemp(prefix="blockd-low-"))
     folder.chmod(0o755)  # the user may enter
+    (folder / "node" / "state").mkdir(parents=True)
+    shutil.chown(folder / "node" / "state", USER)
     write_list(folder / "list", [BLOCKED])
     feed = {"name": "one", "type": "domains", "path": str(folder / "list")}
     try:
