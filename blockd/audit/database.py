@@ -116,10 +116,7 @@ class Database:
         if not path.is_file():
             raise AuditError(f"there is no audit log at {path}; `blockd run` creates one.")
         if not os.access(path, os.R_OK):
-            raise AuditError(
-                f"{path} is not for this user to read: permission denied. It is for root and the user that blockd runs "
-                "as."
-            )
+            raise AuditError(f"permission denied: {path} is for root and the user that blockd runs as.")
         still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         try:
             place = f"{path.absolute().as_uri()}?mode=ro{still}"
