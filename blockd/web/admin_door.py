@@ -201,6 +201,10 @@ class AdminServing(Serving):
     async def _begin(self, connection: BoundedConnection, sock: socket.socket) -> None:
         tls = self._tls() if self._tls is not None and sock.family != socket.AF_UNIX else None
         patience = None if tls is None else HANDSHAKE
+        if connection.is_given_up:  # before this task began
+            sock.close()
+            return
+        connection.agree(sock)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection, sock, ssl=tls, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience
