@@ -5,8 +5,10 @@ It is done by Python's module `ssl`, in the control process: few connections, an
 
 from __future__ import annotations
 
+import functools
 import logging
 import ssl
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,28 @@ class AdminTlsContexts:
         pairs = tuple(self._pairs())
         if self._context is None or pairs != self._of:
             contexts = server_contexts(pairs, ALPN)
+            _pass_over_odd_names()
             if self._authorities:
                 for one in contexts:
                     one.verify_mode = ssl.CERT_OPTIONAL
                     one.load_verify_locations(cadata=self._authorities)
+                    # A session that is resumed would go on with what was shown at its first, which may have expired.
+                    one.options |= ssl.OP_NO_TICKET
+                    one.num_tickets = 0
             self._context, self._of = contexts[0], pairs
         return self._context
+
+
+@functools.cache
+def _pass_over_odd_names() -> None:
+    """Have no traceback written, as `ssl` does by itself, for who asks for a name that is not ASCII: it is refused."""
+    before = sys.unraisablehook
+
+    def told(error: sys.UnraisableHookArgs) -> None:
+        if not (isinstance(error.exc_value, UnicodeDecodeError) and isinstance(error.object, bytes)):
+            before(error)
+
+    sys.unraisablehook = told
 
 
 def authorities_in(path: Path) -> str:
