@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import socket
 import ssl
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from blockd.files import remove, replace_file
 from blockd.tls import CertificatePair
 from blockd.transports.connections import Bounds
 from blockd.web import admin_door
@@ -323,6 +325,31 @@ def test_connections_stay_while_another_certificate_is_shown(
         writer.close()
 
     serve_and(use, trusted)
+
+
+def test_other_authorities_count_once_their_file_has_them(
+    authority: Authority, trusted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Authority("other")
+    before = authority.certificate(tmp_path / "before.pem", "support.example")
+    after = other.certificate(tmp_path / "after.pem", "support.example")
+
+    async def use(port: Port) -> None:
+        assert '"read"' in await port.role(before)
+        for wrong in (b"", b"nonsense"):
+            replace_file(trusted, wrong, 0o600)
+            assert '"read"' in await port.role(before)
+        remove(trusted)
+        assert [('"read"' in await port.role(before)) for _ in range(3)] == [True] * 3
+        replace_file(trusted, other.pem, 0o600)
+        assert '"read"' in await port.role(after)
+        assert '"read"' not in await port.role(before)
+
+    with caplog.at_level(logging.ERROR):
+        serve_and(use, trusted)
+    told = [record.getMessage() for record in caplog.records if "client_ca" in record.getMessage()]
+    assert len(told) == 3, "each is told once"
+    assert all("Those read before are in force until that is mended." in sentence for sentence in told)
 
 
 def test_who_loses_its_place_before_tls_is_agreed_on_does_not_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
