@@ -110,6 +110,9 @@ def test_an_operator_takes_a_refused_list_compares_versions_and_goes_back(
     page.shows("1,000", "dialog")
     page.shows("11 \u2212989 (98.9%)", "dialog")
     page.shows("blockd accept national --show", "dialog")
+    page.shows("\u2212990", "dialog .diff")
+    page.shows("new.example", "dialog .diff")
+    page.shows("and 790 more", "dialog .diff")
     page.type("dialog input", "confirmed by letter 44/2026")
     page.press("Accept once", "dialog .actions")
     page.shows("The content of national is enforced", "#said")
@@ -188,3 +191,52 @@ def test_signing_out_ends_the_session(page: Browser, daemon: Daemon) -> None:
     page.until("return document.querySelector('#token')", "the page to sign in")
     page.open(address(daemon) + "api/v1/whoami")
     page.shows("This needs a token")
+
+
+def test_an_operator_has_the_config_taken_after_it_was_tried(page: Browser, daemon: Daemon) -> None:
+    signed_in(page, daemon, "sari", "operator")
+    page.open(address(daemon, "config"))
+    page.shows("No reload was asked for since the start.", "#reload")
+    page.press("See what would change", "#reload")
+    page.shows("The config on disk is the one in force.", "#reload")
+    assert "Take it" not in page.text("#reload"), "there is nothing to take"
+    daemon.settings["extra"] = 1
+    daemon.write_config()
+    page.press("See what would change", "#reload")
+    page.shows("would not be taken. The one in force stays.", "#reload")
+    page.shows("extra", "#reload")
+    del daemon.settings["extra"]
+    feeds = daemon.settings["feeds"]
+    assert isinstance(feeds, list)
+    daemon.settings["feeds"] = feeds[:1]
+    daemon.write_config()
+    page.press("See what would change", "#reload")
+    page.shows("It would be taken; nothing was changed.", "#reload")
+    assert daemon.ask(MANY[7]).addresses == SINKHOLE
+    page.press("Take it", "#reload")
+    page.type("dialog input", "the national list has ended")
+    page.press("Take it", "dialog .actions")
+    page.until(
+        "return document.querySelector('.record b').innerText.startsWith('The config on disk is in force')", "it is"
+    )
+    page.shows("the national list has ended", ".record")
+    everywhere(lambda: daemon.ask(MANY[7]).addresses != SINKHOLE, "the list is gone")
+    assert "token sari" in daemon.run_verb("audit", "--kind", "reload", "--json").stdout
+
+
+def test_a_program_is_tried_and_replaces_the_one_that_runs_and_the_page_goes_on(page: Browser, daemon: Daemon) -> None:
+    signed_in(page, daemon, "sari", "operator")
+    page.open(address(daemon, "config"))
+    page.press("Try it", "#upgrade")
+    page.type("dialog input", "/nowhere/blockd")
+    page.press("Try it", "dialog .actions")
+    page.shows("/nowhere/blockd could not be tried", "#upgrade")
+    page.press("Try it", "#upgrade")
+    page.press("Try it", "dialog .actions")
+    page.shows("could take the place of", "#upgrade")
+    page.press("Replace blockd", "#upgrade")
+    page.type("dialog input", "a release")
+    page.press("Replace it", "dialog .actions")
+    page.shows("has taken the place of", "#upgrade")
+    page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard again")
+    assert daemon.ask("open-1.example").addresses == SINKHOLE

@@ -5,7 +5,8 @@ import { language, plural, t } from "./language.js";
 const locale = () => (language() === "id" ? "id-ID" : "en-GB");
 const cached = new Map();
 
-function formatter(kind, options) {
+/** Return the formatter of a kind of `Intl` for the language chosen, made once for the same options. */
+export function formatter(kind, options) {
   const key = `${locale()} ${kind.name} ${JSON.stringify(options)}`;
   if (!cached.has(key)) cached.set(key, new kind(locale(), options));
   return cached.get(key);

@@ -8,9 +8,9 @@ import * as live from "./live.js";
 import { keepAges } from "./parts.js";
 import { statusStrip } from "./state.js";
 
-const PAGES = ["now", "why", "feeds", "timeline", "orders", "resolver", "overrides", "ending"];
+const PAGES = ["now", "why", "feeds", "timeline", "orders", "resolver", "overrides", "ending", "config"];
 const ALIASES = { certificates: "ending", tokens: "ending", statements: "ending" }; // what links of the API call parts of a page
-const KEYS = { n: "now", f: "feeds", t: "timeline", o: "orders", r: "resolver", v: "overrides", e: "ending" };
+const KEYS = { n: "now", f: "feeds", t: "timeline", o: "orders", r: "resolver", v: "overrides", e: "ending", c: "config" };
 const THEME = "blockd-theme";
 const LOADED = "blockd-loaded-anew";
 const SHORTCUTS = "blockd-shortcuts";

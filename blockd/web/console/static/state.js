@@ -6,6 +6,9 @@ import { language, say, t } from "./language.js";
 import { ago, chip, command, sentence, sign } from "./parts.js";
 import { source } from "./source.js";
 
+// The page on which more is to be seen of what an alarm is about, by the beginning of its name.
+const PLACES = [["BlockdConfig", "config"], ["BlockdReload", "config"], ["BlockdRestart", "config"], ["BlockdNoUpstream", "resolver"], ["BlockdUpstream", "resolver"],
+  ["BlockdCertificate", "ending"], ["BlockdPinned", "timeline"], ["BlockdOrders", "orders"], ["BlockdReleases", "feeds"]];
 const TONES = { critical: "alarm", warning: "attention", info: "" };
 
 /** Show the state in `host`, and keep it. */
@@ -45,7 +48,13 @@ function alarms(rest, level) {
       language() === "id" && alarm.sentence?.id && h("p", { class: "quiet", lang: "en" }, alarm.what),
       h("dl", { class: "facts" },
         h("div", {}, h("dt", {}, t("in.force")), h("dd", { lang: "en" }, sentence(alarm.in_force))),
-        h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo))))))));
+        h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo),
+          place(alarm.name))))))));
+}
+
+function place(name) {
+  const page = PLACES.find(([begin]) => name.startsWith(begin))?.[1];
+  return page && [" ", h("a", { href: `#/${page}` }, t(`nav.${page}`))];
 }
 
 /** What was read last is no state of now: neither the tab nor the strip says that all is well. */

@@ -82,7 +82,7 @@ function figures(host, now) {
 }
 
 /** Lines of what ends soon, the first first. */
-export function endingLines(data, most = 6) {
+function endingLines(data, most = 6) {
   if (!data.items.length) return h("p", { class: "quiet" }, t("ends.none"));
   return h("ul", { class: "lines" }, data.items.slice(0, most).map((item) => h("li", { class: item.in < 0 ? "alarm" : item.in < 86400 ? "attention" : "" },
     h("a", { href: item.href.startsWith("#/") ? item.href : "#/ending" }, say(item.sentence) || item.what), h("span", { class: "when" }, ago(item.ends)))));

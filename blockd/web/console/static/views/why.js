@@ -20,28 +20,31 @@ export function build(root, { rest, mayWrite }) {
   }
   box.value = rest;
   const form = asWhom(() => read());
-  const control = new AbortController();
-  let full = false;
+  let asked = null; // the reading in progress: one that comes later ends it
 
   async function read() {
+    asked?.abort();
+    const mine = asked = new AbortController();
+    const fields = { name: rest, ...form.values() };
+    const show = (put, data) => put(result, answer(data, rest, { mayWrite, again: read }), form.root);
     fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
+    let isShown = false;
     try {
-      const quick = await get("lookup", { name: rest, trace: "quick", ...form.values() }, control.signal);
-      if (!full) fill(result, answer(quick, rest, { mayWrite, again: read }), form.root);
-      const whole = await get("lookup?" + new URLSearchParams({ name: rest, trace: "lines", resolve: "1", ...form.values() }), {}, control.signal);
-      full = true;
-      amend(result, answer(whole, rest, { mayWrite, again: read }), form.root);
+      const quick = await get("lookup", { ...fields, trace: "quick" }, mine.signal);
+      if (mine !== asked) return;
+      show(fill, quick);
+      isShown = true;
+      const whole = await get("lookup", { ...fields, trace: "lines", resolve: "1" }, mine.signal);
+      if (mine === asked) show(amend, whole);
     } catch (error) {
-      if (error.name === "AbortError") return;
-      const sentence = h("p", { class: "trouble", role: "alert" }, told(error));
-      if (full) result.prepend(sentence);
+      if (error.name === "AbortError" || mine !== asked) return;
+      const sentence = h("p", { class: "trouble", role: "alert" }, isShown ? t("why.part") : "", isShown ? " " : "", told(error));
+      if (isShown) result.prepend(sentence); // the verdict is right; what it lacks is the path and the lines
       else fill(result, sentence, form.root);
-    } finally {
-      full = false;
     }
   }
   read();
-  return () => control.abort();
+  return () => asked.abort();
 }
 
 function asWhom(changed) {
