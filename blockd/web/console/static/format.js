@@ -35,9 +35,10 @@ export function share(value) {
   return formatter(Intl.NumberFormat, { style: "percent", maximumSignificantDigits: value < 0.1 ? 2 : 3 }).format(value);
 }
 
-/** Milliseconds of a time in seconds. */
+/** A short time in seconds: in milliseconds below one second. */
 export function milliseconds(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds >= 1) return `${formatter(Intl.NumberFormat, { maximumSignificantDigits: 2 }).format(seconds)} s`;
   return `${formatter(Intl.NumberFormat, { maximumSignificantDigits: 3 }).format(seconds * 1000)} ms`;
 }
 

@@ -31,7 +31,7 @@ function strip(data) {
     h("div", { class: "state-main" }, sign(data.level),
       h("div", {},
         h("h1", { class: "sentence" }, h("span", { class: "unseen" }, `${t(`level.${data.level}`)}: `), say(data.sentence)),
-        h("p", { class: "next" }, say(data.next_step), " ", data.command && command(data.command, "next")),
+        h("p", { class: "next" }, say(data.next_step), " ", data.command && command(data.command, "next"), " ", rest.length > 0 && where(rest[0])),
         h("p", { class: "quiet" }, data.version !== null && [t("version", { n: data.version }), " · ", count(data.names, "names"), " · "],
           t("running"), " ", ago(data.since)))),
     rest.length > 0 && alarms(rest, data.level),
@@ -49,12 +49,14 @@ function alarms(rest, level) {
       h("dl", { class: "facts" },
         h("div", {}, h("dt", {}, t("in.force")), h("dd", { lang: "en" }, sentence(alarm.in_force))),
         h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo),
-          place(alarm.name))))))));
+          " ", !alarm.feed && where(alarm))))))));
 }
 
-function place(name) {
-  const page = PLACES.find(([begin]) => name.startsWith(begin))?.[1];
-  return page && [" ", h("a", { href: `#/${page}` }, t(`nav.${page}`))];
+/** A link to the page on which more is to be seen of an alarm, if there is one. */
+function where(alarm) {
+  if (alarm.feed) return h("a", { href: `#/feeds/${encodeURIComponent(alarm.feed)}` }, alarm.feed);
+  const page = PLACES.find(([begin]) => alarm.name.startsWith(begin))?.[1];
+  return page && h("a", { href: `#/${page}` }, t(`nav.${page}`));
 }
 
 /** What was read last is no state of now: neither the tab nor the strip says that all is well. */

@@ -22,7 +22,7 @@ export function build(root, { mayWrite }) {
 }
 
 function reloads(root, mayWrite) {
-  const check = button(t("reload.check"), () => run(check, () => post("reload", { dry_run: true }), part), { key: "check", kind: "primary" });
+  const check = button(t("reload.check"), () => run(check, () => post("reload", { dry_run: true }), part), { key: "check" });
   const host = panel(t("reload"), { wide: true, id: "reload", beside: mayWrite && check }, h("p", { class: "hint" }, t("reload.hint")));
   root.append(host);
   const take = (record) => ask({

@@ -165,7 +165,7 @@ function claims(data) {
       { label: t("because"), cell: (one) => h("span", { lang: "en" }, one.because) },
     ], others),
     held.length > 0 && [h("h3", {}, t("gate")), h("ul", { class: "lines" }, held.map((one) => h("li", {},
-      h("span", { class: "name" }, one.entry), ` · ${one.feed} · `, word("guard", one.reason), " ", chip(t(one.held ? "held.back" : "held.reported"), one.held ? "attention" : ""))))],
+      h("span", { class: "name" }, one.entry), h("span", { class: "quiet" }, one.feed, " · ", word("guard", one.reason)), chip(t(one.held ? "held.back" : "held.reported"), one.held ? "attention" : ""))))],
     refused.length > 0 && [h("h3", {}, t("refused.orders")), h("ul", { class: "lines" }, refused.map((one) => h("li", { lang: "en" }, one.sentence ?? one.why ?? one.id ?? "")))]);
 }
 
