@@ -39,17 +39,9 @@ _NAMES = {
 }
 # What the first page needs, so that the browser asks for all of it at once.
 _FIRST = (
-    *("main.js", "api.js", "dom.js", "dialog.js", "format.js", "language.js", "live.js", "parts.js", "state.js"),
-    *(
-        "source.js",
-        "chart.js",
-        "words/en.js",
-        "views/now.js",
-        "views/blocks.js",
-        "views/feeds.js",
-        "changes.js",
-        "difference.js",
-    ),
+    *("main.js", "api.js", "dom.js", "dialog.js", "format.js", "hour.js", "language.js", "live.js", "parts.js"),
+    *("state.js", "source.js", "chart.js", "words/en.js", "views/now.js", "views/blocks.js", "views/feeds.js"),
+    *("changes.js", "difference.js"),
 )
 
 

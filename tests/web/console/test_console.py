@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.console import standing, story
+from tests.web.console import story
 from tests.web.console.browser import ENTER, Browser
-from tests.web.console.conftest import Night
+from tests.web.console.conftest import Night, at
 
 TITLE = "return document.title"
 SENT_NOTHING: list[object] = []
-
-
-def at(page: Browser, night: Night, view: str) -> None:
-    """Show a view, as a link to it does."""
-    page.open(f"{night.address}/#/{view}")
 
 
 def test_the_state_is_one_sentence_with_the_next_step_and_the_tab_says_it_too(page: Browser, night: Night) -> None:
@@ -332,90 +327,3 @@ def test_nothing_is_wider_than_a_phone(page: Browser, night: Night) -> None:
         at(page, night, view)
         page.until("return !document.querySelector('.loading') && document.querySelector('main .panel')", view)
         assert page.run("return document.documentElement.scrollWidth") == 390, view
-
-
-def test_the_config_on_disk_is_tried_before_it_is_taken_with_a_reason(page: Browser, night: Night) -> None:
-    at(page, night, "config")
-    page.shows("has no address", "#reload")
-    assert "Take it" not in page.text("#reload"), "nothing was tried yet"
-    page.press("See what would change", "#reload")
-    page.shows("It would be taken; nothing was changed.", "#reload")
-    page.shows("upstreams: 192.0.2.53, 198.51.100.53 in place of 192.0.2.53", "#reload")
-    page.shows("workers, page", "#reload")
-    page.shows("state_dir", "#reload")
-    page.press("Take it", "#reload")
-    page.shows("198.51.100.53 in place of", "dialog")
-    page.type("dialog input", "a second upstream")
-    page.press("Take it", "dialog .actions")
-    page.shows("The config on disk is in force after", "#said")
-    page.until("return !document.querySelector('#reload').innerText.includes('Take it')", "it is taken")
-    assert night.stage.sent == [
-        ("/api/v1/reload", {"dry_run": True}),
-        ("/api/v1/reload", {"reason": "a second upstream"}),
-    ]
-
-
-def test_a_program_is_tried_before_it_replaces_the_one_that_runs(page: Browser, night: Night) -> None:
-    at(page, night, "config")
-    page.press("Try it", "#upgrade")
-    page.press("Try it", "dialog .actions")
-    page.shows("0.18.0 could take the place of 0.17.0", "#upgrade")
-    page.press("Replace blockd", "#upgrade")
-    page.shows("Replace version 0.17.0 by 0.18.0?", "dialog")
-    page.type("dialog input", "a release")
-    page.press("Replace it", "dialog .actions")
-    page.shows("0.18.0 has taken the place of 0.17.0", "#upgrade")
-    assert night.stage.sent[1] == ("/api/v1/upgrade", {"program": "/opt/blockd/bin/blockd", "reason": "a release"})
-
-
-def test_a_config_that_cannot_be_read_now_is_said_and_may_be_tried_again(page: Browser, night: Night) -> None:
-    at(page, night, "config")
-    page.shows("has no address", "#reload")
-    night.stage.refuse = "A reload is in progress already. Ask again when it has ended."
-    page.press("See what would change", "#reload")
-    page.shows("A reload is in progress already", "#said")
-    page.until(
-        "return [...document.querySelectorAll('#reload button')].every((one) => !one.disabled)", "it may be tried"
-    )
-
-
-def test_what_changed_is_said_in_indonesian_with_what_is_english_alone_below(page: Browser, night: Night) -> None:
-    page.run("localStorage.setItem('blockd-language', 'id')")
-    page.open("about:blank")
-    at(page, night, "timeline")
-    page.shows("kehilangan lebih banyak entri daripada yang diizinkan gate", ".events")
-    page.shows("it removes 41% of the names.", ".events [lang=en]")
-
-
-def test_a_confidential_name_is_no_link(page: Browser, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = standing.resolver()
-    told["failing_names"][0]["name"] = "confidential"
-    monkeypatch.setattr(standing, "resolver", lambda: told)
-    at(page, night, "resolver")
-    page.shows("confidential", "main")
-    assert (
-        page.run("return [...document.querySelectorAll('main a')].some((one) => one.innerText === 'confidential')")
-        is False
-    )
-
-
-def test_the_newest_question_is_the_one_that_is_answered(page: Browser, night: Night) -> None:
-    at(page, night, "why/slot88.example")
-    page.shows("is blocked", ".verdict")
-    page.run("document.querySelector('.as-whom').open = true")
-    night.stage.hold = "192.0.2.7"
-    for client in ("192.0.2.7", "192.0.2.8"):
-        page.type("#why-client", client)
-        page.press("Ask", ".as-whom")
-    page.shows("For the client 192.0.2.8.", "main")
-    night.stage.hold = ""
-    page.until("return fetch('/api/v1/held-back').then((answer) => answer.json())", "the first one is answered, too")
-    assert "192.0.2.7" not in page.text("main")
-
-
-def test_a_verdict_stays_while_the_rest_of_the_answer_cannot_be_had(page: Browser, night: Night) -> None:
-    night.stage.failing = "lines"
-    at(page, night, "why/slot88.example")
-    page.shows("The verdict is right, but", ".why")
-    page.shows("slot88.example is blocked", ".verdict")
-    assert "Tell the caller" in page.text(".why")

@@ -1,5 +1,6 @@
 // Numbers, times and spans as people read them, in the language chosen.
 
+import { now } from "./hour.js";
 import { language, plural, t } from "./language.js";
 
 const locale = () => (language() === "id" ? "id-ID" : "en-GB");
@@ -69,7 +70,7 @@ export function clock(text, { seconds = false } = {}) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return String(text ?? "–");
   const options = { ...CLOCK, ...(seconds ? { second: "2-digit" } : {}) };
-  if (at.toDateString() !== new Date().toDateString()) Object.assign(options, DAY);
+  if (at.toDateString() !== new Date(now()).toDateString()) Object.assign(options, DAY);
   return formatter(Intl.DateTimeFormat, options).format(at);
 }
 
@@ -88,7 +89,7 @@ export function date(text) {
 
 /** How long ago a time is, or how long until it: "19 min ago", "in 3 h". */
 export function away(text) {
-  const seconds = (new Date(text).getTime() - Date.now()) / 1000;
+  const seconds = (new Date(text).getTime() - now()) / 1000;
   if (Number.isNaN(seconds)) return String(text ?? "–");
   if (Math.abs(seconds) < 5) return t("away.now");
   return t(seconds < 0 ? "away.ago" : "away.in", { span: span(seconds) });

@@ -48,7 +48,7 @@ export function connect() {
     clearTimeout(losing);
     losing = 0;
     pause = 1000;
-    heard = Date.now();
+    heard = performance.now();
     become("live");
   };
   source.onerror = () => {
@@ -60,7 +60,7 @@ export function connect() {
   });
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
-      heard = Date.now();
+      heard = performance.now();
       let data;
       try {
         data = JSON.parse(event.data);
@@ -104,7 +104,7 @@ function become(next) {
 }
 
 setInterval(() => {
-  if (state === "live" && !document.hidden && heard && Date.now() - heard > SILENCE) {
+  if (state === "live" && !document.hidden && heard && performance.now() - heard > SILENCE) {
     become("waiting");
     again();
   }

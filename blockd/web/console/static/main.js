@@ -114,7 +114,7 @@ function keysHelp() {
     h("p", {}, box, " ", h("label", { for: "use-keys" }, t("keys.use"))));
 }
 
-let first = 0; // when `g` was pressed
+let first = -Infinity; // when `g` was pressed
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(SHORTCUTS) === "off") return;
@@ -122,10 +122,10 @@ function onKey(event) {
     if (event.key === "Escape" && event.target.id === "why-name") event.target.blur();
     return;
   }
-  const goes = Date.now() - first < 1500 && KEYS[event.key];
-  first = 0;
+  const goes = event.timeStamp - first < 1500 && KEYS[event.key];
+  first = -Infinity;
   if (goes) location.hash = `#/${goes}`;
-  else if (event.key === "g") first = Date.now();
+  else if (event.key === "g") first = event.timeStamp;
   else if (event.key === "?") keysHelp();
   else if (event.key === "/") {
     const box = document.getElementById("why-name");

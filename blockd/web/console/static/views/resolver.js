@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { h, panel, table } from "../dom.js";
 import { clock, iso, milliseconds, number, rate, share } from "../format.js";
 import { t, word } from "../language.js";
+import * as hour from "../hour.js";
 import * as live from "../live.js";
 import { ago, bar, chip, nameOf, sign } from "../parts.js";
 import { source } from "../source.js";
@@ -21,7 +22,7 @@ export function build(root) {
   let timer = 0;
   async function read() {
     clearTimeout(timer);
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(hour.now() / 1000);
     try {
       const data = await get("series", { names: TRANSPORTS.join(), from: iso(now - 3600), to: iso(now), points: 240 });
       if (!stopped) chart.set(data);

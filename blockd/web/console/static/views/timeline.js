@@ -5,6 +5,7 @@ import { Chart } from "../chart.js";
 import { button, fill, h, panel } from "../dom.js";
 import { clock, count, iso } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
+import * as hour from "../hour.js";
 import * as live from "../live.js";
 import { ago, chip, choice } from "../parts.js";
 import { release, rollback } from "../changes.js";
@@ -39,7 +40,7 @@ export function build(root, { mayWrite }) {
   async function read() {
     clearTimeout(timer);
     const seconds = RANGES.find(([name]) => name === range)[1];
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(hour.now() / 1000);
     const span = { from: iso(now - seconds), to: iso(now) };
     try {
       const [happened, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
