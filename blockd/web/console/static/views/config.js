@@ -99,7 +99,7 @@ async function run(asked, send, part) {
 function said(path, one) {
   const dry = one.dry_run && ["taken", "refused", "failed"].includes(one.outcome) ? ".dry" : "";
   const restart = one.outcome === "unchanged" && one.restart?.length ? ".restart" : "";
-  return t(`${path}.${one.outcome}${dry}${restart}`, { before: one.before, after: one.after || one.program, time: span(one.seconds) });
+  return t(`${path}.${one.outcome}${dry}${restart}`, { before: one.before, after: one.after || one.program || t("upgrade.other"), time: span(one.seconds) });
 }
 
 function record(path, one, action) {

@@ -424,6 +424,7 @@ export default {
   "upgrade.try.verb": "Try it",
   "upgrade.program": "Program",
   "upgrade.program.note": "Its whole path; empty for the path that blockd was started by.",
+  "upgrade.other": "the other one",
   "upgrade.take": "Replace blockd…",
   "upgrade.take.title": "Replace version {before} by {after}?",
   "upgrade.take.note": "It is tried again. If it does not start, the one that runs goes on. This page is loaded anew afterwards.",

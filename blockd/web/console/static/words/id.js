@@ -424,6 +424,7 @@ export default {
   "upgrade.try.verb": "Coba",
   "upgrade.program": "Program",
   "upgrade.program.note": "Path lengkapnya; kosong untuk path yang menjalankan blockd.",
+  "upgrade.other": "yang lain",
   "upgrade.take": "Ganti blockd…",
   "upgrade.take.title": "Ganti versi {before} dengan {after}?",
   "upgrade.take.note": "Program itu dicoba lagi. Jika tidak berjalan, yang sekarang berjalan terus. Halaman ini kemudian dimuat ulang.",
