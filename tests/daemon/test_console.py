@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,13 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     write_list(tmp_path / "daemon.list", MANY)
     national = {"name": "national", "type": "domains", "path": str(tmp_path / "daemon.list"), "interval": "100ms"}
     with Daemon(tmp_path / "daemon", publisher.feed(), national, upstream=resolver.address) as running:
+        for name in ("open-1.example", MANY[7]):  # which may come with two versions, one after the other
+            everywhere(partial(is_blocked, running, name), f"{name} is blocked")
         yield running
+
+
+def is_blocked(daemon: Daemon, name: str) -> bool:
+    return daemon.ask(name).addresses == SINKHOLE
 
 
 def token(daemon: Daemon, name: str, role: str) -> str:

@@ -136,3 +136,15 @@ def test_an_alarm_leads_to_the_page_of_what_it_is_about(page: Browser, night: Ni
     at(page, night, "now")
     page.press("national", "#state .next")
     page.shows("Refused content waits", "main")
+
+
+def test_a_verdict_changes_by_itself_with_the_version_in_force(
+    page: Browser, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(page, night, "why/slot88.example")
+    page.shows("slot88.example is blocked", ".verdict")
+    page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard")
+    free = story.lookup("free.example")
+    monkeypatch.setattr(story, "lookup", lambda name: {**free, "name": name})
+    night.tell("versions", {"version": 4712, "pinned": None})
+    page.shows("slot88.example is not blocked", ".verdict")

@@ -6,6 +6,9 @@ import { clock, date, iso, number } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
 import { override } from "../changes.js";
+import * as live from "../live.js";
+
+const SETTLE = 1000; // milliseconds in which several events are one reading
 
 /** Build the page; `rest` is the name or URL asked for, empty for none. */
 export function build(root, { rest, mayWrite }) {
@@ -20,31 +23,48 @@ export function build(root, { rest, mayWrite }) {
   }
   box.value = rest;
   const form = asWhom(() => read());
-  let asked = null; // the reading in progress: one that comes later ends it
+  let reading = null; // the one in progress: a newer question ends it
+  let timer = 0;
 
-  async function read() {
-    asked?.abort();
-    const mine = asked = new AbortController();
+  async function read({ isAnew = true } = {}) {
+    clearTimeout(timer);
+    if (!isAnew && reading) {
+      soon();
+      return;
+    }
+    reading?.abort();
+    const mine = reading = new AbortController();
     const fields = { name: rest, ...form.values() };
-    const show = (put, data) => put(result, answer(data, rest, { mayWrite, again: read }), form.root);
-    fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
+    const show = (put, data) => put(result, answer(data, rest, { mayWrite, again: () => read() }), form.root);
     let isShown = false;
+    if (isAnew) fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
     try {
-      const quick = await get("lookup", { ...fields, trace: "quick" }, mine.signal);
-      if (mine !== asked) return;
-      show(fill, quick);
+      const quick = isAnew && await get("lookup", { ...fields, trace: "quick" }, mine.signal);
+      if (mine !== reading) return;
+      if (isAnew) show(fill, quick);
       isShown = true;
       const whole = await get("lookup", { ...fields, trace: "lines", resolve: "1" }, mine.signal);
-      if (mine === asked) show(amend, whole);
+      if (mine === reading) show(amend, whole);
     } catch (error) {
-      if (error.name === "AbortError" || mine !== asked) return;
+      if (error.name === "AbortError" || mine !== reading || !isAnew) return;
       const sentence = h("p", { class: "trouble", role: "alert" }, isShown ? t("why.part") : "", isShown ? " " : "", told(error));
       if (isShown) result.prepend(sentence); // the verdict is right; what it lacks is the path and the lines
       else fill(result, sentence, form.root);
+    } finally {
+      if (mine === reading) reading = null;
     }
   }
+  function soon() { // what decides may be another now
+    clearTimeout(timer);
+    timer = setTimeout(() => read({ isAnew: false }), SETTLE);
+  }
+  const ends = ["versions", "feeds"].map((kind) => live.on(kind, soon));
   read();
-  return () => asked.abort();
+  return () => {
+    clearTimeout(timer);
+    reading?.abort();
+    for (const end of ends) end();
+  };
 }
 
 function asWhom(changed) {
