@@ -134,7 +134,7 @@ def test_an_alarm_leads_to_the_page_of_what_it_is_about(page: Browser, night: Ni
     night.stage.level = "attention"
     page.open("about:blank")
     at(page, night, "now")
-    page.press("national", "#state .next")
+    page.press("Feeds: national", "#state .next")
     page.shows("Refused content waits", "main")
 
 

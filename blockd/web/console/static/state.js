@@ -54,7 +54,7 @@ function alarms(rest, level) {
 
 /** A link to the page on which more is to be seen of an alarm, if there is one. */
 function where(alarm) {
-  if (alarm.feed) return h("a", { href: `#/feeds/${encodeURIComponent(alarm.feed)}` }, alarm.feed);
+  if (alarm.feed) return h("a", { href: `#/feeds/${encodeURIComponent(alarm.feed)}` }, `${t("nav.feeds")}: ${alarm.feed}`);
   const page = PLACES.find(([begin]) => alarm.name.startsWith(begin))?.[1];
   return page && h("a", { href: `#/${page}` }, t(`nav.${page}`));
 }

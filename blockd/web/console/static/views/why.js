@@ -63,6 +63,7 @@ export function build(root, { rest, mayWrite }) {
   return () => {
     clearTimeout(timer);
     reading?.abort();
+    reading = null;
     for (const end of ends) end();
   };
 }
