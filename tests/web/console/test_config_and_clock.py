@@ -148,3 +148,18 @@ def test_a_verdict_changes_by_itself_with_the_version_in_force(
     monkeypatch.setattr(story, "lookup", lambda name: {**free, "name": name})
     night.tell("versions", {"version": 4712, "pinned": None})
     page.shows("slot88.example is not blocked", ".verdict")
+
+
+def test_ten_thousand_orders_with_hits_and_as_many_without_are_shown_in_parts(
+    page: Browser, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = standing.hits("order", "1d")
+    rows = [{**told["rows"][0], "key": f"f/{number}", "label": f"f/{number}", "hits": 1} for number in range(10_000)]
+    without = [f"kominfo/none-{number}" for number in range(10_000)]
+    monkeypatch.setattr(standing, "hits", lambda *_: {**told, "rows": rows, "without_hit": without})
+    at(page, night, "orders")
+    page.press("10,000 orders without a hit", "#hits")
+    page.shows("kominfo/none-499", "#hits")
+    page.shows("and 9,500 more", "#hits")
+    page.press("Show all 10,000", "#hits")
+    page.until("return document.querySelectorAll('#hits tbody tr').length === 10000", "all are shown")
