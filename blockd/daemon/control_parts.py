@@ -136,7 +136,7 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.previews = AcceptPreviews(
-            self.feeds, self.gate, lambda: self.enforced, (environment.previewer, environment.differ), state.compiling,
+            self.feeds, self.gate, lambda: self.switcher.ruleset, (environment.previewer, environment.differ), state.compiling,
             state.room, popular_path(settings.gate),
         )  # fmt: skip
         self.events = Events()

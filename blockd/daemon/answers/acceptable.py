@@ -17,7 +17,7 @@ from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.errors import CommandError, RulesetError, cause_of
 from blockd.feeds.fetched import Fetched
-from blockd.ruleset import Enforced
+from blockd.ruleset import Ruleset
 from blockd.ruleset.gate.guard_report import GuardReport
 
 FILE = "preview"  # of the ruleset in the folder of those that are made, and of the content in its feed's
@@ -66,7 +66,7 @@ class AcceptPreviews:
         self,
         feeds: FeedSet,
         gate: CurrentGate,
-        enforced: Callable[[], Enforced | None],
+        ruleset: Callable[[], Ruleset | None],
         tools: tuple[RulesetCompiler, Differ],
         folder: Path,
         room: DiskRoom,
@@ -74,26 +74,26 @@ class AcceptPreviews:
     ) -> None:
         self._feeds = feeds
         self._gate = gate
-        self._enforced = enforced
+        self._ruleset = ruleset
         self._compiler, self._differ = tools
         self._path = folder / FILE
         self._room = room
         self._popular = popular
         self._turn = asyncio.Lock()
-        self._known: tuple[tuple[str, str, int | None], AcceptPreview] | None = None
+        self._known: tuple[tuple[str, str, Path | None], AcceptPreview] | None = None
 
     async def preview(self, name: str) -> AcceptPreview:
         """Return what accepting would change; raises CommandError if there is nothing, or it cannot be read."""
         self._refused(name)  # at once, and not in turn
         async with self._turn:
-            enforced = self._enforced()
-            key = (name, self._refused(name).digest, enforced.version if enforced else None)
-            if self._known is None or self._known[0] != key:
-                found = await self._found(name, enforced)
-                self._known = (name, found.digest, key[2]), found
+            ruleset = self._ruleset()
+            in_force = ruleset.path if ruleset else None
+            if self._known is None or self._known[0] != (name, self._refused(name).digest, in_force):
+                found = await self._found(name, ruleset)
+                self._known = (name, found.digest, in_force), found
             return self._known[1]
 
-    async def _found(self, name: str, enforced: Enforced | None) -> AcceptPreview:
+    async def _found(self, name: str, ruleset: Ruleset | None) -> AcceptPreview:
         if not self._room.keeps_history:
             raise CommandError(
                 f"There is too little room on the disk to look at it. {STAYS} {self._room.what_is_left()}"
@@ -103,7 +103,7 @@ class AcceptPreviews:
         try:
             fetched = self._linked(name, content)
             candidates = [self._feeds.candidate(one, fetched if one == name else None) for one in self._feeds]
-            in_force = enforced.ruleset.path if enforced else None
+            in_force = ruleset.path if ruleset else None
             reports = self._feeds.rejects(), self._feeds.held()
             refused = managed.state.refused
             built = await self._compiler.compile(Job(candidates, self._path, self._gate.now, in_force, *reports))
@@ -123,7 +123,7 @@ class AcceptPreviews:
             for path in (self._path, content):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
-        before = enforced.ruleset.catalogue.feed(name) if enforced else None
+        before = ruleset.catalogue.feed(name) if ruleset else None
         return AcceptPreview(
             name, fetched.digest, refused.reason, refused.sentence, before.names if before else 0, record.names,
             record.rejected, built.held.get(name, GuardReport()), told,
