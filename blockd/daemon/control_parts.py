@@ -136,8 +136,8 @@ class ControlParts:
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
         self.previews = AcceptPreviews(
-            self.feeds, self.gate, lambda: self.switcher.ruleset, (environment.previewer, environment.differ), state.compiling,
-            state.room, popular_path(settings.gate),
+            self.feeds, self.gate, lambda: self.switcher.ruleset, (environment.previewer, environment.differ),
+            state.compiling, state.room, popular_path(settings.gate),
         )  # fmt: skip
         self.events = Events()
         tls = settings.listen.admin_tls
