@@ -89,7 +89,7 @@ def test_an_operator_lets_a_name_resolve_and_blocks_it_again(page: Browser, daem
     page.shows("order-1")
     page.shows("Tell the caller")
     page.press("Let it resolve", ".verdict")
-    page.type("dialog input[maxlength='400']", "Ticket 4711: a school's own site")
+    page.type("dialog [name=reason]", "Ticket 4711: a school's own site")
     page.press("Let it resolve", "dialog .actions")
     page.shows("open-1.example resolves until", "#said")
     everywhere(lambda: daemon.ask("open-1.example").addresses == ["192.0.2.1"], "it resolves")

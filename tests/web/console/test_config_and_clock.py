@@ -110,7 +110,7 @@ def test_ages_and_ranges_are_those_of_the_server_where_this_machines_clock_is_a_
         at(page, night, "why/slot88.example")
         page.press("Let it resolve", ".verdict")
         page.press("1 hour", "dialog")
-        page.type("dialog input[maxlength='400']", "why")
+        page.type("dialog [name=reason]", "why")
         page.press("Let it resolve", "dialog .actions")
         page.shows("resolves until", "#said")
         [(_, sent)] = night.stage.sent

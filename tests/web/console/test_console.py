@@ -84,7 +84,7 @@ def test_a_name_is_overridden_with_a_reason_and_an_end(page: Browser, night: Nig
     at(page, night, "why/slot88.example")
     page.press("Let it resolve", ".verdict")
     page.press("7 days", "dialog")
-    page.type("dialog input[maxlength='400']", "Ticket 4711: a school's own site")
+    page.type("dialog [name=reason]", "Ticket 4711: a school's own site")
     page.press("Let it resolve", "dialog .actions")
     page.shows("slot88.example resolves until", "#said")
     [(path, sent)] = night.stage.sent
@@ -106,8 +106,8 @@ def test_a_refusal_is_said_in_the_dialog_and_what_was_typed_stays(page: Browser,
     night.stage.refuse = "The name covers popular names; give the scope exact. Nothing was changed."
     at(page, night, "overrides")
     page.press("New override")
-    page.type("dialog input[maxlength='1024']", "co.id")
-    page.type("dialog input[maxlength='400']", "because")
+    page.type("dialog [name=name]", "co.id")
+    page.type("dialog [name=reason]", "because")
     page.press("Let it resolve", "dialog .actions")
     page.shows("give the scope exact. Nothing was changed.", "dialog [role=alert]")
     assert page.run("return document.querySelector('dialog input').value") == "co.id"

@@ -80,7 +80,7 @@ function fieldOf(field, inputs) {
     input = h("select", { id, "aria-describedby": described }, field.options.map(([value, label]) => h("option", { value }, label)));
   } else {
     input = h("input", {
-      id, type: "text", required: field.required, maxlength: field.maxlength ?? 1024, autocomplete: "off",
+      id, type: "text", name: field.name, required: field.required, maxlength: field.maxlength ?? 1024, autocomplete: "off",
       spellcheck: field.name === "reason" ? "true" : "false", "aria-describedby": described,
     });
   }
