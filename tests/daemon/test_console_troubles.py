@@ -90,7 +90,7 @@ def test_figures_are_those_of_the_status_the_metrics_and_the_audit_log(page: Bro
     page.shows("5 blocked questions in all", "#hits")
     page.open(address(daemon, "timeline"))
     page.shows("Version 1 with 100 names is enforced by every worker.", ".events")
-    assert daemon.run_verb("audit", "--kind", "enforced", "--json").stdout.count('"names"') == 1
+    assert '"names":100' in daemon.run_verb("audit", "--kind", "enforced", "--json").stdout
 
 
 def test_a_list_of_hostile_texts_is_shown_as_text(page: Browser, daemon: Daemon) -> None:
