@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from blockd.daemon.answers.acceptable import AcceptPreview
 from blockd.daemon.answers.differences import VersionChanges
 from blockd.daemon.answers.held import AwaitingReview, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
@@ -66,9 +67,9 @@ class ControlAnswers:
         """Return what `blockd status` shows."""
         return self.parts.observed.status(self.parts.timing.clock())
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadRecord:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> ReloadRecord:
         """Have the config on disk taken, or only checked and tried."""
-        return await self.parts.reloads.reload(by, reason, dry_run=dry_run)
+        return await self.parts.reloads.reload(by, reason, config, dry_run=dry_run)
 
     def reloads(self) -> ReloadStatus:
         """Return how the newest reload stands, and the last one that was to be taken."""
@@ -118,6 +119,10 @@ class ControlAnswers:
     async def accept(self, asked: Mapping[str, str], by: str = "", /) -> AcceptResult:
         """Take what the gate refused of a feed, and enforce that."""
         return await self.parts.acceptance.accept(asked, by)
+
+    async def acceptable(self, feed: str, /) -> AcceptPreview:
+        """Return what accepting a feed's refused content would change."""
+        return await self.parts.previews.preview(feed)
 
     async def held(self, kind: str, asked: Mapping[str, str], by: str = "", /) -> ReleaseResult:
         """Let an entry through that the gate holds back, or end that, and enforce it."""

@@ -130,7 +130,7 @@ class Daemon:
         self.flushed.append((kind, name))
         return Told({"name": name or None})
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> Reloaded:
         self.by.append(by)
         self.reloaded.append((by, reason, dry_run))
         return Reloaded({"outcome": "taking"})
@@ -175,6 +175,9 @@ class Daemon:
 
     async def version(self, version: int, /) -> Told:
         return Told({"version": version})
+
+    async def acceptable(self, feed: str, /) -> Told:
+        return Told({"feed": feed})
 
     async def waiting(self, feed: str, /) -> Told:
         return Told({"version": None, "feeds": {}, "releases": [], "refused": {}})

@@ -68,7 +68,7 @@ class Control(typing.Protocol):
     def orders(self, asked: str, /) -> OrdersResult:
         """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadResult:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> ReloadResult:
         """Have the config on disk taken, or only checked; raises BlockdError if it cannot be checked."""
 
     def reloads(self) -> JsonResult:
@@ -100,6 +100,9 @@ class Control(typing.Protocol):
 
     async def accept(self, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
+
+    async def acceptable(self, feed: str, /) -> JsonResult:
+        """Return what accepting a feed's refused content would change; raises CommandError if there is none."""
 
     async def held(self, kind: str, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Let an entry through, or hold it back again: `kind` is `release` or `hold`; raises BlockdError."""
