@@ -32,7 +32,7 @@ def ended(
                 raise
             continue
         heard = time.monotonic()
-        for one in (found["current"], found.get("last")):
+        for one in (found["current"], found.get("last"), *found.get("recent", ())):
             if one is not None and one["id"] == begun["id"] and one["outcome"] not in under_way:
                 return dict(one)
     return None
