@@ -25,6 +25,7 @@ from blockd.daemon.reload.waits import LOOK, Steps, go_on
 from blockd.errors import BlockdError, ConfigError
 from blockd.settings import settings_from
 from blockd.times import time_text
+from blockd.transports.binding import tell
 
 MAX_WAITING = 4  # reloads that wait for the one in progress; each takes what is on disk by then
 
@@ -144,6 +145,7 @@ class Reloading:
                 self._note(outcome="taking")
                 yield from self._taking.take(made, changes.replaced, listening)
                 is_taken = True
+                tell(listening.sockets, listening.before.left_out)
         finally:
             if not is_taken:
                 self._jobs.coming = None

@@ -184,6 +184,15 @@ def test_listeners_come_and_go(daemon: Daemon) -> None:
     daemon.dns_port = port
 
 
+def test_an_address_that_the_machine_does_not_have_is_told_once(daemon: Daemon) -> None:
+    absent = f"192.0.2.77:{free_port()}"
+    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", absent]})
+    told = f"{absent} is listened on although this machine does not have that address now"
+    until(lambda: told in daemon.log, "it is told")
+    reload(daemon, sinkhole={"ttl": 30})
+    assert daemon.log.count(told) == 1
+
+
 def test_the_address_of_the_page_about_orders_is_another_wherever_it_is_told(daemon: Daemon, tmp_path: Path) -> None:
     chain, key = certificate("dns.example", "127.0.0.1")
     for name, content in (("pem", chain), ("key", key)):
