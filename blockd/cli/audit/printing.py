@@ -110,7 +110,7 @@ def _summary(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "reload":
         told = {"taken": body["changes"], "unchanged": [f"only a restart takes {one}" for one in body["restart"]]}
         came = "".join(f": {one}" for one in ("; ".join(told.get(body["outcome"], body["problems"])),) if one)
-        which = body["after"][:12] or ("no file" if body["before"] else "nothing was read")
+        which = body["after"][:12] or "nothing was read"
         return f"{body['outcome']}, {which}{came}{_because(body['reason'])}"
     if kind == "upgrade":
         came = "".join(f": {problem}" for problem in body["problems"])
