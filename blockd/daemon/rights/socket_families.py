@@ -1,10 +1,10 @@
 """Taking from a process, for good, the making of sockets of other families than the Internet's (address_families(7)).
 
 By Unix sockets it could talk to services of the machine, by netlink(7) see and, with rights, change the machine's
-network. The systemd unit cannot refuse these to all: the service manager is told by a Unix socket how blockd stands, the
-admin port's is one, and the control process asks the kernel by netlink whose connections are. It is done by a filter
-of system calls (seccomp(2)), which needs no privilege and holds for what the process starts, too. Pairs of sockets,
-which have no name, can still be made, and a socket that is there can still be used.
+network. The systemd unit cannot refuse these to all: the service manager is told by a Unix socket how blockd stands,
+the admin port's is one, and the control process asks the kernel by netlink whose connections are. It is done by a
+filter of system calls (seccomp(2)), which needs no privilege and holds for what the process starts, too. Pairs of
+sockets, which have no name, can still be made, and a socket that is there can still be used.
 """
 
 from __future__ import annotations
