@@ -20,7 +20,7 @@ class Timing:
     uniform: Callable[[float, float], float] = random.uniform  # only spreads load
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait until `event` is set, for at most `seconds`; return whether it was, even if it is cleared by now."""
+        """Wait until `event` is set, for at most `seconds`; return whether it was, also if it was cleared since."""
         if event.is_set():
             return True
         waiting, sleeping = asyncio.create_task(event.wait()), asyncio.create_task(self.sleep(seconds))
