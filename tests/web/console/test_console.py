@@ -133,6 +133,7 @@ def test_two_versions_are_compared_and_an_earlier_one_is_enforced_again(page: Br
     page.shows("+214")
     page.press("Return to this", ".versions")
     page.type("dialog input", "the ministry published a test list")
+    night.stage.version = 4710
     page.press("Return to version", "dialog .actions")
     page.shows("Version 4710 is enforced and pinned", "#said")
     assert night.stage.sent == [("/api/v1/rollback", {"version": 4710, "reason": "the ministry published a test list"})]
@@ -160,6 +161,62 @@ def test_an_entry_that_is_held_back_is_let_through(page: Browser, night: Night) 
     page.press("Let through", "dialog .actions")
     page.shows("co.id is enforced", "#said")
     assert night.stage.sent == [("/api/v1/held", {"release": {"name": "co.id", "reason": "the ministry means it"}})]
+
+
+@pytest.mark.parametrize(
+    ("view", "button", "where", "outcome", "said"),
+    [
+        ("feeds", "Accept once", "main", "refused", "Not enforced: The list has shrunk."),
+        ("feeds", "Accept once", "main", "waiting", "Recorded, but not enforced yet: The list has shrunk."),
+        ("feeds", "Accept once", "main", "unchanged", "Not enforced: The list has shrunk."),
+        ("feeds", "Let through", "#held table", "refused", "Recorded, but not enforced yet: The list has shrunk."),
+        ("feeds", "Let through", "#held table", "unchanged", "Recorded, but not enforced yet: The list has shrunk."),
+        ("why/slot88.example", "Let it resolve", ".verdict", "unchanged", "Recorded, but not enforced yet: The list has"),
+        ("overrides", "End", "main", "refused", "Recorded, but not enforced yet: The list has shrunk."),
+    ],
+)
+def test_what_is_not_enforced_is_not_said_to_be(
+    page: Browser, night: Night, view: str, button: str, where: str, outcome: str, said: str
+) -> None:
+    night.stage.outcome = {"outcome": outcome, "why": "The list has shrunk."}
+    at(page, night, view)
+    page.press(button, where)
+    page.type("dialog [name=reason]", "as ordered")
+    page.press(button, "dialog .actions")
+    page.shows(said, "#said")
+
+
+def test_a_version_that_is_returned_to_may_have_overrides_on_top_and_a_release_says_what_is_enforced(
+    page: Browser, night: Night
+) -> None:
+    at(page, night, "timeline")
+    page.press("Return to this", ".versions")
+    page.type("dialog input", "a test list")
+    page.press("Return to version", "dialog .actions")
+    page.shows("Version 4710 is pinned; enforced is version 4712, which has the overrides of now on top.", "#said")
+
+
+def test_a_feed_that_is_fetched_and_refused_says_why(page: Browser, night: Night) -> None:
+    night.stage.outcome = {"outcome": "refused", "why": "The list has shrunk."}
+    at(page, night, "feeds")
+    page.press("Fetch now", "#feed-kominfo")
+    page.shows("kominfo: refused. The list has shrunk.", "#said")
+
+
+def test_the_range_chosen_last_is_shown_though_another_is_answered_later(page: Browser, night: Night) -> None:
+    at(page, night, "timeline")
+    page.press("As a table", ".chart")
+    page.shows("Time", ".as-table")
+    year = story.at(-396 * story.DAY)[:4]
+    night.stage.slow = f"from={year}"
+    page.press("13 months", ".choice")
+    page.press("1 hour", ".choice")
+    oldest = "return document.querySelector('.as-table tbody tr:last-child th')?.innerText"
+    page.until(f"{oldest}.includes(arguments[0])", "the last hour is shown", story.at(-1800)[:4])
+    night.stage.slow = ""
+    answered = "return performance.getEntriesByType('resource').filter((one) => one.name.includes(arguments[0])).length === 2"
+    page.until(answered, "the other range is answered", f"from={year}")
+    assert year not in page.run(oldest)
 
 
 def test_who_may_only_read_sees_no_button_that_changes_something(page: Browser, night: Night) -> None:

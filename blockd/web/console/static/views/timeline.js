@@ -37,21 +37,24 @@ export function build(root, { mayWrite }) {
 
   let stopped = false;
   let timer = 0;
+  let reading = 0;
   async function read() {
     clearTimeout(timer);
+    const mine = ++reading; // what was asked for before, as another range, is not shown after this
     const seconds = RANGES.find(([name]) => name === range)[1];
     const now = Math.floor(hour.now() / 1000);
     const span = { from: iso(now - seconds), to: iso(now) };
     try {
       const [happened, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
-      if (stopped) return;
+      if (stopped || mine !== reading) return;
       events = happened.events;
       chart.set(data, events);
       draw(happened.truncated);
     } catch (error) {
-      if (!stopped) fill(list, h("p", { class: "trouble" }, told(error)));
+      if (stopped || mine !== reading) return;
+      fill(list, h("p", { class: "trouble" }, told(error)));
     }
-    if (!stopped) timer = setTimeout(read, Math.max(15000, seconds * 4));
+    if (!stopped && mine === reading) timer = setTimeout(read, Math.max(15000, seconds * 4));
   }
 
   function draw(truncated) {
@@ -87,13 +90,17 @@ function line(event) {
 
 function versionsBody(data, mayWrite, difference, after) {
   const rows = [...data.versions].sort((a, b) => b.version - a.version);
+  let comparing = 0;
   const show = async (old, now) => {
+    const mine = ++comparing; // a large difference may come after a small one that was asked for later
     fill(difference, h("p", { class: "quiet loading" }, t("diff.reading")));
     try {
-      fill(difference, differs(await get("diff", { old, new: now })));
+      const found = await get("diff", { old, new: now });
+      if (mine !== comparing) return;
+      fill(difference, differs(found));
       difference.scrollIntoView({ block: "nearest" });
     } catch (error) {
-      fill(difference, h("p", { class: "trouble" }, told(error)));
+      if (mine === comparing) fill(difference, h("p", { class: "trouble" }, told(error)));
     }
   };
   return [
