@@ -7,7 +7,7 @@ import { clock, count, iso } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import * as hour from "../hour.js";
 import * as live from "../live.js";
-import { ago, chip, choice } from "../parts.js";
+import { ago, chip, choice, sentence } from "../parts.js";
 import { release, rollback } from "../changes.js";
 import { difference } from "../difference.js";
 import { source } from "../source.js";
@@ -83,8 +83,8 @@ export function build(root, { mayWrite }) {
 function line(event) {
   return h("li", { class: `event-${event.kind}` },
     h("div", { class: "event-head" }, h("time", { datetime: event.time, title: event.time }, clock(event.time)), chip(word("event", event.kind), event.kind === "refusal" ? "attention" : ""), event.version !== null && event.version !== undefined && h("small", { class: "quiet" }, t("version", { n: event.version }))),
-    h("p", {}, say(event.sentence)),
-    language() !== "en" && event.detail && h("p", { class: "quiet", lang: "en" }, event.detail),
+    h("p", {}, sentence(say(event.sentence))),
+    language() !== "en" && event.detail && h("p", { class: "quiet", lang: "en" }, sentence(event.detail)),
     (event.by || event.reason) && h("p", { class: "quiet" }, event.by && t("by", { who: event.by }), event.by && event.reason && ": ", event.reason));
 }
 
