@@ -22,7 +22,7 @@ export function build(root, { mayWrite }) {
   let kind = "all";
   let events = [];
   const chart = new Chart(t("chart.questions"), { events: true });
-  const list = h("div", {});
+  const list = h("div", {}, h("p", { class: "quiet loading" }, t("loading")));
   const filter = h("div", { class: "filters" });
   const [from, ...others] = [h("div", {}), h("div", { "aria-live": "polite" })];
   const ranges = choice(t("range"), RANGES.map(([name]) => [name, t(`span.${name}`)]), range, (name) => {

@@ -1,7 +1,7 @@
 // Why a name or an address is blocked, or is not: for whoever has a caller on the phone.
 
 import { get } from "../api.js";
-import { amend, button, facts, fill, h, panel, table } from "../dom.js";
+import { amend, button, facts, fill, folded, h, panel, table } from "../dom.js";
 import { clock, date, iso, number } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
@@ -135,7 +135,7 @@ function desk(data) {
   if (!texts) return null;
   const first = language();
   const shown = h("div", { class: "desk-texts" }, [first, first === "en" ? "id" : "en"].filter((code) => texts[code]).map((code) =>
-    h("blockquote", { lang: code }, h("p", {}, texts[code]), h("footer", {}, h("small", { class: "quiet" }, code === "en" ? "English" : "Bahasa Indonesia"), copy(texts[code], `desk-${code}`)))));
+    h("blockquote", { lang: code }, h("p", {}, folded(texts[code])), h("footer", {}, h("small", { class: "quiet" }, code === "en" ? "English" : "Bahasa Indonesia"), copy(texts[code], `desk-${code}`)))));
   return panel(t("desk"), { wide: true, tone: "desk" }, shown);
 }
 
@@ -149,7 +149,7 @@ function orderPanel(claim) {
     [t("order.basis"), order.legal_basis],
     [t("order.reference"), order.reference],
     [t("order.summary"), order.summary],
-    [t("order.contact"), order.contact && h("span", {}, order.contact, " ", copy(order.contact, "contact"))],
+    [t("order.contact"), order.contact && h("span", {}, folded(order.contact), " ", copy(order.contact, "contact"))],
     [t("order.state"), claim.state && [chip(word("state", claim.state)), claim.stale && chip(t("stale"), "attention")]],
     [t("order.from"), claim.since && date(claim.since)],
     [t("order.until"), claim.until ? date(claim.until) : t("no.end")],
