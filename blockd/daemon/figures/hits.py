@@ -22,7 +22,7 @@ _LABELS = {ALL_OTHERS: "other", NO_LONGER_KNOWN: "forgotten"}
 
 @dataclass(frozen=True, slots=True)
 class EnforcedOrders:
-    """The orders that are enforced: the authority of each, which are in force, and which of these are counted together."""
+    """The orders that are enforced: the authority of each, which are in force, and which of these share a counter."""
 
     authorities: Mapping[OrderName, str]
     in_force: frozenset[OrderName]

@@ -252,9 +252,10 @@ def _of_many(records: list[Record], *, is_cut: bool) -> TimelineEvent:
     [english_feeds, indonesian_feeds] = (
         [f"feed {min(feeds)}", min(feeds)] if len(feeds) == 1 else [f"{len(feeds):,} feeds", f"{len(feeds)} feed"]
     )
+    number = f"{count:,}".replace(",", ".")
     sentence = BothLanguages(
         f"{'At least ' if is_cut else ''}{count:,} orders of {english_feeds} {plural}.",
-        f"{'Sedikitnya ' if is_cut else ''}{f'{count:,}'.replace(',', '.')} perintah dari {indonesian_feeds} {indonesian}.",
+        f"{'Sedikitnya ' if is_cut else ''}{number} perintah dari {indonesian_feeds} {indonesian}.",
     )
     event = _event(records[0], "order", sentence, "")
     return event if len(feeds) == 1 else replace(event, feed="")

@@ -171,7 +171,13 @@ def test_an_entry_that_is_held_back_is_let_through(page: Browser, night: Night) 
         ("feeds", "Accept once", "main", "unchanged", "Not enforced: The list has shrunk."),
         ("feeds", "Let through", "#held table", "refused", "Recorded, but not enforced yet: The list has shrunk."),
         ("feeds", "Let through", "#held table", "unchanged", "Recorded, but not enforced yet: The list has shrunk."),
-        ("why/slot88.example", "Let it resolve", ".verdict", "unchanged", "Recorded, but not enforced yet: The list has"),
+        (
+            "why/slot88.example",
+            "Let it resolve",
+            ".verdict",
+            "unchanged",
+            "Recorded, but not enforced yet: The list has",
+        ),
         ("overrides", "End", "main", "refused", "Recorded, but not enforced yet: The list has shrunk."),
     ],
 )
@@ -214,8 +220,8 @@ def test_the_range_chosen_last_is_shown_though_another_is_answered_later(page: B
     oldest = "return document.querySelector('.as-table tbody tr:last-child th')?.innerText"
     page.until(f"{oldest}.includes(arguments[0])", "the last hour is shown", story.at(-1800)[:4])
     night.stage.slow = ""
-    answered = "return performance.getEntriesByType('resource').filter((one) => one.name.includes(arguments[0])).length === 2"
-    page.until(answered, "the other range is answered", f"from={year}")
+    asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes(arguments[0]))"
+    page.until(f"return {asked}.length === 2", "the other range is answered", f"from={year}")
     assert year not in page.run(oldest)
 
 
