@@ -40,6 +40,7 @@ class Stage:
         self.failing = ""  # the `trace` with which lookups fail
         self.hold = ""  # the client whose lookups wait
         self.answered: set[str] = set()  # clients whose lookups are
+        self.summary = ""  # of the order that a lookup finds
         self.slow = ""  # what is part of the addresses that wait
         self.tick = 2.0  # seconds between two events
 
@@ -145,6 +146,8 @@ class Stage:
         while client and client == self.hold:  # noqa: ASYNC110 - the thread of a test changes it
             await asyncio.sleep(0.02)
         told = story.lookup(request.query["name"])
+        if self.summary:
+            told = {**told, "order": {**told["order"], "summary": self.summary}}
         self.answered.add(client)
         return web.json_response({**told, "notes": [f"For the client {client}."] if client else []})
 

@@ -46,7 +46,7 @@ def hits(by: str, span: str) -> dict[str, Any]:
         "more": 0,
         "without_hit": [f"kominfo/court/2026-{number}" for number in range(1, 9)],
         "without_more": 0,
-        "together": 1200 if by == "order" else 0,
+        "together": 1200,
     }
 
 

@@ -225,6 +225,33 @@ def test_the_range_chosen_last_is_shown_though_another_is_answered_later(page: B
     assert year not in page.run(oldest)
 
 
+def test_a_long_text_of_an_order_is_folded_and_can_be_read_whole(page: Browser, night: Night) -> None:
+    text = "long " * 799 + "end"
+    night.stage.summary = text
+    at(page, night, "why/slot88.example")
+    page.press("long long", ".page-why")
+    page.shows(f"{text[-40:]}", ".page-why details[open]")
+    page.press("long long", ".page-why details[open]")
+    page.until("return !document.querySelector('.page-why details[open]')", "it is folded again")
+    assert page.run("return document.documentElement.scrollHeight") < 3000
+
+
+@pytest.mark.usefixtures("night")
+def test_moments_and_commands_in_sentences_of_the_daemon_are_shown_as_such(page: Browser) -> None:
+    script = """
+        const folder = document.querySelector("script[type=module]").src.replace(/[^/]*$/, "");
+        return import(`${folder}parts.js`).then(({ sentence }) => {
+            const host = document.createElement("p");
+            host.append(...sentence("`blockd check` from 2026-10-01T10:00:00Z to 2026-10-01T10:00:00.250Z: `"));
+            return [host.querySelector("code").textContent, host.querySelectorAll("time").length, host.textContent];
+        });
+    """
+    command, moments, text = page.run(script)
+    assert (command, moments) == ("blockd check", 2)
+    assert "10:00:00Z" not in text
+    assert text.endswith(": `")
+
+
 def test_who_may_only_read_sees_no_button_that_changes_something(page: Browser, night: Night) -> None:
     night.stage.role = "read"
     for view in ("why/slot88.example", "feeds", "timeline", "overrides"):
@@ -322,7 +349,10 @@ def test_hits_are_shown_by_order_and_by_authority_and_orders_without_a_hit(page:
     page.shows("8 orders without a hit", "#hits")
     page.press("By authority", "#hits")
     page.until("return document.querySelector('#hits th').innerText === 'Authority'", "rows are authorities")
+    page.shows("orders that are counted together", "#hits table")
+    assert page.run("return document.querySelector('#hits a[href$=other]')") is None
     page.press("8 orders without a hit", "#hits")
+    page.shows("nobody knows which of them were hit: 1,200.", "#hits")
     page.shows("kominfo/court/2026-3", "#hits")
     page.shows("6m 52s", "#duty")
 
