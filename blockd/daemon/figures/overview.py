@@ -25,7 +25,7 @@ def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -
         level=_LEVELS[gravest.severity] if gravest else "ok",
         sentence=_sentence(enforced, alarms, shown),
         next_step=gravest.next_step if gravest else ALL_IS_WELL,
-        command=words_of(gravest).command if gravest else "",
+        command=words_of(alarms[0]).command if gravest else "",
         version=enforced.version if enforced else None,
         names=enforced.ruleset.header.names if enforced else 0,
         since=time_text(since),
