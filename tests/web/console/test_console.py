@@ -9,6 +9,7 @@ from tests.web.console.browser import ENTER, Browser
 from tests.web.console.conftest import Night, at
 
 TITLE = "return document.title"
+LIVE = "return document.querySelector('#live')?.textContent === 'Live'"
 SENT_NOTHING: list[object] = []
 
 
@@ -28,6 +29,7 @@ def test_a_state_that_changes_is_shown_without_anybody_asking(page: Browser, nig
     page.shows("the feed national is refused", "#state")
     page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard")
     night.stage.level = "ok"
+    page.until(LIVE, "events are heard")
     night.tell("overview", {})
     page.shows("every part answers", "#state")
     page.until(f"{TITLE}.startsWith('Everything')", "the title has no mark")
@@ -36,6 +38,7 @@ def test_a_state_that_changes_is_shown_without_anybody_asking(page: Browser, nig
 def test_the_chart_moves(page: Browser, night: Night) -> None:
     at(page, night, "now")
     page.until("return document.querySelector('.chart canvas')", "a chart is drawn")
+    page.until(LIVE, "events are heard")
     night.tell("series", {"time": 1, "seconds": 2, "series": {**story.rates(0), "queries": 4321.0}})
     page.shows("4,321", ".tiles")
     page.press("As a table", ".chart")
@@ -46,6 +49,7 @@ def test_blocks_are_shown_as_they_happen_and_stay_still_while_they_are_looked_at
     at(page, night, "now")
     page.shows("slot88-gacor.example", ".blocks")
     block = {**story.blocks()["blocks"][0], "time": story.at(1), "name": "just-now.example", "count": 1}
+    page.until(LIVE, "events are heard")
     night.tell("blocks", {"blocks": [block]})
     page.until(
         "return document.querySelector('.blocks li').innerText.startsWith('just-now.example')", "the newest first"
@@ -211,7 +215,8 @@ def test_a_feed_that_is_fetched_and_refused_says_why(page: Browser, night: Night
 
 def test_the_range_chosen_last_is_shown_though_another_is_answered_later(page: Browser, night: Night) -> None:
     at(page, night, "timeline")
-    page.press("As a table", ".chart")
+    page.shows("it removes 41% of the names", ".events")
+    page.press("As a table", ".page-timeline .chart")
     page.shows("Time", ".as-table")
     year = story.at(-396 * story.DAY)[:4]
     night.stage.slow = f"from={year}"

@@ -9,6 +9,7 @@ import { source } from "../source.js";
 
 const SPANS = ["1h", "1d", "7d", "30d", "13mo"];
 const SHOWN = 50; // rows shown at first
+const EVERY = 15000; // milliseconds between two readings of the hits, which are seconds old at most
 const WITHOUT = 500; // orders without a hit that are named
 
 /** Build the page; `rest` is an order to show, as FEED/ROLE/ID or its id. */
@@ -103,7 +104,7 @@ function hitsPanel() {
         h("ul", { class: "name-list" }, data.without_hit.slice(0, WITHOUT).map((key) => h("li", {}, h("a", { href: `#/orders/${key.split("/").map(encodeURIComponent).join("/")}` }, key)))),
         without > data.without_hit.slice(0, WITHOUT).length && h("p", { class: "quiet" }, t("and.more", { n: number(without - Math.min(WITHOUT, data.without_hit.length)) }))),
     ];
-  }, { query: () => query, every: 60000 });
+  }, { query: () => query, every: EVERY });
   return [section, () => part.stop()];
 }
 
