@@ -27,9 +27,8 @@ def test_the_state_is_one_sentence_with_the_next_step_and_the_tab_says_it_too(pa
 def test_a_state_that_changes_is_shown_without_anybody_asking(page: Browser, night: Night) -> None:
     at(page, night, "now")
     page.shows("the feed national is refused", "#state")
-    page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard")
-    night.stage.level = "ok"
     page.until(LIVE, "events are heard")
+    night.stage.level = "ok"
     night.tell("overview", {})
     page.shows("every part answers", "#state")
     page.until(f"{TITLE}.startsWith('Everything')", "the title has no mark")
