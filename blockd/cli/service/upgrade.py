@@ -13,7 +13,7 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 
 PATH = "/api/v1/upgrade"
-TRY_SECONDS = 160.0  # for the new program to try itself
+TRY_SECONDS = 190.0  # for what a reload replaced to end, and the new program to try itself
 TAKE_SECONDS = 180.0  # for it to serve, or for the one before to go on
 GOOD = ("taken", "tried")
 UNDER_WAY = ("trying", "taking")
