@@ -43,5 +43,6 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     elif outcome == "tried":
         yield f"Version {told['after']} could take the place of version {told['before']}; nothing was changed."
     else:
-        yield f"Version {told['before']} goes on: {told['after'] or 'the other one'} has not taken its place."
+        has_not = "could not take" if told["dry_run"] else "has not taken"
+        yield f"Version {told['before']} goes on: {told['after'] or 'the other one'} {has_not} its place."
     yield from (f"  {problem}" for problem in told["problems"])
