@@ -135,6 +135,9 @@ def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> 
     told = reload(daemon, "--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
     assert "would be taken; nothing was changed" in told
     assert "Only a restart takes what is new of user" in told
+    assert "It would change:" in told
+    assert "Processes that would be replaced" in told
+    assert "Changed:" not in told
     assert daemon.children() == before
     assert ttl(daemon) > 30
     assert "BlockdConfigChanged" in [alarm["name"] for alarm in daemon.status()["alarms"]]
