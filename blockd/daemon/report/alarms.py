@@ -229,7 +229,8 @@ def _of_disk(room: DiskRoom | None) -> Iterator[Alarm]:
             "BlockdDiskShort", "critical", "",
             f"{left}: the audit log waits in memory, and old versions are given up.",
             room.in_force(),
-            "Free some space, or remove files, at once: what waits in memory is lost if blockd ends.",
+            "Free some space, or remove files, at once: what waits in memory is lost if blockd ends, or takes a "
+            "config or a version.",
         )  # fmt: skip
 
 
