@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
 from blockd.daemon.reload.record import KEPT
+from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord
 from blockd.errors import CommandError
 
-PATIENCE = trial.PATIENCE + 20.0  # seconds until a program has been tried
+PATIENCE = LEAVES + trial.PATIENCE + 20.0  # seconds until a reload has come to its end and a program has been tried
 
 
 @dataclass(frozen=True, slots=True)
