@@ -24,6 +24,7 @@ from blockd import files
 from blockd.audit.database import Database
 from blockd.audit.recorder import AuditRecorder
 from blockd.cli import main
+from blockd.daemon.processes.children import Child
 from blockd.daemon.processes.talk import Talk
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Compiler
@@ -150,11 +151,11 @@ def _putting(made: Path, path: Path) -> None:
     _reach_in_control(f"after {name}")
 
 
-def _heeding(self: Talk, message: dict[str, Any]) -> None:
+def _heeding(self: Talk, control: Child, message: dict[str, Any]) -> None:
     is_swap = "enforce" in message
     if is_swap:
         _reach("told", "supervisor")
-    _heed(self, message)
+    _heed(self, control, message)
     if is_swap:
         _reach("passed on", "supervisor")
 

@@ -67,7 +67,7 @@ class Talk:
         for message in messages or ():
             if child.role == CONTROL:
                 child.is_ready = child.is_ready or "ready" in message
-                self._heed(message)
+                self._heed(child, message)
                 continue
             if "handed_over" in message and child.is_asked:
                 child.is_asked, child.handed = False, message.pop(DESCRIPTOR, None)
@@ -111,7 +111,7 @@ class Talk:
         if message.keys().isdisjoint(("reason", "handed_over", "connection")) and child.standing == "serving":
             self.tell_of(child, message)
 
-    def _heed(self, message: Message) -> None:
+    def _heed(self, control: Child, message: Message) -> None:
         """Do what the control process says."""
         if self._state.lock is not None and self._state.lock.heeds(message):
             return
@@ -127,7 +127,7 @@ class Talk:
                 return
             self._jobs.enforce(version)
         if "certificates" in message:
-            pass_on(message, self._jobs, self._family)
+            pass_on(message, control, self._jobs, self._family)
             return
         discard(message)
         if "announced" in message:
