@@ -63,9 +63,10 @@ class ControlAnswers:
         """Return every series."""
         return await in_slices(lines_of(self.parts.collector.collect()))
 
-    def status(self) -> Status:
-        """Return what `blockd status` shows."""
-        return self.parts.observed.status(self.parts.timing.clock())
+    def status(self, *, whole: bool = True) -> Status:
+        """Return what `blockd status` shows, or what of it is told to those who may not read everything."""
+        told = self.parts.observed.status(self.parts.timing.clock())
+        return told if whole else told.for_strangers()
 
     async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> ReloadRecord:
         """Have the config on disk taken, or only checked and tried."""

@@ -176,3 +176,18 @@ def test_callers_are_known_by_their_certificates(tmp_path: Path) -> None:
         until(lambda: status("/healthz") == 200, "the renewed certificate is shown")
         with pytest.raises((OSError, http.client.HTTPException)), request("GET", daemon.admin_port, "/healthz"):
             pass
+
+
+def test_what_was_typed_into_the_config_by_mistake_is_told_to_those_who_may_read_alone(daemon: Daemon) -> None:
+    good = daemon.config.read_text()
+    daemon.settings["workers"] = "my-secret-token"
+    daemon.write_config()
+    assert "my-secret-token" in daemon.run_verb("reload").stdout
+    daemon.config.write_text(good)
+    token = made(daemon, "desk", "read")
+    assert "my-secret-token" in json.dumps(by_token(daemon, token, "/api/v1/status")[1])
+    told = by_token(daemon, "", "/api/v1/status")[1]
+    assert "my-secret-token" not in json.dumps(told)
+    assert told["reload"]["last"]["outcome"] == "refused"  # type: ignore[index]
+    assert [alarm["name"] for alarm in told["alarms"]] == ["BlockdReloadFailed"]  # type: ignore[attr-defined]
+    assert "my-secret-token" not in by_token(daemon, token, "/api/v1/status")[1]["alarms"][0]["what"]  # type: ignore[index]

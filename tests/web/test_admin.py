@@ -78,7 +78,7 @@ class Daemon:
     async def metrics(self) -> bytes:
         return b"blockd_ruleset_names 7.0\n"
 
-    def status(self) -> Told:
+    def status(self, *, whole: bool) -> Told:
         return Told({"workers": 2})
 
     async def refresh(self, names: list[str] | None, by: str, /) -> Told:

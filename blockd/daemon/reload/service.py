@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
@@ -19,6 +20,7 @@ from blockd.metrics.reloads import ReloadsSample
 from blockd.times import time_from_text, time_text
 
 PATIENCE = 120.0  # seconds until a config has been checked and tried
+TOLD_TO_READERS = "the errors are told to those who may read: `blockd status`, or a token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class ReloadStatus:
 
     current: ReloadRecord | None
     last: ReloadRecord | None
+
+    def for_strangers(self) -> Self:
+        """Return it without what was found in a config: that may quote what somebody has typed in a wrong place."""
+        return replace(self, current=_without_quotes(self.current), last=_without_quotes(self.last))
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -45,6 +51,12 @@ class ReloadsTold(ReloadStatus):
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
         return {**ReloadStatus.to_json(self), "recent": [record.to_json() for record in self.recent]}
+
+
+def _without_quotes(record: ReloadRecord | None) -> ReloadRecord | None:
+    if record is None or not (record.problems or record.changes):
+        return record
+    return replace(record, changes=(), problems=(TOLD_TO_READERS,) if record.problems else ())
 
 
 class ReloadService:
@@ -160,9 +172,9 @@ class ReloadService:
         """Yield the alarms about the config."""
         last, changed = self._last, self._running.status().changed
         if last is not None and not last.is_good:
-            first = f" {last.problems[0]}." if last.problems else ""
+            errors = "1 error" if len(last.problems) == 1 else f"{len(last.problems)} errors"
             yield Alarm(
-                "BlockdReloadFailed", "warning", "", f"The config on disk was not taken at {last.at}.{first}",
+                "BlockdReloadFailed", "warning", "", f"The config on disk was not taken at {last.at}: {errors}.",
                 f"all of it, by the config read before (SHA-256 {self._running.digest[:12]})",
                 "`blockd reload --dry-run` tells every error. Mend the file, then `blockd reload`.",
             )  # fmt: skip

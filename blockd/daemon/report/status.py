@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -133,6 +133,10 @@ class Status:
     confinement: Mapping[str, object]
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
+
+    def for_strangers(self) -> Status:
+        """Return it as it is told to those who may not read everything."""
+        return replace(self, reload=self.reload.for_strangers())
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""

@@ -53,8 +53,8 @@ class Control(typing.Protocol):
     async def metrics(self) -> bytes:
         """Return all metrics, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
 
-    def status(self) -> JsonResult:
-        """Return feeds, versions, ages, workers and engine."""
+    def status(self, *, whole: bool) -> JsonResult:
+        """Return feeds, versions, ages, workers and engine; not `whole` for who may not read everything."""
 
     async def cached(self, name: str, /) -> JsonResult:
         """Return what every worker has cached of a name, and policy's verdict on it; raises CommandError."""

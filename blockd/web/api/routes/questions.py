@@ -11,6 +11,7 @@ from blockd.web.api import queries, shapes
 from blockd.web.api.asked import Nothing
 from blockd.web.api.control import Control, JsonResult
 from blockd.web.api.route import VERSION, ApiRoute, Cost, Does, Opened, Reply, Request
+from blockd.web.callers.role import AccessRole
 
 _Asked = TypeVar("_Asked")
 
@@ -47,10 +48,14 @@ def _orders(control: Control, request: Request[Nothing]) -> Reply:
     return Reply(found, found.status)
 
 
+def _status(control: Control, request: Request[Nothing]) -> JsonResult:
+    return control.status(whole=request.caller.role >= AccessRole.READ)
+
+
 QUESTIONS: tuple[ApiRoute[Any], ...] = (
     question(
         "/status", "Feeds, versions, ages, workers and engine.",
-        Nothing, lambda control, _: control.status(), shapes.StatusAnswer,
+        Nothing, _status, shapes.StatusAnswer,
         cost=Cost.COMPUTES, alias="/api/status", opened=Opened.TO_LOOPBACK,
     ),
     question(
