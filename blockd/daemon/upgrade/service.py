@@ -36,6 +36,7 @@ class UpgradeService:
         self._audit = audit
         self._timing = timing
         self._newest: UpgradeRecord | None = None
+        self._refused: UpgradeRecord | None = None  # the newest that was refused while another was in progress
         self._changed = asyncio.Event()
 
     @property
@@ -53,16 +54,23 @@ class UpgradeService:
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})
         deadline = self._timing.monotonic() + PATIENCE
-        while (record := self._newest) is None or record.id != known or record.outcome == "trying":
+        while (record := self._known(known)) is None or record.outcome == "trying":
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
                 raise CommandError(f"The program was not tried within {PATIENCE:.0f} seconds; the log says more.")
         return record
 
+    def _known(self, wanted: str) -> UpgradeRecord | None:
+        return next((one for one in (self._newest, self._refused) if one is not None and one.id == wanted), None)
+
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of an upgrade."""
-        record = self._newest = UpgradeRecord.from_message(message["upgraded"])
+        record, newest = UpgradeRecord.from_message(message["upgraded"]), self._newest
+        if newest is None or newest.has_ended or record.id == newest.id:
+            self._newest = record
+        else:
+            self._refused = record
         if record.has_ended and not record.dry_run:
             told = record.to_json()
             self._audit.write("upgrade", {key: told[key] for key in _RECORDED})

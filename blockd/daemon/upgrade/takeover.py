@@ -47,6 +47,7 @@ class Takeover:
         self._succession = succession
         self._tell = tell
         self._begun = time.monotonic()
+        self.is_taking = handed is not None  # whether the children of the program before are still needed
         self._steps: Steps[None] | None = None if handed is None else self._take(handed)
 
     @property
@@ -68,12 +69,16 @@ class Takeover:
         if not (yield from until(self._serves, SERVES)):
             raise CommandError(f"its processes did not begin to serve within {SERVES:.0f} seconds")
         yield from until(lambda: not self._serves(), BESIDE)
+        handed.back = ()  # from now on nothing of it may be missing
+        self._jobs.forget_handed()
+        self._jobs.handed.clear()
         sockets = self._jobs.generation.shared.sockets
         leaving = {sock.fileno() for group in sockets.leaving.values() for sock in group}
         for child in before:
             if child.status is None:
                 self._succession.leave(child, _going(handed, child, leaving))
         sockets.steer()
+        self.is_taking = False
         self._say(handed)
         yield from self._succession.drained()
         sockets.close_leaving(leaving)

@@ -21,6 +21,7 @@ from blockd.daemon.channel import Channel, Message
 from blockd.daemon.update.child_process import CHILD, be_nicer
 from blockd.daemon.upgrade.handover import FORMAT
 from blockd.errors import BlockdError, CommandError, ConfigError, cause_of
+from blockd.printable import one_line
 
 if TYPE_CHECKING:
     from blockd.settings import Settings
@@ -29,6 +30,7 @@ VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `WhatRuns` 
 PATIENCE = 120.0  # seconds for all of it: opening millions of names and reading lists of the gate may take some
 MAX_PROBLEMS = 20  # sentences that are told
 MAX_LETTERS = 400  # of one
+MAX_VERSION = 100  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,12 @@ class TrialResult:
         """Return what was said; None if that is no verdict."""
         for message in said:
             found = message.get("trial")
-            if isinstance(found, dict):
-                problems = tuple(str(one)[:MAX_LETTERS] for one in found.get("problems", ()))
-                return cls(str(found.get("version", "")), problems[:MAX_PROBLEMS])
+            if not isinstance(found, dict):
+                continue
+            version, problems = found.get("version"), found.get("problems")
+            if isinstance(version, str) and isinstance(problems, list):
+                told = tuple(str(one)[:MAX_LETTERS] for one in problems[:MAX_PROBLEMS])
+                return cls(one_line(version, MAX_VERSION), told)
         return None
 
 
