@@ -206,25 +206,17 @@ class AuditRecorder:
         """Record that an operator released a version."""
         self.log.write("release", {"version": version, "reason": reason, **_asked_by(by)})
 
-    def asked(self, kind: str, told: Mapping[str, object], by: str) -> None:
-        """Record that somebody had something done that by itself changes nothing that is enforced."""
+    def asked(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
+        """Record that somebody had something done: `kind` is that of the record, `told` are its members."""
         self.log.write(kind, {**told, **_asked_by(by)})
 
     def tested(self, report: Mapping[str, object]) -> None:
         """Record the result of a self-test."""
         self.log.write("self-test", report)
 
-    def overridden(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
-        """Record an override, or its end."""
-        self.log.write(kind, {**told, **_asked_by(by)})
-
     def accepted(self, feed: str, told: Mapping[str, object], by: str = "") -> None:
         """Record that an operator takes a content that the gate has refused."""
         self.log.write("accept", {"feed": feed, **told, **_asked_by(by)})
-
-    def gate_changed(self, kind: str, told: Mapping[str, object], by: str = "") -> None:
-        """Record that an operator let an entry through, or ended that."""
-        self.log.write(kind, {**told, **_asked_by(by)})
 
     def stated(self, name: str, statement: bytes, by: str = "") -> None:
         """Record that a statement was signed; one of the node's own accord is by nobody."""

@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from prometheus_client import generate_latest
-
 from blockd.daemon.answers.differences import VersionChanges
 from blockd.daemon.answers.held import AwaitingReview, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
@@ -31,12 +29,14 @@ from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.daemon.upgrade.service import UpgradeStatus
 from blockd.errors import BadName
 from blockd.metrics import Sketch
+from blockd.metrics.exposition import lines_of
 from blockd.ruleset import Versions
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.web.api.control import Condition
 from blockd.web.api.events import Events
+from blockd.web.api.slices import in_slices
 
 
 class ControlAnswers:
@@ -58,9 +58,9 @@ class ControlAnswers:
         """Return whether every worker enforces the current version."""
         return self.parts.readiness
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         """Return every series."""
-        return generate_latest(self.parts.registry)
+        return await in_slices(lines_of(self.parts.collector.collect()))
 
     def status(self) -> Status:
         """Return what `blockd status` shows."""

@@ -10,8 +10,6 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
 
-from prometheus_client import CollectorRegistry
-
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
 from blockd.daemon.answers.differences import VersionDiffer
@@ -23,7 +21,7 @@ from blockd.daemon.contexts import ControlContext
 from blockd.daemon.damage import Damage
 from blockd.daemon.environment import Environment
 from blockd.daemon.figures.history import History
-from blockd.daemon.figures.hits import owners_of
+from blockd.daemon.figures.hits import EnforcedOrders, owners_of
 from blockd.daemon.figures.log_reader import LogReader
 from blockd.daemon.figures.service import Figures, FigureSources
 from blockd.daemon.followers.watch import Followers
@@ -36,13 +34,15 @@ from blockd.daemon.operator.releases import ReleaseService, released_keys
 from blockd.daemon.operator.token_watch import watch_tokens
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.page.dossiers import DossierService
-from blockd.daemon.processes.background import forget_traffic
+from blockd.daemon.processes.background import forget_traffic, set_apart
 from blockd.daemon.processes.supervisor_watch import SupervisorWatch
 from blockd.daemon.reload.service import ReloadService
 from blockd.daemon.report import conditions
 from blockd.daemon.report.held_back import HeldBack
+from blockd.daemon.report.of_enforced import OfEnforced
+from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.report.scrape import sample
-from blockd.daemon.report.state_sentence import tell_state
+from blockd.daemon.report.state_sentence import StateTelling
 from blockd.daemon.report.statements import Sources, StatementService
 from blockd.daemon.report.status import Observed
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -148,31 +148,33 @@ class ControlParts:
         self.closings = AdminClosings(timing.monotonic)
         self.reloads = ReloadService(channel, self.audit, context.reloads, context.running, timing)
         self.upgrades = UpgradeService(channel, self.audit, timing)
+        self.counts = OfEnforced(OrderCounts.of)
+        orders = OfEnforced(EnforcedOrders.of)
         self.history = History(
             state.folder,
             shared.counters,
-            lambda: owners_of(self.slots, self.enforced),
+            lambda: owners_of(self.slots, orders(self.enforced)),
             lambda: not state.room.keeps_history,
         )
         self.observed = Observed(
             self.switcher, self.feeds, self.workers, self.followers, self.damage, self.tests, self.overrides,
             self.audit, self.releases, shared.sockets.bound, self.clock_watch, context.running, self.held,
             self.updater.maker, state.room, self.upstreams, self.certificates, self.history,
-            settings, self.reloads, timing.clock(), context.since,
+            settings, self.reloads, self.counts, timing.clock(), context.since,
         )  # fmt: skip
         self.figures = Figures(
             FigureSources(
                 settings, shared.counters, self.observed, self.slots, self.caches, self.history,
-                LogReader(state.folder), timing, lambda: self.enforced, lambda: self.callers.tokens.tokens,
+                LogReader(state.folder), timing, lambda: self.enforced, orders, lambda: self.callers.tokens.tokens,
             )
         )  # fmt: skip
+        self.figures.tell_state = StateTelling(channel)
         self.figures.is_heard = lambda: self.events.listening > 0
         self.figures.publish = lambda name, told: self.events.publish(name, told.to_json())
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         world = World(settings, lambda: self.enforced, asker, timing.clock, self.held, self.upstreams.resolution)
         self.lookups = Lookups(world)
-        self.registry = CollectorRegistry()
-        self.registry.register(Collector(shared.counters, list(REASONS), self._sample))
+        self.collector = Collector(shared.counters, list(REASONS), self._sample)
         self.hears: Mapping[str, Callable[[Message], None]] = {  # by the key that a message has; the first counts
             "reloaded": self.reloads.heard,
             "upgraded": self.upgrades.heard,
@@ -212,7 +214,7 @@ class ControlParts:
             watch_tokens(self.callers.tokens, self.timing),
             self.dossiers.run(),
             self.figures.run(),
-            tell_state(self.channel, self.timing, lambda: self.observed.sentence(self.timing.clock())),
+            set_apart(lambda: self.switcher.version, self.timing),
         ]
 
     def _stand_on(self, resolution: Resolution) -> None:
@@ -223,7 +225,7 @@ class ControlParts:
 
     def _sample(self) -> Sample:
         return sample(
-            self.enforced, self.feeds, self.slots, self.recorder, self.held,
+            self.enforced, self.feeds, self.slots, self.recorder, self.held, self.counts(self.enforced),
             is_pinned=self.switcher.pin is not None, is_ready=self.readiness.is_ok,
             history_failing=bool(self.history.trouble),
             followers=self.followers, tests=self.tests,

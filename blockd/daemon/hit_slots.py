@@ -126,11 +126,6 @@ class HitSlots:
         self._is_saved = True
 
 
-def without_slot(enforced: Enforced | None) -> int:
-    """Return how many orders enforced have no counter of their own."""
-    return enforced.states.hit_slots.count(SHARED) if enforced else 0
-
-
 def labels_of(feed: str, order: Order) -> HitLabels:
     """Return the labels of an order's hits; a list without a platform is counted under its feed's name."""
     platform = CONFIDENTIAL if order.is_confidential else order.platform or feed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
+
+from blockd.metrics.exposition import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,25 @@ class BoundsSample:
     feeds: Mapping[str, FeedUse] = field(default_factory=dict)
 
 
+_OF_FEEDS: Sequence[tuple[str, str, Callable[[FeedUse], float]]] = (
+    (
+        "blockd_feed_disk_bytes",
+        "What is kept of the feed on the disk; at most its limits.disk.",
+        lambda use: use.room,
+    ),
+    (
+        "blockd_feed_read_seconds",
+        "Processor time that reading the feed's newest content took; at most its limits.read_time.",
+        lambda use: use.seconds,
+    ),
+    (
+        "blockd_feed_read_bytes",
+        "Memory that reading the feed's newest content took; at most its limits.read_memory.",
+        lambda use: use.memory,
+    ),
+)
+
+
 def bounds_metrics(sample: BoundsSample) -> Iterator[Metric]:
     """Yield a family for each of these figures."""
     yield GaugeMetricFamily(
@@ -44,21 +65,9 @@ def bounds_metrics(sample: BoundsSample) -> Iterator[Metric]:
         "reserve for enforcement is used.",
         value=sample.disk_level,
     )
-    room = GaugeMetricFamily(
-        "blockd_feed_disk_bytes", "What is kept of the feed on the disk; at most its limits.disk.", labels=["feed"]
-    )
-    seconds = GaugeMetricFamily(
-        "blockd_feed_read_seconds",
-        "Processor time that reading the feed's newest content took; at most its limits.read_time.",
-        labels=["feed"],
-    )
-    memory = GaugeMetricFamily(
-        "blockd_feed_read_bytes",
-        "Memory that reading the feed's newest content took; at most its limits.read_memory.",
-        labels=["feed"],
-    )
-    for name, use in sample.feeds.items():
-        room.add_metric([name], use.room)
-        seconds.add_metric([name], use.seconds)
-        memory.add_metric([name], use.memory)
-    yield from (room, seconds, memory)
+    for name, text, value in _OF_FEEDS:
+        yield _by_feed(name, text, sample.feeds, value)
+
+
+def _by_feed(name: str, text: str, feeds: Mapping[str, FeedUse], value: Callable[[FeedUse], float]) -> Table:
+    return Table("gauge", name, text, ("feed",), lambda: (((feed,), value(use)) for feed, use in feeds.items()))

@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector as PrometheusCollector
 from blockd.metrics.bounds import bounds_metrics
 from blockd.metrics.certificates import certificate_metrics
 from blockd.metrics.counters import (
-    HIT_KINDS,
     LIMITED_DONE,
     LIMITED_KINDS,
     LOCAL_KINDS,
@@ -26,9 +25,10 @@ from blockd.metrics.counters import (
     Transport,
 )
 from blockd.metrics.feeds import feed_metrics
+from blockd.metrics.hits import hits_table
 from blockd.metrics.order_gauges import order_gauges
 from blockd.metrics.reloads import reload_metrics
-from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
+from blockd.metrics.sample import ENFORCEMENT_BUCKETS, AuditSample, Change, EnforcementTimes, Sample
 
 RCODE_NAMES = {
     0: "NOERROR",
@@ -46,8 +46,6 @@ RCODE_NAMES = {
     16: "BADVERS",
     23: "BADCOOKIE",
 }
-# What was done to a hit, if it was not the order's own action in DNS.
-_SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
 _STREAMS = (Transport.TCP, Transport.DOT, Transport.DOH)
 _ENCRYPTED = (Transport.DOT, Transport.DOH)
 _HANDSHAKES = (*_ENCRYPTED, Transport.PUBLIC)
@@ -80,7 +78,7 @@ class Collector(PrometheusCollector):
         """Yield every metric family."""
         sample = self._sample()
         yield from self._traffic(sample)
-        yield self._hits(sample)
+        yield hits_table(self._counters, sample.hit_slots)
         yield from order_gauges(sample.orders_without_slot, sample.orders_without_room, sample.contradictions)
         yield from _ruleset(sample)
         yield from feed_metrics(sample, self._reasons)
@@ -217,24 +215,6 @@ class Collector(PrometheusCollector):
         yield GaugeMetricFamily(
             "blockd_cache_bytes", "What these responses take in memory; at most `cache.size`.", value=octets
         )
-
-    def _hits(self, sample: Sample) -> Metric:
-        hits = CounterMetricFamily(
-            "blockd_hits",
-            "Hits of an order by protocol (dns, http, tls): its action in DNS, page for a block page, alert for a "
-            "refused TLS handshake. `order` is what the order is called: ROLE/ID, or FEED/ROLE/ID if two feeds share a "
-            "role. Orders beyond those that are counted one by one are counted as order `other`.",
-            labels=["feed", "platform", "order", "action", "protocol"],
-        )
-        # Orders of which only the action differs have the same series for pages and handshakes.
-        counted: dict[tuple[str, str, str, str, str], int] = {}
-        for labels, slot in (*sample.hit_slots.items(), (OTHER, 0)):
-            for protocol, count in zip(HIT_KINDS, self._counters.hits(slot), strict=True):
-                place = (*labels.identity, _SINKHOLE_ACTIONS.get(protocol, labels.action), protocol)
-                counted[place] = counted.get(place, 0) + count
-        for place, count in counted.items():
-            hits.add_metric(list(place), count)
-        return hits
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:

@@ -64,10 +64,13 @@ class Catalogue:
     orders: tuple[OrderRecord, ...]
     made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
     _by_id: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)  # once asked for
+    _by_name: dict[str, FeedRecord] = field(default_factory=dict, init=False, repr=False, compare=False)  # likewise
 
     def feed(self, name: str) -> FeedRecord | None:
         """Return the record of a feed; None if the ruleset has nothing of it."""
-        return next((feed for feed in self.feeds if feed.name == name), None)
+        if not self._by_name:
+            self._by_name.update((feed.name, feed) for feed in reversed(self.feeds))
+        return self._by_name.get(name)
 
     def keys(self) -> Iterator[OrderKey]:
         """Yield the keys of the orders, without those that stand for lists."""

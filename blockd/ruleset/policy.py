@@ -199,6 +199,7 @@ class Enforced:
 
     def close(self) -> None:
         """Unmap both files."""
+        self._views.clear()  # they have this dictionary as well: no cycle is left
         self.states.close()
         self.ruleset.close()
 

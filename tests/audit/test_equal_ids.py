@@ -168,7 +168,7 @@ def test_override_is_found_by_its_id_beside_an_order_that_has_the_same(
         "name": "a.example", "scope": "both", "until": "2026-12-01T00:00:00Z", "officer": "", "reason": "Why.",
         "ended": None, "ended_reason": "",
     }  # fmt: skip
-    node.recorder.overridden("override", {**told, "order": "override-1"})
+    node.recorder.asked("override", {**told, "order": "override-1"})
     assert told_of(node, "--order", "override-1", capsys=capsys)[1].count("a.example") == 1
     node.start()
     node.enforce(repository.publish({"override-1": order("override-1", ["b.example"])}), NOON.timestamp())

@@ -222,10 +222,10 @@ def test_a_page_process_that_fails_is_told_and_takes_no_version_back(tmp_path: P
         assert node.control.health().reason.endswith("it cannot enforce version 1: no memory")
         told = node.control.status()
         assert [alarm.name for alarm in told.alarms if "Page" in alarm.name] == ["BlockdPageFailed"]
-        assert b"\nblockd_page_ready 0.0" in node.control.metrics()
+        assert b"\nblockd_page_ready 0.0" in await node.control.metrics()
         node.control.heard({"page": {"enforcing": 1, "pid": 30}})
         assert node.control.health().is_ok
-        assert b"\nblockd_page_ready 1.0" in node.control.metrics()
+        assert b"\nblockd_page_ready 1.0" in await node.control.metrics()
         node.control.heard({"page": {"died": True}})
         assert node.control.health() == Condition(
             False, "the block page's process is not running; it is being started again"
@@ -445,7 +445,7 @@ def _unless(is_full: list[bool], append: Callable[..., None]) -> Callable[..., N
 def test_series_are_those_of_the_version_in_force(run: Run) -> None:
     async def check(node: Node) -> None:
         await node.give("a.example", "b.example")
-        series = node.control.metrics().decode()
+        series = (await node.control.metrics()).decode()
         assert "blockd_ruleset_names 2.0" in series
         assert "blockd_ready 1.0" in series
 

@@ -75,7 +75,7 @@ class Daemon:
     def readiness(self) -> Condition:
         return self.condition
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         return b"blockd_ruleset_names 7.0\n"
 
     def status(self) -> Told:

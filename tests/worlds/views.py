@@ -67,7 +67,7 @@ def _risen(node: Node, before: Hits) -> Risen:
 def hits(node: Node) -> Hits:
     """Return the series that a scrape has; a set of labels that comes twice is an error."""
     series: Hits = {}
-    family = next(family for family in node.control.parts.registry.collect() if family.name == "blockd_hits")
+    family = next(family for family in node.control.parts.collector.collect() if family.name == "blockd_hits")
     for sample in family.samples:
         labels = tuple(sample.labels.items())
         assert labels not in series, f"two series have the labels {labels}"

@@ -19,6 +19,7 @@ from blockd.orders import Order, State
 from blockd.orders.disclosure import called
 from blockd.printable import some_of
 from blockd.ruleset import Enforced
+from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings.feeds import OVERRIDES
 from blockd.times import time_from_text, time_text
 from blockd.web.figures.both_languages import BothLanguages
@@ -64,10 +65,10 @@ class End:
         return EndingItem(self.kind, self.what, time_text(self.at), left, sentence, self.href)
 
 
-def ending_soon(ends: Iterable[End], within: float, now: float) -> EndingSoon:
-    """Return what ends within so many seconds, the first to end first."""
+def ending_soon(ends: Iterable[End], within: float, now: float, more: int = 0) -> EndingSoon:
+    """Return what ends within so many seconds, the first to end first; `more` are later ones that are not in `ends`."""
     found = sorted((end for end in ends if now - PASSED <= end.at <= now + within), key=lambda end: end.at)
-    return EndingSoon(within, tuple(end.item(now) for end in found[:MAX_ENDING]), len(found[MAX_ENDING:]))
+    return EndingSoon(within, tuple(end.item(now) for end in found[:MAX_ENDING]), len(found[MAX_ENDING:]) + more)
 
 
 def of_feeds(feeds: FeedSet) -> Iterator[End]:
@@ -105,19 +106,31 @@ def of_overrides(overrides: Iterable[OverrideStatus]) -> Iterator[End]:
             )  # fmt: skip
 
 
-def of_orders(enforced: Enforced | None) -> Iterator[End]:
-    """Yield when orders in force end, and when their reviews are due."""
+def of_orders(enforced: Enforced | None, within: float, now: float) -> tuple[list[End], int]:
+    """Return when orders in force end within so many seconds, and when their reviews are due, the first of these.
+
+    There are MAX_ENDING at most, since their words take longest; the number is of how many more there are.
+    """
+    found: list[tuple[float, int, EndingKind]] = []
     if enforced is None:
-        return
-    for record, state in zip(enforced.ruleset.catalogue.orders, bytes(enforced.states.states), strict=True):
-        order = record.order
-        if record.feed == OVERRIDES or state != State.IN_FORCE or (order.expires is None and order.review_by is None):
-            continue
-        href, what = f"#/orders/{quote(f'{record.feed}/{order.name}')}", f"{record.feed}/{order.name}"
-        if order.expires is not None:
-            yield End("order", what, order.expires, *_called(order), href)
-        if order.review_by is not None:
-            yield End("review", what, order.review_by, *_review(order), href)
+        return [], 0
+    records, first, last = enforced.ruleset.catalogue.orders, now - PASSED, now + within
+    for index, (record, state) in enumerate(zip(records, bytes(enforced.states.states), strict=True)):
+        if state == State.IN_FORCE and record.feed != OVERRIDES:
+            order = record.order
+            if order.expires is not None and first <= order.expires <= last:
+                found.append((order.expires, index, "order"))
+            if order.review_by is not None and first <= order.review_by <= last:
+                found.append((order.review_by, index, "review"))
+    found.sort()
+    shown = [_of_order(records[index], at, kind) for at, index, kind in found[:MAX_ENDING]]
+    return shown, len(found[MAX_ENDING:])
+
+
+def _of_order(record: OrderRecord, at: float, kind: EndingKind) -> End:
+    what = f"{record.feed}/{record.order.name}"
+    words = _called(record.order) if kind == "order" else _review(record.order)
+    return End(kind, what, at, *words, f"#/orders/{quote(what)}")
 
 
 def of_tokens(tokens: Iterable[EndingToken]) -> Iterator[End]:

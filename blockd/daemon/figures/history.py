@@ -65,7 +65,7 @@ class History:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
         self._file: HistoryFile | None = None
         self._waiting: deque[RateRow] = deque(maxlen=MAX_WAITING)
-        self._last: tuple[float, Totals] | None = None  # what the newest row ends with
+        self._last: tuple[float, float, Totals] | None = None  # what the newest row ends with
         self._known: Mapping[int, OrderName] = {}  # as of the last time that hits were written
         self.failure = ""  # why it cannot be written, a sentence
         self.damage = ""  # that a file was set aside, a sentence
@@ -76,16 +76,16 @@ class History:
         """What an operator must know of now; empty if nothing."""
         return self.failure or self.damage
 
-    def note(self, now: float, totals: Totals) -> None:
-        """Add what was counted since the last time; `now` is in seconds since the epoch."""
+    def note(self, now: float, passed: float, totals: Totals) -> None:
+        """Add what was counted since the last time; `now` is in seconds since the epoch.
+
+        `passed` is of the monotonic clock, since the other one may be set meanwhile.
+        """
         if self._last is not None:
-            before, old = self._last
-            seconds = now - before
-            if seconds <= 0:  # the clock was set back
-                self._last = now, totals
-                return
-            self._waiting.append(RateRow(int(before), seconds, tuple(kept(grown(old, totals)))))
-        self._last = now, totals
+            begun, before, old = self._last
+            if passed > before:
+                self._waiting.append(RateRow(int(begun), passed - before, tuple(kept(grown(old, totals)))))
+        self._last = now, passed, totals
 
     async def write(self, now: float) -> None:
         """Write what is waiting, and the hits, as of `now`; a failure is told by `trouble`."""

@@ -44,10 +44,10 @@ class EnforcedOrders:
         return cls(authorities, frozenset(in_force))
 
 
-def owners_of(slots: HitSlots, enforced: Enforced | None) -> HitOwners:
+def owners_of(slots: HitSlots, orders: EnforcedOrders) -> HitOwners:
     """Return whose counter is whose now."""
     named = {slot: (labels.feed, labels.order) for labels, slot in dict(slots.slots).items()}
-    return HitOwners({SHARED: ALL_OTHERS, **named}, EnforcedOrders.of(enforced).authorities)
+    return HitOwners({SHARED: ALL_OTHERS, **named}, orders.authorities)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from blockd.daemon.figures.resolver import ASK_SECONDS, answers_of, failing_name
 from blockd.daemon.figures.series import SeriesQuery, series_of
 from blockd.daemon.figures.timeline import timeline_of
 from blockd.daemon.figures.totals import DNS, KEPT, LastMinute, totals_of
+from blockd.daemon.report.state_sentence import state_sentence
 from blockd.errors import CommandError
 from blockd.times import time_text
 from blockd.web.api.control import JsonResult
@@ -44,6 +45,8 @@ from blockd.web.figures.timeline import Timeline
 if TYPE_CHECKING:
     from blockd.daemon.cache.service import CacheService
     from blockd.daemon.hit_slots import HitSlots
+    from blockd.daemon.report.alarms import Alarm
+    from blockd.daemon.report.of_enforced import OfEnforced
     from blockd.daemon.report.status import Observed
     from blockd.daemon.timing import Timing
     from blockd.metrics import Counters
@@ -76,11 +79,15 @@ class FigureSources:
     log: LogReader
     timing: Timing
     enforced: Callable[[], Enforced | None]
+    orders: OfEnforced[EnforcedOrders]
     tokens: Callable[[], Iterable[EndingToken]] = field(default=tuple)
 
 
 class Figures:
-    """Implements `blockd.web.figures.source.FigureSource`; `publish` gets what is new for those who listen."""
+    """Implements `blockd.web.figures.source.FigureSource`; `publish` gets what is new for those who listen.
+
+    `tell_state` gets how all stands in one sentence, at the start and every TICK looks.
+    """
 
     def __init__(self, sources: FigureSources) -> None:
         self._sources = sources
@@ -94,41 +101,50 @@ class Figures:
         self._told: dict[EventName, object] = {}  # what was published last
         self._fault = ""  # the internal error that was logged last
         self.publish: Publish = lambda _name, _told: None
+        self.tell_state: Callable[[str], None] = lambda _sentence: None
         self.is_heard: Callable[[], bool] = lambda: True  # what nobody hears is not computed
 
     async def run(self) -> None:
         """Count, keep and tell, until cancelled; then write what is left."""
         looks = 0
-        self._note(is_row=True)
         try:
             while True:
+                for work in (self._keep, self._tell):  # what is shown must not end what is kept
+                    try:
+                        await work(looks)
+                    except Exception as error:
+                        if (fault := repr(error)) != self._fault:
+                            log.exception("Figures failed because of an internal error in blockd. Please report it.")
+                        self._fault = fault
                 await self._timing.sleep(BLOCKS)
                 looks += 1
-                try:
-                    await self._look(looks)
-                except Exception as error:  # what is shown must not end what is kept
-                    if (fault := repr(error)) != self._fault:
-                        log.exception("Figures failed because of an internal error in blockd. Please report it.")
-                    self._fault = fault
         finally:
             self._note(is_row=True)
             await self._sources.history.close(self._timing.clock())
 
-    async def _look(self, looks: int) -> None:
-        """Do what is due at one of the looks, which are counted from 1."""
-        self._tell_blocks()
+    async def _keep(self, looks: int) -> None:
+        """Count and write what is due at one of the looks, which are counted from 0, the one at the start."""
         if looks % TICK == 0:
             self._note(is_row=looks % (TICK * ROW) == 0)
+        if looks and looks % (TICK * ROW * WRITE) == 0:
+            await self._write()
+
+    async def _tell(self, looks: int) -> None:
+        """Tell what is due at one of them."""
+        if looks % TICK == 0:
+            alarms = self._sources.observed.alarms(self._timing.clock())
+            self.tell_state(state_sentence(self._sources.enforced(), alarms))
             if self.is_heard():
                 self._tell_rates()
-                self._tell_changes()
-        if looks % (TICK * ROW * WRITE) == 0:
-            await self._write()
+                self._tell_changes(alarms)
+        self._tell_blocks()
 
     def overview(self) -> Overview:
         """Return the state in one sentence, with the next step."""
-        observed = self._sources.observed
-        return overview(self._sources.enforced(), observed.alarms(self._timing.clock()), observed.since)
+        return self._overview(self._sources.observed.alarms(self._timing.clock()))
+
+    def _overview(self, alarms: Sequence[Alarm]) -> Overview:
+        return overview(self._sources.enforced(), alarms, self._sources.observed.since)
 
     def blocks(self) -> RecentBlocks:
         """Return the newest blocks."""
@@ -174,7 +190,7 @@ class Figures:
             raise CommandError(f"Hits are by order or by authority, not by {by!r}.")
         await self._write_if_old()
         history, now = self._sources.history, self._timing.clock()
-        generation, orders = history.generation, EnforcedOrders.of(self._sources.enforced())
+        generation, orders = history.generation, self._sources.orders(self._sources.enforced())
         if self._spans.get(span, (-1,))[0] != generation:
             self._spans[span] = generation, await history.read(lambda file: SpanHits.read(file, span, now))
         return await asyncio.to_thread(self._spans[span][1].table, span, by, orders, now)
@@ -199,21 +215,22 @@ class Figures:
         if not 0 <= within <= MAX_WITHIN:
             raise CommandError(f"What ends within 0 to {MAX_WITHIN:,.0f} seconds can be asked for.")
         observed, now = self._sources.observed, self._timing.clock()
+        orders, more = of_orders(self._sources.enforced(), within, now)
         ends = (
             *of_feeds(observed.feeds),
             *of_certificates(observed.certificates.status(now)),
             *of_overrides(observed.overrides.current()),
-            *of_orders(self._sources.enforced()),
+            *orders,
             *of_tokens(self._sources.tokens()),
             *of_statement(observed.audit.folder, self._sources.settings.audit.statement, now),
         )
-        return ending_soon(ends, within, now)
+        return ending_soon(ends, within, now, more)
 
     def _note(self, *, is_row: bool) -> None:
-        totals = totals_of(self._sources.counters)
-        self._minute.note(self._timing.monotonic(), totals)
+        totals, passed = totals_of(self._sources.counters), self._timing.monotonic()
+        self._minute.note(passed, totals)
         if is_row:
-            self._sources.history.note(self._timing.clock(), totals)
+            self._sources.history.note(self._timing.clock(), passed, totals)
 
     async def _write(self) -> None:
         await self._sources.history.write(self._timing.clock())
@@ -236,10 +253,10 @@ class Figures:
         rates |= {name: round(newest.rate(name), 3) for name in SERIES_NAMES if name in KEPT}
         self.publish("series", SeriesTick(int(self._timing.clock()), round(newest.seconds, 3), rates))
 
-    def _tell_changes(self) -> None:
-        """Tell what is another than was told last."""
+    def _tell_changes(self, alarms: Sequence[Alarm]) -> None:
+        """Tell what is another than was told last; `alarms` are those of now."""
         observed = self._sources.observed
-        self._tell_if_new("overview", self.overview())
+        self._tell_if_new("overview", self._overview(alarms))
         pin, enforced = observed.switcher.pin, self._sources.enforced()
         version = VersionEnforced(enforced.version if enforced else None, pin.version if pin else None)
         self._tell_if_new("versions", version)

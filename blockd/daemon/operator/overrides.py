@@ -184,7 +184,7 @@ class OverrideService:
             raise CommandError(f"{self._path} cannot be written: {cause_of(error)}; nothing was changed.") from error
         status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
         recorded = {name: value for name, value in status.to_json().items() if name not in ("id", "in_force")}
-        self._recorder.overridden(kind, {**recorded, "order": changed.id}, by)
+        self._recorder.asked(kind, {**recorded, "order": changed.id}, by)
         result = await self._updater.refresh([OVERRIDES])
         status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
         return OverrideResult(status, result.feeds[OVERRIDES], result.version)

@@ -100,7 +100,7 @@ class ReleaseService:
             await asyncio.to_thread(write_releases, self._folder, releases)
         except OSError as error:
             raise CommandError(f"{self._folder} cannot be written: {cause_of(error)}; nothing was changed.") from error
-        self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})}, by)
+        self._recorder.asked(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})}, by)
         self._gate.release(one.key for one in releases)
         outcome = await self._user.gate_changed()
         self.trouble = ""  # the file was whole again, and all of it is let through

@@ -132,19 +132,20 @@ class DossierService:
         for feed, role in {(one.key.feed, one.key.role) for one in shown if one.place is not None}:
             path, proof = signatures_path(self._folder, feed, role), proved.get(feed)
             signatures[path] = _to_json(signatures_behind(proof, role)) if proof is not None else None
-        for path in self._signed - signatures.keys() | {path for path, new in signatures.items() if new is not None}:
-            if signatures.get(path) is None or not _holds(path, signatures[path] or b""):
-                remove(path, missing_ok=True)
-                self._signed.discard(path)
+        known = {path: new for path, new in signatures.items() if new is not None}  # those of other feeds are as before
+        to_write = {path: octets for path, octets in known.items() if not _holds(path, octets)}
+        self._signed |= known.keys() - to_write.keys()
+        for path in (self._signed - signatures.keys()) | to_write.keys():
+            remove(path, missing_ok=True)
+            self._signed.discard(path)
         for one in shown:
             if not _is_same(self._written.get(one.key), one):
                 self._put(one, database)
                 self._written[one.key] = one
-        for path, octets in signatures.items():
-            if octets is not None:
-                self._make(path.parent)
-                _replace(path, octets)
-                self._signed.add(path)
+        for path, octets in to_write.items():
+            self._make(path.parent)
+            _put_in_place(path, octets)
+            self._signed.add(path)
         self._forget({one.key for one in shown})
         troubles = {feed: trouble for feed, (_, trouble) in found.items() if trouble}
         self._manifests = {feed: known for feed, known in manifests.items() if feed not in troubles}
@@ -232,8 +233,12 @@ def _holds(path: Path, content: bytes) -> bool:
 def _replace(path: Path, content: bytes) -> None:
     """Make a file hold `content`, unless it does. A loss of power may leave a part, which the next start finds."""
     if not _holds(path, content):
-        with replacing(path, durable=False) as file:
-            file.write(content)
+        _put_in_place(path, content)
+
+
+def _put_in_place(path: Path, content: bytes) -> None:
+    with replacing(path, durable=False) as file:
+        file.write(content)
 
 
 def _files(folder: Path) -> Iterable[Path]:

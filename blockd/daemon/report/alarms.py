@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from blockd.daemon.clock_watch import ClockWatch
-from blockd.daemon.hit_slots import without_slot
 from blockd.daemon.pinning import Pin
-from blockd.daemon.report.order_counts import orders_without_room
+from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.update.disk_room import DiskRoom, Level
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
@@ -48,6 +47,7 @@ def alarms(
     workers: Workers,
     tests: SelfTests,
     engine: str,
+    counts: OrderCounts,
     *,
     pin: Pin | None = None,
     base: int | None = None,
@@ -66,7 +66,7 @@ def alarms(
 ) -> list[Alarm]:
     """Return the alarms in force at `now`, the gravest first.
 
-    `base` is the version that the one enforced was made from by other overrides, if it was.
+    `counts` are of `enforced`; `base` is the version that the one enforced was made from by other overrides, if it was.
     """
     found = [
         *_of_workers(enforced, workers),
@@ -77,9 +77,9 @@ def alarms(
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
         *_of_ruleset(enforced, now),
         *_of_pin(pin, enforced, base),
-        *_of_counters(enforced),
+        *_of_counters(counts),
         *_of_contradictions(contradictions),
-        *_of_room(enforced),
+        *_of_room(counts),
         *_of_audit(audit),
         *_of_releases(releases),
         *_of_history(history),
@@ -145,8 +145,8 @@ def _of_pin(pin: Pin | None, enforced: Enforced | None, base: int | None) -> Ite
         )  # fmt: skip
 
 
-def _of_counters(enforced: Enforced | None) -> Iterator[Alarm]:
-    if uncounted := without_slot(enforced):
+def _of_counters(counts: OrderCounts) -> Iterator[Alarm]:
+    if uncounted := counts.without_slot:
         yield Alarm(
             "BlockdOrdersCountedTogether", "info", "",
             f"{uncounted} orders have no hit counter of their own, since all are taken; order `other` has their hits.",
@@ -164,8 +164,8 @@ def _of_contradictions(count: int) -> Iterator[Alarm]:
         )  # fmt: skip
 
 
-def _of_room(enforced: Enforced | None) -> Iterator[Alarm]:
-    if without := orders_without_room(enforced):
+def _of_room(counts: OrderCounts) -> Iterator[Alarm]:
+    if without := counts.without_room.total():
         yield Alarm(
             "BlockdOrdersWithoutRoom", "warning", "",
             f"{without} orders are refused on some of their names, which their authority lists too often.",

@@ -86,8 +86,7 @@ def feed_status(
 ) -> FeedStatus:
     """Return what is shown of a feed at `now`; `held` is what the gate holds back of it, `notes` are sentences."""
     feed, state = managed.source.feed, managed.state
-    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
-    record = records.get(feed.name)
+    record = enforced.ruleset.catalogue.feed(feed.name) if enforced else None
     end = end_of(feed, state)
     return FeedStatus(
         name=feed.name,
@@ -107,7 +106,7 @@ def feed_status(
         refusal=managed.refusal or None,
         acceptable=state.refused.to_json() if state.refused and not managed.look_refusal else None,
         refused=dict(managed.refused),
-        stale=counts.stale_of(feed.name),
+        stale=counts.stale_of[feed.name],
         authorities=tuple(_authorities(managed, counts, now)),
         mirrors=managed.source.mirrors,
         refused_orders=managed.refused_orders,

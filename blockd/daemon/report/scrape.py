@@ -8,9 +8,9 @@ from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.damage import Damage
 from blockd.daemon.followers.watch import Followers
-from blockd.daemon.hit_slots import HitSlots, without_slot
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.report.held_back import HeldBack
-from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
+from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
@@ -33,6 +33,7 @@ def sample(
     slots: HitSlots,
     recorder: AuditRecorder,
     held: HeldBack,
+    counts: OrderCounts,
     *,
     is_pinned: bool,
     is_ready: bool,
@@ -52,8 +53,10 @@ def sample(
     admin_closed: Sequence[int],
     now: float,
 ) -> Sample:
-    """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
-    counts = OrderCounts.of(enforced)
+    """Return the values of all gauges at `now`.
+
+    `counts` are of what is enforced, `compiling` is how many seconds a compile has taken so far.
+    """
     version = enforced.version if enforced else None
     return Sample(
         names=enforced.ruleset.header.names if enforced else 0,
@@ -75,13 +78,13 @@ def sample(
             compiling, room.free, room.level, {name: _use(managed) for name, managed in feeds.configured.items()}
         ),
         feeds={
-            name: _feed(managed, enforced, held.of(managed, enforced).held, counts.stale_of(name), now)
+            name: _feed(managed, enforced, held.of(managed, enforced).held, counts.stale_of[name], now)
             for name, managed in feeds.configured.items()
         },
         refused={name: bool(managed.refusal) for name, managed in feeds.items()},
         refused_notifies=feeds.notify.counts,
-        orders_without_slot=without_slot(enforced),
-        orders_without_room=orders_without_room(enforced),
+        orders_without_slot=counts.without_slot,
+        orders_without_room=counts.without_room.total(),
         contradictions=contradictions,
         damaged=damage.count,
         unverified=len(damage.still_unverified()),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from blockd.daemon.channel import Message
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import ControlChannel
-from blockd.daemon.timing import Timing
 from blockd.ruleset import Enforced
 from blockd.ruleset.counts import totals
-
-EVERY = 2.0  # seconds between two looks at whether the sentence has changed
 
 CRITICAL, WARNING = "critical", "warning"
 
@@ -35,12 +32,16 @@ def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
     return f"{head}; {' and '.join(told)} {noun}, the first: {about}{first.what}"
 
 
-async def tell_state(channel: ControlChannel, timing: Timing, sentence: Callable[[], str]) -> None:
-    """Tell the supervisor, for the service manager, the sentence whenever it has changed, for ever."""
-    told = ""
-    while True:
-        if (now := sentence()) != told:
-            told = now
-            message: Message = {"status": told}
-            channel.send(message)
-        await timing.sleep(EVERY)
+class StateTelling:
+    """Tells the supervisor, for the service manager, the sentence whenever it has changed."""
+
+    def __init__(self, channel: ControlChannel) -> None:
+        self._channel = channel
+        self._told = ""
+
+    def __call__(self, sentence: str) -> None:
+        """Tell a sentence, unless it is what was told last."""
+        if sentence != self._told:
+            self._told = sentence
+            message: Message = {"status": sentence}
+            self._channel.send(message)

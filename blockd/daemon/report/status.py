@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +23,8 @@ from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.bounds import compile_status, disk_status
 from blockd.daemon.report.feed_status import FeedStatus, feed_status
 from blockd.daemon.report.held_back import HeldBack
+from blockd.daemon.report.of_enforced import OfEnforced
 from blockd.daemon.report.order_counts import OrderCounts
-from blockd.daemon.report.state_sentence import state_sentence
 from blockd.daemon.report.upstreams import UpstreamStatus
 from blockd.daemon.rights import landlock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
@@ -63,17 +62,16 @@ class RulesetStatus:
     verified_age_seconds: int | None
 
     @classmethod
-    def of(cls, enforced: Enforced, verified: float | None) -> RulesetStatus:
-        """Describe what is enforced."""
+    def of(cls, enforced: Enforced, counts: OrderCounts, verified: float | None) -> RulesetStatus:
+        """Describe what is enforced, of which `counts` are."""
         header = enforced.ruleset.header
-        states = Counter(State(byte).text for byte in enforced.states.states)
         return cls(
             enforced.version,
             enforced.ruleset.digest,
             time_text(header.created),
             header.names,
             header.networks,
-            {state.text: states[state.text] for state in State},
+            {state.text: counts.by_state[state] for state in State},
             None if verified is None else int(verified),
         )
 
@@ -234,6 +232,7 @@ class Observed:
     history: ObservedHistory
     settings: Settings
     reloads: ReloadService
+    counts: OfEnforced[OrderCounts]
     started: float  # when this control process was: feeds are looked at from then on
     since: float  # when blockd was
 
@@ -243,6 +242,7 @@ class Observed:
         page, decide = self.followers.page.status(version), self.followers.decide.status(version)
         return alarms(
             self.switcher.enforced, self.feeds, self.workers, self.tests, engine_name(),
+            self.counts(self.switcher.enforced),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             page=page.trouble if page else "", decide=decide.trouble if decide else "",
             audit=self.audit.trouble, releases=self.releases.trouble, history=self.history.trouble,
@@ -255,14 +255,10 @@ class Observed:
             started=self.started, now=now,
         )  # fmt: skip
 
-    def sentence(self, now: float) -> str:
-        """Return how all stands at `now` in one sentence."""
-        return state_sentence(self.switcher.enforced, self.alarms(now))
-
     def feed_statuses(self, now: float) -> tuple[FeedStatus, ...]:
         """Return how the feeds of the config stand at `now`, without what all else takes to find out."""
         enforced = self.switcher.enforced
-        counts = OrderCounts.of(enforced)
+        counts = self.counts(enforced)
         return tuple(
             feed_status(
                 managed,
@@ -294,7 +290,9 @@ class Observed:
             resolution=resolution.to_json(),
             upstreams=self.upstreams.status(),
             certificates=self.certificates.status(now),
-            ruleset=RulesetStatus.of(enforced, self.damage.scrub.age(enforced.version)) if enforced else None,
+            ruleset=RulesetStatus.of(enforced, self.counts(enforced), self.damage.scrub.age(enforced.version))
+            if enforced
+            else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=self.feed_statuses(now),

@@ -62,6 +62,7 @@ class FeedState(FeedContents):
     held: GuardReport | None = None  # of its part in the last ruleset compiled
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     stored: GuardReport | None = None  # the report that held.json has
+    kept: bytes = field(default=b"", repr=False, compare=False)  # what feed.json has
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float, budget: Budget | None = None) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new, and has this budget."""
@@ -79,7 +80,8 @@ class FeedState(FeedContents):
         state = cls(folder)
         is_end_known = False
         try:
-            values = json.loads(read_kept(folder / "feed.json", MAX_STATE))
+            octets = read_kept(folder / "feed.json", MAX_STATE)
+            values = json.loads(octets)
             state.checked = _time(values["checked"])
             state.validators = Validators.from_json(values["validators"])
             state.accepted_digest = str(values["accepted_digest"])
@@ -94,6 +96,7 @@ class FeedState(FeedContents):
                 state._load_held()
             if values.get("rejects") is not None:
                 state.rejects = RejectReport.from_json(values["rejects"])
+            state.kept = octets
         except FileNotFoundError:
             pass
         except (OSError, *_DAMAGE) as error:
@@ -107,7 +110,7 @@ class FeedState(FeedContents):
         return state
 
     def save(self) -> None:
-        """Write the state."""
+        """Write the state, unless that is what is kept: at a start this would have the disk sync for each feed."""
         values: Mapping[str, object] = {
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
@@ -123,7 +126,10 @@ class FeedState(FeedContents):
             reports = {} if self.held is None else {self.accepted_digest: self.held}
             write_reports(self.folder / HELD, reports)
             self.stored = self.held
-        replace_file(self.folder / "feed.json", json.dumps(values).encode())
+        octets = json.dumps(values).encode()
+        if octets != self.kept:
+            replace_file(self.folder / "feed.json", octets)
+            self.kept = octets
 
     @property
     def accepted(self) -> Content | None:

@@ -50,7 +50,7 @@ class Control(typing.Protocol):
     def readiness(self) -> Condition:
         """Return whether a ruleset is enforced, so that this resolver may serve clients."""
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         """Return all metrics, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
 
     def status(self) -> JsonResult:

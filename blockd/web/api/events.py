@@ -2,6 +2,9 @@
 
 Everything is bounded: how many listen, what waits for one of them, and what is remembered for those who come back. Who
 does not keep up is let go, and comes back with the number of the last event that it had.
+
+There is a place for each caller. Whoever has as many as one may have gives up the oldest of them for a new one; if all
+are taken, so does the caller who has most, for one who would not have more. Those with no more than one keep it.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_LISTENERS = 16  # of the admin port's 50 connections, so that scrapers and verbs find places beside open pages
-MAX_OF_CLIENT = 8  # of one client, so that nobody takes all: a browser opens as many pages to one server as six
+MAX_OF_CALLER = 8  # of one caller: a browser opens as many pages to one server as six
 MAX_WAITING = 256  # events that wait for one listener: minutes of them
+MAX_WAITING_OCTETS = 1 << 20  # that wait for one listener, so that those who do not read keep little memory
 REMEMBERED = 256  # events that are known to those who come back
+MAX_REMEMBERED = 1 << 20  # octets of these
 MAX_DIGITS = 20  # of an event's number
 RESET = "reset"
 MAX_EVENT = 64 * 1024  # octets of an event; more is not published but by its kind, so that a page asks for it
@@ -38,15 +43,17 @@ class TooManyListeners(Exception):
 class Listener:
     """One who listens: the events that wait for it. `is_lost` once it had to be let go."""
 
-    def __init__(self, client: bytes) -> None:
-        self.client = client
+    def __init__(self, caller: bytes) -> None:
+        self.caller = caller
         self.is_lost = False
         self._waiting: deque[Event] = deque()
+        self._octets = 0  # of what waits
         self._wake = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Have an event wait; a listener for whom too many wait is lost."""
-        if len(self._waiting) >= MAX_WAITING:
+        self._octets += len(event.data)
+        if len(self._waiting) >= MAX_WAITING or self._octets > MAX_WAITING_OCTETS:
             self.is_lost = True
             self._waiting.clear()
         else:
@@ -62,6 +69,7 @@ class Listener:
         """Return what waits, and forget it."""
         taken = list(self._waiting)
         self._waiting.clear()
+        self._octets = 0
         self._wake.clear()
         return taken
 
@@ -78,8 +86,9 @@ class Events:
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
-        self._listeners: set[Listener] = set()
-        self._last: deque[Event] = deque(maxlen=REMEMBERED)
+        self._listeners: dict[Listener, None] = {}  # the oldest first
+        self._last: deque[Event] = deque()
+        self._octets = 0  # of these
         self._number = 0
         self._is_closed = False
 
@@ -94,27 +103,33 @@ class Events:
         self._number += 1
         event = Event(self._number, kind, text if len(text) <= MAX_EVENT else "{}")
         self._last.append(event)
+        self._octets += len(event.data)
+        while len(self._last) > REMEMBERED or self._octets > MAX_REMEMBERED:
+            self._octets -= len(self._last.popleft().data)
         for listener in self._listeners:
             listener.put(event)
 
-    def listen(self, client: bytes, last: str = "") -> Listener:
-        """Return a new listener of a client; raises TooManyListeners.
+    def listen(self, caller: bytes, last: str = "") -> Listener:
+        """Return a new listener of a caller; raises TooManyListeners.
 
         `last` is the id of the last event that it had, empty if it is new. It gets what came after that; if that is not
-        known any more, it is told by an event RESET that it has to ask for everything again.
+        known any more, it is told by an event RESET that it has to ask for everything again. Who comes back takes no
+        place from another listener of the same caller, so that two of these do not end each other by turns.
         """
-        of_client = sum(listener.client == client for listener in self._listeners)
-        if self._is_closed or len(self._listeners) >= MAX_LISTENERS or of_client >= MAX_OF_CLIENT:
+        if self._is_closed:
             raise TooManyListeners
-        listener = Listener(client)
+        if (gives_way := self._who_gives_way(caller, comes_back=bool(last))) is not None:
+            gives_way.end()
+            self.leave(gives_way)
+        listener = Listener(caller)
         for event in self._missed(last) if last else ():
             listener.put(event)
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Forget a listener."""
-        self._listeners.discard(listener)
+        self._listeners.pop(listener, None)
 
     def close(self) -> None:
         """Let all go, and take no more."""
@@ -125,6 +140,18 @@ class Events:
     def id_of(self, event: Event) -> str:
         """Return the id of an event."""
         return f"{self.run}-{event.number}"
+
+    def _who_gives_way(self, caller: bytes, *, comes_back: bool) -> Listener | None:
+        """Return whose place a new listener takes, None if there is one without; raises TooManyListeners."""
+        counts = Counter(listener.caller for listener in self._listeners)
+        if counts[caller] < MAX_OF_CALLER and len(self._listeners) < MAX_LISTENERS:
+            return None
+        most = max(counts, key=counts.__getitem__, default=caller)
+        if counts[caller] >= MAX_OF_CALLER or counts[most] <= counts[caller] + 1:
+            if comes_back or not counts[caller]:
+                raise TooManyListeners
+            most = caller
+        return next(listener for listener in self._listeners if listener.caller == most)
 
     def _missed(self, last: str) -> list[Event]:
         run, _, number = last.partition("-")

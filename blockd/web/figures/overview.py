@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from blockd.web.figures.both_languages import BothLanguages
@@ -54,4 +54,4 @@ class Overview:
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
-        return {**asdict(self), "alarms": [alarm.to_json() for alarm in self.alarms]}
+        return {**asdict(replace(self, alarms=())), "alarms": [alarm.to_json() for alarm in self.alarms]}

@@ -34,7 +34,9 @@ def test_orders_end_and_their_reviews_are_due(tmp_path: Path) -> None:
         ),
         feed(OVERRIDES, listing(order("l-1", expires=NOW + DAY), "f.example")),
     )
-    found = ending_soon(of_orders(subject), 30 * DAY, NOW)
+    orders, more = of_orders(subject, 30 * DAY, NOW)
+    assert more == 0
+    found = ending_soon(orders, 30 * DAY, NOW)
     assert [(item.kind, item.what, item.seconds) for item in found.items] == [
         ("review", "ministry/reviewed", DAY // 2),
         ("order", "ministry/games/ends", 3 * DAY),
@@ -74,3 +76,14 @@ def test_what_is_shown_is_bounded_and_the_rest_is_counted() -> None:
     ends = [End("order", str(number), NOW + number, "Order", "Perintah", "#") for number in range(MAX_ENDING + 7)]
     found = ending_soon(reversed(ends), DAY, NOW)
     assert (len(found.items), found.more, found.items[0].what) == (MAX_ENDING, 7, "0")
+
+
+def test_of_many_orders_those_that_end_first_are_told_and_all_are_counted(tmp_path: Path) -> None:
+    many = [order(f"o-{number}", expires=NOW + DAY + number) for number in range(MAX_ENDING)]
+    many += [replace(order(f"r-{number}"), review_by=NOW + DAY - number) for number in range(7)]
+    subject = enforced(tmp_path, feed("ministry", *(listing(one, f"n{at}.example") for at, one in enumerate(many))))
+    orders, more = of_orders(subject, 30 * DAY, NOW)
+    found = ending_soon([*orders, End("token", "t", NOW, "The token", "Token", "#")], 30 * DAY, NOW, more)
+    assert [item.what for item in found.items[:3]] == ["t", "ministry/r-6", "ministry/r-5"]
+    assert (len(found.items), found.more) == (MAX_ENDING, 8)
+    assert of_orders(subject, DAY - 10, NOW) == ([], 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from blockd.metrics import Counters, Transport
 from blockd.web.figures.hits import HitTable
 from blockd.web.figures.series import RateSeries
 
+DAY = 86400
 NOON = 1_795_521_600  # a time that all steps begin at but the longest
 ORDER = ("ministry", "games/2026-17")
 OTHER = ("national", "national")
@@ -64,10 +66,10 @@ def test_rates_are_counts_over_the_seconds_that_were_counted(tmp_path: Path) -> 
     async def story() -> None:
         counters = Counters(1)
         kept = history(tmp_path, counters)
-        kept.note(NOON, totals_of(counters))
+        kept.note(NOON, NOON, totals_of(counters))
         for second in range(10, 61, 10):
             count(counters, 50)
-            kept.note(NOON + second, totals_of(counters))
+            kept.note(NOON + second, NOON + second, totals_of(counters))
         await kept.write(NOON + 60)
         found = await rates(kept, NOON, NOON + 60)
         assert found.step == 10
@@ -87,11 +89,11 @@ def test_a_time_in_which_blockd_did_not_run_is_a_gap_and_not_zero(tmp_path: Path
         counters = Counters(1)
         kept = history(tmp_path, counters)
         for second in (0, 10):
-            kept.note(NOON + second, totals_of(counters))
+            kept.note(NOON + second, NOON + second, totals_of(counters))
         await kept.close(NOON + 10)
         later = history(tmp_path, Counters(1), "two")
         for second in (30, 40):
-            later.note(NOON + second, totals_of(counters))
+            later.note(NOON + second, NOON + second, totals_of(counters))
         await later.write(NOON + 40)
         assert (await rates(later, NOON, NOON + 40)).series["udp"] == (0.0, None, None, 0.0)
         await later.close(NOON + 40)
@@ -171,9 +173,9 @@ def test_a_clock_that_is_set_back_is_no_negative_time(tmp_path: Path) -> None:
     async def story() -> None:
         counters = Counters(1)
         kept = history(tmp_path, counters)
-        for moment in (NOON, NOON - 3600, NOON - 3590):
+        for passed, moment in ((0, NOON), (10, NOON - 3600), (20, NOON - 3590)):
             count(counters, 10)
-            kept.note(moment, totals_of(counters))
+            kept.note(moment, passed, totals_of(counters))
         await kept.write(NOON)
         found = await rates(kept, NOON - 3600, NOON)
         assert [rate for rate in found.series["udp"] if rate is not None] == [1.0]
@@ -241,7 +243,7 @@ def test_a_damaged_file_is_set_aside_and_another_one_begun(tmp_path: Path, damag
         kept = history(tmp_path, counters)
         for second in (0, 10):
             count(counters, 10, hits_of_order=1)
-            kept.note(NOON + second, totals_of(counters))
+            kept.note(NOON + second, NOON + second, totals_of(counters))
         await kept.write(NOON + 10)
         assert kept.failure == ""
         assert (await hits(kept, NOON + 10)).total == 2
@@ -263,7 +265,7 @@ def test_what_a_short_disk_has_no_room_for_waits_and_is_written_later(tmp_path: 
         kept = History(tmp_path, counters, lambda: OWNERS, lambda: is_short[0], "one")
         for second in range(0, 31, 10):
             count(counters, 10, hits_of_order=1)
-            kept.note(NOON + second, totals_of(counters))
+            kept.note(NOON + second, NOON + second, totals_of(counters))
             await kept.write(NOON + second)
         assert kept.trouble == "", "the disk has an alarm of its own"
         assert not (tmp_path / DATABASE).exists()
@@ -294,6 +296,68 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_written(tmp_path: Path) 
         await kept.write(NOON + 2)
         assert (kept.trouble, (await hits(kept, NOON + 2)).total) == ("", 7)
         await kept.close(NOON + 2)
+
+    run(story)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own of a megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:  # noqa: S603
+        pytest.skip("this user may mount nothing here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607
+
+
+def test_what_was_kept_outlasts_a_disk_that_is_full_to_its_last_octet(small_disk: Path) -> None:
+    filling = small_disk / "filling"
+
+    async def story() -> None:
+        counters = Counters(1)
+        kept = history(small_disk, counters)
+        for second in (0, 10):
+            kept.note(NOON + second, NOON + second, totals_of(counters))
+            count(counters, 20, hits_of_order=3)
+        await kept.write(NOON + 10)
+        with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
+        for second in range(20, 20_020, 10):
+            kept.note(NOON + second, NOON + second, totals_of(counters))
+        await kept.write(NOON + 20_020)
+        assert "cannot be written" in kept.trouble
+        assert (await hits(kept, NOON + 10)).total == 6, "what was written is read"
+        await kept.close(NOON + 20_020)  # and blockd ends, with the disk as it is
+        later = history(small_disk, counters)
+        assert (await rates(later, NOON, NOON + 10)).series["udp"] == (2.0,)
+        filling.unlink()
+        count(counters, 1, hits_of_order=1)
+        await later.write(NOON + 20_030)
+        assert (later.trouble, (await hits(later, NOON + 20_030)).total) == ("", 7)
+        await later.close(NOON + 20_030)
+
+    run(story)
+
+
+def test_a_clock_that_jumps_a_day_ahead_and_back_costs_no_rate_and_no_hit(tmp_path: Path) -> None:
+    async def story() -> None:
+        counters = Counters(1)
+        kept = history(tmp_path, counters)
+        moments = (NOON, NOON + 10, NOON + DAY + 20, NOON + DAY + 30, NOON + 40, NOON + 50)
+        for passed, moment in enumerate(moments):
+            kept.note(moment, 10 * passed, totals_of(counters))
+            await kept.write(moment)
+            count(counters, 10, hits_of_order=1)
+        found = await rates(kept, NOON, NOON + 50)
+        assert found.series["udp"] == (1.0, 1.0, None, None, 1.0)
+        assert (await rates(kept, NOON + DAY + 20, NOON + DAY + 40)).series["udp"] == (1.0, 1.0)
+        await kept.close(NOON + 60)
+        later = history(tmp_path, counters)
+        assert (await hits(later, NOON + 60)).total == 6, "each hit is counted once, at some time"
+        await later.close(NOON + 60)
 
     run(story)
 
@@ -372,7 +436,7 @@ def test_whatever_is_in_the_file_nothing_but_a_sentence_comes_of_it(
         kept = history(folder, counters)
         for moment in (NOON + 100, NOON + 110):
             count(counters, 10, hits_of_order=1)
-            kept.note(moment, totals_of(counters))
+            kept.note(moment, moment, totals_of(counters))
             await kept.write(moment)
         for read in (rates(kept, NOON, NOON + 110), hits(kept, NOON + 110), hits(kept, NOON + 110, "authority")):
             with contextlib.suppress(CommandError):

@@ -146,7 +146,7 @@ def test_events_tell_rates_blocks_versions_and_feeds_as_they_happen(publisher: P
         daemon.ask("listed.example")
         seen: dict[str, Any] = {}
         while not {"series", "blocks", "overview"} <= set(seen):
-            kind, data = _event(response)
+            kind, data = next_event(response)
             if kind:
                 seen[kind] = data
         assert seen["blocks"]["blocks"][0]["name"] == "listed.example"
@@ -156,13 +156,13 @@ def test_events_tell_rates_blocks_versions_and_feeds_as_they_happen(publisher: P
         daemon.refresh()
         version = daemon.status()["ruleset"]["version"]
         while seen.get("versions") != {"version": version, "pinned": None} or "feeds" not in seen:
-            kind, data = _event(response)
+            kind, data = next_event(response)
             if kind:
                 seen[kind] = data
         assert seen["feeds"] == {"feeds": ["ministry"]}
 
 
-def _event(response: http.client.HTTPResponse) -> tuple[str, Any]:
+def next_event(response: http.client.HTTPResponse) -> tuple[str, Any]:
     kind, data = "", None
     while line := response.readline().decode().rstrip("\r\n"):
         name, _, value = line.partition(": ")

@@ -12,6 +12,7 @@ import pytest
 from blockd.daemon.operator.releases import released_keys
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
+from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.update.ruleset_maker import SLOW
@@ -71,6 +72,7 @@ def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **g
         given.get("workers", Workers(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
         cast("SelfTests", given.get("tests", _Tests())),
         given.get("engine", "native"),
+        OrderCounts.of(subject),
         pin=given.get("pin"),
         releases=given.get("releases", ""),
         maker=given.get("maker"),

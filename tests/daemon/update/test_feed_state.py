@@ -300,3 +300,19 @@ def test_another_file_in_place_of_the_candidate_is_not_accepted(tmp_path: Path) 
     state = FeedState.load(tmp_path)
     assert not state.complete(b"new".hex(), 5, NOW)
     assert state.accepted is None
+
+
+def test_a_start_writes_only_states_that_have_changed(tmp_path: Path) -> None:
+    accepted(tmp_path, b"new")
+    path = tmp_path / "feed.json"
+    before = path.stat().st_ino, path.read_bytes()
+    FeedState.load(tmp_path).save()
+    assert (path.stat().st_ino, path.read_bytes()) == before
+    state = FeedState.load(tmp_path)
+    state.checked += 1
+    state.save()
+    assert path.read_bytes() != before[1]
+    assert FeedState.load(tmp_path).checked == NOW + 1
+    path.write_bytes(b"damaged")
+    FeedState.load(tmp_path).save()
+    assert json.loads(path.read_bytes())["accepted_digest"] == ""

@@ -57,17 +57,60 @@ def test_what_was_forgotten_is_not_resumed() -> None:
     assert len(kinds(events, f"{events.run}-2")) == bounds.REMEMBERED
 
 
-def test_too_many_listeners_are_refused_and_one_client_takes_not_all() -> None:
+def test_a_new_page_takes_the_place_of_the_oldest_one_of_its_caller() -> None:
+    events = Events()
+    other = events.listen(b"other")
+    pages = [events.listen(b"one") for _ in range(bounds.MAX_OF_CALLER)]
+    newest = events.listen(b"one")
+    assert [page.is_lost for page in (*pages, newest, other)] == [True, *[False] * (bounds.MAX_OF_CALLER + 1)]
+    assert events.listening == bounds.MAX_OF_CALLER + 1
+
+
+def test_a_page_that_was_let_go_for_a_newer_one_does_not_end_another_of_its_caller() -> None:
+    events = Events()
+    pages = [events.listen(b"one") for _ in range(bounds.MAX_OF_CALLER + 1)]
+    events.publish("series", {})
+    with pytest.raises(TooManyListeners):
+        events.listen(b"one", f"{events.run}-1")
+    assert [page.is_lost for page in pages] == [True, *[False] * bounds.MAX_OF_CALLER]
+    events.leave(pages[1])
+    events.listen(b"one", f"{events.run}-1")
+
+
+def test_two_callers_that_have_all_places_leave_one_to_every_other() -> None:
     events = Events()
     for number in range(bounds.MAX_LISTENERS):
-        if number == bounds.MAX_OF_CLIENT:
-            with pytest.raises(TooManyListeners):
-                events.listen(b"one")
-        listener = events.listen(b"one" if number < bounds.MAX_OF_CLIENT else bytes([number]))
-    with pytest.raises(TooManyListeners):
+        events.listen(b"one" if number % 2 else b"two")
+    others = [events.listen(bytes([number])) for number in range(bounds.MAX_LISTENERS - 2)]
+    assert events.listening == bounds.MAX_LISTENERS
+    kept = [events.listen(b"one"), events.listen(b"two")]  # each in place of its own one
+    assert not any(one.is_lost for one in (*others, *kept))
+    with pytest.raises(TooManyListeners):  # all have one
         events.listen(b"new")
-    events.leave(listener)
-    events.listen(b"new")
+    events.leave(others[0])
+    assert not events.listen(b"new").is_lost
+
+
+def test_who_comes_back_finds_a_place_where_another_caller_has_more() -> None:
+    events = Events()
+    several = [events.listen(b"one" if number % 2 else b"two") for number in range(bounds.MAX_LISTENERS)]
+    events.publish("series", {})
+    events.listen(b"new", f"{events.run}-1")
+    assert sum(one.is_lost for one in several) == 1
+
+
+@pytest.mark.parametrize("size", [1, 1000, bounds.MAX_EVENT - 16])
+def test_what_waits_for_those_who_do_not_read_is_bounded_in_octets(size: int) -> None:
+    events = Events()
+    listener = events.listen(b"")
+    last = None
+    for _ in range(2 * bounds.MAX_WAITING_OCTETS // size if size > 1000 else 2 * bounds.MAX_WAITING):
+        events.publish("blocks", {"text": "a" * size})
+        if not listener.is_lost:
+            last = f"{events.run}-{events._number}"
+    assert listener.is_lost
+    again = events.listen(b"", last or "")
+    assert sum(len(event.data) for event in again.take()) <= bounds.MAX_WAITING_OCTETS
 
 
 def test_a_listener_for_whom_too_much_waits_is_let_go() -> None:

@@ -26,8 +26,8 @@ def _condition(request: Request[Nothing], condition: Condition) -> web.Response:
     return json_reply({"ok": condition.is_ok, "reason": condition.reason}, status)
 
 
-def _metrics(control: Control, _request: Request[Nothing]) -> web.Response:
-    return web.Response(body=control.metrics(), headers={hdrs.CONTENT_TYPE: METRICS})
+async def _metrics(control: Control, _request: Request[Nothing]) -> web.Response:
+    return web.Response(body=await control.metrics(), headers={hdrs.CONTENT_TYPE: METRICS})
 
 
 PROBES: tuple[ApiRoute[Any], ...] = (

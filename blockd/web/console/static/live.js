@@ -16,6 +16,7 @@ let source = null;
 let pause = 1000;
 let heard = 0;
 let losing = 0; // the timer until a connection counts as lost
+let hasMissed = false; // whether the next connection is a new one, to which what was told meanwhile is not told
 let timer = 0; // for the next attempt, or until the connection is given up
 
 /** The state of the connection: `starting`, `live`, or `waiting` since it was lost. */
@@ -49,6 +50,8 @@ export function connect() {
     losing = 0;
     pause = 1000;
     heard = Date.now();
+    if (state === "live" && hasMissed) for (const reader of backs) reader();
+    hasMissed = false;
     become("live");
   };
   source.onerror = () => {
@@ -75,6 +78,7 @@ export function connect() {
 function again() {
   clearTimeout(timer);
   source.close();
+  hasMissed = true;
   timer = setTimeout(connect, pause);
   pause = Math.min(LATEST, pause * 2);
 }
