@@ -48,6 +48,8 @@ TWIN_TESTS := tests/resolver $(patsubst %,tests/transports/test_%.py,tcp tcp_lim
 	$(addprefix tests/feeds/,overrides signed/test_amend.py test_zone_orders.py) \
 	$(patsubst %,tests/feeds/transfer/test_%.py,amend emptied histories) \
 	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start) \
+	tests/daemon/reload/test_reloads_under_load.py \
+	tests/daemon/upgrade/test_upgrade.py::test_no_question_is_lost_while_one_version_takes_the_place_of_another \
 	$(addprefix --ignore-glob=,*/test_*twin*.py */test_unknown_actions.py */test_keeping.py */test_diff.py \
 		*/test_response.py */test_fitting.py */test_reading_work.py \
 		*/streams/* */composing/* */test_floods.py */test_rate_limit.py */test_server_cookies.py)

@@ -24,6 +24,7 @@ from blockd.daemon.report.announcement import Announcement
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.resolver import engine_name
+from blockd.transports.descriptors import Shares, make_room
 from blockd.web.admin import admin_app
 from blockd.web.admin_serving import serve_admin
 from blockd.web.callers.socket_keeping import SocketKeeping
@@ -41,6 +42,7 @@ def run(context: ControlContext, channel: Channel) -> None:
     name_process("control")
     yield_to_workers()
     context.shared.sockets.keep(context.shared.sockets.admin)
+    make_room(Shares.of(context.shared.settings).wanted(upstreams=0), channel.fileno())
 
     async def until_stopped() -> None:
         await ControlProcess(context, channel, Environment.real(context.nursery)).run()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -111,3 +113,27 @@ def test_the_limit_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch, ha
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: told.append(limits))
     descriptors.raise_limit()
     assert told == [(expected, hard)]
+
+
+# Prints how many files the kernel's table takes (FDSize in proc_pid_status(5)): at first, and once room was made.
+_TABLE = """
+import sys
+from blockd.transports.descriptors import make_room
+for files in map(int, sys.argv[1:]):
+    make_room(files, beside=1)
+    print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("FDSize:")))
+"""
+
+
+def test_room_is_made_in_the_kernels_table_for_all_files_at_once() -> None:
+    command = [sys.executable, "-c", _TABLE, "1", "5000"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - our own
+    first, then = map(int, told)
+    assert first < 5000 <= then
+
+
+def test_more_room_than_is_allowed_is_not_made() -> None:
+    command = [sys.executable, "-c", _TABLE, "100000000"]
+    limited = ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *command]
+    told = subprocess.run(limited, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - our own
+    assert 256 <= int(told[0]) < 1024

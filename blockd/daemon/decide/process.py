@@ -21,7 +21,7 @@ from blockd.daemon.rights.confinement import Confinement
 from blockd.orders import Verdict
 from blockd.resolver.clients import Clients
 from blockd.transports.connections import Bounds
-from blockd.transports.descriptors import Shares
+from blockd.transports.descriptors import Shares, make_room
 from blockd.web.decide.answering import Answering
 from blockd.web.decide.decider import Decider
 from blockd.web.decide.responses import ResponseWriter
@@ -36,6 +36,7 @@ def run(context: DecideContext, channel: Channel) -> None:
     name_process("decide")
     sockets = context.shared.sockets
     sockets.keep(sockets.decide)
+    make_room(Shares.of(context.shared.settings).wanted(upstreams=0), channel.fileno())
     Confinement.of_decide(context.shared.state.folder).apply()
     uvloop.run(DecideProcess(context, channel).run())
 

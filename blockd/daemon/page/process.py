@@ -26,7 +26,7 @@ from blockd.daemon.update.child_process import be_nicer
 from blockd.metrics import StreamEvent, Transport
 from blockd.resolver.clients import Clients
 from blockd.ruleset import Enforced, Ruleset
-from blockd.transports.descriptors import Shares
+from blockd.transports.descriptors import Shares, make_room
 from blockd.transports.pace import Pace, PaceBounds
 from blockd.web.block_page import serve_block_page
 from blockd.web.public.serving import ALPN, PUBLIC_PACE, serve_public
@@ -46,6 +46,7 @@ def run(context: PageContext, channel: Channel) -> None:
     be_nicer(NICENESS)
     sockets = context.shared.sockets
     sockets.keep(sockets.block_page_http, sockets.block_page_https, sockets.public_http, sockets.public_https)
+    make_room(Shares.of(context.shared.settings).wanted(upstreams=0), channel.fileno())
     Confinement.of_page(context.shared.settings, context.shared.state.folder).apply()
     uvloop.run(PageProcess(context, channel).run())
 

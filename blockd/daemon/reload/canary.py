@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from blockd.daemon.channel import Channel
@@ -29,7 +30,7 @@ from blockd.transports.binding import Sockets
 
 TRIES = 20  # ports that are tried until one is free over UDP and TCP
 PATIENCE = 20.0  # seconds from a canary's start to the end of its test: opening millions of names may take some
-ANSWER = 0.25  # seconds to wait for an answer before asking again
+ANSWER = 0.25  # seconds from one question to the next
 RECENT = 300.0  # seconds within which an upstream must have been heard to count as one that answers
 LOOPBACK = "127.0.0.1"
 
@@ -93,7 +94,7 @@ class CanaryTest:
         return ""
 
     def _is_there(self, key: SelfTestKey, deadline: float) -> bool:
-        while time.monotonic() < deadline:
+        for _ in _tries(deadline):
             message = self._asked(key.identity_question)
             if message is not None and key.worker(message) is not None:
                 return True
@@ -101,7 +102,7 @@ class CanaryTest:
 
     def _forwarded(self, deadline: float) -> str:
         """Return what is wrong with the answer to a question that upstreams have to answer; empty if nothing is."""
-        while time.monotonic() < deadline:
+        for _ in _tries(deadline):
             message = self._asked(_FORWARDED, deadline - time.monotonic())
             if message is not None and int.from_bytes(message[2:4]) & types.RCODE != types.SERVFAIL:
                 return ""
@@ -114,8 +115,14 @@ class CanaryTest:
             asking.connect((self.address.host, self.address.port))
             asking.send(question)
             return asking.recv(types.MAX_TCP)
-        time.sleep(min(ANSWER, max(patience, 0.0)))  # nobody listens there yet
-        return None
+        return None  # nothing came, or nobody listens there yet
+
+
+def _tries(deadline: float) -> Iterator[None]:
+    """Yield until a deadline, ANSWER apart: an error comes at once, and would be asked for all the time."""
+    while (begun := time.monotonic()) < deadline:
+        yield
+        time.sleep(max(min(begun + ANSWER, deadline) - time.monotonic(), 0.0))
 
 
 def _may_ask(settings: Settings) -> bool:

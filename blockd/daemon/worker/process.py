@@ -20,6 +20,7 @@ from blockd.daemon.processes import pulse
 from blockd.daemon.processes.signals import ENDING
 from blockd.daemon.rights.confinement import Confinement
 from blockd.daemon.upstreams.follower import ResolutionFollower
+from blockd.daemon.upstreams.known import learn
 from blockd.daemon.worker.caches import hand_over, take_over
 from blockd.daemon.worker.streams import WorkerStreams
 from blockd.errors import RulesetError
@@ -46,7 +47,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.gate.lists import installed_suffixes
 from blockd.settings.model import Forwarding, RateLimitSettings
 from blockd.transports import UdpServer
-from blockd.transports.descriptors import Shares
+from blockd.transports.descriptors import Shares, make_room
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def run(context: WorkerContext, channel: Channel, role: str = "") -> None:
     sockets = context.shared.sockets
     sockets.keep(*sockets.of_worker(context.index))
     settings, state = context.shared.settings, context.shared.state.folder
+    make_room(Shares.of(settings).wanted(len(context.resolution.upstreams)), channel.fileno())
     Confinement.of_worker(settings, state, context.resolution.upstreams).apply()
     uvloop.run(_serve(context, channel))
 
@@ -64,6 +66,7 @@ def run(context: WorkerContext, channel: Channel, role: str = "") -> None:
 async def _serve(context: WorkerContext, channel: Channel) -> None:
     pulse.begin(asyncio.get_running_loop())
     resolver = _resolver(context, channel)
+    learn(resolver.healths, context.shared.upstreams)
     enforced: Enforced | None = None
     if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
         enforced = context.shared.state.open(context.version)

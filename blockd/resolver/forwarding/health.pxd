@@ -27,6 +27,7 @@ cdef class Health:
     cdef public int in_flight
     cdef readonly list failures
 
+    cpdef void know(self, int state, double since, double heard, double smoothed, double distance) noexcept
     cpdef void note_asked(self) noexcept
     cpdef void note_answer(self, double now, double seconds, bint is_probe=*, bint is_first=*) noexcept
     cpdef void note_resolved(self, double now) noexcept

@@ -76,6 +76,19 @@ class Health:
         self.in_flight = 0  # clients' questions of which nothing has come yet, to be kept by who sends them
         self.failures = [0] * KINDS
 
+    def know(self, state: int, since: float, heard: float, smoothed: float, distance: float) -> None:
+        """Begin with what another worker knows of the upstream; what it does not know is below 0, as NEVER_HEARD is.
+
+        A probe stays due at once, and says whether that is still so.
+        """
+        self.state = state
+        self.since = since
+        self.heard = heard
+        self.smoothed = smoothed
+        self.deviation = max(smoothed, 0.0) / 2
+        self.distance = distance
+        self.probes = PROBES_TO_DOWN if state == DOWN else 0
+
     def note_asked(self) -> None:
         """Note that a client's question is sent."""
         self.asked += 1

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from blockd.errors import ConfigError
+from blockd.resolver.forwarding.source_ports import LOWEST_PORT
 from blockd.settings import Settings, SocketAddress
 from blockd.settings.listening import Listen, LocalAddress, UnixSocket
 from blockd.transports import unix_socket
@@ -26,6 +27,11 @@ from blockd.transports.listening.trouble import Trouble
 OF_WORKERS = ("dns_udp", "dns_tcp", "dot", "doh")
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _RESTART = "blockd has given up the right to bind ports below 1024; restart it, or keep CAP_NET_BIND_SERVICE"
+
+_ASKED_FROM = (
+    "another socket has this port, of another program or of blockd, which asks upstreams from random ports. "
+    "Name it in upstream.avoid_ports, reload, then name it here"
+)
 
 
 @dataclass(slots=True)
@@ -116,7 +122,7 @@ class _Changing:
                     if isinstance(address, SocketAddress) and len(addresses) > 1 and _is_without_ipv6(address, error):
                         self._after.left_out.append(address)  # the setting has others
                     else:
-                        self.found.append(Trouble(path, address, error, self._why(error)))
+                        self.found.append(Trouble(path, address, error, self._why(name, address, error)))
         for place, members in self._places.items():
             if place not in named and members:
                 self._leave(place, members)
@@ -204,8 +210,13 @@ class _Changing:
             for group, sock in zip(groups, sockets, strict=True):
                 group.append(sock)
 
-    def _why(self, error: OSError) -> str:
-        return _RESTART if error.errno == errno.EACCES and not self._is_first else ""
+    def _why(self, name: str, address: LocalAddress, error: OSError) -> str:
+        """Say what a daemon that runs has to do with it; empty if the kernel's answer is all."""
+        if self._is_first:
+            return ""
+        if error.errno == errno.EADDRINUSE and name == "dns_udp":
+            return _ASKED_FROM if isinstance(address, SocketAddress) and address.port >= LOWEST_PORT else ""
+        return _RESTART if error.errno == errno.EACCES else ""
 
 
 def _probe(address: SocketAddress, kind: socket.SocketKind) -> None:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.harness import Daemon, free_port, write_list
-from tests.daemon.reload.load import MAX_TOLD, Load
-from tests.upstream import UpstreamSimulator
+from tests.daemon.load.load import MAX_TOLD, Load
+from tests.daemon.load.upstreams import elsewhere
 
 BLOCKED = "always.example"
 OPEN_BELOW = "open.example"
 CONFIGS = 1_000
+OTHER_HOST = "127.0.0.2"  # where no question to upstreams on 127.0.0.1 has its port
+OFTEN = 50  # reloads until it is told what the daemon's processes have
+ROLES = ("w0", "w1", "page", "control")
 BROKEN = 0.2  # the share of configs that must be refused
 
 Config = dict[str, Any]
@@ -45,7 +48,7 @@ def settings_of(chance: random.Random, base: Config, upstreams: list[str], spare
         config["local"] = {"names": {"printer.lan": [f"10.0.0.{chance.randint(1, 9)}"]}}
     config["upstream"] = {"flood_limit": 0}  # the clients ask for new names all the time
     ports = chance.sample(spare[1:], chance.randint(0, len(spare) - 1))
-    config["listen"]["dns"] = [base["listen"]["dns"][0], *(f"127.0.0.1:{port}" for port in ports)]
+    config["listen"]["dns"] = [base["listen"]["dns"][0], *(f"{OTHER_HOST}:{port}" for port in ports)]
     config["listen"]["decide"] = [f"127.0.0.1:{spare[0]}"] if chance.random() < 0.5 else []
     return config
 
@@ -66,34 +69,45 @@ def run(folder: Path, count: int, seed: int) -> Iterator[str]:
     chance = random.Random(seed)  # noqa: S311 - the same configs each time
     write_list(folder / "list", [BLOCKED])
     feed = {"name": "national", "type": "domains", "path": str(folder / "list")}
-    with UpstreamSimulator() as one, UpstreamSimulator() as other:
-        upstreams, spare = [one.address, other.address], [free_port() for _ in range(3)]
-        with Daemon(folder / "daemon", feed, upstream=one.address, fresh=True) as daemon:
+    with elsewhere() as one, elsewhere() as other:
+        upstreams, spare = [one, other], [free_port() for _ in range(3)]
+        with Daemon(folder / "daemon", feed, upstream=one, fresh=True) as daemon:
             daemon.stop()
             daemon.settings["upstream"] = {"flood_limit": 0}
             daemon.start()
             daemon.wait_for_version(1)
             base: Config = {**daemon.settings, "upstreams": upstreams}
-            seconds, memory = [], _resident(daemon.pid)
-            with Load(daemon.dns_port, daemon.http_port, BLOCKED, OPEN_BELOW) as load:
+            taken = 0
+            with Load(daemon, BLOCKED, OPEN_BELOW, programs=True) as load:
                 for number in range(count):
                     config = settings_of(chance, base, upstreams, spare)
                     is_broken = chance.random() < BROKEN
                     daemon.settings = broken(chance, config) if is_broken else config
                     daemon.write_config()
-                    begun = time.monotonic()
+                    if number % OFTEN == 0:
+                        print(f"before reload {number}: {held_by(daemon)}", flush=True)
+                    begun = time.time()
                     done = daemon.run_verb("reload")
+                    at = time.strftime("%H:%M:%S", time.gmtime(begun))
+                    print(f"{number} at {at}: {time.time() - begun:.1f} s, {done.returncode}", flush=True)
                     if done.returncode != (1 if is_broken else 0):
                         yield f"reload {number} ended with {done.returncode}: {done.stdout}{done.stderr}"
-                    elif not is_broken:
-                        seconds.append(time.monotonic() - begun)
-            grown = _resident(daemon.pid) - memory
+                    taken += done.returncode == 0
+            print(f"in the end: {held_by(daemon)}")
             yield from load.figures.lost[:MAX_TOLD]
             if load.figures.lost:
                 yield f"{len(load.figures.lost)} questions were lost; the log:\n{daemon.log[-4000:]}"
-    longest = max(seconds, default=0.0)
-    print(f"{len(seconds)} configs of {count} taken, longest {longest:.1f} s; {load.figures.answers:,} answers")
-    print(*load.figures.lines(), f"the supervisor has grown by {grown:,} KiB", sep="\n")
+    print(f"{taken} configs of {count} taken; {load.figures.answers:,} answers")
+    print(*load.figures.lines(), sep="\n")
+
+
+def held_by(daemon: Daemon) -> str:
+    """Say what the processes of a daemon have: KiB that are no file's, and descriptors."""
+    found = []
+    for name, pids in {"supervisor": [daemon.pid], **{role: daemon.children(role) for role in ROLES}}.items():
+        each = [f"{_resident(pid):,} KiB and {len(list(Path(f'/proc/{pid}/fd').iterdir()))} files" for pid in pids]
+        found.append(f"{name} {', '.join(each) or 'none'}")
+    return "; ".join(found)
 
 
 def _resident(pid: int) -> int:

@@ -19,7 +19,7 @@ import dns.rcode
 import pytest
 
 from tests.daemon.harness import Daemon, free_port, put, until, write_list
-from tests.daemon.reload.load import Load
+from tests.daemon.load.load import Load
 from tests.daemon.reload.random_configs import BLOCKED, OPEN_BELOW
 from tests.effort import tries
 from tests.tls.certificates import certificate
@@ -96,7 +96,7 @@ def test_what_is_secured_and_shared_changes_while_nothing_is_lost(daemon: Daemon
     secret = tmp_path / "cookies"
     put(secret, b"00" * 16 + b"\n")
     secret.chmod(0o600)
-    with Load(daemon.dns_port, daemon.http_port, BLOCKED, OPEN_BELOW) as load:
+    with Load(daemon, BLOCKED, OPEN_BELOW) as load:
         reload(daemon, listen={**listen, **secured}, certificates=[first], clients={"cookie_secrets": str(secret)})
         assert [by_tls(dot, trusts_first).rcode() for _ in range(MANY)] == [dns.rcode.NOERROR] * MANY
         assert [by_https(doh, trusts_first) for _ in range(MANY)] == [200] * MANY
@@ -117,7 +117,7 @@ def test_what_is_secured_and_shared_changes_while_nothing_is_lost(daemon: Daemon
         for port in (dot, doh):
             until(lambda: not is_open(port), "what went is closed")  # noqa: B023 - used at once
     assert load.figures.lost == []
-    assert all(load.figures.seconds.values())
+    assert all(kind.answers for kind in load.figures.kinds.values())
 
 
 def is_open(port: int) -> bool:
@@ -131,7 +131,7 @@ def is_open(port: int) -> bool:
 
 def test_a_worker_that_fails_in_the_middle_takes_back_what_the_others_have_taken(daemon: Daemon) -> None:
     """The first worker is replaced already when the second one's successor is killed."""
-    with Load(daemon.dns_port, daemon.http_port, BLOCKED, OPEN_BELOW) as load:
+    with Load(daemon, BLOCKED, OPEN_BELOW) as load:
         for number in range(1, 20):
             ended = threading.Event()
             killing = threading.Thread(target=kill_new, args=(daemon, "w1", ended))

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from blockd.settings import Settings
 from blockd.times import time_text
+from blockd.transports.descriptors import Shares, allowed
 from tests.daemon.harness import Daemon, free_port, until, write_list
-from tests.daemon.reload.load import Load
+from tests.daemon.load.load import Load
 from tests.daemon.reload.random_configs import BLOCKED, OPEN_BELOW, run
 from tests.effort import tries
 from tests.upstream import UpstreamSimulator
@@ -81,12 +83,12 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
 
 def test_workers_come_and_go_while_nothing_is_lost(daemon: Daemon) -> None:
     reload(daemon, upstream={"flood_limit": 0})
-    with Load(daemon.dns_port, daemon.http_port, BLOCKED, OPEN_BELOW) as load:
+    with Load(daemon, BLOCKED, OPEN_BELOW) as load:
         for count in (1, 2, tries(3, 8), 1):
             reload(daemon, workers=count)
             until(lambda: len(daemon.children("w")) == count, "so many workers serve")  # noqa: B023 - used at once
     assert load.figures.lost == []
-    assert all(load.figures.seconds.values())
+    assert all(kind.answers for kind in load.figures.kinds.values())
 
 
 def test_random_configs_are_taken_or_refused_while_nothing_is_lost(tmp_path: Path) -> None:
@@ -213,3 +215,14 @@ def _kill(daemon: Daemon, role: str) -> bool:
 def _has_ended(daemon: Daemon) -> bool:
     last: dict[str, Any] | None = daemon.status()["reload"]["last"]
     return last is not None and last["by"] == "SIGHUP"
+
+
+def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon: Daemon) -> None:
+    """Else each growth of the kernel's table stops a process with threads until every processor has come by."""
+    reload(daemon, workers=3)
+    until(lambda: len(daemon.children("w")) == 3, "three workers serve")
+    wanted = Shares.of(Settings.model_validate({"workers": 3})).wanted(0)
+    for pid in daemon.children():
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        [size] = [int(line.split()[1]) for line in lines if line.startswith("FDSize:")]
+        assert size >= min(wanted, allowed())

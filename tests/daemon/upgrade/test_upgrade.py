@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.load.load import Load
+from tests.daemon.load.upstreams import elsewhere
 from tests.daemon.notify.systemd import Systemd, at
-from tests.daemon.upgrade.asking import Load
 from tests.daemon.upgrade.programs import other_version, upgraded
 from tests.effort import LONG
 
@@ -26,10 +27,12 @@ UPGRADES = 10 if LONG else 3
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """A daemon that runs, by an interpreter of its own."""
     write_list(tmp_path / "list", ["listed.example"])
-    one = Daemon(tmp_path, NATIONAL, fresh=True)
-    one.start()
-    yield one
-    one.destroy()
+    with elsewhere() as upstream:
+        one = Daemon(tmp_path, NATIONAL, upstream=upstream, fresh=True)
+        one.settings["upstream"] = {"flood_limit": 0}  # under load all names are new
+        one.start()
+        yield one
+        one.destroy()
 
 
 def versions_of(daemon: Daemon) -> str:
@@ -45,18 +48,19 @@ def records(daemon: Daemon, kind: str) -> list[dict[str, Any]]:
 
 def test_no_question_is_lost_while_one_version_takes_the_place_of_another(daemon: Daemon, place: Path) -> None:
     pid, before = daemon.pid, set(daemon.children())
-    with Load(daemon) as load:
+    with Load(daemon, "listed.example", "open.example", programs=True) as load:
         for number in range(UPGRADES):
             told = upgraded(daemon, "--from", other_version(place / str(number), f"9.9.{number}"))
             assert (told["outcome"], told["after"]) == ("taken", f"9.9.{number}")
             until(lambda: len(daemon.children()) == 4, "those of the version before have ended")
             assert not before & set(daemon.children())
             before = set(daemon.children())
-    assert load.lost == []
+    print(*load.figures.lines(), sep="\n")
+    assert load.figures.lost == []
+    assert not LONG or load.figures.overdue == []
     assert daemon.pid == pid
     assert versions_of(daemon) == f"9.9.{UPGRADES - 1}"
     assert daemon.ask("listed.example").addresses == SINKHOLE
-    print(f"upgrades: {UPGRADES}, questions: {load.asked}, longest answer: {load.longest * 1000:.0f} ms")
     daemon.stop()
 
 
@@ -137,10 +141,10 @@ def test_one_that_fails_once_it_was_executed_gives_the_place_back(daemon: Daemon
         "import os\nif 'BLOCKD_HANDOVER' in os.environ:\n"
         "    import blockd.daemon.processes.family as f\n    f.Family.fork = None"
     )
-    with Load(daemon) as load:
+    with Load(daemon, "listed.example") as load:
         told = upgraded(daemon, "--from", other_version(place, more=more))
         until(lambda: len(daemon.children()) == 4, "the version before has its own processes again")
-    assert (told["outcome"], load.lost) == ("failed", [])
+    assert (told["outcome"], load.figures.lost) == ("failed", [])
     assert "is executed again" in daemon.log
     assert daemon.is_ready()
     daemon.destroy()

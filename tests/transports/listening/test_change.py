@@ -258,3 +258,17 @@ def test_another_user_adds_a_worker_to_addresses_that_root_has_bound(places: Pla
         except BaseException:
             os._exit(errno.EPERM)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_port_that_a_question_to_upstreams_may_have_is_told_so(places: Places) -> None:
+    before = places.bind(1)
+    host, port = places.other.rsplit(":", 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.bind((host, int(port)))
+        asking.connect((host, 9))
+        with pytest.raises(ConfigError) as refused:
+            changed(before, places.settings(1, places.dns, places.other), "a test")
+    [problem] = refused.value.problems
+    assert problem.startswith(f"listen.dns[1]: {places.other} cannot be listened on: another socket has this port")
+    assert "upstream.avoid_ports" in problem
+    places.change(before, 1, places.dns, places.other)
