@@ -100,6 +100,14 @@ def open_kept(path: Path) -> BufferedReader:
     return os.fdopen(descriptor_of_kept(path, os.O_RDONLY), "rb")
 
 
+def write_at(descriptor: int, octets: bytes | bytearray | memoryview, place: int) -> None:
+    """Write all of `octets` at a place in a file, in as many calls as the kernel needs; raises OSError."""
+    with memoryview(octets) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(descriptor, view[done:], place + done)
+
+
 Stamp = tuple[int, int, int, int, int]
 """What changes with a file: the times of the last changes of its content and of anything about it in nanoseconds, its
 size, inode and device."""

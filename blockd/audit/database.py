@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,6 +115,8 @@ class Database:
         """Open the file read-only, whether or not a daemon is running; raises AuditError if it cannot be read."""
         if not path.is_file():
             raise AuditError(f"there is no audit log at {path}; `blockd run` creates one.")
+        if not os.access(path, os.R_OK):
+            raise AuditError(f"permission denied: {path} is for root and the user that blockd runs as.")
         still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         try:
             place = f"{path.absolute().as_uri()}?mode=ro{still}"

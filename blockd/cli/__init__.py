@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlockdError as error:
         output.error_lines(f"blockd{verb}: {error}")
         return USAGE if isinstance(error, ConfigError | CommandError) else NO
+    except PermissionError as error:
+        output.error_lines(
+            f"blockd{verb}: permission denied: {error.filename or 'a file'}. Run this as a user who may use it: what "
+            "blockd keeps is for root and for the user that it runs as."
+        )
+        return NO
     except OSError as error:
         output.error_lines(f"blockd{verb}: {error.strerror or error}: {error.filename or 'no file'}")
         return NO
@@ -52,6 +58,12 @@ def _run(args: argparse.Namespace, doings: Doings) -> int:
         from blockd.cli.asking.token import take_from
 
         take_from(path)
+    if args.verb != "authority":  # whose reasons are texts of orders
+        for name, what in (("reason", "reason"), ("officer", "officer's name")):
+            if text := getattr(args, name, None):
+                from blockd.orders.operator_line import operator_line
+
+                operator_line(text, what)
     files.observe(doings.changing)
     try:
         return int(importlib.import_module(args.module).run(args))

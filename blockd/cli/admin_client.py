@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockd.cli.asking.place import socket_at_a_glance
+from blockd.cli.asking.place import socket_at_a_glance, sockets_named
 from blockd.cli.asking.token import known_token
 from blockd.cli.asking.way import PortWay, SocketWay, Way, asked
 from blockd.cli.doings import current
-from blockd.errors import CommandError
+from blockd.errors import CommandError, ConfigError
 
 if TYPE_CHECKING:
     from blockd.settings import Settings
 
 SECONDS = 10.0  # for an answer that needs no fetching
+TLS = "https://"  # before the address of an admin port that is served over TLS
 PAUSE = 1.0  # seconds until what changes nothing is asked once more, if the daemon was too busy to answer
+
+
+class DaemonAbsent(CommandError):
+    """Nobody answers where the config says that blockd is."""
 
 
 class DaemonRefused(CommandError):
@@ -31,13 +36,36 @@ class DaemonBusy(DaemonRefused):
     """A daemon runs, and is too busy for what it was asked, which changes nothing; it may not be in a second."""
 
 
+class RunningDaemon:
+    """The daemon at the first of some ways that is there. Once reached, it is asked in that way and in no other."""
+
+    def __init__(self, ways: Iterable[Way]) -> None:
+        self._ways = ways
+        self._way: Way | None = None
+
+    @property
+    def is_at_socket(self) -> bool:
+        """Whether it was reached at its admin socket."""
+        return isinstance(self._way, SocketWay)
+
+    def ask(self, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS) -> dict[str, Any]:
+        """Return the answer as `blockd.cli.admin_client.ask` does, and raise as it does."""
+        if body is not None:
+            current().asked()
+            return self._answer(path, body, seconds)
+        try:
+            return self._answer(path, None, seconds)
+        except DaemonBusy:
+            time.sleep(min(PAUSE, seconds))
+            return self._answer(path, None, seconds)
+
+    def _answer(self, path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
+        self._way, connection, passed = _connected([self._way] if self._way else self._ways, seconds)
+        return _answer(self._way, connection, passed, path, body)
+
+
 def ask(
-    config: Path | Settings,
-    path: str,
-    body: Mapping[str, object] | None = None,
-    seconds: float = SECONDS,
-    *,
-    stays: bool = False,
+    config: Path | Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
     """Return the answer, JSON, of the daemon that runs with a config to a GET, or to a POST of `body`.
 
@@ -45,27 +73,34 @@ def ask(
     answers, ConfigError is raised for a wrong one.
 
     It is asked by the admin socket, which needs no token; if a token is named, or nobody can be reached there, by the
-    admin port: but not if it `stays` at the socket, which a process is about to make anew. Raises CommandError if no
-    daemon answers, DaemonBusy if it is too busy to, and DaemonRefused with the daemon's own sentence if it refuses. A
-    GET is asked once more before it is given up as busy. A POST that is left without an answer may have been done; the
-    sentence says so.
+    admin port. Raises DaemonAbsent if no daemon answers, CommandError if another program does, DaemonBusy if it is too
+    busy to, and DaemonRefused with the daemon's own sentence if it refuses. A GET is asked once more before it is given
+    up as busy. A POST that is left without an answer may have been done; the sentence says so.
     """
-    return _ask(_Ways(config, stays=stays), path, body, seconds)
+    return RunningDaemon(DaemonWays(config)).ask(path, body, seconds)
 
 
 def ask_at(
     address: str, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
-    """Return the answer of the daemon whose admin port is `address` (HOST:PORT); raises as `ask` does."""
-    return _ask([PortWay(address, known_token())], path, body, seconds)
+    """Return the answer of the daemon whose admin port is `address`; raises as `ask` does.
+
+    That is HOST:PORT, or https://HOST:PORT if it is served over TLS, without which no token is sent elsewhere.
+    """
+    is_tls = address.lower().startswith(TLS)
+    way = PortWay(address[len(TLS) :] if is_tls else address, known_token(), is_tls=is_tls)
+    return RunningDaemon([way]).ask(path, body, seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ways:
-    """The ways to the daemon of a config, found one after the other as they are needed."""
+class DaemonWays:
+    """The ways to the daemon of a config, found one after the other as they are needed; raises as `ask` does.
+
+    With `guesses`, it is looked for although its config cannot be used: see `sockets_named`.
+    """
 
     config: Path | Settings
-    stays: bool = False  # whether the port is left alone although nobody can be reached at the socket
+    guesses: bool = False
 
     def __iter__(self) -> Iterator[Way]:
         token, first = known_token(), None
@@ -74,29 +109,23 @@ class _Ways:
                 yield SocketWay(first)
             from blockd.settings import load  # which takes longer than asking
 
-            settings = load(self.config)
+            try:
+                settings = load(self.config)
+            except ConfigError:
+                if self.guesses and not token:
+                    yield from map(SocketWay, sockets_named(self.config))
+                raise
         else:
             settings = self.config
         if not token and settings.admin_socket != first:
             yield SocketWay(settings.admin_socket)
-        if token or not self.stays:
-            is_tls, chains = settings.listen.admin_tls is not None, [one.chain for one in settings.certificates]
-            yield PortWay(settings.listen.admin.text, token, is_tls=is_tls, chains=chains)
+        is_tls, chains = settings.listen.admin_tls is not None, [one.chain for one in settings.certificates]
+        yield PortWay(settings.listen.admin.text, token, is_tls=is_tls, chains=chains)
 
 
-def _ask(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
-    if body is not None:
-        current().asked()
-        return _answer(ways, path, body, seconds)
-    try:
-        return _answer(ways, path, None, seconds)
-    except DaemonBusy:
-        time.sleep(min(PAUSE, seconds))
-        return _answer(ways, path, None, seconds)
-
-
-def _answer(ways: Iterable[Way], path: str, body: Mapping[str, object] | None, seconds: float) -> dict[str, Any]:
-    way, connection, passed = _connected(ways, seconds)
+def _answer(
+    way: Way, connection: http.client.HTTPConnection, passed: str, path: str, body: Mapping[str, object] | None
+) -> dict[str, Any]:
     url = f"{way.text}{path if isinstance(way, PortWay) else ''}"
     try:
         status, headers, octets = asked(connection, way, path, None if body is None else json.dumps(body).encode())
@@ -134,7 +163,7 @@ def _connected(ways: Iterable[Way], seconds: float) -> tuple[Way, http.client.HT
                 connection,
                 "".join(f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed),
             )
-    raise CommandError(
+    raise DaemonAbsent(
         f"no blockd answers at {' or '.join(reversed(failed))}. Is it running, and with this config's listen.admin?"
     )
 

@@ -46,9 +46,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     if args.feed is not None and args.feed not in known:
         raise CommandError(f"There is no feed {args.feed!r}; configured are: {', '.join(known) or 'none'}.")
     versions = Versions(settings.state_dir / "rulesets")
-    version = versions.current()
-    if version is None:
-        raise CommandError(f"there is no ruleset in {versions.folder} yet; `blockd run` makes the first one")
+    version = versions.needed()
     reports = versions.held(version)
     if reports is None:
         raise CommandError(

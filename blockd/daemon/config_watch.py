@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from blockd.settings import Settings
 from blockd.times import time_text
 
 _CHUNK = 1 << 20  # octets read at a time
+MAX_DIGEST = 65 << 20  # octets of a file that are looked at: one that has more cannot be read, see `gate.lists`
 
 _Stamp = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode; None if there is no file."""
@@ -94,6 +96,10 @@ class ConfigWatch:
         changed = tuple(one for file in self._files if (one := self._changed(file)) is not None)
         return ConfigStatus(str(own.path), time_text(self._since), own.digest, changed)
 
+    def is_of(self, path: str) -> bool:
+        """Return whether a path, of whatever links, leads to the config, or would if that were there."""
+        return os.path.realpath(path) == os.path.realpath(self._files[0].path)
+
     @property
     def read_at(self) -> float:
         """When it was read, in seconds since the epoch."""
@@ -172,9 +178,11 @@ def _digest(path: Path) -> str:
     try:
         if not path.is_file():
             return ""
-        with path.open("rb") as file:
-            while octets := file.read(_CHUNK):
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            left = MAX_DIGEST
+            while left > 0 and (octets := file.read(min(_CHUNK, left))):
                 digest.update(octets)
+                left -= len(octets)
     except OSError:
         return ""
     return digest.hexdigest()

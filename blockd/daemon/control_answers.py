@@ -66,9 +66,9 @@ class ControlAnswers:
         """Return what `blockd status` shows."""
         return self.parts.observed.status(self.parts.timing.clock())
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadRecord:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> ReloadRecord:
         """Have the config on disk taken, or only checked and tried."""
-        return await self.parts.reloads.reload(by, reason, dry_run=dry_run)
+        return await self.parts.reloads.reload(by, reason, config, dry_run=dry_run)
 
     def reloads(self) -> ReloadStatus:
         """Return how the newest reload stands, and the last one that was to be taken."""

@@ -21,9 +21,9 @@ from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.files import read_kept, replace_file
+from blockd.orders.operator_line import MAX_LINE
 from blockd.ruleset import Catalogue, Enforced, Ruleset
 from blockd.ruleset.format import MAX_TIME
-from blockd.ruleset.versions.version_record import MAX_REASON
 from blockd.settings.feeds import OVERRIDES
 from blockd.times import time_text
 
@@ -74,7 +74,7 @@ class Pinning:
             self._versions.release()
             self._details.unlink(missing_ok=True)
         else:
-            told = {"version": pin.version, "since": pin.since, "reason": pin.reason[:MAX_REASON]}
+            told = {"version": pin.version, "since": pin.since, "reason": pin.reason[:MAX_LINE]}
             replace_file(self._details, json.dumps(told).encode())
             self._versions.pin(pin.version)
         self.pin = pin
@@ -147,7 +147,7 @@ class Pinning:
             told = json.loads(read_kept(self._details, MAX_PIN))
             since, reason = told["since"], told["reason"]
             if told["version"] == version and isinstance(reason, str) and (since is None or 0 <= since <= MAX_TIME):
-                return Pin(version, None if since is None else int(since), reason[:MAX_REASON])
+                return Pin(version, None if since is None else int(since), reason[:MAX_LINE])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         record = self._versions.record(version)  # as it was kept before

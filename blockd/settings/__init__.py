@@ -32,7 +32,7 @@ from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
 from blockd.settings.listening import BlockPage, Listen, LocalAddress, PublicPage, UnixSocket
-from blockd.settings.load import load
+from blockd.settings.load import load, settings_from
 from blockd.settings.local import ForwardedZone, Local, LocalName, LocalZone
 from blockd.settings.model import (
     Audit,
@@ -99,5 +99,6 @@ __all__ = [
     "ZoneRecord",
     "load",
     "reference",
+    "settings_from",
     "shown_place",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,16 +17,21 @@ from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
 
 
-def load(path: Path, text: str | None = None) -> Settings:
+def load(path: Path) -> Settings:
     """Read and check the config file at `path`; relative paths in it start at its folder.
-
-    `text` is its content, if it has been read already.
 
     Raises ConfigError with every problem: of the file, its syntax, its keys and values, and what they must agree on.
     Nothing that the settings point to is opened: whether lists and keys exist is checked by their feeds.
     """
-    source = str(path)
-    data, problems = parse_yaml(read_text(path) if text is None else text, source)
+    return settings_from(*parse_yaml(read_text(path), str(path)), path)
+
+
+def settings_from(data: object, problems: Sequence[str], path: Path) -> Settings:
+    """Check the values of the config file at `path`, and return its settings; `problems` are those of its keys.
+
+    Raises ConfigError, as `load` does.
+    """
+    source, problems, more = str(path), list(problems), 0
     if data is None:
         # An empty file is more likely truncated than intended, and would lift every block.
         raise ConfigError(source, ["the file has no settings; expected at least one key, such as feeds"])
@@ -35,7 +40,8 @@ def load(path: Path, text: str | None = None) -> Settings:
     try:
         settings = Settings.model_validate(data, context={"folder": folder})
     except ValidationError as error:
-        problems += problems_of(error.errors(include_url=False))
+        told, more = problems_of(error.errors(include_url=False), MAX_PROBLEMS)
+        problems += told
     if isinstance(data, Mapping):
         problems += cross_check(data)
     if settings is not None:
@@ -43,10 +49,11 @@ def load(path: Path, text: str | None = None) -> Settings:
         problems += group_problems(settings)
         problems += encrypted_problems(settings)
     if problems or settings is None:
-        raise ConfigError(source, _bounded(problems))
+        raise ConfigError(source, _bounded(problems, more))
     return settings
 
 
-def _bounded(problems: list[str]) -> list[str]:
-    left = len(problems) - MAX_PROBLEMS
-    return problems if left <= 0 else [*problems[:MAX_PROBLEMS], f"and {left} more"]
+def _bounded(problems: list[str], more: int) -> list[str]:
+    """Return as many as are reported at once; `more` are not among them."""
+    left = max(0, len(problems) - MAX_PROBLEMS) + more
+    return [*problems[:MAX_PROBLEMS], *([f"and {left} more"] if left else [])]

@@ -31,19 +31,16 @@ _PATTERNS = {
 _ECHOES = frozenset(("default_factory_not_called",))
 
 
-def problems_of(errors: Sequence[ErrorDetails]) -> list[str]:
-    """Return one sentence for each error that pydantic found in `Settings`."""
-    places = [error["loc"] for error in errors]
-    return [
-        sentence_of(error)
+def problems_of(errors: Sequence[ErrorDetails], most: int) -> tuple[list[str], int]:
+    """Return a sentence for each of the first `most` errors that pydantic found in `Settings`, and how many more."""
+    # A list with a problem in one of its items is not too short: pydantic counts only those that have none.
+    above = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
+    told = [
+        error
         for error in errors
-        if error["type"] not in _ECHOES and not (error["type"] == "too_short" and _is_above(error["loc"], places))
+        if error["type"] not in _ECHOES and not (error["type"] == "too_short" and error["loc"] in above)
     ]
-
-
-def _is_above(place: KeyPath, places: Iterable[KeyPath]) -> bool:
-    """Return whether a list has a problem in one of its items: pydantic counts only those that have none."""
-    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    return list(map(sentence_of, told[:most])), max(0, len(told) - most)  # what is not told takes no time
 
 
 def sentence_of(error: ErrorDetails) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 
 from blockd.errors import ConfigError, FileTooLarge
-from blockd.files import read_file
+from blockd.files import read_configured
 from blockd.settings.values import shown
 
 MAX_FILE = 1 << 20  # octets: a thousand feeds with all their texts fit
 MAX_DEPTH = 16  # levels; the deepest key that exists is on the fifth
+MAX_VALUES = 100_000  # keys and values: a thousand feeds have half as many; it bounds the time that reading takes
 MAX_PROBLEMS = 50  # problems reported at once; nobody reads more
 
 KeyPath = tuple[int | str, ...]  # the keys and numbers that lead to a value
@@ -36,9 +37,10 @@ class StrictLoader(yaml.SafeLoader):
     """Composes nodes, and refuses features that the config file does not use."""
 
     depth = 0
+    count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose one node; raises MarkedYAMLError for an alias, an anchor, a tag, or too deep a level."""
+        """Compose one node; raises MarkedYAMLError for an alias, an anchor, a tag, too deep a level, or too much."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not allowed", problem_mark=event.start_mark)
@@ -46,6 +48,9 @@ class StrictLoader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="tags are not allowed", problem_mark=event.start_mark)
         if self.depth >= MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"more than {MAX_DEPTH} levels", problem_mark=event.start_mark)
+        if self.count >= MAX_VALUES:
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_VALUES} keys and values", problem_mark=event.start_mark)
+        self.count += 1
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
@@ -58,7 +63,7 @@ def read_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise ConfigError(source, ["expected a YAML file, got a folder or device"])
-        content = read_file(path, MAX_FILE)
+        content = read_configured(path, MAX_FILE)
     except FileNotFoundError:
         raise ConfigError(source, ["the file does not exist; use --config to name another"]) from None
     except FileTooLarge as error:

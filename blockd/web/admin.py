@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler, Middleware
 from blockd.errors import BadName
 from blockd.web.api.control import Condition, Control
 from blockd.web.api.dispatch import serve_routes
-from blockd.web.api.replies import problem
+from blockd.web.api.replies import complete, problem
 from blockd.web.api.route import FORM, MAX_BODY, STILL_ALLOWED, Cost, Opened, StillAllowed
 from blockd.web.api.routes.probes import PROBES
 from blockd.web.api.routes.signing_in import LOGIN, SignInRefused
@@ -51,6 +51,7 @@ def admin_app(control: Control, callers: Callers, hosts: Iterable[str] = ()) -> 
         return key_of(request, request[CALLER])
 
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(_complete)
     app[CALLERS] = callers
     limits = {
         Cost.COMPUTES: in_turn(CostlyTurns(time.monotonic), by),
@@ -81,19 +82,13 @@ def _guard(callers: Callers, hosts: frozenset[str]) -> Middleware:
             callers.attempts.refused()
             response = _refused(request, wrong or refused, has_tokens=callers.has_console)
             response.force_close()  # without having read its body
-        response.headers.update(
-            {
-                hdrs.SERVER: "blockd",
-                hdrs.CACHE_CONTROL: response.headers.get(hdrs.CACHE_CONTROL, "no-store"),
-                "Content-Security-Policy": response.headers.get("Content-Security-Policy", "default-src 'none'"),
-                "Cross-Origin-Resource-Policy": "same-origin",
-                "Referrer-Policy": "same-origin",  # else the Origin of a form is null
-                "X-Content-Type-Options": "nosniff",
-            }
-        )
         return response
 
     return guard
+
+
+async def _complete(_request: web.Request, response: web.StreamResponse) -> None:
+    complete(response)
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -162,7 +157,6 @@ _CALLED_WRONG = (
 _SENTENCES = {
     404: "This path does not exist; /api/v1/openapi.json lists those that do.",
     405: "This path requires another method.",
-    413: f"A body must have at most {MAX_BODY} octets.",
 }
 
 
@@ -171,8 +165,8 @@ def _is_called_right(request: web.Request, hosts: frozenset[str]) -> bool:
     called = request.headers.getall(hdrs.HOST, [])
     if len(called) != 1:
         return False
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and origin.lower() not in (f"http://{called[0].lower()}", f"https://{called[0].lower()}"):
+    origins = [origin.lower() for origin in request.headers.getall(hdrs.ORIGIN, [])]
+    if origins and origins not in ([f"http://{called[0].lower()}"], [f"https://{called[0].lower()}"]):
         return False
     try:
         host = without_port(called[0]).lower().removesuffix(".")

@@ -112,7 +112,10 @@ class AdminServing(Serving):
             return
         waiting = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
         waiting.setblocking(False)
-        self._new.append((caller, waiting))
+        if caller.is_looked_up:  # by the Unix socket: for others nobody need be asked
+            self._line_up((caller, waiting))
+        else:
+            self._new.append((caller, waiting))
         if len(self._new) >= self._most_new:
             self._tell_apart()
         self._soon()
@@ -181,11 +184,15 @@ class AdminServing(Serving):
                 caller.user = found.get((caller.peer, caller.own))
                 caller.is_looked_up = True
         for waiting in self._new:
-            if len(self._callers) >= self._most_waiting:
-                self._connect_one()
-            if other := self._callers.put_by(waiting[0].keys, waiting):
-                self._turn_away(other)
+            self._line_up(waiting)
         self._new.clear()
+
+    def _line_up(self, waiting: _Waiting) -> None:
+        """Put one in line; if too many wait, the first of who has most of them is turned away."""
+        if len(self._callers) >= self._most_waiting:
+            self._connect_one()
+        if other := self._callers.put_by(waiting[0].keys, waiting):
+            self._turn_away(other)
 
     def _turn_away(self, waiting: _Waiting) -> None:
         """Answer one that waits that there is no place for it, and close it; what it has sent is discarded."""
@@ -201,6 +208,10 @@ class AdminServing(Serving):
     async def _begin(self, connection: BoundedConnection, sock: socket.socket) -> None:
         tls = self._tls() if self._tls is not None and sock.family != socket.AF_UNIX else None
         patience = None if tls is None else HANDSHAKE
+        if connection.is_given_up:  # before this task began
+            sock.close()
+            return
+        connection.agree(sock)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection, sock, ssl=tls, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience

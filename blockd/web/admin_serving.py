@@ -9,13 +9,14 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from blockd.transports.connections import Bounds
 from blockd.web.admin_door import AdminServing
-from blockd.web.api.replies import problem
+from blockd.web.api.replies import complete, problem
 from blockd.web.bounds.admin_closings import AdminClosings
 from blockd.web.bounds.local_users import SocketOwners
 from blockd.web.lingering import MAX_LINGER
@@ -24,6 +25,7 @@ from blockd.web.serving import BoundedConnection, ServingLimits
 # Connections: a scraper, a browser and a command line. A local user has as many as an address.
 ADMIN_BOUNDS = Bounds(address=20, prefix=30, all=50)
 MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
+BODY = 10.0  # seconds in which a request's body is to come, once its head has: 64 KB by the slowest of links
 SHUTDOWN = 1.0  # seconds for pending answers when the server closes
 
 _log = logging.getLogger(__name__)
@@ -70,10 +72,20 @@ def client_of(request: web.BaseRequest) -> bytes:
     return request.protocol.client if isinstance(request.protocol, _Connection) else b""
 
 
+async def body_of(request: web.Request) -> bytes:
+    """Return a request's body; raises TimeoutError if it does not come in BODY seconds, and as `Request.read` does."""
+    async with asyncio.timeout(BODY):
+        body = await request.read()
+    if isinstance(request.protocol, _Connection):
+        request.protocol.wait()
+    return body
+
+
 class _Connection(web.RequestHandler):
     """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails.
 
-    It waits for an answer from a whole request on, and is idle again while the client reads the answer.
+    It waits for an answer from a whole request on, its body included, and is idle again while the client reads the
+    answer. So who sends a body slowly keeps no place from others.
     """
 
     __slots__ = ("_bounded", "_client")
@@ -86,12 +98,10 @@ class _Connection(web.RequestHandler):
         self._client = client
         made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
 
-        def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
+        def request(message: RawRequestMessage, payload: StreamReader, *rest: object) -> web.BaseRequest:
             bounded.touch()
-            bounded.set_waiting(True)
-            if message.version > HttpVersion11:  # that of the answer would be the same
-                message = message._replace(version=HttpVersion11)
-            return made(message, *rest)
+            bounded.set_waiting(payload.is_eof())
+            return made(_plain(message), payload, *rest)
 
         self._request_factory = request
 
@@ -100,11 +110,17 @@ class _Connection(web.RequestHandler):
         """Octets that stand for the client; empty if that is not known."""
         return self._client()
 
+    def wait(self) -> None:
+        """Note that the body has come."""
+        self._bounded.set_waiting(True)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer."""
         self._bounded.set_waiting(False)
+        if isinstance(resp, web.HTTPException):  # of aiohttp itself: an expectation that nothing meets
+            resp = _refused(resp.status, "The header Expect may have 100-continue alone (RFC 9110 section 10.1.1).")
         sent = await super().finish_response(request, resp, start_time)
         self._bounded.touch()
         return sent
@@ -121,10 +137,28 @@ class _Connection(web.RequestHandler):
             _log.error("A request could not be answered.", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was in progress")
-        status, sentence = _told(status, exc)
-        response = problem(status, sentence, {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"})
-        response.force_close()
-        return response
+        return _refused(*_told(status, exc))
+
+
+def _refused(status: int, sentence: str) -> web.Response:
+    """Return the answer to a request that no handler was asked for, after which the connection ends."""
+    response = problem(status, sentence)
+    complete(response)
+    response.force_close()
+    return response
+
+
+def _plain(message: RawRequestMessage) -> RawRequestMessage:
+    """Return a request in a version in which it can be answered, and with the host in the Host header alone.
+
+    If its first line has a whole URL, it is the host in that which counts (RFC 9112 section 3.2.2).
+    """
+    headers = message.headers
+    if message.url.absolute:
+        named = CIMultiDict(headers)
+        named[hdrs.HOST] = message.url.raw_authority
+        headers = CIMultiDictProxy(named)
+    return message._replace(version=min(max(message.version, HttpVersion10), HttpVersion11), headers=headers)
 
 
 def _told(status: int, error: BaseException | None) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import select
 import socket
@@ -121,7 +122,9 @@ class BoundedConnection(asyncio.Protocol):
         self._host = host
         self._inner = make(self)
         self._transport: asyncio.Transport | None = None
+        self._agreeing: socket.socket | None = None  # on TLS: there is no transport before that is done
         self._end: asyncio.TimerHandle | None = None
+        self.is_given_up = False
 
     @property
     def network(self) -> bytes:
@@ -142,10 +145,18 @@ class BoundedConnection(asyncio.Protocol):
         poll.register(descriptor, select.POLLIN)
         return bool(poll.poll(0))
 
+    def agree(self, sock: socket.socket) -> None:
+        """Note the socket on which TLS is agreed on first."""
+        self._agreeing = sock
+
     def abort(self) -> None:
         """End it now; unsent data is discarded."""
+        self.is_given_up = True
         if self._transport is not None:
             self._transport.abort()
+        elif self._agreeing is not None:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                self._agreeing.shutdown(socket.SHUT_RDWR)
 
     def touch(self) -> None:
         """Note that a whole request came, or that an answer was sent."""
@@ -161,8 +172,12 @@ class BoundedConnection(asyncio.Protocol):
         self._serving.unread(self, octets)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the lifetime."""
-        self._transport = cast(asyncio.Transport, transport)
+        """Start the lifetime; what was given up while TLS was agreed on ends here."""
+        made = cast(asyncio.Transport, transport)
+        if self.is_given_up:
+            made.abort()
+            return
+        self._transport = made
         self._end = asyncio.get_running_loop().call_later(self._serving.limits.lifetime, self.abort)
         self._serving.connections.enter(self._host, self)
         self._inner.connection_made(transport)
@@ -171,9 +186,10 @@ class BoundedConnection(asyncio.Protocol):
         """Stop the timer."""
         if self._end is not None:
             self._end.cancel()
-        self._transport = None
         self._serving.left(self)
-        self._inner.connection_lost(exc)
+        if self._transport is not None:
+            self._transport = None
+            self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Pass on."""

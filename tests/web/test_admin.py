@@ -130,7 +130,7 @@ class Daemon:
         self.flushed.append((kind, name))
         return Told({"name": name or None})
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> Reloaded:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> Reloaded:
         self.by.append(by)
         self.reloaded.append((by, reason, dry_run))
         return Reloaded({"outcome": "taking"})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import http.client
+import ipaddress
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from blockd.errors import CommandError
 from blockd.web.callers.socket_path import connected
 
 MAX_ANSWER = 16 << 20  # octets
@@ -42,11 +45,20 @@ class PortWay:
         self.token = token
 
     def connect(self, seconds: float) -> http.client.HTTPConnection:
-        """Return a connection; raises OSError if nobody listens there, or somebody else than this blockd."""
+        """Return a connection; raises OSError if nobody listens there, or somebody else than this blockd.
+
+        Raises CommandError, and nothing was sent, if a token would go to another machine in clear.
+        """
         if self._is_tls:
             return self._by_tls(seconds)
         connection = http.client.HTTPConnection(self._address, timeout=seconds)
         connection.connect()
+        if self.token and not _is_here(connection.sock):
+            connection.close()
+            raise CommandError(
+                f"the token would go to {self._address} in clear, for everybody on the way to read; nothing was sent. "
+                f"Serve that port over TLS (listen.admin_tls) and name https://{self._address}, or ask on that machine"
+            )
         return connection
 
     def _by_tls(self, seconds: float) -> http.client.HTTPConnection:
@@ -70,6 +82,12 @@ class PortWay:
             )
             raise PermissionError(errno.EACCES, why) from error
         return connection
+
+
+def _is_here(sock: socket.socket) -> bool:
+    """Return whether the peer of a connection is on this machine: by its own address, or one for loopback."""
+    ours, theirs = (ipaddress.ip_address(end[0].partition("%")[0]) for end in (sock.getsockname(), sock.getpeername()))
+    return ours == theirs or theirs.is_loopback
 
 
 def _certificates_in(chains: Sequence[Path]) -> set[bytes]:

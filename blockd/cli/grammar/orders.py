@@ -137,7 +137,9 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 
 def _node(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--node", metavar="HOST:PORT", help="the admin port of a node, which is asked what it has seen")
+    parser.add_argument(
+        "--node", metavar="[https://]HOST:PORT", help="the admin port of a node, which is asked what it has seen"
+    )
 
 
 def _show(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,14 @@ from blockd.cli.grammar.exit_codes import exit_codes
 from blockd.cli.grammar.parts import Parser, subparsers_of
 
 VERBS = {**operator.VERBS, "authority": authority.VERB, "audit": audit.VERB, "doctor": operator.DOCTOR}
-ASKING = ("lookup", "status", "reload", "refresh", "rollback", "accept", "override", "held", "cache", "audit", "doctor")
+# Commands that ask the daemon, and so take a token: verbs before their parts, too.
+ASKING = (
+    *("lookup", "status", "reload", "upgrade", "refresh", "rollback", "accept", "doctor"),
+    *("override", "override add", "override list", "override end"),
+    *("held", "held release", "held hold"),
+    *("cache", "cache show", "cache flush"),
+    *("audit statement", "authority order list", "authority order show"),
+)
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 
@@ -35,14 +42,22 @@ def parser() -> argparse.ArgumentParser:
         child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")
         child.add_argument("--json", action="store_true", help="print JSON for programs")
         if name in ASKING:
-            child.add_argument(
-                "--token-file", type=Path, metavar="FILE", help="ask at the admin port, with the token in this file"
-            )
+            _takes_token(child, None)
         child.set_defaults(module=".".join(filter(None, ("blockd.cli", verb.folder, name.replace("-", "_")))))
         verb.declare(child)
     for command in commands(top):
+        name = command.name.removeprefix("blockd ")
+        if name in ASKING and name not in VERBS:
+            _takes_token(command.parser, argparse.SUPPRESS)
         command.parser.epilog = _epilog(command.name)
     return top
+
+
+def _takes_token(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--token-file", type=Path, default=default, metavar="FILE",
+        help="ask at the admin port, with the token in this file",
+    )  # fmt: skip
 
 
 def commands(top: argparse.ArgumentParser) -> Iterator[Command]:

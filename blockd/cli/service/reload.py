@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from blockd.cli import DONE, NO
-from blockd.cli.admin_client import ask
+from blockd.cli.admin_client import DaemonWays, RunningDaemon
+from blockd.cli.asking.standing import ended
+from blockd.cli.asking.token import known_token
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.files import is_socket
-from blockd.settings import Settings, load
 
+PATH = "/api/v1/reload"
 CHECK_SECONDS = 150.0  # for reading all files that the config names, and for trying it
 TAKE_SECONDS = 300.0  # for replacing every process; each may take a while to answer what is pending
-SILENT_SECONDS = 60.0  # in which nobody answers until it is given up: a large ruleset takes a while to be opened
-PAUSE = 0.2  # seconds between two looks at how it stands
 _ELSEWHERE = (
     "If the file on disk names another admin socket, admin port or state folder than the daemon that runs, have it "
     "reloaded by the signal SIGHUP: `systemctl reload blockd`."
@@ -27,42 +25,29 @@ UNDER_WAY = ("checking", "trying", "taking")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays."""
-    settings = load(args.config)
-    by_socket = is_socket(settings.admin_socket)
-    asked = {"dry_run": args.dry_run, "reason": args.reason}
+    """Print what was taken, or would be; 1 if the config cannot be taken, and then what is in force stays.
+
+    The daemon reads the file, and says what is wrong with it. Here it is read only as far as that takes to be found.
+    """
+    daemon = RunningDaemon(DaemonWays(args.config, guesses=True))
+    meant = "" if known_token() else str(args.config.absolute())  # with a token, the daemon may be of another machine
+    asked = {"dry_run": args.dry_run, "reason": args.reason, "config": meant}
     try:
-        told: dict[str, Any] = ask(settings, "/api/v1/reload", asked, CHECK_SECONDS)
+        told = daemon.ask(PATH, asked, CHECK_SECONDS)
     except CommandError as error:
-        if by_socket:
+        if daemon.is_at_socket:
             raise
         raise CommandError(f"{error} {_ELSEWHERE}") from error
     if told["outcome"] in UNDER_WAY:
-        told = _waited(settings, told, by_socket=by_socket)
+        found = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
+        if found is None:
+            raise CommandError(
+                f"The config was being taken, and the daemon has not told within {TAKE_SECONDS:.0f} seconds that it "
+                "is. `blockd status` shows which is in force, and the log says more."
+            )
+        told = found
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
-
-
-def _waited(settings: Settings, begun: dict[str, Any], *, by_socket: bool) -> dict[str, Any]:
-    """Return how a reload has ended; meanwhile the process that is asked is replaced, too."""
-    deadline = time.monotonic() + TAKE_SECONDS
-    heard = time.monotonic()
-    while time.monotonic() < deadline:
-        time.sleep(PAUSE)
-        try:
-            found = ask(settings, "/api/v1/reload", stays=by_socket)
-        except CommandError:  # the control process is being replaced, and its socket made anew
-            if time.monotonic() - heard > SILENT_SECONDS:
-                raise
-            continue
-        heard = time.monotonic()
-        for one in (found["current"], found["last"]):
-            if one is not None and one["id"] == begun["id"] and one["outcome"] not in UNDER_WAY:
-                return dict(one)
-    raise CommandError(
-        f"The config was being taken, and the daemon has not told within {TAKE_SECONDS:.0f} seconds that it is. "
-        "`blockd status` shows which is in force, and the log says more."
-    )
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from blockd.daemon.update.expiry import ended, orders_of
 from blockd.daemon.update.feed_state import FeedState
-from blockd.errors import AuditError, CommandError, RulesetError
+from blockd.errors import AuditError, RulesetError
 from blockd.names import translations
 from blockd.ruleset import Enforced, Ruleset, Versions
 from blockd.ruleset.states import StatesAt
@@ -31,9 +31,7 @@ class Snapshot:
 def snapshot_now(settings: Settings, now: float) -> Snapshot:
     """Return what the version in force enforces at `now`; raises CommandError if there is none, RulesetError."""
     versions = Versions(settings.state_dir / "rulesets")
-    version = versions.current()
-    if version is None:
-        raise CommandError(f"there is no ruleset in {versions.folder} yet; `blockd run` makes the first one")
+    version = versions.needed()
     ruleset = Ruleset.open(versions.ruleset(version), verify=False)
     feeds = [(feed, FeedState.load(settings.state_dir / "feeds" / feed.name)) for feed in settings.feeds]
     orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))

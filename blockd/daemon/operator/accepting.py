@@ -10,9 +10,7 @@ from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.errors import CommandError, cause_of
-from blockd.orders.fields import fit_text
-
-MAX_REASON = 1000  # characters of a reason, and of the name of who answers for it
+from blockd.orders.operator_line import operator_line
 
 STAYS = "Nothing was changed."
 
@@ -52,7 +50,8 @@ class AcceptService:
         feed's last poll was refused.
         """
         name, digest = asked["feed"], asked["digest"]
-        reason, officer = _text("reason", asked["reason"]), _text("as", asked.get("as", ""))
+        reason = operator_line(asked["reason"], "reason")
+        officer = operator_line(asked.get("as", ""), "officer's name")
         if not reason:
             raise CommandError(f"A reason is needed, which the audit log keeps. {STAYS}")
 
@@ -80,13 +79,3 @@ class AcceptService:
 
         result = await self._updater.accept(name, waive)
         return AcceptResult(name, digest, result.feeds[name], result.version)
-
-
-def _text(key: str, text: str) -> str:
-    try:
-        fitting = fit_text(text.strip())
-    except ValueError as error:
-        raise CommandError(f"{key}: {error}. {STAYS}") from error
-    if len(fitting) > MAX_REASON or not fitting.isprintable():
-        raise CommandError(f"{key}: expected one line of at most {MAX_REASON} characters. {STAYS}")
-    return fitting

@@ -23,13 +23,13 @@ from blockd.daemon.reload.generation import Generation
 from blockd.daemon.shared_gate import HandedGate
 from blockd.errors import BlockdError, ConfigError, cause_of
 from blockd.resolver.edge import cookie_secrets
-from blockd.settings import Settings, load
-from blockd.settings.yaml_file import read_text
+from blockd.settings import Settings, settings_from
+from blockd.settings.yaml_file import parse_yaml, read_text
 from blockd.tls import ticket_secrets
 from blockd.transports import descriptors
 from blockd.transports.http import choice as http2
 
-MAX_SIZE = 8 << 20  # octets of what is handed over: the text of a config, and the names of the files in it
+MAX_SIZE = 8 << 20  # octets of what is handed over: the values of a config, and the names of the files in it
 PATIENCE = 60.0  # seconds for reading all files that a config names
 
 _GATE, _CERTIFICATES, _READ = "gate", "certificates", "read"
@@ -41,7 +41,7 @@ class CheckedConfig:
 
     problems: tuple[str, ...] = ()
     digest: str = ""
-    text: str = ""
+    data: object = None  # the values of the config file
     files: tuple[LoadedFile, ...] = ()
     cookies: tuple[bytes, ...] | None = None
     tickets: tuple[bytes, ...] | None = None
@@ -76,7 +76,7 @@ class CheckedConfig:
     def _take(self, values: Mapping[str, Any]) -> None:
         """Take what the first file has."""
         self.problems = tuple(map(str, values["problems"]))
-        self.digest, self.text = str(values["digest"]), str(values["text"])
+        self.digest, self.data = str(values["digest"]), values["data"]
         self.files = tuple(
             LoadedFile(Path(path), digest, None if stamp is None else (stamp[0], stamp[1], stamp[2]))
             for path, digest, stamp in values["files"]
@@ -102,11 +102,11 @@ class ConfigCheck:
         """Read and check all, and hand it over."""
         name_process("checker")
         config = self._before.config
-        values: dict[str, Any] = {"text": "", "files": [], "cookies": None, "tickets": None, "digest": ""}
+        values: dict[str, Any] = {"data": None, "files": [], "cookies": None, "tickets": None, "digest": ""}
         try:
             values["digest"] = LoadedFile.read(config.absolute()).digest
-            values["text"] = read_text(config)
-            settings = load(config, values["text"])
+            values["data"], problems = parse_yaml(read_text(config), str(config))
+            settings = settings_from(values["data"], problems, config)
         except ConfigError as error:
             self._problems += error.problems
         else:

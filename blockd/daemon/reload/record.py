@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
+
+from blockd.orders.operator_line import MAX_LINE
 
 Outcome = Literal["checking", "trying", "taking", "taken", "unchanged", "refused", "failed"]
 
 OUTCOMES: tuple[Outcome, ...] = ("taken", "unchanged", "refused", "failed")  # of a reload that has ended
 BY_SIGNAL = "SIGHUP"
-MAX_OCTETS = 5_000  # of the sentences of each kind that are told: both kinds fit one message
-MAX_LETTERS = 300  # of a sentence
-MAX_NAME = 200  # letters of who asked for it, and of the reason
+MAX_OCTETS = 3_300  # of the sentences of each kind that are told: both kinds, with the rest, fit one message
+MAX_LETTERS = 270  # of a sentence: one alone has room, whatever its letters are
+MAX_ID = 64  # letters; those that are drawn have 16
+MAX_BY = 220  # letters of who asked for it: the longest is `certificate ` and a name of 200
+
+
+def asked_in(values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return of a message which id was asked for, by whom, and why: whole, as the API takes no longer ones."""
+    lengths = {"id": MAX_ID, "by": MAX_BY, "reason": MAX_LINE}
+    known, by, reason = (str(values.get(key, ""))[:most] for key, most in lengths.items())
+    return known, by, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +39,7 @@ class ReloadRequest:
     @classmethod
     def from_message(cls, values: Mapping[str, Any]) -> Self:
         """Return the one that a message has."""
-        by, reason = (str(values.get(key, ""))[:MAX_NAME] for key in ("by", "reason"))
-        return cls(str(values["id"])[:MAX_NAME], by, reason, bool(values.get("dry_run")))
+        return cls(*asked_in(values), bool(values.get("dry_run")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,7 @@ class ReloadHistory:
     total: Mapping[str, int] = field(default_factory=dict)
 
 
+_MORE = re.compile(r"and ([0-9]{1,9}) more")  # as `blockd.settings.load` ends many problems
 _LISTS = ("changes", "replaced", "restart", "problems")
 
 
@@ -102,4 +113,6 @@ def bounded(sentences: Sequence[str]) -> tuple[str, ...]:
             break
         told.append(one)
     left = len(sentences) - len(told)
+    if left and (more := _MORE.fullmatch(sentences[-1])):
+        left += int(more[1]) - 1  # those that were left out before
     return (*told, *([f"and {left} more; `blockd check` tells all of them"] if left > 0 else []))

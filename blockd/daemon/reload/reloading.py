@@ -23,7 +23,7 @@ from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
 from blockd.daemon.reload.waits import LOOK, Steps, go_on
 from blockd.errors import BlockdError, ConfigError
-from blockd.settings import load
+from blockd.settings import settings_from
 from blockd.times import time_text
 
 MAX_WAITING = 4  # reloads that wait for the one in progress; each takes what is on disk by then
@@ -119,7 +119,9 @@ class Reloading:
         if checked.problems:
             raise ReloadRefusedError(*checked.problems)
         try:
-            settings = load(before.config, checked.text)
+            settings = settings_from(
+                checked.data, (), before.config
+            )  # which takes a part of what reading the file does
         except ConfigError as error:
             raise ReloadRefusedError(*error.problems) from error
         running = ConfigWatch(settings, before.config, files=checked.files)

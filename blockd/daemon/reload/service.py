@@ -59,12 +59,18 @@ class ReloadService:
         """What is told of them."""
         return ReloadStatus(next(reversed(self._known.values()), None), self._last)
 
-    async def reload(self, by: str, reason: str, *, dry_run: bool) -> ReloadRecord:
+    async def reload(self, by: str, reason: str, config: str = "", *, dry_run: bool) -> ReloadRecord:
         """Have the config taken that is on disk, and return how that stands once it was checked and tried.
 
         From then on processes are replaced, this one among them: who asked is told of the rest by `status`.
-        Raises CommandError if the supervisor does not answer.
+        `config` is the file that is meant, empty for whichever blockd runs by. Raises CommandError if that is another,
+        or if the supervisor does not answer.
         """
+        if config and not self._running.is_of(config):
+            raise CommandError(
+                f"This blockd runs by {self._running.files[0].path}, and not by {config}; nothing was read or changed. "
+                "Name that file with --config; a start is what takes another one."
+            )
         asked = {"id": secrets.token_hex(8), "by": by, "reason": reason, "dry_run": dry_run}
         self._channel.send({"reload": asked})
         deadline = self._timing.monotonic() + PATIENCE

@@ -117,7 +117,7 @@ class Taking:
     def end(self) -> Steps[None]:
         """Wait for those that were replaced, and close the sockets that only they had."""
         sockets = self.jobs.generation.shared.sockets
-        gone = [sock.fileno() for group in sockets.leaving.values() for sock in group]
+        gone = sockets.all_leaving
         yield from self._succession.drained()
         if gone:
             sockets.close_leaving(gone)

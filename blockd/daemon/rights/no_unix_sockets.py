@@ -16,6 +16,7 @@ import socket
 import struct
 
 from blockd.daemon.rights.capabilities import refuse_new_privileges
+from blockd.transports.listening.filter_program import FilterProgram, Instruction
 
 # By machine: AUDIT_ARCH of the kernel, and the numbers of the calls `seccomp` and `socket`.
 _MACHINES = {"x86_64": (0xC000003E, 317, 41), "aarch64": (0xC00000B7, 277, 198)}
@@ -26,7 +27,6 @@ _SET_FILTER, _SPEC_ALLOW = 1, 1 << 2  # without the latter older kernels slow do
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06  # of the machine that filters packets (bpf(4))
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _NUMBER, _MACHINE, _FIRST = 0, 4, 16  # in struct seccomp_data; the low half of the first argument
-_INSTRUCTION = struct.Struct("=HBBI")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 log = logging.getLogger(__name__)
@@ -38,16 +38,14 @@ def forbid() -> bool:
     if known is None or struct.calcsize("P") != 8:
         return False
     refuse_new_privileges()
-    code = b"".join(_INSTRUCTION.pack(*one) for one in _program(known[0], known[2]))
-    kept = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("@HP", len(code) // _INSTRUCTION.size, ctypes.addressof(kept))
-    if _libc.syscall(known[1], _SET_FILTER, _SPEC_ALLOW, ctypes.c_char_p(program)) != 0:
+    program = FilterProgram(_program(known[0], known[2]))
+    if _libc.syscall(known[1], _SET_FILTER, _SPEC_ALLOW, ctypes.c_char_p(program.handed)) != 0:
         log.debug("Unix sockets cannot be forbidden: %s.", os.strerror(ctypes.get_errno()))
         return False
     return True
 
 
-def _program(machine: int, call: int) -> list[tuple[int, int, int, int]]:
+def _program(machine: int, call: int) -> list[Instruction]:
     """Return the instructions: operation, how many to skip if true and if not, and its number."""
     return [
         (_LOAD, 0, 0, _MACHINE),

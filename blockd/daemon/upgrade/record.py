@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from blockd.daemon.reload.record import MAX_NAME
+from blockd.daemon.reload.record import asked_in
 
 UpgradeOutcome = Literal["trying", "tried", "taking", "taken", "refused", "failed"]
 
 ENDED: tuple[UpgradeOutcome, ...] = ("tried", "taken", "refused", "failed")
-MAX_PATH = 1024  # octets of the path of a program
+MAX_PATH = 1024  # octets of the path of a program, which the API takes no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,7 @@ class UpgradeRequest:
     @classmethod
     def from_message(cls, values: Mapping[str, Any]) -> Self:
         """Return the one that a message has."""
-        known, by, reason = (str(values.get(key, ""))[:MAX_NAME] for key in ("id", "by", "reason"))
-        return cls(known, by, reason, str(values.get("program", ""))[:MAX_PATH], bool(values.get("dry_run")))
+        return cls(*asked_in(values), str(values.get("program", ""))[:MAX_PATH], bool(values.get("dry_run")))
 
 
 @dataclass(frozen=True, slots=True)

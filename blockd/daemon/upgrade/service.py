@@ -11,7 +11,7 @@ from blockd.daemon.channel import Message
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
-from blockd.daemon.upgrade.record import UpgradeRecord
+from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord
 from blockd.errors import CommandError
 
 PATIENCE = trial.PATIENCE + 20.0  # seconds until a program has been tried
@@ -48,8 +48,12 @@ class UpgradeService:
         """Have a program take the place of the running one, and return how that stands once it was tried.
 
         From then on this process is replaced, too: who asked is told of the rest by `status`. Raises CommandError if
-        the supervisor does not answer.
+        the path is too long, or the supervisor does not answer.
         """
+        if (octets := len(program.encode("utf-8", "surrogatepass"))) > MAX_PATH:
+            raise CommandError(
+                f"The path of the program has {octets} octets, and at most {MAX_PATH} are taken; nothing was changed."
+            )
         known = secrets.token_hex(8)
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from blockd import __version__
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.reload.record import bounded
 from blockd.daemon.update.child_process import CHILD, be_nicer
 from blockd.daemon.upgrade.handover import FORMAT
 from blockd.errors import BlockdError, CommandError, ConfigError, cause_of
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from blockd.settings import Settings
 
 VARIABLE = "BLOCKD_TRIAL"  # of the environment: JSON, the values of `WhatRuns` and the descriptor of the channel
+MAX_VERSION = 64  # letters of a version, as another program tells it
 PATIENCE = 120.0  # seconds for all of it: opening millions of names and reading lists of the gate may take some
-MAX_PROBLEMS = 20  # sentences that are told
-MAX_LETTERS = 400  # of one
-MAX_VERSION = 100  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ class TrialResult:
                 continue
             version, problems = found.get("version"), found.get("problems")
             if isinstance(version, str) and isinstance(problems, list):
-                told = tuple(str(one)[:MAX_LETTERS] for one in problems[:MAX_PROBLEMS])
-                return cls(one_line(version, MAX_VERSION), told)
+                return cls(one_line(version, MAX_VERSION), bounded([str(one) for one in problems]))
         return None
 
 
@@ -101,8 +99,7 @@ def run(config: Path, in_force: WhatRuns, channel: Channel) -> None:
         problems = [str(error)]
     except Exception as error:  # whatever it is, the running blockd goes on
         problems = [f"an internal error: {error!r}. Please report it"]
-    told = [one if len(one) <= MAX_LETTERS else f"{one[: MAX_LETTERS - 1]}…" for one in problems[:MAX_PROBLEMS]]
-    channel.send({"trial": {"version": __version__, "problems": told}})
+    channel.send({"trial": {"version": __version__, "problems": bounded(problems)}})
 
 
 def _taken(settings: Settings, in_force: WhatRuns) -> Iterator[str]:

@@ -23,6 +23,7 @@ from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload.handing import Handing
 from blockd.daemon.reload.lasting import Lasting
+from blockd.daemon.reload.record import bounded
 from blockd.daemon.reload.succession import LEAVES, Succession
 from blockd.daemon.reload.trying import Fork
 from blockd.daemon.reload.waits import LOOK, Steps, ended, go_on
@@ -172,7 +173,7 @@ class Upgrading:
 
     def _end(self, outcome: str, *problems: str) -> None:
         seconds = round(time.monotonic() - self._begun, 3)
-        self._note(outcome=outcome, problems=problems, seconds=seconds)
+        self._note(outcome=outcome, problems=bounded(problems), seconds=seconds)
         by = self.record.by if self.record is not None else ""
         if outcome == "tried":
             log.info("Upgrade asked for by %s was a trial, which succeeded; nothing was changed.", by)

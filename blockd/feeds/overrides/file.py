@@ -18,6 +18,7 @@ from blockd.names import is_network_key
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope, begin_of
 from blockd.orders.coverage import MIN_PREFIX
 from blockd.orders.fields import fit_text
+from blockd.orders.operator_line import operator_line
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.gate.guard import Guard
 from blockd.times import time_text
@@ -26,7 +27,6 @@ FILE = "overrides.json"  # in the state folder, and as evidence
 FORMAT = 1
 MAX_OVERRIDES = 1_000  # at a time; more than that should be a list
 MAX_LIFE = 90 * 86400  # seconds; time for the issuer of the order to respond
-MAX_TEXT = 500  # characters of a reason or an officer's name
 MAX_FILE = 8 << 20  # octets: all overrides, with the longest texts escaped
 KEPT = 30 * 86400  # seconds for which an override is shown after its end
 PLATFORM = "local override"
@@ -136,7 +136,7 @@ def new_override(
             f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
             "the individual names, or the suffix itself with --scope exact."
         )
-    reason, officer = _reason(reason), _line(officer, "officer's name")
+    reason, officer = _reason(reason), operator_line(officer, "officer's name")
     if not now < until <= now + MAX_LIFE:
         raise CommandError(
             f"An override must end in the future, at most {MAX_LIFE // 86400} days from now, and {time_text(until)} "
@@ -166,16 +166,9 @@ def end_override(known: Sequence[Override], *, name: str, reason: str, now: floa
 
 
 def _reason(text: str) -> str:
-    reason = _line(text, "reason")
-    if not reason:
+    if not (reason := operator_line(text, "reason")):
         raise CommandError("An override needs a reason, and so does its end; nothing was changed.")
     return reason
-
-
-def _line(text: str, what: str) -> str:
-    if len(text) > MAX_TEXT or not text.isprintable():
-        raise CommandError(f"A {what} is one line of at most {MAX_TEXT} characters; nothing was changed.")
-    return text.strip()
 
 
 def read_overrides(path: Path) -> tuple[Override, ...]:
@@ -205,6 +198,12 @@ def read_octets(path: Path) -> bytes | None:
     except FileTooLarge as error:
         sentence = f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {STAYS}"
         raise FeedRefused("too large", sentence) from error
+    except PermissionError as error:
+        sentence = (
+            f"The overrides in {path} are not for this user to read: permission denied. What was accepted of the file "
+            "stays in force. Run this as root, or as the user that blockd runs as, whose the file has to be."
+        )
+        raise FeedRefused("missing", sentence) from error
     except OSError as error:
         raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {STAYS}") from error
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from blockd.files import write_at
 from blockd.resolver.cache import Cached, CacheKey
 
 MAGIC = b"blkdhand"
@@ -68,7 +69,7 @@ async def write_image(
 
     def flush() -> None:
         nonlocal size
-        _write(descriptor, gathered, HEAD.size + size)
+        write_at(descriptor, gathered, HEAD.size + size)
         digest.update(gathered)
         size += len(gathered)
         gathered.clear()
@@ -107,12 +108,3 @@ def _packed(key: CacheKey, entry: Cached) -> bytes:
             *parts,
         )
     )  # fmt: skip
-
-
-def _write(descriptor: int, octets: bytearray, place: int) -> None:
-    left = memoryview(octets)
-    while left:
-        done = os.pwrite(descriptor, left, place)
-        place += done
-        left = left[done:]
-    left.release()

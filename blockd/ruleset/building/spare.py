@@ -14,7 +14,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.files import open_kept
+from blockd.files import open_kept, write_at
 from blockd.ruleset.digest import is_sound
 from blockd.ruleset.format import HEADER_SIZE, Header
 from blockd.ruleset.mapped import Ruleset
@@ -49,9 +49,7 @@ def make_spare(base: Path, folder: Path, goes_on: Callable[[], bool]) -> Spare:
                 if not goes_on():
                     raise RulesetError("the copy is not needed any more")
                 with memoryview(piece) as view:
-                    done, size = 0, min(len(view), max(0, end - start))
-                    while done < size:
-                        done += os.pwrite(descriptor, view[done:size], start + done)
+                    write_at(descriptor, view[: max(0, end - start)], start)
 
             if not is_sound(octets, header, take):
                 raise RulesetError(f"{base} does not match its digest: it was cut or damaged")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.files import open_kept, replacing
+from blockd.files import open_kept, replacing, write_at
 from blockd.ruleset.building.spare import Spare
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
@@ -70,17 +70,17 @@ def write_amended(
         if spare is None:
             _copy(old, descriptor, begun)
         for at, octets in patches.items():
-            _write(descriptor, octets, at)
-        _write(descriptor, b"".join([more, *_padded(parts, sections[2:], records.end)]), begun)
+            write_at(descriptor, octets, at)
+        write_at(descriptor, b"".join([more, *_padded(parts, sections[2:], records.end)]), begun)
         dirty = {place // PIECE for at, octets in patches.items() for place in (at, at + len(octets) - 1)}
         dirty.update(range(begun // PIECE, piece_count(end)))
         with old.section(old.header.pieces) as known:
             digests = renewed(
                 bytes(known), sorted(dirty), end, lambda start, stop: os.pread(descriptor, stop - start, start)
             )
-        _write(descriptor, digests, end)
+        write_at(descriptor, digests, end)
         header = _placed(header, sections, digests)
-        _write(descriptor, header.pack(), 0)
+        write_at(descriptor, header.pack(), 0)
         proved()
     return header
 
@@ -139,12 +139,4 @@ def _copy(old: Ruleset, descriptor: int, end: int) -> None:
         except OSError:  # not supported by the file system: write the rest
             pass
     with memoryview(old.octets) as octets:
-        _write(descriptor, octets[done:end], done)
-
-
-def _write(descriptor: int, octets: Octets, at: int) -> None:
-    """Write all of `octets` at offset `at`, in as many calls as needed."""
-    with memoryview(octets) as view:
-        done = 0
-        while done < len(view):
-            done += os.pwrite(descriptor, view[done:], at + done)
+        write_at(descriptor, octets[done:end], done)

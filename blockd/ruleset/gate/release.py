@@ -16,11 +16,11 @@ from blockd.errors import BadName, CommandError, FileTooLarge
 from blockd.files import read_kept, replace_file
 from blockd.names import MAX_LABEL, Network, client_key, key_from_text, key_from_wire
 from blockd.orders import Entry
+from blockd.orders.operator_line import operator_line
 
 FILE = "releases.json"  # in the state folder
 FORMAT = 1
 MAX_RELEASES = 10_000  # at a time; a list in a file (gate.release) has no limit but that of its size
-MAX_TEXT = 500  # characters of a reason or an officer's name
 MAX_ENTRY = 1_100  # characters of an entry: four for each octet of a name
 MAX_FILE = 64 << 20  # octets: all of them, with the longest texts escaped
 
@@ -117,7 +117,7 @@ def released(known: Sequence[Release], *, entry: str, reason: str, officer: str,
         raise CommandError(f"{text} is released already; nothing was changed.")
     if len(known) >= MAX_RELEASES:
         raise CommandError(f"There are {MAX_RELEASES:,} releases, and no more are kept; nothing was changed.")
-    return Release(text, _line(reason, "reason", required=True), _line(officer, "officer's name"), int(now))
+    return Release(text, _reason(reason), operator_line(officer, "officer's name"), int(now))
 
 
 def held_again(known: Sequence[Release], *, entry: str, reason: str) -> tuple[Release, str]:
@@ -126,7 +126,7 @@ def held_again(known: Sequence[Release], *, entry: str, reason: str) -> tuple[Re
     found = next((one for one in known if one.entry == text), None)
     if found is None:
         raise CommandError(f"{text} is not released by `blockd held release`; nothing was changed.")
-    return found, _line(reason, "reason", required=True)
+    return found, _reason(reason)
 
 
 def _entry(text: str) -> str:
@@ -136,12 +136,10 @@ def _entry(text: str) -> str:
         raise CommandError(f"{text!r} is neither a name nor a network: {error.reason}; nothing was changed.") from error
 
 
-def _line(text: str, what: str, *, required: bool = False) -> str:
-    if len(text) > MAX_TEXT or not text.isprintable():
-        raise CommandError(f"A {what} is one line of at most {MAX_TEXT} characters; nothing was changed.")
-    if required and not text.strip():
+def _reason(text: str) -> str:
+    if not (reason := operator_line(text, "reason")):
         raise CommandError("A release needs a reason, and so does its end; nothing was changed.")
-    return text.strip()
+    return reason
 
 
 def _release(told: object) -> Release:

@@ -10,11 +10,13 @@ rulesets/pinned            the number of the version that an operator went back 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from pathlib import Path
 
-from blockd.errors import RulesetError
+from blockd.errors import CommandError, RulesetError
 from blockd.files import open_kept, replace_file, sync_file, sync_folder
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.held_file import read_reports
@@ -51,6 +53,17 @@ class Versions:
     def current(self) -> int | None:
         """Return the number of the version in force; None if there is none or the mark is damaged."""
         return self._marked("current")
+
+    def needed(self) -> int:
+        """Return the number of the version in force; raises CommandError if there is none.
+
+        Raises PermissionError if this user may not look.
+        """
+        if (version := self.current()) is None:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.listdir(self.folder)  # noqa: PTH208 - raises at once
+            raise CommandError(f"there is no ruleset in {self.folder} yet; `blockd run` makes the first one")
+        return version
 
     def pinned(self) -> int | None:
         """Return the number of the pinned version; None if none is."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from blockd.files import read_kept, replace_file
+from blockd.orders.operator_line import MAX_LINE
 from blockd.ruleset.catalogue import Catalogue, FeedRecord
 from blockd.ruleset.format import MAX_TIME, Header
 
 MAX_RECORD = 16 << 20  # octets: a thousand feeds, each with its reports
 MAX_PERIODS = 50  # times of enforcement kept of one version, the first and the latest ones
-MAX_REASON = 500  # characters of an operator's reason
 
 Report = Mapping[str, object]
 """A report on a feed's entries, as JSON values."""
@@ -109,7 +109,7 @@ class VersionRecord:
         """Return the record of the version enforced from `now` on; unchanged if it is enforced already."""
         if self.periods and self.periods[-1].until is None and not rollback:
             return self
-        periods = (*self.ended(now).periods, Period(int(now), None, rollback, reason[:MAX_REASON]))
+        periods = (*self.ended(now).periods, Period(int(now), None, rollback, reason[:MAX_LINE]))
         if len(periods) > MAX_PERIODS:
             periods = (periods[0], *periods[-MAX_PERIODS + 1 :])
         return replace(self, periods=periods)

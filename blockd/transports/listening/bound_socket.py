@@ -46,8 +46,7 @@ def prepared(sock: socket.socket, address: SocketAddress, *, has_clients: bool) 
     if sock.type == socket.SOCK_DGRAM:
         _prepare_datagrams(sock, sock.family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
     elif has_clients:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
+        _hold_little(sock)
         sock.listen(BACKLOG)
     return sock
 
@@ -75,13 +74,18 @@ def _bound(
         if is_shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if kind == socket.SOCK_STREAM and has_clients:  # what is accepted has them from here
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
+            _hold_little(sock)
         sock.bind((address.host, address.port))
         if kind == socket.SOCK_STREAM and has_clients:
             sock.listen(BACKLOG)
         stack.pop_all()
     return sock
+
+
+def _hold_little(sock: socket.socket) -> None:
+    """Have the kernel hold little of each connection that is accepted."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TCP_RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER)
 
 
 def _prepare_datagrams(sock: socket.socket, family: socket.AddressFamily, *, wildcard: bool) -> None:

@@ -61,19 +61,8 @@ class SocketChange:
 
     def going(self, held: Sequence[Sequence[socket.socket]]) -> list[int]:
         """Return which of the sockets that a process has go, by descriptor: it is to read these empty."""
-        leaving = {sock.fileno() for group in self.sockets.leaving.values() for sock in group}
+        leaving = set(self.sockets.all_leaving)
         return [sock.fileno() for group in held for sock in group if sock.fileno() in leaving]
-
-    def lines(self) -> Iterator[str]:
-        """Yield what becomes of addresses, a sentence each."""
-        was, now = self.before.places(), self.sockets.places()
-        for place in sorted({*was, *now}):
-            had, has = len(was.get(place, ())), len(now.get(place, ()))
-            name, address = place
-            if has and not had:
-                yield f"{address} is listened on ({SERVED[name]})."
-            elif had and not has:
-                yield f"{address} is listened on no more ({SERVED[name]})."
 
 
 def changed(before: Sockets, settings: Settings, source: str) -> SocketChange:

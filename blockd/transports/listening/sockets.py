@@ -73,6 +73,11 @@ class Sockets:
         return bool(self.block_page_http or self.block_page_https or self.public_http or self.public_https)
 
     @property
+    def all_leaving(self) -> list[int]:
+        """Those that are leaving, wherever they listen, by descriptor."""
+        return [sock.fileno() for group in self.leaving.values() for sock in group]
+
+    @property
     def bound(self) -> Bound:
         """Where they listen, as the kernel said first; the workers' sockets have the same addresses."""
         if self._bound is None:

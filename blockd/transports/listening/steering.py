@@ -9,13 +9,12 @@ is closed.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import socket
-import struct
+
+from blockd.transports.listening.filter_program import FilterProgram
 
 _ATTACH, _DETACH = 51, 68  # SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF: the module has no names for them
-_INSTRUCTION = struct.Struct("=HBBI")  # struct sock_filter: code, jump if true, jump if false, constant
 _LOAD, _MODULO, _RETURN = 0x20, 0x94, 0x16  # BPF_LD+BPF_W+BPF_ABS, BPF_ALU+BPF_MOD+BPF_K, BPF_RET+BPF_A
 _RANDOM = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM: a random number, which no client chooses
 _NOWHERE = ("127.0.0.1", 9), ("::1", 9)  # the discard port (RFC 863), from which nothing comes
@@ -29,12 +28,8 @@ def steer_to_first(sock: socket.socket, count: int) -> None:
 
     Raises OSError if the kernel does not know this.
     """
-    octets = b"".join(
-        _INSTRUCTION.pack(*one) for one in ((_LOAD, 0, 0, _RANDOM), (_MODULO, 0, 0, count), (_RETURN, 0, 0, 0))
-    )
-    program = ctypes.create_string_buffer(octets, len(octets))
-    told = struct.pack("@HP", len(octets) // _INSTRUCTION.size, ctypes.addressof(program))
-    sock.setsockopt(socket.SOL_SOCKET, _ATTACH, told)
+    program = FilterProgram(((_LOAD, 0, 0, _RANDOM), (_MODULO, 0, 0, count), (_RETURN, 0, 0, 0)))
+    sock.setsockopt(socket.SOL_SOCKET, _ATTACH, program.handed)
 
 
 def steer_to_all(sock: socket.socket) -> None:

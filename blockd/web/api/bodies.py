@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from blockd.errors import CommandError
-from blockd.ruleset.versions.version_record import MAX_REASON
+from blockd.orders.operator_line import MAX_LINE, operator_line
 from blockd.web.api.asked import Choice, FieldInfo
 
-_REASON = FieldInfo("why, in one line; the audit log keeps it", least=1)
-_AS = FieldInfo("the officer who decided it, if that is not who asks")
+_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE, least=1)
+_NO_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE)  # is needed
+_AS = FieldInfo("the officer who decided it, if that is not who asks", most=MAX_LINE)
+MAX_PATH = 4096  # octets, and so characters at most, of a path (PATH_MAX of Linux)
+
 _FEED = FieldInfo("a feed's name", least=1)
 
 
@@ -36,7 +39,7 @@ class FeedToPoll:
 class VersionToEnforce(Choice):
     """A version to go back to and pin, or that the one pinned is released."""
 
-    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON, least=1)]
+    reason: Annotated[str, _REASON]
     version: Annotated[int | None, FieldInfo("a version that is kept", least=1)] = None
     release: Annotated[Literal[True] | None, FieldInfo("have the newest version enforced again")] = None
 
@@ -45,9 +48,8 @@ class VersionToEnforce(Choice):
 
     def one_line(self) -> str:
         """Return the reason without blanks around it; raises CommandError if it is more than a line, or blank."""
-        reason = self.reason.strip()
-        if not (reason and self.reason.isprintable()):
-            raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
+        if not (reason := operator_line(self.reason, "reason")):
+            raise CommandError("A rollback needs a reason, and so does its release; nothing was changed.")
         return reason
 
 
@@ -56,15 +58,16 @@ class ConfigReload:
     """The config on disk, to be taken, or with `dry_run` to be checked only."""
 
     dry_run: Annotated[bool, FieldInfo("change nothing, and tell what would be changed")] = False
-    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+    reason: Annotated[str, _NO_REASON] = ""
+    config: Annotated[
+        str, FieldInfo("the config file that is meant; empty for whichever blockd runs by", most=MAX_PATH)
+    ] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
 
     def one_line(self) -> str:
         """Return the reason without blanks around it; raises CommandError if it is more than a line."""
-        if not self.reason.isprintable():
-            raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
-        return self.reason.strip()
+        return operator_line(self.reason, "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,15 @@ class ProgramToRun:
 
     program: Annotated[str, FieldInfo("its whole path; empty for the path that blockd was started by", most=1024)] = ""
     dry_run: Annotated[bool, FieldInfo("only have it try itself")] = False
-    reason: Annotated[str, FieldInfo("why, in one line; the audit log keeps it", most=MAX_REASON)] = ""
+    reason: Annotated[str, _NO_REASON] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"program": "/opt/blockd-0.2.0/bin/blockd", "reason": "why"}')
 
     def one_line(self) -> str:
         """Return the reason without blanks around it; raises CommandError if it is more than a line."""
-        if not (self.reason.isprintable() and self.program.isprintable()):
-            raise CommandError(f"A reason and a path are one line each, of at most {MAX_REASON} and 1024 characters.")
-        return self.reason.strip()
+        if not self.program.isprintable():
+            raise CommandError("The path of a program is one line; nothing was changed.")
+        return operator_line(self.reason, "reason")
 
 
 @dataclass(frozen=True, slots=True)

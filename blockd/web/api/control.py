@@ -68,7 +68,7 @@ class Control(typing.Protocol):
     def orders(self, asked: str, /) -> OrdersResult:
         """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
 
-    async def reload(self, by: str, reason: str, /, *, dry_run: bool) -> ReloadResult:
+    async def reload(self, by: str, reason: str, config: str, /, *, dry_run: bool) -> ReloadResult:
         """Have the config on disk taken, or only checked; raises BlockdError if it cannot be checked."""
 
     def reloads(self) -> JsonResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from blockd.errors import BlockdError
+from blockd.web.admin_serving import BODY, body_of
 from blockd.web.api.asked import Malformed, Nothing, alternatives_of, examples_of, fields_of, read, read_query
+from blockd.web.api.conditions import NO_TAG, has_condition, is_excepted, is_for
 from blockd.web.api.control import Control
-from blockd.web.api.packing import SUFFIX, packed
+from blockd.web.api.packing import packed
 from blockd.web.api.replies import json_reply, octets_of, problem, tag_of, tagged
 from blockd.web.api.route import FORM, JSON, VERSION, ApiRoute, Cost, Reply, Request
 from blockd.web.callers.caller import CALLER
@@ -26,6 +29,8 @@ Limit = Callable[[Handler], Handler]
 MAX_FIELDS = 8  # of a form
 NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 _ENCODED = "A body must be sent as it is, without a Content-Encoding."
+_CODED = "A body must be sent as it is, or in chunks, and in no other Transfer-Encoding (RFC 9112 section 6.1)."
+_LATE = f"The body did not come within {BODY:.0f} seconds; nothing was changed."
 _PATTERN = ":(?s:.+)}"  # a part of a path may hold slashes, which may be escaped as %2F, and line feeds
 
 
@@ -35,9 +40,11 @@ def serve_routes(
     """Have an application serve the routes, and answer OPTIONS for each path (RFC 9110 section 9.3.7)."""
     methods: dict[str, list[str]] = {}
     by_path = {route.path: route for route in routes if route.method == hdrs.METH_GET}
+    resting = {route.rests_on: asyncio.Lock() for route in routes}
     for route in routes:
         for path in route.paths:
-            plain = _Handler(route, control, by_path.get(route.rests_on), is_old=path != route.path).handle
+            rests = by_path.get(route.rests_on), resting[route.rests_on]
+            plain = _Handler(route, control, *rests, is_old=path != route.path).handle
             handler = limits.get(route.cost, _at_once)(plain)
             pattern = path.replace("}", _PATTERN)
             if route.method == hdrs.METH_GET:
@@ -64,12 +71,24 @@ def _options(methods: Sequence[str]) -> Handler:
 
 
 class _Handler:
-    """The handler of a route at one of its paths; `rests_on` is the question whose tag a change may name."""
+    """The handler of a route at one of its paths.
 
-    def __init__(self, route: ApiRoute[Any], control: Control, rests_on: ApiRoute[Any] | None, *, is_old: bool) -> None:
+    `rests_on` is the question whose tag a change may name; those that do hold `resting` while they are made.
+    """
+
+    def __init__(
+        self,
+        route: ApiRoute[Any],
+        control: Control,
+        rests_on: ApiRoute[Any] | None,
+        resting: asyncio.Lock,
+        *,
+        is_old: bool,
+    ) -> None:
         self._route = route
         self._control = control
         self._rests_on = rests_on
+        self._resting = resting
         self._is_old = is_old
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -80,14 +99,16 @@ class _Handler:
             if refused is not None:
                 return refused
             asked = await self._asked(request)
-            if (failed := await self._failed_condition(request)) is not None:
-                return failed
-            reply = await _done(route, self._control, _request(asked, request))
+            reply = await self._done(asked, request)
         except Malformed as error:
             return self._problem(request, HTTPStatus.BAD_REQUEST, _malformed(route, error))
         except web.HTTPRequestEntityTooLarge:
             sentence = f"A body must have at most {route.most} octets."
             return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+        except TimeoutError:
+            late = self._problem(request, HTTPStatus.REQUEST_TIMEOUT, _LATE)
+            late.force_close()
+            return late
         except BlockdError as error:
             status = HTTPStatus.BAD_REQUEST if self._is_old else HTTPStatus.UNPROCESSABLE_ENTITY
             return self._problem(request, status, str(error))
@@ -107,7 +128,9 @@ class _Handler:
                 sentence = NOT_JSON if bodies == (JSON,) else f"A body must be sent as {' or '.join(bodies)}."
                 headers = {"Accept-Post": ", ".join(bodies)}
                 return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, sentence, headers)
-            if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+            if any(coding != "chunked" for coding in _codings(request, hdrs.TRANSFER_ENCODING)):
+                return self._problem(request, HTTPStatus.NOT_IMPLEMENTED, _CODED)
+            if any(coding != "identity" for coding in _codings(request, hdrs.CONTENT_ENCODING)):
                 headers = {"Accept-Encoding": "identity"}
                 return self._problem(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _ENCODED, headers)
         media = self._route.media.partition(";")[0]
@@ -129,28 +152,35 @@ class _Handler:
             return read_query(asks, query)
         if query and not self._is_old:
             raise Malformed("the query: what a command asks for is in its body")
-        body = await request.read()
+        body = await body_of(request)
         if len(body) > self._route.most:
             raise web.HTTPRequestEntityTooLarge(self._route.most, len(body))
         if request.content_type == FORM:
             return read(asks, _of_form(asks, body))
         return read(asks, _decoded(body, may_be_empty=self._is_old and not _is_needed(asks)))
 
-    async def _failed_condition(self, request: web.Request) -> web.Response | None:
-        """Return an answer if `If-Match` names what is not so any more (RFC 9110 section 13.1.1)."""
-        named = request.if_match if self._route.method != hdrs.METH_GET else None
-        if named is None or any(one.value == "*" for one in named):
-            return None
+    async def _done(self, asked: object, request: web.Request) -> web.StreamResponse:
+        """Do what is asked for, unless the request names what is not so any more (RFC 9110 section 13).
+
+        Of two changes that rest on the same the second is begun when the first is done, and so finds that out.
+        """
+        if self._route.method == hdrs.METH_GET or not has_condition(request):
+            return await _done(self._route, self._control, _request(asked, request))
+        async with self._resting:
+            if failed := await self._failed(request):
+                return self._problem(request, HTTPStatus.PRECONDITION_FAILED, f"{failed}; nothing was changed.")
+            return await _done(self._route, self._control, _request(asked, request))
+
+    async def _failed(self, request: web.Request) -> str:
+        """Return why a change is not made for want of what it rests on; empty if all is as it was."""
         if self._rests_on is None:
-            sentence = "This command rests on nothing that has an entity tag; nothing was changed."
-            return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
+            is_so = is_for(request, NO_TAG) and not is_excepted(request, NO_TAG)
+            return "" if is_so else "This command rests on nothing that has an entity tag"
         all_of_it = read(self._rests_on.asks or Nothing, {})
-        now = await _done(self._rests_on, self._control, _request(all_of_it, request))
-        tag = tag_of(octets_of(now))
-        if any(one.value.removesuffix(SUFFIX) == tag and not one.is_weak for one in named):
-            return None
-        sentence = f"{self._rests_on.path} answers otherwise by now than when it was read; nothing was changed."
-        return self._problem(request, HTTPStatus.PRECONDITION_FAILED, sentence)
+        tag = tag_of(octets_of(await _done(self._rests_on, self._control, _request(all_of_it, request))))
+        if not is_for(request, tag):
+            return f"{self._rests_on.path} answers otherwise by now than when it was read"
+        return f"If-None-Match names what {self._rests_on.path} answers" if is_excepted(request, tag) else ""
 
     def _problem(
         self, request: web.Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
@@ -171,6 +201,10 @@ async def _done(route: ApiRoute[Any], control: Control, request: Request[Any]) -
     if isinstance(result, Reply):
         return json_reply(result.result.to_json(), result.status)
     return json_reply(result.to_json(), route.status)
+
+
+def _codings(request: web.Request, field: str) -> list[str]:
+    return [coding.strip().lower() for line in request.headers.getall(field, ()) for coding in line.split(",")]
 
 
 def _is_needed(asks: type) -> bool:

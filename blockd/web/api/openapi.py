@@ -23,6 +23,8 @@ _EVERY = {
     404: "There is no such path, or nothing that it names.",
     405: "This path requires another method.",
     406: "The request does not accept what this path answers.",
+    412: "What If-Match names is not so any more. Nothing was changed.",
+    417: "The request expects something else than 100-continue.",
     422: "The request is understood, and cannot be done. Nothing was changed.",
     429: "Too many attempts came from this address.",
     431: "The first line, or a header field, is too long.",
@@ -30,9 +32,10 @@ _EVERY = {
     503: "Too many requests of this kind wait. Nothing was done; ask again in a second.",
 }
 _OF_COMMANDS = {
-    412: "What If-Match names is not so any more. Nothing was changed.",
+    408: "The body did not come in time. Nothing was changed.",
     413: "The body is too large.",
     415: "The body is not sent as application/json.",
+    501: "The body has a Transfer-Encoding that nobody decodes here.",
 }
 _SCHEMES: Schema = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token made by `blockd token add`."},

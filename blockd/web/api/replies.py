@@ -9,9 +9,19 @@ from http import HTTPStatus
 
 from aiohttp import ETag, hdrs, web
 
+from blockd.web.api.conditions import is_for, is_known
 from blockd.web.api.packing import SUFFIX, is_to_be_packed
 
 PROBLEM = "application/problem+json"
+NAME = "blockd"  # as every answer names its server
+# What an answer has that says nothing else: it is kept nowhere, is no page, and is for the pages of this site alone.
+_STANDING = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # else the Origin of a form is null
+    "X-Content-Type-Options": "nosniff",
+}
 KEEPABLE = "private, no-cache"  # a browser may keep an answer with a tag, and asks before it shows it again
 
 
@@ -55,11 +65,21 @@ def octets_of(reply: web.StreamResponse) -> bytes:
 def tagged(request: web.Request, reply: web.Response) -> web.Response:
     """Return the answer to a question with its entity tag, or that it is what the client has (RFC 9110 section 13)."""
     body = octets_of(reply)
-    tag = tag_of(body) + (SUFFIX if is_to_be_packed(request, body) else "")
-    known = request.if_none_match
-    if known is not None and any(one.value in (tag, "*") for one in known):
+    plain = tag_of(body)
+    if not is_for(request, plain):
+        sentence = "What If-Match names is not what this path answers now."
+        return problem(HTTPStatus.PRECONDITION_FAILED, sentence, instance=request.rel_url.raw_path)
+    tag = plain + (SUFFIX if is_to_be_packed(request, body) else "")
+    if is_known(request, tag):
         reply = web.Response(status=HTTPStatus.NOT_MODIFIED)
     reply.etag = ETag(tag)
     reply.headers[hdrs.CACHE_CONTROL] = KEEPABLE
     reply.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
     return reply
+
+
+def complete(reply: web.StreamResponse) -> None:
+    """Add to an answer what every answer has."""
+    reply.headers[hdrs.SERVER] = NAME
+    for name, value in _STANDING.items():
+        reply.headers.setdefault(name, value)

@@ -24,6 +24,7 @@ RESERVED = 10  # places that only root and blockd's own user get; a fifth of the
 
 _LOCAL = NetworkSet(LOOPBACK)
 _USER = b"u%b"  # with four octets: of a length that no key of an address has
+_AT_SOCKET = b"s%b"  # likewise
 _NOBODY = b"\xff" * 4  # for a socket of this machine whose owner is not found: the user id -1, which nobody has
 
 
@@ -40,9 +41,12 @@ class Newcomer:
 
     @property
     def client(self) -> bytes:
-        """Octets that stand for the client, see `keys_of_packed`: those of its user, else of its address."""
+        """Octets that stand for the client, see `keys_of_packed`: those of its user, else of its address.
+
+        A user at the Unix socket is another client than at the port: who floods that can still use the commands.
+        """
         if self.user is not None:
-            return _USER % self.user.to_bytes(4)
+            return (_AT_SOCKET if self.is_trusted else _USER) % self.user.to_bytes(4)
         return _USER % _NOBODY if self.is_looked_up and self.peer[0] in _LOCAL else self.peer[0]
 
     @property

@@ -5,14 +5,16 @@ It is done by Python's module `ssl`, in the control process: few connections, an
 
 from __future__ import annotations
 
+import functools
 import logging
 import ssl
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from blockd.errors import BadCertificate, cause_of
-from blockd.files import read_configured
+from blockd.files import Stamp, read_configured, stamp_of
 from blockd.tls import CertificatePair
 from blockd.tls.twin import server_contexts
 from blockd.web.callers.role import AccessRole, Caller
@@ -24,25 +26,62 @@ log = logging.getLogger(__name__)
 
 
 class AdminTlsContexts:
-    """The context for new connections, made anew when other certificates are in use; `pairs` returns those."""
+    """The context for new connections, made anew when other certificates are in use; `pairs` returns those.
+
+    The file of authorities is read again once it has changed; one that cannot be used then changes nothing.
+    """
 
     def __init__(self, pairs: Callable[[], Sequence[CertificatePair]], client_ca: Path | None) -> None:
         self._pairs = pairs
-        self._authorities = _authorities(client_ca)
-        self._of: tuple[CertificatePair, ...] = ()
+        self._client_ca = client_ca
+        self._stamp: Stamp | tuple[()] | None = ()  # of what was read last; None if there was no file
+        self._authorities = ""
+        self._of: tuple[tuple[CertificatePair, ...], str] | None = None
         self._context: ssl.SSLContext | None = None
+        self._read()
 
     def context(self) -> ssl.SSLContext:
         """Return the context for a connection that begins now; raises BadCertificate at a start only."""
+        self._read()
         pairs = tuple(self._pairs())
-        if self._context is None or pairs != self._of:
+        if self._context is None or (pairs, self._authorities) != self._of:
             contexts = server_contexts(pairs, ALPN)
+            _pass_over_odd_names()
             if self._authorities:
                 for one in contexts:
                     one.verify_mode = ssl.CERT_OPTIONAL
                     one.load_verify_locations(cadata=self._authorities)
-            self._context, self._of = contexts[0], pairs
+                    # A session that is resumed would go on with what was shown at its first, which may have expired.
+                    one.options |= ssl.OP_NO_TICKET
+                    one.num_tickets = 0
+            self._context, self._of = contexts[0], (pairs, self._authorities)
         return self._context
+
+    def _read(self) -> None:
+        """Read the authorities if their file is another than was read."""
+        if self._client_ca is None:
+            return
+        stamp = stamp_of(self._client_ca)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._authorities = authorities_in(self._client_ca)
+        except BadCertificate as error:
+            still = "Those read before are in force" if self._authorities else "Callers are known by tokens alone"
+            log.error("listen.admin_tls.client_ca: %s. %s until that is mended.", error, still)
+
+
+@functools.cache
+def _pass_over_odd_names() -> None:
+    """Have no traceback written, as `ssl` does by itself, for who asks for a name that is not ASCII: it is refused."""
+    before = sys.unraisablehook
+
+    def told(error: sys.UnraisableHookArgs) -> None:
+        if not (isinstance(error.exc_value, UnicodeDecodeError) and isinstance(error.object, bytes)):
+            before(error)
+
+    sys.unraisablehook = told
 
 
 def authorities_in(path: Path) -> str:
@@ -55,18 +94,6 @@ def authorities_in(path: Path) -> str:
     except OSError as error:
         raise BadCertificate(str(path), f"{path} cannot be used: {cause_of(error)}") from error
     return text
-
-
-def _authorities(path: Path | None) -> str:
-    """Return the authorities in a file, empty without one, or if it cannot be used, which is logged."""
-    try:
-        return "" if path is None else authorities_in(path)
-    except BadCertificate as error:
-        log.error(
-            "listen.admin_tls.client_ca: %s. Until that is mended and blockd is started again, callers are known by "
-            "tokens alone.", error,
-        )  # fmt: skip
-        return ""
 
 
 def certificate_caller(shown: Mapping[str, Any] | None, roles: Mapping[str, AccessRole]) -> Caller | None:

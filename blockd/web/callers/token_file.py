@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blockd.errors import cause_of
-from blockd.files import Stamp, open_kept, read_rest, stamp_from
+from blockd.files import Stamp, identity_of, open_kept, read_rest, stamp_from
 from blockd.web.callers.tokens import FILE, MAX_FILE, AccessToken, found_in, tokens_in
 
 _TOO_OPEN = stat.S_IWGRP | stat.S_IRWXO
@@ -24,11 +24,15 @@ log = logging.getLogger(__name__)
 
 
 class TokenFile:
-    """The tokens in a state folder; `changed` is told of all that the file has when it was read, however few."""
+    """The tokens in a state folder; `changed` is told of all that the file has when it was read, however few.
+
+    It is not told of a file that cannot be read, or lies in a folder that is out of reach: no token of it was removed.
+    """
 
     def __init__(self, folder: Path, clock: Callable[[], float], changed: Changed = lambda _: None) -> None:
         self.trouble = ""  # why no token works, as a sentence
         self._path = folder / FILE
+        self._folder = identity_of(folder)
         self._clock = clock
         self._changed = changed
         self._stamp: Stamp | None = None
@@ -50,7 +54,9 @@ class TokenFile:
         try:
             stamp = stamp_from(self._path.lstat())
         except FileNotFoundError:
-            if self._tokens or not self._has_looked:
+            if identity_of(self._path.parent) != self._folder:  # moved away, or its disk is not mounted
+                self._take((), None, "the state folder of the start is not in its place")
+            elif self._tokens or self.trouble or not self._has_looked:
                 self._take((), None, "")
             return
         except OSError as error:

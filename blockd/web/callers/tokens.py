@@ -146,12 +146,20 @@ def file_of(tokens: Sequence[AccessToken]) -> bytes:
 
 
 def read_tokens(folder: Path) -> tuple[AccessToken, ...]:
-    """Return the tokens kept in a state folder, none if there is no file; raises CommandError if it is damaged."""
+    """Return the tokens kept in a state folder, none if there is no file.
+
+    Raises CommandError if it is damaged, or not for this user.
+    """
     path = folder / FILE
     try:
         return tokens_in(read_kept(path, MAX_FILE))
     except FileNotFoundError:
         return ()
+    except PermissionError as error:
+        raise CommandError(
+            f"{path} cannot be read by this user: run this as root, or as the user that blockd runs as; nothing was "
+            "changed"
+        ) from error
     except (OSError, ValueError) as error:
         raise CommandError(
             f"{path} cannot be used: {cause_of(error)}. No token works until that is mended; nothing was changed. "

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 from aiohttp import hdrs, web
 
+from blockd.web.api.conditions import is_known
 from blockd.web.api.packing import SUFFIX
 from blockd.web.api.replies import tag_of
 from blockd.web.negotiate import takes_gzip
@@ -69,10 +70,9 @@ class Assets:
         if asset is None:
             raise web.HTTPNotFound
         is_packed = bool(asset.packed) and takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        tag = f'"{asset.tag}{SUFFIX if is_packed else ""}"'
-        headers = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: LASTING, hdrs.VARY: hdrs.ACCEPT_ENCODING}
-        known = request.if_none_match
-        if known is not None and any(one.value == tag[1:-1] or one.value == "*" for one in known):
+        tag = asset.tag + (SUFFIX if is_packed else "")
+        headers = {hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: LASTING, hdrs.VARY: hdrs.ACCEPT_ENCODING}
+        if is_known(request, tag):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = asset.type
         if is_packed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.cli.asking.place import DEFAULT_STATE, SOCKET, socket_at_a_glance, state_folder
+from blockd.cli.asking.place import (
+    DEFAULT_STATE,
+    SERVICE_STATE,
+    SOCKET,
+    socket_at_a_glance,
+    sockets_named,
+    state_folder,
+)
 from blockd.errors import ConfigError
 from blockd.settings import Settings, load
 from blockd.settings.listening import ADMIN_SOCKET
+from tests.places import ROOT
 
 SIMPLE = [
     "workers: 1\n",
@@ -89,10 +98,62 @@ def test_a_config_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["status", "lookup", "service.refresh", "rollback", "token", "cache.flush", "cache.show"]
+    "verb",
+    [
+        "status",
+        "lookup",
+        "service.refresh",
+        "service.reload",
+        "service.upgrade",
+        "rollback",
+        "token",
+        "cache.flush",
+        "cache.show",
+    ],
 )
 def test_commands_that_ask_the_daemon_load_neither_the_settings_nor_the_servers(verb: str) -> None:
     heavy = ("pydantic", "aiohttp", "yaml", "blockd.settings.model", "blockd.resolver.pipeline", "asyncio")
     code = f"import sys, blockd.cli.{verb}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def bound(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(path))
+    return sock
+
+
+def test_the_package_has_its_state_where_it_is_looked_for() -> None:
+    assert load(ROOT / "config" / "service.yaml").state_dir == Path(SERVICE_STATE)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("state_dir: state\nworkers: [", "state/admin.sock"),
+        ("{state_dir: 'state'", "state/admin.sock"),
+        ('"state_dir" : "state" # \0', "state/admin.sock"),
+        ("listen:\n  admin_socket: run/own.sock\n  \t", "run/own.sock"),
+        ("state_dir: elsewhere\n" + "#" * (2 << 20), "elsewhere/admin.sock"),
+        ("", "../var/admin.sock"),
+        (None, "../var/admin.sock"),
+    ],
+)
+def test_the_socket_of_a_config_that_cannot_be_used_is_found_where_it_is(
+    text: str | None, where: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config" / "blockd.yaml"
+    path.parent.mkdir()
+    if text is not None:
+        path.write_text(text)
+    socket_path = (path.parent / where).resolve()
+    with bound(socket_path):
+        assert [found.resolve() for found in sockets_named(path)][:1] == [socket_path]
+
+
+def test_a_pipe_in_place_of_a_config_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "blockd.yaml")
+    assert socket_at_a_glance(tmp_path / "blockd.yaml") is None
+    assert list(sockets_named(tmp_path / "blockd.yaml")) == []

@@ -17,9 +17,10 @@ from blockd.daemon.certificates.handed import HandedCertificates
 from blockd.daemon.channel import DESCRIPTOR
 from blockd.daemon.interchange import sealed
 from blockd.daemon.reload.checking import CheckedConfig
+from blockd.daemon.reload.record import MAX_LETTERS, MAX_OCTETS
 from blockd.daemon.shared_gate import HandedGate
 from blockd.daemon.upgrade.handover import FORMAT, Handover
-from blockd.daemon.upgrade.trial import MAX_LETTERS, MAX_PROBLEMS, TrialResult
+from blockd.daemon.upgrade.trial import MAX_VERSION, TrialResult
 from blockd.errors import BlockdError
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -29,7 +30,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 MEMBERS = {
     "handover": ["version", "back", "request", "sockets", "lock", "children", "rows", "layout", "secrets", "caches"],
-    "config": ["problems", "digest", "text", "files", "cookies", "tickets"],
+    "config": ["problems", "digest", "data", "files", "cookies", "tickets"],
 }
 
 
@@ -129,6 +130,7 @@ def test_what_a_program_says_of_itself_is_a_verdict_or_none(said: list[dict[str,
 def test_a_verdict_is_bounded(version: str, problems: list[Any]) -> None:
     verdict = TrialResult.of([{"trial": {"version": version, "problems": problems * 10}}])
     assert verdict is not None
-    assert len(verdict.problems) <= MAX_PROBLEMS
-    assert all(len(one) <= MAX_LETTERS for one in verdict.problems)
+    assert len(json.dumps(verdict.problems)) <= 2 * MAX_OCTETS
+    assert all(len(one) <= MAX_LETTERS + 1 for one in verdict.problems)
     assert "\n" not in verdict.version
+    assert len(verdict.version) <= MAX_VERSION

@@ -6,6 +6,7 @@ import typing
 from typing import Any
 
 from blockd.web.admin import MAX_BODY
+from blockd.web.admin_serving import BODY
 from blockd.web.api.asked import examples_of, fields_of
 from blockd.web.api.route import ApiRoute
 from blockd.web.api.table import ROUTES
@@ -38,7 +39,7 @@ def page() -> str:
 * A question takes the query below, a command the body, and nothing else: an unknown key, or one that is there twice,
   is refused.
 """
-        f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
+        f"* A body has at most {MAX_BODY:,} octets, or gets 413, and comes within {BODY:.0f} seconds, or gets 408.",
         """
 ```text
 curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\

@@ -234,13 +234,10 @@ def test_an_address_that_the_machine_does_not_have_yet_is_listened_on(places: Pl
     assert [address.text for address in sockets.absent] == [f"192.0.2.77:{port}"]
 
 
-def test_what_becomes_of_addresses_is_told(places: Places) -> None:
+def test_a_process_reads_those_of_its_sockets_empty_that_go(places: Places) -> None:
     before = places.bind(1)
     change = changed(before, places.settings(1, places.other), "a test")
     places.all.append(change.sockets)
-    told = " ".join(change.lines())
-    assert f"{places.other} is listened on (DNS over UDP)." in told
-    assert f"{places.dns} is listened on no more (DNS over TCP)." in told
     assert change.going(before.of_worker(0)) == [before.udp[0][0].fileno(), before.tcp[0][0].fileno()]
 
 

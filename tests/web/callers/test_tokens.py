@@ -175,6 +175,27 @@ def test_a_file_that_cannot_be_trusted_lets_nobody_in_and_is_told_once(
     assert (file.find(digest_of(TEXT)), file.trouble) == (token(), "")
 
 
+@pytest.mark.parametrize("is_mount_point", [False, True])
+def test_a_state_folder_that_is_away_removes_no_token(is_mount_point: bool, tmp_path: Path) -> None:
+    folder, seen = tmp_path / "state", list[int]()
+    folder.mkdir()
+    keep(folder, token())
+    file = TokenFile(folder, lambda: MADE, lambda tokens: seen.append(len(tokens)))
+    assert file.find(digest_of(TEXT)) == token()
+    folder.rename(tmp_path / "away")
+    if is_mount_point:
+        folder.mkdir()  # as it is without the disk
+    assert [file.find(digest_of(TEXT)) for _ in range(2)] == [None, None]
+    assert "the state folder of the start is not in its place" in file.trouble
+    assert seen == [1], "none was removed"
+    if is_mount_point:
+        folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert (file.find(digest_of(TEXT)), file.trouble) == (token(), "")
+    (folder / FILE).unlink()
+    assert (file.tokens, file.trouble, seen[-1]) == ((), "", 0), "that is how people remove all"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_root_makes_the_file_for_the_owner_of_the_state_folder(tmp_path: Path) -> None:
     os.chown(tmp_path, 990, 991)

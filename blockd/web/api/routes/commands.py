@@ -60,7 +60,7 @@ async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> Jso
 
 async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Reply:
     by, asked = request.caller.name, request.asked
-    found = await control.reload(by, asked.one_line(), dry_run=asked.dry_run)
+    found = await control.reload(by, asked.one_line(), asked.config, dry_run=asked.dry_run)
     return Reply(found, 200 if found.has_ended else 202)
 
 

@@ -23,12 +23,7 @@ AGAIN = 2000  # milliseconds until a page comes back
 _TOO_MANY = "Too many pages listen to events already. Close one, or ask again later."
 _HEADERS = {
     hdrs.CONTENT_TYPE: MEDIA,
-    hdrs.CACHE_CONTROL: "no-store",
-    hdrs.SERVER: "blockd",
     "X-Accel-Buffering": "no",  # nginx would hold events back
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 

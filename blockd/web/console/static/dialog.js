@@ -11,7 +11,7 @@ const SAID = 30_000; // milliseconds that a message stays: who looks away for a 
 let number = 0;
 
 /** A field for a reason, which the audit log keeps. */
-export const reason = () => ({ name: "reason", label: t("reason"), note: t("reason.note"), required: true, maxlength: 400 });
+export const reason = () => ({ name: "reason", label: t("reason"), note: t("reason.note"), required: true, maxlength: 500 });
 
 /** A field for the end of something, with usual spans. */
 export const until = () => ({ name: "until", label: t("until"), kind: "until", required: true });
