@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,17 +17,15 @@ THIS = Path(__file__).resolve()  # has in it what it looks for
 
 # "There is no feed" says that one is missing, and "is no longer" that something has ended.
 _IS_NO = re.compile(r"(?<!there) is no (?!longer\b)", re.IGNORECASE)
+# Where a source may say so in a text, though it be in several parts: parsing all that do not takes most of the time.
+_MAY_BE_NO = re.compile(r"""is["'\s]+(?:[bfru]+["'])?\s*no """, re.IGNORECASE)
+_CLASS = re.compile(r"^class ([A-Za-z]\w*)", re.MULTILINE)
 _GIVE = re.compile(r"\s*Give\b")
 _GIVE_IN_CYTHON = re.compile(r'^[ \t]*r?"""Give\b', re.MULTILINE)  # Python's own parser reads no Cython
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 Place = tuple[int, str]
 """A line's number, and what stands there."""
-
-
-@functools.cache
-def _parsed(source: str) -> ast.Module:
-    return ast.parse(source)
 
 
 def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
@@ -43,7 +40,7 @@ def gives(source: str) -> list[Place]:
     """Return the docstrings of a Python module that begin with "Give"."""
     if "Give" not in source:  # parsing takes long
         return []
-    found = [(node.lineno, node.value) for node in docstrings(_parsed(source)) if isinstance(node.value, str)]
+    found = [(node.lineno, node.value) for node in docstrings(ast.parse(source)) if isinstance(node.value, str)]
     return sorted((line, text.split("\n")[0]) for line, text in found if _GIVE.match(text))
 
 
@@ -55,7 +52,7 @@ def gives_in_cython(source: str) -> list[Place]:
 
 def messages(source: str) -> Iterator[Place]:
     """Yield the string constants of a Python module, those within f-strings too, that are no docstrings."""
-    tree = _parsed(source)
+    tree = ast.parse(source)
     documented = set(map(id, docstrings(tree)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
@@ -64,14 +61,14 @@ def messages(source: str) -> Iterator[Place]:
 
 def denials(source: str) -> list[Place]:
     """Return the messages of a Python module that say "is no", as in "it is no list"."""
+    if not _MAY_BE_NO.search(source):
+        return []
     return sorted((line, text) for line, text in messages(source) if _IS_NO.search(text))
 
 
 def public_classes(source: str) -> list[str]:
     """Return the names of the classes of a Python module that others may import."""
-    return [
-        node.name for node in _parsed(source).body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-    ]
+    return _CLASS.findall(source)
 
 
 def in_several(classes: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
@@ -92,7 +89,8 @@ def words_left_out(glossary: str) -> dict[str, str]:
 
 def words_in(text: str, words: Iterable[str]) -> list[str]:
     """Return those of `words` that a text has, in any case, whole, and not within the name of a file or host."""
-    patterns = {word: rf"(?<![\w./-]){re.escape(word)}(?![\w/-]|\.\w)" for word in words}
+    folded = text.casefold()
+    patterns = {word: rf"(?<![\w./-]){re.escape(word)}(?![\w/-]|\.\w)" for word in words if word.casefold() in folded}
     return [word for word, pattern in patterns.items() if re.search(pattern, text, re.IGNORECASE)]
 
 

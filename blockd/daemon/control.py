@@ -64,8 +64,6 @@ class ControlProcess(ControlAnswers):
     async def run(self) -> None:
         """Serve until told to stop."""
         parts, loop = self.parts, asyncio.get_running_loop()
-        pulse.begin(loop)
-        parts.damage.supervisor.begin(loop)
         # One feed's file or resolver that does not answer holds a thread or two: never all of them.
         loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(parts.feeds)))
         for number in ENDING:
@@ -77,6 +75,8 @@ class ControlProcess(ControlAnswers):
             engine=engine_name(), config=parts.context.running.digest, workers=parts.settings.workers,
             restarted=not parts.context.announce, groups=parts.settings.groups,
         )  # fmt: skip
+        pulse.begin(loop)  # not before: that took seconds, if the last versions have many feeds and orders
+        parts.damage.supervisor.begin(loop)
         serving, stopped = asyncio.create_task(self._serve()), asyncio.create_task(self._stop.wait())
         await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
         tasks = {serving, stopped, *self._refreshing}

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from blockd.daemon.answers.acceptable import AcceptPreview
 from blockd.daemon.answers.differences import VersionChanges
 from blockd.daemon.answers.held import AwaitingReview, waiting_at
 from blockd.daemon.answers.orders import OrderPage, order_page
@@ -118,6 +119,10 @@ class ControlAnswers:
     async def accept(self, asked: Mapping[str, str], by: str = "", /) -> AcceptResult:
         """Take what the gate refused of a feed, and enforce that."""
         return await self.parts.acceptance.accept(asked, by)
+
+    async def acceptable(self, feed: str, /) -> AcceptPreview:
+        """Return what accepting a feed's refused content would change."""
+        return await self.parts.previews.preview(feed)
 
     async def held(self, kind: str, asked: Mapping[str, str], by: str = "", /) -> ReleaseResult:
         """Let an entry through that the gate holds back, or end that, and enforce it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
+from blockd.daemon.answers.acceptable import AcceptPreviews
 from blockd.daemon.answers.differences import VersionDiffer
 from blockd.daemon.cache.service import CacheService
 from blockd.daemon.certificates.watch import CertificateWatch
@@ -134,6 +135,10 @@ class ControlParts:
         self.dossiers = DossierService(settings, state, self.recorder, lambda: self.enforced, timing)
         self.held = HeldBack(state.versions)
         self.differ = VersionDiffer(state.versions, environment.differ, popular_path(settings.gate))
+        self.previews = AcceptPreviews(
+            self.feeds, self.gate, lambda: self.switcher.ruleset, (environment.previewer, environment.differ),
+            state.compiling, state.room, popular_path(settings.gate),
+        )  # fmt: skip
         self.events = Events()
         tls = settings.listen.admin_tls
         self.admin_tls = None if tls is None else AdminTlsContexts(lambda: self.certificates.pairs, tls.client_ca)

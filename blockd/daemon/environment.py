@@ -27,6 +27,7 @@ class Environment:
     timing: Timing = field(default_factory=Timing)
     source: OpenSource = open_source
     compiler: RulesetCompiler = field(default_factory=Compiler)
+    previewer: RulesetCompiler = field(default_factory=lambda: Compiler(quick=True))  # of what is only looked at
     compare: Compare = compared
     differ: Differ = differences
     self_tests: Callable[[Settings, SelfTestKey], SelfTests] = SelfTests
@@ -39,6 +40,7 @@ class Environment:
         start = ForkedChildren(nursery).start
         return cls(
             compiler=Compiler(start, quick=True),
+            previewer=Compiler(start, quick=True),
             compare=partial(compared, start_child=start),
             differ=partial(differences, start_child=start),
         )

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,13 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     write_list(tmp_path / "daemon.list", MANY)
     national = {"name": "national", "type": "domains", "path": str(tmp_path / "daemon.list"), "interval": "100ms"}
     with Daemon(tmp_path / "daemon", publisher.feed(), national, upstream=resolver.address) as running:
+        for name in ("open-1.example", MANY[7]):  # which may come with two versions, one after the other
+            everywhere(partial(is_blocked, running, name), f"{name} is blocked")
         yield running
+
+
+def is_blocked(daemon: Daemon, name: str) -> bool:
+    return daemon.ask(name).addresses == SINKHOLE
 
 
 def token(daemon: Daemon, name: str, role: str) -> str:
@@ -82,7 +89,7 @@ def test_an_operator_lets_a_name_resolve_and_blocks_it_again(page: Browser, daem
     page.shows("order-1")
     page.shows("Tell the caller")
     page.press("Let it resolve", ".verdict")
-    page.type("dialog input[maxlength='400']", "Ticket 4711: a school's own site")
+    page.type("dialog [name=reason]", "Ticket 4711: a school's own site")
     page.press("Let it resolve", "dialog .actions")
     page.shows("open-1.example resolves until", "#said")
     everywhere(lambda: daemon.ask("open-1.example").addresses == ["192.0.2.1"], "it resolves")
@@ -110,6 +117,9 @@ def test_an_operator_takes_a_refused_list_compares_versions_and_goes_back(
     page.shows("1,000", "dialog")
     page.shows("11 \u2212989 (98.9%)", "dialog")
     page.shows("blockd accept national --show", "dialog")
+    page.shows("\u2212990", "dialog .diff")
+    page.shows("new.example", "dialog .diff")
+    page.shows("and 790 more", "dialog .diff")
     page.type("dialog input", "confirmed by letter 44/2026")
     page.press("Accept once", "dialog .actions")
     page.shows("The content of national is enforced", "#said")
@@ -188,3 +198,62 @@ def test_signing_out_ends_the_session(page: Browser, daemon: Daemon) -> None:
     page.until("return document.querySelector('#token')", "the page to sign in")
     page.open(address(daemon) + "api/v1/whoami")
     page.shows("This needs a token")
+
+
+def test_an_operator_has_the_config_taken_after_it_was_tried(page: Browser, daemon: Daemon) -> None:
+    signed_in(page, daemon, "sari", "operator")
+    page.open(address(daemon, "config"))
+    page.shows("No reload was asked for since the start.", "#reload")
+    page.press("See what would change", "#reload")
+    page.shows("The config on disk is the one in force.", "#reload")
+    assert "Take it" not in page.text("#reload"), "there is nothing to take"
+    daemon.settings["extra"] = 1
+    daemon.write_config()
+    page.press("See what would change", "#reload")
+    page.shows("would not be taken. The one in force stays.", "#reload")
+    page.shows("extra", "#reload")
+    del daemon.settings["extra"]
+    feeds = daemon.settings["feeds"]
+    assert isinstance(feeds, list)
+    daemon.settings["feeds"] = feeds[:1]
+    daemon.write_config()
+    page.press("See what would change", "#reload")
+    page.shows("It would be taken; nothing was changed.", "#reload")
+    assert daemon.ask(MANY[7]).addresses == SINKHOLE
+    page.press("Take it", "#reload")
+    page.type("dialog input", "the national list has ended")
+    page.press("Take it", "dialog .actions")
+    page.until(
+        "return document.querySelector('.record b').innerText.startsWith('The config on disk is in force')", "it is"
+    )
+    page.shows("the national list has ended", ".record")
+    everywhere(lambda: daemon.ask(MANY[7]).addresses != SINKHOLE, "the list is gone")
+    assert "token sari" in daemon.run_verb("audit", "--kind", "reload", "--json").stdout
+
+
+def test_a_program_is_tried_and_replaces_the_one_that_runs_and_the_page_goes_on(
+    page: Browser, tmp_path: Path, resolver: UpstreamSimulator
+) -> None:
+    write_list(tmp_path / "daemon.list", MANY)
+    national = {"name": "national", "type": "domains", "path": str(tmp_path / "daemon.list")}
+    with Daemon(tmp_path / "daemon", national, upstream=resolver.address, fresh=True) as daemon:
+        replaced_by_page(page, daemon)
+
+
+def replaced_by_page(page: Browser, daemon: Daemon) -> None:
+    """Have blockd replaced by itself, as an operator does at the page."""
+    signed_in(page, daemon, "sari", "operator")
+    page.open(address(daemon, "config"))
+    page.press("Try it", "#upgrade")
+    page.type("dialog input", "/nowhere/blockd")
+    page.press("Try it", "dialog .actions")
+    page.shows("/nowhere/blockd could not be tried", "#upgrade")
+    page.press("Try it", "#upgrade")
+    page.press("Try it", "dialog .actions")
+    page.shows("could take the place of", "#upgrade")
+    page.press("Replace blockd", "#upgrade")
+    page.type("dialog input", "a release")
+    page.press("Replace it", "dialog .actions")
+    page.shows("has taken the place of", "#upgrade")
+    page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard again")
+    assert daemon.ask(MANY[7]).addresses == SINKHOLE

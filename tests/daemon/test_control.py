@@ -11,16 +11,19 @@ import stat
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blockd.audit.log import AuditLog
 from blockd.audit.statement import kept_statements
+from blockd.daemon import control
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, ProcessState, SharedContext
 from blockd.daemon.control import ControlProcess
 from blockd.daemon.environment import Environment
+from blockd.daemon.processes import pulse
 from blockd.daemon.report.statements import LOOK
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.state_dir import StateDir
@@ -209,6 +212,29 @@ async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None
 
 def verdict(node: Node, name: str) -> str:
     return explain(node.control.parts.enforced, name).verdict
+
+
+def test_the_first_beat_for_which_there_is_most_time_comes_once_the_audit_log_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    node = Node(tmp_path)
+    recorder = node.control.parts.recorder
+    begin = recorder.begin
+
+    def begun(**given: Any) -> None:
+        begin(**given)
+        done.append("the log is read")
+
+    async def served() -> None:
+        done.append("served")
+
+    monkeypatch.setattr(recorder, "begin", begun)
+    monkeypatch.setattr(pulse, "begin", lambda _loop: done.append("beat"))
+    monkeypatch.setattr(control, "listen", lambda *_: None)
+    monkeypatch.setattr(node.control, "_serve", served)
+    asyncio.run(node.control.run())
+    assert done == ["the log is read", "beat", "served"]
 
 
 def test_a_page_process_that_fails_is_told_and_takes_no_version_back(tmp_path: Path) -> None:

@@ -22,8 +22,11 @@ NOT_RUN = {
         "has no end; tests/web/api/test_events.py listens"
     ),
     "docker exec blockd blockd token add support --role read --config /etc/blockd/blockd.yaml": "the same",
+    "docker exec blockd blockd reload --config /etc/blockd/blockd.yaml": "the same",
     "make deb": "needs root; test_debian_package.py installs it in a root of its own",
     "sudo apt-get install ./dist/blockd_0.3.0-1_amd64.deb": "the same",
+    "sudo mv /opt/blockd /opt/blockd-before": "the same; test_mishaps.py does it without systemd",
+    "sudo apt-get install --allow-downgrades ./dist/blockd_0.2.0-1_amd64.deb": "test_mishaps.py installs the older one",
     "sudo apt-get remove blockd                 # stops it; configuration and state stay": "the same",
     "setpriv --reuid=blockd --regid=blockd --init-groups --inh-caps=+net_bind_service "
     "--ambient-caps=+net_bind_service \\": "the same",

@@ -7,10 +7,11 @@ import json
 import re
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.monitoring import dashboard
-from tests.monitoring.prometheus import RECORDING
+from tests.monitoring.prometheus import ALERTS, RECORDING
 from tests.places import ROOT
 
 COLUMNS = 24  # of Grafana's grid
@@ -47,6 +48,7 @@ def test_panels_have_their_own_numbers_titles_and_places() -> None:
 def test_every_panel_has_queries_with_a_legend_and_a_unit() -> None:
     for panel in dashboard.panels():
         assert panel["targets"], panel["title"]
+        assert panel["description"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         letters = [target["refId"] for target in panel["targets"]]
         assert letters == sorted(set(letters)), panel["title"]
@@ -89,6 +91,37 @@ def test_every_recorded_series_is_named_after_its_labels() -> None:
         grouped = [set(re.split(r",\s*", labels)) - {"le"} for labels in re.findall(r"by \(([^)]*)\)", expression)]
         assert grouped, name
         assert all(labels == set(level) for labels in grouped), name
+
+
+def test_every_graph_shows_its_legend() -> None:
+    for panel in dashboard.panels():
+        if panel["type"] == "timeseries":
+            assert panel["options"]["legend"]["showLegend"], panel["title"]  # else it depends on the Grafana
+
+
+@pytest.mark.parametrize(
+    ("panel", "alert"),
+    [
+        ("Share of SERVFAIL", "BlockdServfail"),
+        ("Authorities expire in", "BlockdAuthorityExpiresSoon"),
+        ("Feeds expire in", "BlockdFeedExpiresSoon"),
+    ],
+)
+def test_the_line_in_a_graph_is_the_bound_of_its_alert(panel: str, alert: str) -> None:
+    [drawn] = [one for one in dashboard.panels() if one["title"] == panel]
+    defaults = drawn["fieldConfig"]["defaults"]
+    assert defaults["custom"]["thresholdsStyle"] == {"mode": "line"}
+    assert alert in drawn["description"]
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    [rule] = [rule for group in groups for rule in group["rules"] if rule.get("alert") == alert]
+    assert str(defaults["thresholds"]["steps"][-1]["value"]) in re.findall(r"[<>] ([\d.]+)", rule["expr"])
+
+
+def test_what_several_nodes_have_of_the_same_feeds_is_not_added_up() -> None:
+    of_lists = re.compile(r"blockd_(feed|authority|orders|ruleset)_(?!\w+_(total|bucket)\b)")
+    for query in dashboard.queries():
+        for function, summed in re.findall(r"\b(sum(?: by \([^)]*\))?\s*\()(\w+)", query.expression):
+            assert "instance" in function or not of_lists.match(summed), query
 
 
 def test_the_dashboard_has_nothing_of_the_grafana_that_it_was_made_with() -> None:

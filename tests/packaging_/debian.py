@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,8 @@ def package(tree: Path, folder: Path, variables: dict[str, str], options: Sequen
     return path
 
 
-def changed(deb: Path, folder: Path, version: str) -> Path:
-    """Return a package as `deb`, of another version of blockd."""
+def changed(deb: Path, folder: Path, version: str, more: Mapping[str, str] | None = None) -> Path:
+    """Return a package as `deb`, of another version of blockd, with `more` at the ends of files, by their paths."""
     stage = folder / "changed"
     subprocess.run(["dpkg-deb", "--raw-extract", deb, stage], check=True)  # noqa: S603, S607
     control = stage / "DEBIAN" / "control"
@@ -56,6 +56,9 @@ def changed(deb: Path, folder: Path, version: str) -> Path:
     module.write_text(re.sub(r"^__version__ = .*$", f'__version__ = "{version}"', text, flags=re.MULTILINE), "utf-8")
     for path in module.parent.glob("__pycache__/__init__.*.pyc"):
         path.unlink()  # it is taken as it is, whatever the source says
+    for place, text in (more or {}).items():
+        with (stage / place).open("a", encoding="utf-8") as shipped:
+            shipped.write(text)
     made = folder / f"blockd_{version}-1.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", stage, made], check=True)  # noqa: S603, S607
     shutil.rmtree(stage)

@@ -23,8 +23,6 @@ from tests.effort import LONG
 from tests.packaging_ import debian
 from tests.places import ROOT
 
-SCRIPTS = ("postinst", "prerm", "postrm")
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -191,7 +189,7 @@ def test_its_copyright_file_names_the_licence_of_each_package(unpacked: Path) ->
     assert "see its files" not in text
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", package.SCRIPTS)
 def test_scripts_of_dpkg_are_valid_and_end_at_the_first_failure(name: str) -> None:
     path = ROOT / "packaging" / "debian" / name
     subprocess.run(["sh", "-n", path], check=True)  # noqa: S603, S607

@@ -176,6 +176,9 @@ class Daemon:
     async def version(self, version: int, /) -> Told:
         return Told({"version": version})
 
+    async def acceptable(self, feed: str, /) -> Told:
+        return Told({"feed": feed})
+
     async def waiting(self, feed: str, /) -> Told:
         return Told({"version": None, "feeds": {}, "releases": [], "refused": {}})
 

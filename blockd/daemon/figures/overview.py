@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blockd.daemon.figures.alarm_words import words_of
 from blockd.daemon.report.alarms import Alarm
-from blockd.daemon.report.state_sentence import state_sentence
+from blockd.daemon.report.state_sentence import alarms_counted, state_sentence
 from blockd.ruleset import Enforced
 from blockd.times import time_text
 from blockd.web.figures.both_languages import BothLanguages
@@ -14,6 +14,7 @@ from blockd.web.figures.overview import Level, Overview, OverviewAlarm
 
 ALL_IS_WELL = BothLanguages("Nothing needs to be done.", "Tidak ada yang perlu dilakukan.")
 _LEVELS: dict[str, Level] = {"critical": "alarm", "warning": "attention"}
+_SEVERITIES = {"critical": "alarm kritis", "warning": "peringatan"}
 
 
 def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -> Overview:
@@ -43,16 +44,22 @@ def _shown(alarm: Alarm) -> OverviewAlarm:
 
 def _sentence(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequence[OverviewAlarm]) -> BothLanguages:
     """Return the sentence that the service manager is told as well, and the same in Indonesian."""
-    return BothLanguages(state_sentence(enforced, alarms), _indonesian(enforced, shown))
+    return BothLanguages(state_sentence(enforced, alarms), _indonesian(enforced, alarms, shown))
 
 
-def _indonesian(enforced: Enforced | None, shown: Sequence[OverviewAlarm]) -> str:
+def _indonesian(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequence[OverviewAlarm]) -> str:
     if enforced is None:
         head = "Belum ada daftar yang diterapkan"
     else:
-        names = f"{enforced.ruleset.header.names:,}".replace(",", ".")
-        head = f"Versi {enforced.version} diterapkan: {names} nama"
-    critical, warnings = (sum(alarm.severity == severity for alarm in shown) for severity in _LEVELS)
-    counts = ((critical, "alarm kritis"), (warnings, "peringatan"))
-    told = " dan ".join(f"{count} {word}" for count, word in counts if count)
+        header = enforced.ruleset.header
+        counted = f"{_number(header.names)} nama" + (
+            f", {_number(header.networks)} jaringan" if header.networks else ""
+        )
+        head = f"Versi {enforced.version} diterapkan: {counted}"
+    counts = alarms_counted(enforced, alarms)
+    told = " dan ".join(f"{count} {_SEVERITIES[severity]}" for severity, count in counts.items() if count)
     return f"{head}; {told}, yang pertama: {shown[0].sentence.id}" if told else f"{head}."
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", ".")

@@ -58,7 +58,6 @@ TICK = 2  # looks from one tick of rates to the next
 ROW = 5  # ticks from one row of the history to the next: 10 seconds, its shortest step
 WRITE = 6  # rows from one writing of the history to the next
 FRESH = 5.0  # seconds for which the history is read as it was written last
-MAX_WITHIN = 400 * 86400.0  # seconds that can be looked ahead
 
 log = logging.getLogger(__name__)
 
@@ -211,9 +210,7 @@ class Figures:
         )  # fmt: skip
 
     def ending(self, within: float = USUAL_WITHIN, /) -> EndingSoon:
-        """Return what ends within so many seconds, or has ended and was not renewed."""
-        if not 0 <= within <= MAX_WITHIN:
-            raise CommandError(f"What ends within 0 to {MAX_WITHIN:,.0f} seconds can be asked for.")
+        """Return what ends within so many seconds, MAX_WITHIN at most, or has ended and was not renewed."""
         observed, now = self._sources.observed, self._timing.clock()
         orders, more = of_orders(self._sources.enforced(), within, now)
         ends = (

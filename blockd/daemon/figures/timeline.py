@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from blockd.audit.chain import Record
+from blockd.daemon.figures.refusal_words import INDONESIAN
 from blockd.printable import printable
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.timeline import MAX_EVENTS, EventKind, Timeline, TimelineEvent
@@ -51,7 +52,7 @@ def _version(body: Body) -> BothLanguages:
 def _taken_back(body: Body) -> BothLanguages:
     version, why = body.get("version"), _text(body, "why")
     return BothLanguages(
-        f"Version {version} is not enforced: {why}.", f"Versi {version} tidak diterapkan: {why}."
+        f"Version {version} is not enforced: {why}.", f"Versi {version} tidak diterapkan."
     )  # fmt: skip
 
 
@@ -86,10 +87,11 @@ def _release(body: Body) -> BothLanguages:
 
 
 def _refused(body: Body) -> BothLanguages:
-    whose, sentence = _part(body), _text(body, "sentence")
+    whose, reason = _part(body), INDONESIAN.get(_text(body, "reason"), "")
     return BothLanguages(
-        f"New content of {whose} is refused: {sentence}", f"Isi baru dari {whose} ditolak: {sentence}"
-    )  # fmt: skip
+        f"New content of {whose} is refused: {_text(body, 'sentence')}",
+        f"Isi baru dari {whose} ditolak{f': {reason}' if reason else ''}.",
+    )
 
 
 def _good_again(body: Body) -> BothLanguages:
@@ -127,8 +129,7 @@ def _stop(_body: Body) -> BothLanguages:
 
 def _reload(body: Body) -> BothLanguages:
     english, indonesian = _RELOADS.get(_text(body, "outcome"), ("The config was read anew", "Konfigurasi dibaca ulang"))
-    more = _listed(body.get("problems") or body.get("changes"))
-    return BothLanguages(f"{english}{more}.", f"{indonesian}{more}.")
+    return BothLanguages(f"{english}{_listed(_told(body))}.", f"{indonesian}.")
 
 
 def _token(body: Body) -> BothLanguages:
@@ -153,9 +154,23 @@ def _flush(body: Body) -> BothLanguages:
 
 def _upgrade(body: Body) -> BothLanguages:
     english, indonesian = _UPGRADES.get(_text(body, "outcome"), ("blockd was replaced", "blockd diganti"))
-    after = _text(body, "after")
-    told = _listed(body.get("problems")) or (f": {after}" if after else "")
-    return BothLanguages(f"{english}{told}.", f"{indonesian}{told}.")
+    after = f": {_text(body, 'after')}" if _text(body, "after") else ""
+    return BothLanguages(f"{english}{_listed(_told(body)) or after}.", f"{indonesian}{'' if _told(body) else after}.")
+
+
+def _told(body: Body) -> object:
+    """Return what a reload or an upgrade tells of itself: why it was not taken, else what it changed."""
+    return body.get("problems") or body.get("changes")
+
+
+_DETAILS: Mapping[str, Callable[[Body], str]] = {
+    "taken-back": lambda body: _text(body, "why"),
+    "refused": lambda body: _text(body, "sentence"),
+    "reload": lambda body: _listed(_told(body)).removeprefix(": "),
+    "upgrade": lambda body: _listed(_told(body)).removeprefix(": "),
+}
+"""What records say in English alone."""
+_NOT_PEOPLE = frozenset({"refused", "taken-back", "enforced"})  # whose `reason` or `why` no person gave
 
 
 def _listed(texts: object) -> str:
@@ -245,9 +260,14 @@ def _event(record: Record, kind: EventKind, sentence: BothLanguages, order: str)
     version = body.get("version")
     return TimelineEvent(
         record.time, record.number, kind, version if isinstance(version, int) else None, _text(body, "feed"), order,
-        sentence, _text(body, "by") or _text(body, "officer"),
-        _text(body, "ended_reason") or _text(body, "reason") or _text(body, "why"),
+        sentence, _DETAILS[record.kind](body) if record.kind in _DETAILS else "",
+        _text(body, "by") or _text(body, "officer"), "" if record.kind in _NOT_PEOPLE else _words(body),
     )  # fmt: skip
+
+
+def _words(body: Body) -> str:
+    """Return why somebody did what a record tells."""
+    return _text(body, "ended_reason") or _text(body, "reason") or _text(body, "why")
 
 
 def _part(body: Body) -> str:

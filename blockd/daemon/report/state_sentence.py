@@ -11,6 +11,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.counts import totals
 
 CRITICAL, WARNING = "critical", "warning"
+NOT_READY = "BlockdNotReady"
 
 
 def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
@@ -20,16 +21,25 @@ def state_sentence(enforced: Enforced | None, in_force: Sequence[Alarm]) -> str:
         head = "No list is enforced yet"
     else:
         head = f"Version {enforced.version} is enforced: {totals(header.names, header.networks)}"
-    counts = {severity: sum(one.severity == severity for one in in_force) for severity in (CRITICAL, WARNING)}
+    counts = alarms_counted(enforced, in_force)
     told = [f"{count} {severity}" for severity, count in counts.items() if count]
     if not told:
         return f"{head}."
-    if enforced is None and told == [f"1 {CRITICAL}"]:
-        return f"{head}."  # that is the alarm
     first = in_force[0]
     about = f"feed {first.feed}: " if first.feed else ""
     noun = "alarm" if sum(counts.values()) == 1 else "alarms"
     return f"{head}; {' and '.join(told)} {noun}, the first: {about}{first.what}"
+
+
+def alarms_counted(enforced: Enforced | None, in_force: Sequence[Alarm]) -> dict[str, int]:
+    """Return how many alarms of each severity the sentence tells beside what is enforced.
+
+    None if the only one is that nothing is enforced: the sentence says so already.
+    """
+    counted = [one for one in in_force if one.severity in (CRITICAL, WARNING)]
+    if enforced is None and [one.name for one in counted] == [NOT_READY]:
+        return {}
+    return {severity: sum(one.severity == severity for one in counted) for severity in (CRITICAL, WARNING)}
 
 
 class StateTelling:

@@ -10,6 +10,7 @@ read         new content while it is read by itself, since it takes long
 begun        the accepted content as a compile in progress began with it
 waiting      new content that passed the gate, while a version is pinned
 refused      the content that the gate refused last, for an operator to accept
+preview      that content while it is found out what accepting it would change
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from blockd.daemon.processes.children import Child, Role
 from blockd.daemon.processes.pulse import Pulse
 from blockd.daemon.reload.handing import predecessors
 from blockd.daemon.reload.lasting import Lasting
+from blockd.daemon.upgrade.giving_back import give_back
 from blockd.daemon.worker.caches import HandedCaches
 from blockd.daemon.worker.origins import Origins
 from blockd.metrics import counters, recent, traffic, upstreams
@@ -113,18 +114,24 @@ class Handover:
 
     @classmethod
     def taken(cls, environment: MutableMapping[str, str]) -> Self | None:
-        """Return what the program before has passed to this one; None if there was none, or it cannot be read.
+        """Return what the program before has passed to this one; None if there was none.
 
-        The descriptors are this process' own from then on.
+        The descriptors are this process' own from then on. If it cannot be read, the program before is executed again.
         """
         number = environment.pop(VARIABLE, "")
         if not number.isdecimal():
             return None
+        again = -1
         try:
+            again = os.dup(int(number))
             made = cls.read(int(number))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
+            give_back(again, f"version {__version__} cannot read what it was handed ({error})", VARIABLE, environment)
             log.error("What the version before has handed over cannot be read (%s). This is a start anew.", error)
             return None
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(again)
         made._leave_unknown()
         for descriptor in made.descriptors:
             os.set_inheritable(descriptor, False)

@@ -101,6 +101,9 @@ class Control(typing.Protocol):
     async def accept(self, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
 
+    async def acceptable(self, feed: str, /) -> JsonResult:
+        """Return what accepting a feed's refused content would change; raises CommandError if there is none."""
+
     async def held(self, kind: str, asked: typing.Mapping[str, str], by: str, /) -> JsonResult:
         """Let an entry through, or hold it back again: `kind` is `release` or `hold`; raises BlockdError."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from blockd.formats.subject import MAX_TYPED
 from blockd.ruleset.lookup_query import MAX_FIELD, LookupQuery, client_address, moment_of
 from blockd.web.api.asked import FieldInfo
-from blockd.web.figures.ending import USUAL_WITHIN
+from blockd.web.figures.ending import MAX_WITHIN, USUAL_WITHIN
 from blockd.web.figures.hits import HitsBy, Span
 from blockd.web.figures.series import MAX_POINTS, SERIES_NAMES, USUAL_POINTS, SeriesName
 
@@ -55,6 +55,13 @@ class WaitingOf:
     """What waits, of one feed or of all."""
 
     feed: Annotated[str, FieldInfo("a feed's name, for what waits of it alone")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOf:
+    """A feed whose content the gate has refused."""
+
+    feed: Annotated[str, FieldInfo("a feed's name", least=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +126,4 @@ class HitsShown:
 class EndingWithin:
     """What ends within a time."""
 
-    within: Annotated[int, FieldInfo("seconds", number_most=10 * 366 * 86400)] = int(USUAL_WITHIN)
+    within: Annotated[int, FieldInfo("seconds", number_most=int(MAX_WITHIN))] = int(USUAL_WITHIN)

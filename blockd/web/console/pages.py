@@ -16,7 +16,16 @@ CONSOLE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-VIEWS = ("now", "feeds", "timeline", "orders", "resolver", "overrides", "ending")  # as they stand above every page
+VIEWS = (
+    "now",
+    "feeds",
+    "timeline",
+    "orders",
+    "resolver",
+    "overrides",
+    "ending",
+    "config",
+)  # as they stand above every page
 
 _NAMES = {
     "now": "Now",
@@ -26,11 +35,13 @@ _NAMES = {
     "resolver": "Resolver",
     "overrides": "Overrides",
     "ending": "Ends soon",
+    "config": "Config",
 }
 # What the first page needs, so that the browser asks for all of it at once.
 _FIRST = (
-    *("main.js", "api.js", "dom.js", "dialog.js", "format.js", "language.js", "live.js", "parts.js", "state.js"),
-    *("source.js", "chart.js", "words/en.js", "views/now.js", "views/blocks.js", "views/feeds.js", "changes.js"),
+    *("main.js", "api.js", "dom.js", "dialog.js", "format.js", "hour.js", "language.js", "live.js", "parts.js"),
+    *("state.js", "source.js", "chart.js", "words/en.js", "views/now.js", "views/blocks.js", "views/feeds.js"),
+    *("changes.js", "difference.js"),
 )
 
 

@@ -10,6 +10,7 @@ from blockd.web.figures.both_languages import BothLanguages
 EndingKind = Literal["signature", "certificate", "review", "override", "order", "token", "statement"]
 MAX_ENDING = 500  # shown, those that end first
 USUAL_WITHIN = 30 * 86400.0  # seconds
+MAX_WITHIN = 400 * 86400.0  # seconds that can be looked ahead: what is renewed once a year is in it
 
 
 @dataclass(frozen=True, slots=True)

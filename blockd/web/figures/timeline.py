@@ -16,8 +16,9 @@ class TimelineEvent:
     """A record of the audit log that changed what is enforced, or was to change it.
 
     `time` is RFC 3339 in UTC with milliseconds, `record` its number in the audit log. `version` is that of the ruleset,
-    None if it is about none, `order` what the order is called, empty for none. `by` is who did it, empty if nobody did
-    or it is not known.
+    None if it is about none, `order` what the order is called, empty for none. `detail` is what the sentence says in
+    English alone, as the daemon or a program told it, empty if both languages say all. `by` is who did it, empty if
+    nobody did or it is not known, `reason` that person's own words.
     """
 
     time: str
@@ -27,6 +28,7 @@ class TimelineEvent:
     feed: str
     order: str
     sentence: BothLanguages
+    detail: str
     by: str
     reason: str
 

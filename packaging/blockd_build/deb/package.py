@@ -13,7 +13,7 @@ from pathlib import Path
 from blockd_build import compiling, release
 from blockd_build.deb import environment, libraries, texts, tree
 
-SCRIPTS = ("postinst", "prerm", "postrm")
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 QUICK = ("-Zgzip", "-z1")  # for tests: a third larger, in a fifth of the time
 
 

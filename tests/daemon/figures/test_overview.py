@@ -32,6 +32,17 @@ def test_where_all_is_well_it_says_what_is_enforced(tmp_path: Path) -> None:
     assert [alarm.name for alarm in found.alarms] == ["BlockdPinned"], "information is shown, and is no alarm"
 
 
+def test_both_languages_tell_networks_and_nothing_twice_while_nothing_is_enforced(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("a"), "a.example", "192.0.2.0/24", "198.51.100.0/24")))
+    found = overview(subject, [], 0.0)
+    assert found.sentence.en == "Version 1 is enforced: 1 names, 2 networks."
+    assert found.sentence.id == "Versi 1 diterapkan: 1 nama, 2 jaringan."
+    starting = Alarm("BlockdNotReady", "critical", "", "No list is enforced yet.", "nothing", "Wait.")
+    found = overview(None, [starting, PINNED], 0.0)
+    assert (found.sentence.en, found.sentence.id) == ("No list is enforced yet.", "Belum ada daftar yang diterapkan.")
+    assert "kritis" in overview(None, [starting, STALE], 0.0).sentence.id
+
+
 def test_the_gravest_alarm_is_the_sentence_and_its_next_step_what_to_do() -> None:
     found = overview(None, [DOWN, STALE, PINNED], 0.0)
     assert found.level == "alarm"

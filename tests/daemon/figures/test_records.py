@@ -13,8 +13,10 @@ from blockd.audit.chain import KINDS as ALL_KINDS
 from blockd.audit.chain import Record
 from blockd.daemon.figures.duty import KINDS, duty_clock
 from blockd.daemon.figures.log_reader import LogReader
+from blockd.daemon.figures.refusal_words import INDONESIAN
 from blockd.daemon.figures.timeline import MAX_RECORDS, SENTENCES, events_of, timeline_of
 from blockd.errors import CommandError
+from blockd.feeds.reasons import REASONS
 from blockd.settings.feeds import OVERRIDES
 
 NOW = 1_795_521_600.0
@@ -125,6 +127,24 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
     assert events["reloadreload"].sentence.en == "The config on disk was taken: feeds."
     assert events["reloadreload"].by == "user root"
     assert events["orderorder"].order == "games/2026-17"
+    refused = events["refusalrefused"]
+    assert refused.sentence.en == "New content of national/games is refused: it shrank by 40%."
+    assert refused.sentence.id == (
+        "Isi baru dari national/games ditolak: kehilangan lebih banyak entri daripada yang diizinkan gate."
+    )
+    assert (refused.detail, refused.reason) == ("it shrank by 40%.", ""), "a reason of the daemon is nobody's words"
+    assert events["reloadreload"].sentence.id == "Konfigurasi di disk diambil."
+    assert events["reloadreload"].detail == "feeds"
+    assert events["versiontaken-back"].detail == "the self-test failed"
+    assert "the self-test failed" not in events["versiontaken-back"].sentence.id
+    assert [kind for kind, event in events.items() if event.detail] == [
+        "versiontaken-back", "refusalrefused", "reloadreload",
+    ]  # fmt: skip
+
+
+def test_every_reason_of_a_refusal_has_its_words_in_indonesian() -> None:
+    assert INDONESIAN.keys() == REASONS.keys()
+    assert not set(INDONESIAN.values()) & set(REASONS.values())
 
 
 def test_the_timeline_is_newest_first_within_its_time(log: AuditLog) -> None:
@@ -176,7 +196,8 @@ def test_hostile_texts_of_a_record_stay_on_one_line() -> None:
     )
     (event,) = events_of([record])
     assert event.sentence.en.isprintable()
-    assert event.reason == "<script>", "which is text for whoever shows it"
+    assert event.sentence.id == "Isi baru dari f ditolak."
+    assert event.detail.isprintable()
 
 
 def test_records_that_are_large_are_bounded_by_their_octets(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import subprocess
@@ -204,6 +205,13 @@ def fill(folder: Path) -> Path:
     return path
 
 
+def hits(daemon: Daemon) -> int:
+    """Return how many hits the history of figures has of the last hour."""
+    status, body = daemon.get("/api/v1/hits?span=1h")
+    assert status == 200, body
+    return int(json.loads(body)["total"])
+
+
 def test_full_disk_stops_the_audit_log_and_no_order_and_is_recovered_from(
     tmp_path: Path, small_disk: Path, resolver: UpstreamSimulator
 ) -> None:
@@ -214,6 +222,9 @@ def test_full_disk_stops_the_audit_log_and_no_order_and_is_recovered_from(
     national = {"name": "national", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}
     with Daemon(tmp_path / "daemon", publisher.feed(), national, upstream=resolver.address) as daemon:
         until(lambda: (small_disk / RESERVE).exists(), "room is reserved")
+        daemon.ask("open-1.example")
+        until(lambda: hits(daemon) > 0, "hits are kept")
+        kept = hits(daemon)
         filling = fill(small_disk)
         until(lambda: daemon.status()["disk"]["level"] in ("short", "full"), "the disk is known to be full")
         assert daemon.ask("open-1.example").addresses == ["127.0.0.1"]
@@ -229,14 +240,17 @@ def test_full_disk_stops_the_audit_log_and_no_order_and_is_recovered_from(
         assert {alarm["name"] for alarm in told["alarms"]} >= {"BlockdDiskShort", "BlockdAuditFailed"}
         assert "free some space" in told["audit"]["trouble"]
         assert daemon.metric("blockd_disk_level") >= 2
+        assert hits(daemon) == kept, "what was kept is read, and nothing is added"
         fill(small_disk)
         daemon.stop()
         daemon.start()
         assert daemon.first_answer("open-2.example").addresses == ["127.0.0.1"], "it comes up on a full disk"
+        assert hits(daemon) == kept, "the history outlasts a restart there"
         filling.unlink()
         until(lambda: daemon.status()["disk"]["level"] == "ample", "there is room again")
         until(lambda: not daemon.status()["audit"]["trouble"], "the audit log is written again")
         until(lambda: (small_disk / RESERVE).exists(), "room is reserved again")
+        until(lambda: hits(daemon) > kept, "hits are kept again")
         assert "BlockdDiskShort" not in {alarm["name"] for alarm in daemon.status()["alarms"]}
         done = daemon.run_verb("audit", "--kind", "gap", "--json")
         assert '"gap"' in done.stdout, done.stdout + done.stderr

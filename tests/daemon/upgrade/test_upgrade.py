@@ -150,6 +150,27 @@ def test_one_that_fails_once_it_was_executed_gives_the_place_back(daemon: Daemon
     daemon.destroy()
 
 
+def test_one_that_cannot_read_what_it_is_handed_gives_the_place_back(daemon: Daemon, place: Path) -> None:
+    more = (
+        "import os\nif 'BLOCKD_HANDOVER' in os.environ:\n    import json\n    loads = json.loads\n"
+        "    def of_another_form(text):\n        found = loads(text)\n"
+        "        found.pop('secrets', None) if isinstance(found, dict) else None\n        return found\n"
+        "    import blockd.daemon.upgrade.handover as h\n    read = h.Handover.read.__func__\n"
+        "    def reading(cls, descriptor):\n        json.loads = of_another_form\n        try:\n"
+        "            return read(cls, descriptor)\n        finally:\n            json.loads = loads\n"
+        "    h.Handover.read = classmethod(reading)"
+    )
+    with Load(daemon, "listed.example") as load:
+        told = upgraded(daemon, "--from", other_version(place, more=more))
+        until(lambda: len(daemon.children()) == 4, "the version before has its own processes again")
+    assert (told["outcome"], load.figures.lost) == ("failed", [])
+    [problem] = told["problems"]
+    assert "version 9.9.9 cannot read what it was handed" in problem
+    assert daemon.is_ready()
+    assert upgraded(daemon, "--from", other_version(place / "good"))["outcome"] == "taken"
+    daemon.destroy()
+
+
 @pytest.mark.parametrize("victim", ["w", "page", "control"])
 def test_a_process_that_is_killed_meanwhile_is_not_missed(daemon: Daemon, place: Path, victim: str) -> None:
     program = other_version(place)

@@ -43,6 +43,7 @@ class Root:
     def __init__(self, folder: Path, holder: int) -> None:
         self.folder = folder
         self._holder = holder  # the process that keeps the namespaces
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def path(self, inside: str) -> Path:
         """Return where a path of the root lies outside of it."""
@@ -69,13 +70,20 @@ class Root:
         self, *command: str, output: IO[bytes], variables: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a sealed command."""
-        return subprocess.Popen(  # noqa: S603 - a root of the test's own
+        process = subprocess.Popen(  # noqa: S603 - a root of the test's own
             self._inside(command, True),
             env=self._variables(variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+        self._started.append(process)
+        return process
+
+    def wait(self) -> None:
+        """Wait for the end of everything that was started."""
+        while self._started:
+            self._started.pop().wait(PATIENCE)
 
     def beside(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a program of this machine in the network of what is sealed."""
@@ -122,8 +130,8 @@ def _namespaces(folder: Path) -> Iterator[int]:
     ready = folder.with_name(f"{folder.name}.ready")
     prepare = (
         f"mount -t proc proc {folder}/proc && mount --rbind /dev {folder}/dev && ip link set lo up"
-        f" && echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start && touch {ready} && exec sleep infinity"
-    )
+        f" && echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start && touch {ready} && {{ sleep infinity & wait; }}"
+    )  # the shell, as the first process, waits for orphans, too
     command = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"]
     outer = subprocess.Popen([*command, "sh", "-c", prepare])  # noqa: S603 - the line above
     try:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
-import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from blockd_build.deb import tree
 
 import blockd
 from tests.daemon.harness import until
 from tests.packaging_ import debian
-from tests.packaging_.roots.root import Root, made, skip_unless_possible
+from tests.packaging_.roots.root import Root
+from tests.packaging_.roots.service import CONFIG, LISTED, NEXT, RATE, STATE, Load, serving
 
-SUITE = "bookworm"  # whose Python is 3.11
-CONFIG = "/etc/blockd/blockd.yaml"
-STATE = "/var/lib/blockd"
-LISTED = "listed.example"
-SINKHOLE = "192.0.2.80"
-RATE = 500  # questions a second while it is upgraded
-NEXT = "99.0.0"  # the version that it is upgraded to
 COMPILERS = ("gcc", "cc", "clang", "make", "pip", "pip3")
 PLACES = ("etc", "opt", "usr", "var/lib")  # where a package may leave something
 # What dpkg and apt keep of every package, and the user, which stays.
@@ -34,86 +24,6 @@ KEPT = re.compile(
     r"etc/(passwd|group|g?shadow|sub[ug]id)-?$|etc/\.pwd\.lock$|var/lib/(dpkg|apt|systemd)/|usr/share/man/|etc/ld\.so\.cache$"
     r"|.*/__pycache__/"
 )
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The package, and the one of the next version."""
-    skip_unless_possible()
-    folder = tmp_path_factory.mktemp("deb")
-    first = debian.package(debian.copied(folder / "tree"), folder / "dist", dict(os.environ))
-    return first, debian.changed(first, folder, NEXT)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
-    """A Debian without Python."""
-    skip_unless_possible()
-    # What the package may need of Debian, so that one test can compare what is there before and after.
-    with made(tmp_path_factory.mktemp("root") / "debian", SUITE) as one:
-        yield one
-
-
-class Service:
-    """blockd as the unit starts it, but by hand: as its user, with the one capability."""
-
-    def __init__(self, root: Root, log: Path) -> None:
-        self.root = root
-        self._log = log
-        unit = root.path("usr/lib/systemd/system/blockd.service").read_text(encoding="utf-8")
-        found = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
-        assert found
-        as_user = "setpriv --reuid=blockd --regid=blockd --init-groups --inh-caps=+net_bind_service"
-        command = [*as_user.split(), "--ambient-caps=+net_bind_service", *shlex.split(found[1])]
-        with log.open("ab") as output:
-            self.process = root.start(*command, output=output)
-
-    @property
-    def log(self) -> str:
-        """What it has told."""
-        return self._log.read_text(encoding="utf-8")
-
-    def address(self, name: str) -> str:
-        """Return what it answers for a name; empty if nothing."""
-        return self.root.beside("dig", "@127.0.0.1", "+short", "+tries=1", "+time=2", name, "A").stdout.strip()
-
-    def version(self) -> str:
-        """Return the version that runs, as it says itself."""
-        told = self.root.run("/usr/bin/blockd", "status", "--json", "--config", CONFIG, check=False)
-        return str(json.loads(told.stdout)["version"]) if told.stdout.startswith("{") else ""
-
-
-class Load:
-    """Questions for one name at a steady rate, by dnsperf, from the start of the block to its end."""
-
-    def __init__(self, root: Root, folder: Path) -> None:
-        names = folder / "questions"
-        names.write_text(f"{LISTED} A\n", encoding="ascii")
-        self._root = root
-        self._command = ("dnsperf", "-s", "127.0.0.1", "-d", str(names), "-Q", str(RATE), "-l", "600")
-        self.told = ""
-
-    def __enter__(self) -> Load:
-        self._process = self._root.start_beside(*self._command)
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self._process.send_signal(signal.SIGINT)  # has it tell what it counted
-        told, _ = self._process.communicate(timeout=60)
-        self.told = told
-
-    def figure(self, what: str) -> float:
-        """Return a figure that dnsperf tells."""
-        found = re.search(rf"^\s*{re.escape(what)}:?\s+([0-9.]+)", self.told, re.MULTILINE)
-        assert found, self.told
-        return float(found[1])
-
-    @property
-    def longest(self) -> float:
-        """The longest time until an answer, in milliseconds."""
-        found = re.search(r"Average Latency \(s\):.*max ([0-9.]+)\)", self.told)
-        assert found, self.told
-        return float(found[1]) * 1000
 
 
 def files(root: Root) -> set[str]:
@@ -126,32 +36,10 @@ def files(root: Root) -> set[str]:
     return found
 
 
-def configure(root: Root) -> None:
-    """Change what the config marks, as an operator does."""
-    path = root.path(CONFIG)
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    root.path("etc/blockd/names.txt").write_text(f"{LISTED}\n", encoding="ascii")
-    config["feeds"] = [{"name": "own", "type": "domains", "path": "names.txt"}]
-    config["upstreams"] = ["127.0.0.1:5399"]  # there is none: nothing is asked of it
-    config["workers"] = 2
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-
-
 def test_it_is_installed_started_upgraded_and_purged(
     root: Root, packages: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if shutil.which("dnsperf") is None:
-        pytest.skip("dnsperf is not on this machine (Debian: dnsperf)")
     first, second = packages
-    for deb in packages:
-        root.path(f"root/{deb.name}").write_bytes(deb.read_bytes())
-    root.run("apt-get", "update", "-qq", sealed=False)
-    # Its dependencies first, by themselves: what is left after a purge is then the package's own.
-    depends = [one.split("|") for one in debian.field(first, "Depends").split(",")]
-    wanted = [re.sub(r"\(.*\)", "", choice[0]).strip() for choice in depends]
-    wanted = ["systemd-standalone-sysusers" if one == "systemd" else one for one in wanted]
-    wanted = [one.replace("libssl3t64", "libssl3") for one in wanted]
-    root.run("apt-get", "install", "-qq", "--yes", "--no-install-recommends", *wanted, sealed=False)
     assert not [name for name in COMPILERS if root.run("which", name, check=False).returncode == 0]
     assert not root.path("run/systemd/system").exists()
     before = files(root)
@@ -165,12 +53,10 @@ def test_it_is_installed_started_upgraded_and_purged(
     assert root.run("blockd", "--version").stdout.strip() == f"blockd {blockd.__version__}"
     assert root.run("/opt/blockd/bin/python", "-c", "import blockd.resolver.engine._engine").returncode == 0
 
-    configure(root)
+    service = serving(root, tmp_path)
     root.run("blockd", "check", "--config", CONFIG)
-    service = Service(root, tmp_path / "log")
-    until(lambda: service.address(LISTED) == SINKHOLE, "it enforces")
-    until(lambda: "(native engine" in service.log, "the start-up is told")
-    until(lambda: service.version() == blockd.__version__, "it tells its version")
+    assert "(native engine" in service.log
+    assert service.version() == blockd.__version__
 
     with Load(root, tmp_path) as load:
         begun = time.monotonic()
@@ -199,17 +85,45 @@ def test_it_is_installed_started_upgraded_and_purged(
     assert before - files(root) == set()
 
 
+def test_a_unit_that_has_changed_is_told_and_one_that_has_not_is_not(
+    root: Root, packages: tuple[Path, Path], systemctl: Path, tmp_path: Path
+) -> None:
+    root.run("dpkg", "--install", f"/root/{packages[0].name}")
+    service = serving(root, tmp_path)
+    changed = "The unit has changed"
+    assert changed not in root.run("dpkg", "--install", f"/root/{packages[1].name}").stdout
+    until(lambda: service.version() == NEXT, "the new version runs")
+    newer = debian.changed(packages[0], tmp_path, "98.0.0", {tree.UNIT: "# More.\n"})
+    root.path(f"root/{newer.name}").write_bytes(newer.read_bytes())
+    assert changed in root.run("dpkg", "--install", f"/root/{newer.name}").stdout
+    assert "daemon-reload" in systemctl.read_text(encoding="ascii")
+    assert not root.path("run/blockd.service.before").exists()
+    root.run("start-stop-daemon", "--stop", "--user", "blockd", "--retry", "TERM/30")
+
+
+@pytest.fixture
+def systemctl(root: Root) -> Iterator[Path]:
+    """systemd as the package's scripts see it: it says that blockd runs. What they ask of it is in the file."""
+    asked = root.path("root/systemctl.log")
+    program = root.path("usr/local/bin/systemctl")
+    program.write_text(f'#!/bin/sh\necho "$@" >>/root/{asked.name}\n', encoding="ascii")
+    program.chmod(0o755)
+    root.path("run/systemd/system").mkdir(parents=True)
+    asked.touch()
+    yield asked
+    root.run("dpkg", "--purge", "blockd", check=False)
+    program.unlink()
+    asked.unlink()
+    root.path("run/systemd/system").rmdir()
+    root.path("run/systemd").rmdir()
+
+
 def test_with_systemd_a_running_service_changes_over_or_goes_on_where_its_config_is_not_accepted(
-    root: Root, packages: tuple[Path, Path]
+    root: Root, packages: tuple[Path, Path], systemctl: Path
 ) -> None:
     first, second = (f"/root/{deb.name}" for deb in packages)
-    asked = root.path("root/systemctl.log")
-    systemctl = root.path("usr/local/bin/systemctl")
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >>/root/{asked.name}\n', encoding="ascii")
-    systemctl.chmod(0o755)
-    root.path("run/systemd/system").mkdir(parents=True)
     root.run("dpkg", "--install", first)
-    asked.unlink()
+    systemctl.write_text("", encoding="ascii")
 
     root.path("etc/blockd/names.txt").write_text(f"{LISTED}\n", encoding="ascii")
     good = root.path(CONFIG).read_text(encoding="utf-8")
@@ -218,12 +132,12 @@ def test_with_systemd_a_running_service_changes_over_or_goes_on_where_its_config
     assert "this one does not accept /etc/blockd/blockd.yaml" in told.stderr
     assert "unheard_of" in told.stderr
     assert "Mend it, then: blockd upgrade" in told.stderr
-    assert "restart" not in asked.read_text(encoding="ascii")
+    assert "restart" not in systemctl.read_text(encoding="ascii")
 
     root.path(CONFIG).write_text(good, encoding="utf-8")
     told = root.run("dpkg", "--force-confold", "--install", second)
     assert "goes on" not in told.stderr
-    assert "restart blockd.service" in asked.read_text(encoding="ascii")  # none answers that could be told to upgrade
+    assert "restart blockd.service" in systemctl.read_text(encoding="ascii")  # none answers that could upgrade
 
     root.run("dpkg", "--purge", "blockd")
-    assert "stop blockd.service" in asked.read_text(encoding="ascii")
+    assert "stop blockd.service" in systemctl.read_text(encoding="ascii")

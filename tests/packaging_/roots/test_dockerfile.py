@@ -20,6 +20,7 @@ from tests.places import ROOT
 CONFIG = "/etc/blockd/blockd.yaml"
 LISTED = "listed.example"
 SINKHOLE = "192.0.2.80"
+OTHER_SINKHOLE = "192.0.2.81"
 COMPILERS = ("gcc", "cc", "make", "pip", "pip3")
 # Whom a machine behind a proxy trusts: as its builder is told by arguments, not by the Dockerfile.
 TRUST = "/etc/ssl/blockd-test-ca.pem"
@@ -112,6 +113,12 @@ def test_a_container_enforces_is_well_and_its_admin_port_is_reached(image: Image
         token = root.run(*user, *add, variables=stage.variables).stdout.split()[-1]
         bearer = ("-H", f"Authorization: Bearer {token}")
         until(lambda: reached(root, "/api/v1/status", *bearer) == "200", "the token works")
+        config["sinkhole"]["ipv4"] = OTHER_SINKHOLE
+        root.path(CONFIG).write_text(yaml.safe_dump(config), encoding="utf-8")
+        root.run(*user, "blockd", "reload", "--config", CONFIG, variables=stage.variables)
+        until(
+            lambda: root.beside(*address).stdout.strip() == OTHER_SINKHOLE, "it answers by the config that was changed"
+        )
     finally:
         root.run("start-stop-daemon", "--stop", "--user", "blockd", "--retry", "TERM/30/KILL/5", check=False)
         process.wait(60)

@@ -245,7 +245,7 @@ def test_every_question_is_answered() -> None:
     async def use(ask: Ask) -> None:
         for route in ROUTES:
             if route.method == "GET" and route.path != "/api/v1/events":
-                query = {"version": "?version=1", "diff": "?old=1&new=2"}
+                query = {"version": "?version=1", "diff": "?old=1&new=2", "accept": "?feed=national"}
                 query |= dict.fromkeys(("lookup", "cache"), "?name=a.example")
                 path = route.path.replace("{order}", "court/2026-17")
                 path = path.replace("{path}", f"{assets().digest}/icon-ok.svg")

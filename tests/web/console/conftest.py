@@ -55,6 +55,11 @@ class Night:
                 self._loop.close()
 
 
+def at(page: Browser, night: Night, view: str) -> None:
+    """Show a view, as a link to it does."""
+    page.open(f"{night.address}/#/{view}")
+
+
 @pytest.fixture
 def night() -> Iterator[Night]:
     made = Night()

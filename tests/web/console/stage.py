@@ -33,6 +33,11 @@ class Stage:
         self.sent: list[tuple[str, Any]] = []
         self.refuse = ""  # a sentence with which writes are refused
         self.listeners: set[web.StreamResponse] = set()
+        self.reload: dict[str, Any] | None = None  # the newest, as the API tells of it
+        self.upgrade: dict[str, Any] | None = None
+        self.failing = ""  # the `trace` with which lookups fail
+        self.hold = ""  # the client whose lookups wait
+        self.answered: set[str] = set()  # clients whose lookups are
         self.tick = 2.0  # seconds between two events
 
     def app(self) -> web.Application:
@@ -43,9 +48,11 @@ class Stage:
         app.router.add_get("/sign-in", self._sign_in)
         app.router.add_post("/logout", self._write)
         app.router.add_get("/api/v1/events", self._events)
+        app.router.add_get("/api/v1/lookup", self._lookup)
+        app.router.add_get("/api/v1/held-back", self._answered)
         for path, answer in self._answers().items():
             app.router.add_get(f"/api/v1/{path}", _json(answer))
-        for path in ("override", "rollback", "accept", "held", "refresh"):
+        for path in ("override", "rollback", "accept", "held", "refresh", "reload", "upgrade"):
             app.router.add_post(f"/api/v1/{path}", self._write)
         return app
 
@@ -61,7 +68,6 @@ class Stage:
             "blocks/recent": lambda _: story.blocks(),
             "feeds": lambda _: story.feeds(),
             "held": lambda _: story.held(),
-            "lookup": lambda request: story.lookup(request.query["name"]),
             "series": lambda request: story.series(
                 request.query["names"].split(","),
                 time_from_text(request.query["from"]),
@@ -71,11 +77,14 @@ class Stage:
             "timeline": lambda _: story.timeline(),
             "versions": lambda _: story.versions(),
             "diff": lambda request: story.difference(int(request.query["old"]), int(request.query["new"])),
+            "accept": lambda request: story.acceptable(request.query["feed"]),
             "duty": lambda _: standing.duty(),
             "hits": lambda request: standing.hits(request.query["by"], request.query["span"]),
             "resolver": lambda _: standing.resolver(),
             "ending": lambda request: standing.ending(float(request.query["within"])),
             "overrides": lambda _: standing.overrides(),
+            "reload": lambda _: {"current": self.reload, "last": standing.reload("refused")},
+            "upgrade": lambda _: {"current": self.upgrade},
             "orders/{order:.+}": lambda request: {
                 "asked": request.match_info["order"],
                 "orders": [
@@ -99,9 +108,29 @@ class Stage:
             return web.json_response(told, status=422, content_type="application/problem+json")
         sent = await request.json()
         self.sent.append((request.path, sent))
+        if request.path == "/api/v1/reload":
+            self.reload = standing.reload("taken", dry_run=sent.get("dry_run", False), reason=sent.get("reason", ""))
+            return web.json_response(self.reload)
+        if request.path == "/api/v1/upgrade":
+            dry_run = sent.get("dry_run", False)
+            self.upgrade = standing.upgrade("tried" if dry_run else "taken", dry_run=dry_run)
+            return web.json_response(self.upgrade)
         return web.json_response(
             {"outcome": "enforced", "version": 4712, "feeds": {"kominfo": {"outcome": "unchanged"}}}
         )
+
+    async def _lookup(self, request: web.Request) -> web.Response:
+        if request.query["trace"] == self.failing:
+            return web.json_response({"status": 503, "detail": "No worker answered in time."}, status=503)
+        client = request.query.get("client", "")
+        while client and client == self.hold:  # noqa: ASYNC110 - the thread of a test changes it
+            await asyncio.sleep(0.02)
+        told = story.lookup(request.query["name"])
+        self.answered.add(client)
+        return web.json_response({**told, "notes": [f"For the client {client}."] if client else []})
+
+    async def _answered(self, _request: web.Request) -> web.Response:
+        return web.json_response(len(self.answered) == 3)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})

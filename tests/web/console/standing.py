@@ -112,3 +112,30 @@ def overrides() -> dict[str, Any]:
             {"id": "override-2", "name": "news.example", "scope": "exact", "reason": HOSTILE, "officer": "", "authority": "NusantaraNet", "created": at(-90000), "until": at(9 * DAY), "ended": None, "ended_reason": "", "over": False, "in_force": True},
         ]
     }  # fmt: skip
+
+
+def reload(outcome: str, *, dry_run: bool = False, reason: str = "a second upstream") -> dict[str, Any]:
+    good = outcome == "taken"
+    return {
+        "id": f"{outcome}{dry_run}", "by": "token budi", "reason": reason, "dry_run": dry_run, "at": at(-40 if good else -9000), "outcome": outcome,
+        "before": "ab" * 32, "after": "cd" * 32, "seconds": 2.4,
+        "changes": ["upstreams: 192.0.2.53, 198.51.100.53 in place of 192.0.2.53", f"feeds: {HOSTILE} is new"] if good else [],
+        "replaced": ["workers", "page"] if good else [], "restart": ["state_dir"] if good else [],
+        "problems": [] if good else ["upstreams[1]: 'tls://' has no address", f"feeds[3].name: {HOSTILE!r} is no name"],
+    }  # fmt: skip
+
+
+def upgrade(outcome: str, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "id": f"{outcome}{dry_run}",
+        "by": "token sari",
+        "reason": "",
+        "program": "/opt/blockd/bin/blockd",
+        "dry_run": dry_run,
+        "at": at(-3),
+        "outcome": outcome,
+        "before": "0.17.0",
+        "after": "0.18.0",
+        "problems": [],
+        "seconds": 1.2,
+    }

@@ -221,7 +221,14 @@ def series(names: list[str], start: float, end: float, points: int) -> dict[str,
 
 def timeline() -> dict[str, Any]:
     def event(
-        ago: float, kind: str, en: str, id_: str, version: int | None = None, by: str = "", reason: str = ""
+        ago: float,
+        kind: str,
+        en: str,
+        id_: str,
+        version: int | None = None,
+        by: str = "",
+        reason: str = "",
+        detail: str = "",
     ) -> dict[str, Any]:
         return {
             "time": at(-ago),
@@ -231,13 +238,14 @@ def timeline() -> dict[str, Any]:
             "feed": "national",
             "order": "",
             "sentence": {"en": en, "id": id_},
+            "detail": detail,
             "by": by,
             "reason": reason,
         }
 
     return {
         "events": [
-            event(900, "refusal", "The new content of national was refused: it removes 41% of the names.", "Isi baru national ditolak: menghapus 41% nama."),
+            event(900, "refusal", "The new content of national was refused: it removes 41% of the names.", "Isi baru dari national ditolak: kehilangan lebih banyak entri daripada yang diizinkan gate.", detail="it removes 41% of the names."),
             event(2400, "version", "Version 4711 is in force: 214 names came, 3 went.", "Versi 4711 berlaku: 214 nama datang, 3 pergi.", 4711),
             event(2405, "order", f"Order kominfo/2026-1190 of {HOSTILE} is in force.", f"Perintah kominfo/2026-1190 dari {HOSTILE} berlaku.", 4711),
             event(9000, "override", "sekolah.example resolves until 7 December.", "sekolah.example diloloskan hingga 7 Desember.", 4710, "sari", "Ticket 4711: a school's own site"),
@@ -262,4 +270,14 @@ def difference(old: int, new: int) -> dict[str, Any]:
         "popular": {"ranked": False, "covered": [], "no_longer_covered": [], "counts": {"covered": 0, "no_longer_covered": 0}},
         "added_names": [f"slot{number}.example" for number in range(18)] + [HOSTILE], "removed_names": ["old-one.example", "old-two.example", "old-three.example"],
         "contradictions": {"came": [], "went": [], "is_whole": True}, "held": {},
+    }  # fmt: skip
+
+
+def acceptable(feed: str) -> dict[str, Any]:
+    changes = {key: value for key, value in difference(1, 2).items() if key not in ("old", "new", "held")}
+    removed = [f"gone{number}.example" for number in range(200)]
+    return {
+        "feed": feed, "digest": "9f3a" * 16, "refused": {"reason": "shrunk", "sentence": "it has 41% fewer names."},
+        "names_before": 3_663_541, "names": 2_190_082, "rejected": 3, "held": {"held": 2, "enforced": True, "reasons": {}},
+        "changes": {**changes, "removed": 1_473_462, "removed_names": removed},
     }  # fmt: skip

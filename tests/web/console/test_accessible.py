@@ -21,6 +21,7 @@ VIEWS = (
     "resolver",
     "overrides",
     "ending",
+    "config",
 )
 LOOKS = {"desktop, light": (1280, False), "desktop, dark": (1280, True), "phone, dark": (390, True)}
 

@@ -6,15 +6,10 @@ import pytest
 
 from tests.web.console import story
 from tests.web.console.browser import ENTER, Browser
-from tests.web.console.conftest import Night
+from tests.web.console.conftest import Night, at
 
 TITLE = "return document.title"
 SENT_NOTHING: list[object] = []
-
-
-def at(page: Browser, night: Night, view: str) -> None:
-    """Show a view, as a link to it does."""
-    page.open(f"{night.address}/#/{view}")
 
 
 def test_the_state_is_one_sentence_with_the_next_step_and_the_tab_says_it_too(page: Browser, night: Night) -> None:
@@ -89,7 +84,7 @@ def test_a_name_is_overridden_with_a_reason_and_an_end(page: Browser, night: Nig
     at(page, night, "why/slot88.example")
     page.press("Let it resolve", ".verdict")
     page.press("7 days", "dialog")
-    page.type("dialog input[maxlength='400']", "Ticket 4711: a school's own site")
+    page.type("dialog [name=reason]", "Ticket 4711: a school's own site")
     page.press("Let it resolve", "dialog .actions")
     page.shows("slot88.example resolves until", "#said")
     [(path, sent)] = night.stage.sent
@@ -111,8 +106,8 @@ def test_a_refusal_is_said_in_the_dialog_and_what_was_typed_stays(page: Browser,
     night.stage.refuse = "The name covers popular names; give the scope exact. Nothing was changed."
     at(page, night, "overrides")
     page.press("New override")
-    page.type("dialog input[maxlength='1024']", "co.id")
-    page.type("dialog input[maxlength='400']", "because")
+    page.type("dialog [name=name]", "co.id")
+    page.type("dialog [name=reason]", "because")
     page.press("Let it resolve", "dialog .actions")
     page.shows("give the scope exact. Nothing was changed.", "dialog [role=alert]")
     assert page.run("return document.querySelector('dialog input').value") == "co.id"
@@ -147,6 +142,10 @@ def test_refused_content_is_accepted_once_by_what_was_seen(page: Browser, night:
     at(page, night, "feeds")
     page.press("Accept once", "main")
     page.shows("Take the refused content of national?", "dialog")
+    page.shows("\N{MINUS SIGN}1,473,462", "dialog .diff")
+    page.shows("gone199.example", "dialog .diff")
+    page.shows("and 1,473,262 more", "dialog .diff")
+    page.shows("2 entries of it would be held back", "dialog")
     page.type("dialog input", "confirmed by letter 44/2026")
     page.press("Accept once", "dialog .actions")
     page.shows("The content of national is enforced", "#said")
@@ -187,6 +186,7 @@ def test_who_may_only_read_sees_no_button_that_changes_something(page: Browser, 
         "resolver",
         "overrides",
         "ending",
+        "config",
     ],
 )
 def test_what_others_wrote_stays_text(page: Browser, night: Night, view: str) -> None:
@@ -313,7 +313,17 @@ def test_a_page_whose_server_is_gone_says_so_and_shows_what_it_read(page: Browse
 
 def test_nothing_is_wider_than_a_phone(page: Browser, night: Night) -> None:
     page.look(width=390, height=844)
-    for view in ("now", "why/slot88.example", "feeds", "timeline", "orders", "resolver", "overrides", "ending"):
+    for view in (
+        "now",
+        "why/slot88.example",
+        "feeds",
+        "timeline",
+        "orders",
+        "resolver",
+        "overrides",
+        "ending",
+        "config",
+    ):
         at(page, night, view)
         page.until("return !document.querySelector('.loading') && document.querySelector('main .panel')", view)
         assert page.run("return document.documentElement.scrollWidth") == 390, view

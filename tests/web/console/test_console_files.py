@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from blockd.feeds.reasons import REASONS
 from blockd.web.console.assets import LASTING, MAX_FILE, Asset, Assets, assets
 from blockd.web.console.pages import VIEWS, console_page
 from blockd.web.console.sign_in import sign_in_page
@@ -51,6 +52,42 @@ def test_every_text_that_a_script_names_is_there() -> None:
         used |= {f"{key}.{number}" for key in COUNTED.findall(source) for number in ("one", "other")}
     used |= set(re.findall(r'data-t(?:-\w+)?="([\w.]+)"', console_page().decode()))
     assert used - english.keys() == set()
+
+
+def test_what_a_script_offers_is_used_by_another() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in scripts()}
+    unused = [
+        f"{path.name}: {name}"
+        for path, source in sources.items()
+        for name in re.findall(r"^export (?:async )?(?:const|let|function|class) (\w+)", source, re.MULTILINE)
+        if name != "build"  # of a view, which is imported by its name
+        and not any(re.search(rf"\b{name}\b", other) for found, other in sources.items() if found != path)
+    ]
+    assert unused == []
+
+
+def test_every_text_is_used_by_a_script_or_the_page() -> None:
+    used = "".join(path.read_text(encoding="utf-8") for path in scripts()) + console_page().decode()
+    made = {f"{kind}." for kind in re.findall(r"""(?:t\(`|word\(["'])([\w.]+?)(?:\.\$|["'])""", used)}
+    made |= {f"{key}." for key in COUNTED.findall(used)} | {
+        "reload.",
+        "upgrade.",
+        "live.",
+        "span.",
+        "nav.",
+        "role.",
+        "record.",
+    }
+    unused = [
+        key for key in words("en") if f'"{key}"' not in used and not any(key.startswith(prefix) for prefix in made)
+    ]
+    assert unused == []
+
+
+def test_every_reason_of_a_refusal_is_called_something() -> None:
+    for language in ("en", "id"):
+        called = {key.removeprefix("reason.") for key in words(language) if key.startswith("reason.")}
+        assert called - {"note"} == set(REASONS)
 
 
 def test_no_script_makes_markup_of_text_or_runs_text() -> None:

@@ -69,20 +69,20 @@ TIMELINE = Timeline(
         TimelineEvent(
             "2026-11-24T11:58:00.250Z", 913, "version", 42, "", "",
             BothLanguages("Version 42 is enforced by every worker.", "Versi 42 diterapkan oleh semua pekerja."),
-            "", "",
+            "", "", "",
         ),
         TimelineEvent(
             "2026-11-24T11:40:00.000Z", 910, "override", None, "", "L-7",
             BothLanguages("bank.example is let through.", "bank.example dibuka."),
-            "siti", "Wrong name, see ticket 4711",
+            "", "siti", "Wrong name, see ticket 4711",
         ),
         TimelineEvent(
             "2026-11-24T09:00:00.000Z", 902, "refusal", None, "national", "",
             BothLanguages(
                 "New content of feed national is refused: it would remove 41% of the names.",
-                "Isi baru sumber daftar national ditolak: it would remove 41% of the names.",
+                "Isi baru dari national ditolak: kehilangan lebih banyak entri daripada yang diizinkan gate.",
             ),
-            "", "shrunk",
+            "it would remove 41% of the names.", "", "",
         ),
     ),
     truncated=False,

@@ -50,6 +50,11 @@ KEPT: tuple[ApiRoute[Any], ...] = (
         cost=Cost.ASKS_WORKERS,
     ),
     question(
+        "/accept", "What accepting a feed's refused content would change: it is compiled, which may take a minute.",
+        queries.RefusedOf, lambda control, request: control.acceptable(request.asked.feed), shapes.AcceptPreviewAnswer,
+        cost=Cost.ASKS_WORKERS,
+    ),
+    question(
         "/orders", "Orders of what is enforced, in pages.",
         queries.OrdersShown, _order_page, shapes.OrderPageAnswer, cost=Cost.COMPUTES,
     ),

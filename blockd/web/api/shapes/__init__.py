@@ -19,6 +19,7 @@ from blockd.web.api.shapes.changed import (
     UpgradesAnswer,
 )
 from blockd.web.api.shapes.kept import (
+    AcceptPreviewAnswer,
     DiffAnswer,
     EndingAnswer,
     OrderPageAnswer,
@@ -34,6 +35,7 @@ from blockd.web.api.shapes.status import FeedsAnswer, StatusAnswer, TrafficAnswe
 
 __all__ = [
     "AcceptAnswer",
+    "AcceptPreviewAnswer",
     "CacheAnswer",
     "DiffAnswer",
     "EndingAnswer",

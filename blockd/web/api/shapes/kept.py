@@ -166,11 +166,9 @@ class ContradictionsChanged(TypedDict):
     is_whole: bool
 
 
-class DiffAnswer(TypedDict):
-    """What changes from one version to another; of names and entries the first ones, all are counted."""
+class RulesetChanges(TypedDict):
+    """What changes in a ruleset; of names and entries the first ones, all are counted."""
 
-    old: int
-    new: int
     added: int
     removed: int
     changed: int
@@ -179,7 +177,34 @@ class DiffAnswer(TypedDict):
     orders: OrdersChanged
     popular: PopularChanged
     contradictions: ContradictionsChanged
+
+
+class DiffAnswer(RulesetChanges):
+    """What changes from one version to another."""
+
+    old: int
+    new: int
     held: dict[str, HeldChanges]
+
+
+class RefusedShown(TypedDict):
+    """Why a content is refused."""
+
+    reason: str
+    sentence: str
+
+
+class AcceptPreviewAnswer(TypedDict):
+    """A feed's refused content, and what taking it would change; that is null if nothing is enforced yet."""
+
+    feed: str
+    digest: str
+    refused: RefusedShown
+    names_before: int
+    names: int
+    rejected: int
+    held: dict[str, object]
+    changes: RulesetChanges | None
 
 
 class EntryWaiting(TypedDict):

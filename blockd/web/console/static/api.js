@@ -1,5 +1,7 @@
 // Requests to the admin API, version 1. Errors come as one sentence (RFC 9457).
 
+import { note } from "./hour.js";
+
 const BASE = "/api/v1/";
 
 /** A request was refused, or had no answer; its message is the sentence for people. */
@@ -38,6 +40,7 @@ async function request(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Refusal("unreachable");
   }
+  note(answer.headers.get("Date"));
   if (answer.status === 401) dispatchEvent(new CustomEvent("signed-out"));
   const body = await answer.json().catch(() => null);
   if (answer.ok || answer.status === 300) return body;

@@ -1,10 +1,11 @@
 // What an operator changes: overrides, returns to a version, acceptances, entries that the gate holds back.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { ask, reason, until } from "./dialog.js";
-import { facts, h } from "./dom.js";
+import { difference } from "./difference.js";
+import { facts, fill, h } from "./dom.js";
 import { moment, number, share } from "./format.js";
-import { t, word } from "./language.js";
+import { t, told, word } from "./language.js";
 import { command } from "./parts.js";
 
 const outcome = (result, done) => (result?.outcome === "waiting" ? t("done.waiting", { why: result.why ?? "" }) : done);
@@ -75,23 +76,43 @@ export function release(after) {
   });
 }
 
-/** Take what the gate refused of a feed, once; `refused` is what waits, with its digest, `before` the names in force. */
+/**
+ * Take what the gate refused of a feed, once; `refused` is what waits, with its digest, `before` the names in force. What
+ * would change is shown first, name by name, and the button waits for that.
+ */
 export function accept(feed, refused, before, after) {
   const grows = (refused.names ?? 0) - before;
   const change = `${grows > 0 ? "+" : "−"}${number(Math.abs(grows))}${before ? ` (${share(Math.abs(grows) / before)})` : ""}`;
-  ask({
+  const names = h("div", { class: "diff", "aria-live": "polite", "aria-busy": "true" }, h("p", { class: "quiet loading" }, t("accept.reading")));
+  let digest = refused.digest;
+  const dialog = ask({
     title: t("accept.title", { feed }),
     body: [h("p", { lang: "en" }, refused.sentence), h("p", {}, t("accept.note")),
       facts([[t("accept.before"), number(before)], [t("accept.names"), refused.names !== undefined && [number(refused.names), " ", h("small", {}, change)]],
-        [t("accept.changes"), command(`blockd accept ${feed} --show`, "accept")], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]])],
+        [t("accept.changes"), command(`blockd accept ${feed} --show`, "accept")], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]]), names],
     fields: [reason()],
     verb: t("accept.verb"),
     danger: true,
     async send(values) {
-      const result = await post("accept", { feed, digest: refused.digest, ...values });
+      const result = await post("accept", { feed, digest, ...values });
       after?.();
       return outcome(result, t("accept.done", { feed }));
     },
+  });
+  const button = dialog.querySelector("button[type=submit]");
+  const reading = new AbortController();
+  button.disabled = true;
+  dialog.addEventListener("close", () => reading.abort());
+  get("accept", { feed }, reading.signal).then((data) => {
+    digest = data.digest; // what is shown is what is taken
+    fill(names, data.digest !== refused.digest && h("p", { class: "trouble" }, t("accept.newer")),
+      data.held.held > 0 && h("p", {}, t("accept.held", { n: number(data.held.held) })),
+      data.changes ? difference(data.changes, { links: false }) : h("p", { class: "quiet" }, t("accept.first", { n: number(data.names) })));
+  }, (error) => {
+    if (error.name !== "AbortError") fill(names, h("p", { class: "trouble" }, t("accept.unread"), " ", told(error)));
+  }).finally(() => {
+    names.removeAttribute("aria-busy");
+    button.disabled = false;
   });
 }
 

@@ -1,7 +1,7 @@
 // Lines over time by uPlot, with events on them, a legend that says the values, and the same as a table.
 
 import { button, fill, h, table } from "./dom.js";
-import { clock, moment, rate } from "./format.js";
+import { clock, formatter, moment, rate } from "./format.js";
 import { t, word } from "./language.js";
 
 const ROWS = 48; // rows of the table at most: each is the mean of what it covers
@@ -127,7 +127,7 @@ export class Chart {
     const at = new Date(seconds * 1000);
     const span = this.data.times.at(-1) - this.data.times[0];
     const options = span > 3 * 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hour12: false };
-    return new Intl.DateTimeFormat(document.documentElement.lang === "id" ? "id-ID" : "en-GB", options).format(at);
+    return formatter(Intl.DateTimeFormat, options).format(at);
   }
 
   #marks(plot) {

@@ -3,6 +3,7 @@
 import { Refusal } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { iso } from "./format.js";
+import { now } from "./hour.js";
 import { t, told } from "./language.js";
 
 const SPANS = [["1h", 3600], ["8h", 8 * 3600], ["1d", 86400], ["7d", 7 * 86400], ["30d", 30 * 86400]];
@@ -79,7 +80,7 @@ function fieldOf(field, inputs) {
     input = h("select", { id, "aria-describedby": described }, field.options.map(([value, label]) => h("option", { value }, label)));
   } else {
     input = h("input", {
-      id, type: "text", required: field.required, maxlength: field.maxlength ?? 1024, autocomplete: "off",
+      id, type: "text", name: field.name, required: field.required, maxlength: field.maxlength ?? 1024, autocomplete: "off",
       spellcheck: field.name === "reason" ? "true" : "false", "aria-describedby": described,
     });
   }
@@ -91,7 +92,7 @@ function fieldOf(field, inputs) {
 function untilOf(field, id, inputs) {
   const input = h("input", { id, type: "datetime-local", required: true });
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const set = (seconds) => { input.value = localText(new Date(Date.now() + seconds * 1000)); };
+  const set = (seconds) => { input.value = localText(new Date(now() + seconds * 1000)); };
   set(SPANS[2][1]);
   inputs.set(field.name, () => {
     const at = new Date(input.value);

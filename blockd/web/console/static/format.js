@@ -1,11 +1,13 @@
 // Numbers, times and spans as people read them, in the language chosen.
 
+import { now } from "./hour.js";
 import { language, plural, t } from "./language.js";
 
 const locale = () => (language() === "id" ? "id-ID" : "en-GB");
 const cached = new Map();
 
-function formatter(kind, options) {
+/** Return the formatter of a kind of `Intl` for the language chosen, made once for the same options. */
+export function formatter(kind, options) {
   const key = `${locale()} ${kind.name} ${JSON.stringify(options)}`;
   if (!cached.has(key)) cached.set(key, new kind(locale(), options));
   return cached.get(key);
@@ -34,9 +36,10 @@ export function share(value) {
   return formatter(Intl.NumberFormat, { style: "percent", maximumSignificantDigits: value < 0.1 ? 2 : 3 }).format(value);
 }
 
-/** Milliseconds of a time in seconds. */
+/** A short time in seconds: in milliseconds below one second. */
 export function milliseconds(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds >= 1) return `${formatter(Intl.NumberFormat, { maximumSignificantDigits: 2 }).format(seconds)} s`;
   return `${formatter(Intl.NumberFormat, { maximumSignificantDigits: 3 }).format(seconds * 1000)} ms`;
 }
 
@@ -67,7 +70,7 @@ export function clock(text, { seconds = false } = {}) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return String(text ?? "–");
   const options = { ...CLOCK, ...(seconds ? { second: "2-digit" } : {}) };
-  if (at.toDateString() !== new Date().toDateString()) Object.assign(options, DAY);
+  if (at.toDateString() !== new Date(now()).toDateString()) Object.assign(options, DAY);
   return formatter(Intl.DateTimeFormat, options).format(at);
 }
 
@@ -86,7 +89,7 @@ export function date(text) {
 
 /** How long ago a time is, or how long until it: "19 min ago", "in 3 h". */
 export function away(text) {
-  const seconds = (new Date(text).getTime() - Date.now()) / 1000;
+  const seconds = (new Date(text).getTime() - now()) / 1000;
   if (Number.isNaN(seconds)) return String(text ?? "–");
   if (Math.abs(seconds) < 5) return t("away.now");
   return t(seconds < 0 ? "away.ago" : "away.in", { span: span(seconds) });

@@ -49,7 +49,7 @@ export function connect() {
     clearTimeout(losing);
     losing = 0;
     pause = 1000;
-    heard = Date.now();
+    heard = performance.now();
     if (state === "live" && hasMissed) for (const reader of backs) reader();
     hasMissed = false;
     become("live");
@@ -63,7 +63,7 @@ export function connect() {
   });
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
-      heard = Date.now();
+      heard = performance.now();
       let data;
       try {
         data = JSON.parse(event.data);
@@ -108,7 +108,7 @@ function become(next) {
 }
 
 setInterval(() => {
-  if (state === "live" && !document.hidden && heard && Date.now() - heard > SILENCE) {
+  if (state === "live" && !document.hidden && heard && performance.now() - heard > SILENCE) {
     become("waiting");
     again();
   }

@@ -8,9 +8,9 @@ import * as live from "./live.js";
 import { keepAges } from "./parts.js";
 import { statusStrip } from "./state.js";
 
-const PAGES = ["now", "why", "feeds", "timeline", "orders", "resolver", "overrides", "ending"];
+const PAGES = ["now", "why", "feeds", "timeline", "orders", "resolver", "overrides", "ending", "config"];
 const ALIASES = { certificates: "ending", tokens: "ending", statements: "ending" }; // what links of the API call parts of a page
-const KEYS = { n: "now", f: "feeds", t: "timeline", o: "orders", r: "resolver", v: "overrides", e: "ending" };
+const KEYS = { n: "now", f: "feeds", t: "timeline", o: "orders", r: "resolver", v: "overrides", e: "ending", c: "config" };
 const THEME = "blockd-theme";
 const LOADED = "blockd-loaded-anew";
 const SHORTCUTS = "blockd-shortcuts";
@@ -114,7 +114,7 @@ function keysHelp() {
     h("p", {}, box, " ", h("label", { for: "use-keys" }, t("keys.use"))));
 }
 
-let first = 0; // when `g` was pressed
+let first = -Infinity; // when `g` was pressed
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(SHORTCUTS) === "off") return;
@@ -122,10 +122,10 @@ function onKey(event) {
     if (event.key === "Escape" && event.target.id === "why-name") event.target.blur();
     return;
   }
-  const goes = Date.now() - first < 1500 && KEYS[event.key];
-  first = 0;
+  const goes = event.timeStamp - first < 1500 && KEYS[event.key];
+  first = -Infinity;
   if (goes) location.hash = `#/${goes}`;
-  else if (event.key === "g") first = Date.now();
+  else if (event.key === "g") first = event.timeStamp;
   else if (event.key === "?") keysHelp();
   else if (event.key === "/") {
     const box = document.getElementById("why-name");

@@ -61,6 +61,11 @@ function byHand(text) {
 /** A name that leads to why it is blocked. */
 export const asked = (name) => h("a", { class: "name", href: `#/why/${encodeURIComponent(name)}` }, name);
 
+const CONFIDENTIAL = "confidential"; // what the API has in place of a text that its order keeps secret; no name is this alone
+
+/** A name that leads to why it is blocked, or that it is confidential: null, or what the API says in its place. */
+export const nameOf = (name) => (name && name !== CONFIDENTIAL ? asked(name) : h("em", { class: "quiet" }, t("confidential")));
+
 /** A bar of how large a value is beside the largest; `mark` is a value with a line across the bar. */
 export function bar(value, largest, mark = null) {
   const width = largest > 0 ? Math.max(1, Math.round((value / largest) * 100)) : 0;

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { fill, h, button } from "./dom.js";
 import { clock } from "./format.js";
+import { now } from "./hour.js";
 import { t, told } from "./language.js";
 import * as live from "./live.js";
 
@@ -43,7 +44,7 @@ export function source(host, path, render, { on = [], every = 0, query = {}, los
   }
 
   function show(data) {
-    read_at = new Date();
+    read_at = new Date(now());
     note.replaceChildren();
     const text = JSON.stringify(data);
     if (text === shown) return;

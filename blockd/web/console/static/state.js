@@ -6,6 +6,9 @@ import { language, say, t } from "./language.js";
 import { ago, chip, command, sentence, sign } from "./parts.js";
 import { source } from "./source.js";
 
+// The page on which more is to be seen of what an alarm is about, by the beginning of its name.
+const PLACES = [["BlockdConfig", "config"], ["BlockdReload", "config"], ["BlockdRestart", "config"], ["BlockdNoUpstream", "resolver"], ["BlockdUpstream", "resolver"],
+  ["BlockdCertificate", "ending"], ["BlockdPinned", "timeline"], ["BlockdOrders", "orders"], ["BlockdReleases", "feeds"]];
 const TONES = { critical: "alarm", warning: "attention", info: "" };
 
 /** Show the state in `host`, and keep it. */
@@ -28,7 +31,7 @@ function strip(data) {
     h("div", { class: "state-main" }, sign(data.level),
       h("div", {},
         h("h1", { class: "sentence" }, h("span", { class: "unseen" }, `${t(`level.${data.level}`)}: `), say(data.sentence)),
-        h("p", { class: "next" }, say(data.next_step), " ", data.command && command(data.command, "next")),
+        h("p", { class: "next" }, say(data.next_step), " ", data.command && command(data.command, "next"), " ", rest.length > 0 && where(rest[0])),
         h("p", { class: "quiet" }, data.version !== null && [t("version", { n: data.version }), " · ", count(data.names, "names"), " · "],
           t("running"), " ", ago(data.since)))),
     rest.length > 0 && alarms(rest, data.level),
@@ -45,7 +48,15 @@ function alarms(rest, level) {
       language() === "id" && alarm.sentence?.id && h("p", { class: "quiet", lang: "en" }, alarm.what),
       h("dl", { class: "facts" },
         h("div", {}, h("dt", {}, t("in.force")), h("dd", { lang: "en" }, sentence(alarm.in_force))),
-        h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo))))))));
+        h("div", {}, h("dt", {}, t("to.do")), h("dd", {}, language() === "id" && alarm.next_step?.id ? sentence(alarm.next_step.id) : sentence(alarm.todo),
+          " ", !alarm.feed && where(alarm))))))));
+}
+
+/** A link to the page on which more is to be seen of an alarm, if there is one. */
+function where(alarm) {
+  if (alarm.feed) return h("a", { href: `#/feeds/${encodeURIComponent(alarm.feed)}` }, `${t("nav.feeds")}: ${alarm.feed}`);
+  const page = PLACES.find(([begin]) => alarm.name.startsWith(begin))?.[1];
+  return page && h("a", { href: `#/${page}` }, t(`nav.${page}`));
 }
 
 /** What was read last is no state of now: neither the tab nor the strip says that all is well. */

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { number } from "../format.js";
 import { t, told, word } from "../language.js";
 import * as live from "../live.js";
-import { ago, asked } from "../parts.js";
+import { ago, nameOf } from "../parts.js";
 
 const KEPT = 200; // blocks kept, as many as the API has
 const SHOWN = 14; // lines shown beside the chart
@@ -71,7 +71,7 @@ const same = (one) => [one.name, one.feed, one.order, one.via, one.action].join(
 
 function line(block) {
   return h("li", {},
-    h("span", { class: "block-name" }, block.name === null || block.name === "" ? h("em", { class: "quiet" }, t("confidential")) : asked(block.name),
+    h("span", { class: "block-name" }, nameOf(block.name),
       block.count > 1 && h("small", { class: "times" }, ` ×${number(block.count)}`)),
     h("span", { class: "when" }, ago(block.time)),
     h("span", { class: "block-order" }, block.order || block.feed, block.authority && ` · ${block.authority}`, ` · ${word("via", block.via)}`));

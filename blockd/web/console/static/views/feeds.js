@@ -128,7 +128,7 @@ function heldBody(data, mayWrite, after) {
     { label: t("because"), cell: (one) => [word("guard", one.reason), " ", chip(t(one.held ? "held.back" : "held.reported"), one.held ? "attention" : "")] },
     { label: t("line"), cell: (one) => (one.line ? [number(one.line.number), " ", h("code", {}, one.line.text)] : "–") },
   ];
-  if (mayWrite) columns.push({ label: t("action"), cell: (one) => one.held && button(t("held.release"), () => held("release", one.entry, after), { kind: "small", key: `release-${one.feed}-${one.entry}` }) });
+  if (mayWrite) columns.push({ label: t("action"), unseen: true, cell: (one) => one.held && button(t("held.release"), () => held("release", one.entry, after), { kind: "small", key: `release-${one.feed}-${one.entry}` }) });
   return [
     h("p", { class: "hint" }, t("gate.hint")),
     table(t("gate"), columns, rows.slice(0, 200), { empty: t("held.none") }),

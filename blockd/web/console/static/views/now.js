@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { fill, h, panel } from "../dom.js";
 import { iso, rate, share } from "../format.js";
 import { say, t, told } from "../language.js";
+import * as hour from "../hour.js";
 import * as live from "../live.js";
 import { ago } from "../parts.js";
 import { source } from "../source.js";
@@ -42,7 +43,7 @@ function series(chart, tiles) {
   let stopped = false;
   let timer = 0;
   async function read() {
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(hour.now() / 1000);
     try {
       const data = await get("series", { names: NAMES.join(), from: iso(now - HOUR), to: iso(now), points: 240 });
       if (stopped) return;
@@ -82,7 +83,7 @@ function figures(host, now) {
 }
 
 /** Lines of what ends soon, the first first. */
-export function endingLines(data, most = 6) {
+function endingLines(data, most = 6) {
   if (!data.items.length) return h("p", { class: "quiet" }, t("ends.none"));
   return h("ul", { class: "lines" }, data.items.slice(0, most).map((item) => h("li", { class: item.in < 0 ? "alarm" : item.in < 86400 ? "attention" : "" },
     h("a", { href: item.href.startsWith("#/") ? item.href : "#/ending" }, say(item.sentence) || item.what), h("span", { class: "when" }, ago(item.ends)))));

@@ -9,6 +9,7 @@ import { source } from "../source.js";
 
 const SPANS = ["1h", "1d", "7d", "30d", "13mo"];
 const SHOWN = 50; // rows shown at first
+const WITHOUT = 500; // orders without a hit that are named
 
 /** Build the page; `rest` is an order to show, as FEED/ROLE/ID or its id. */
 export function build(root, { rest }) {
@@ -75,6 +76,7 @@ function hitsPanel() {
       choice(t("hits.by"), [["order", t("hits.order")], ["authority", t("hits.authority")]], query.by, (value) => change("by", value))),
     body);
   part = source(body, "hits", (data) => {
+    const without = data.without_hit.length + (data.without_more ?? 0);
     const largest = data.rows[0]?.hits ?? 0;
     const rows = all ? data.rows : data.rows.slice(0, SHOWN);
     return [
@@ -90,9 +92,10 @@ function hitsPanel() {
         part.again();
       }, { key: "all-hits" }),
       data.more > 0 && h("p", { class: "quiet" }, t("and.more", { n: number(data.more) })),
-      h("details", { "data-key": "without", class: "without" }, h("summary", {}, count(data.without_hit.length + (data.without_more ?? 0), "without")),
+      h("details", { "data-key": "without", class: "without" }, h("summary", {}, count(without, "without")),
         h("p", { class: "hint" }, t("without.hint")),
-        h("ul", { class: "name-list" }, data.without_hit.slice(0, 500).map((key) => h("li", {}, h("a", { href: `#/orders/${key.split("/").map(encodeURIComponent).join("/")}` }, key))))),
+        h("ul", { class: "name-list" }, data.without_hit.slice(0, WITHOUT).map((key) => h("li", {}, h("a", { href: `#/orders/${key.split("/").map(encodeURIComponent).join("/")}` }, key)))),
+        without > data.without_hit.slice(0, WITHOUT).length && h("p", { class: "quiet" }, t("and.more", { n: number(without - Math.min(WITHOUT, data.without_hit.length)) }))),
     ];
   }, { query: () => query, every: 60000 });
   return [section, () => part.stop()];

@@ -20,7 +20,7 @@ export function build(root, { mayWrite }) {
     { label: t("until"), cell: (one) => h("span", { title: moment(one.until) }, ago(one.until)) },
     { label: t("order.state"), cell: (one) => (one.in_force ? chip(t("in.force.now"), "ok") : chip(t("not.in.force"), "attention")) },
   ];
-  if (mayWrite) columns.push({ label: t("action"), cell: (one) => button(t("override.end"), () => endOverride(one.name, () => part.again()), { kind: "small danger", key: `end-${one.name}` }) });
+  if (mayWrite) columns.push({ label: t("action"), unseen: true, cell: (one) => button(t("override.end"), () => endOverride(one.name, () => part.again()), { kind: "small danger", key: `end-${one.name}` }) });
   const part = source(host, "overrides", (data) => table(t("overrides.now"), columns, data.overrides.filter((one) => !one.over), { empty: t("overrides.none") }), { on: ["versions", "feeds"], every: 60000 });
   return () => part.stop();
 }

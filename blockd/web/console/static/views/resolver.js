@@ -5,8 +5,9 @@ import { get } from "../api.js";
 import { h, panel, table } from "../dom.js";
 import { clock, iso, milliseconds, number, rate, share } from "../format.js";
 import { t, word } from "../language.js";
+import * as hour from "../hour.js";
 import * as live from "../live.js";
-import { ago, asked, bar, chip, sign } from "../parts.js";
+import { ago, bar, chip, nameOf, sign } from "../parts.js";
 import { source } from "../source.js";
 
 const TRANSPORTS = ["udp", "tcp", "dot", "doh"];
@@ -21,20 +22,20 @@ export function build(root) {
   let timer = 0;
   async function read() {
     clearTimeout(timer);
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(hour.now() / 1000);
     try {
       const data = await get("series", { names: TRANSPORTS.join(), from: iso(now - 3600), to: iso(now), points: 240 });
       if (!stopped) chart.set(data);
     } catch { /* the rest of the page says that nothing can be read */ }
     if (!stopped) timer = setTimeout(read, 60000);
   }
-  const end = live.on("series", (tick) => tick.series && chart.push(tick.time, tick.series));
+  const ends = [live.on("series", (tick) => tick.series && chart.push(tick.time, tick.series)), live.whenBack(read)];
   const part = source(host, "resolver", body, { every: 5000 });
   read();
   return () => {
     stopped = true;
     clearTimeout(timer);
-    end();
+    for (const end of ends) end();
     part.stop();
     chart.stop();
   };
@@ -70,7 +71,7 @@ function body(data) {
       { label: t("failures"), cell: (one) => Object.entries(one.failures ?? {}).filter(([, times]) => times > 0).map(([why, times]) => `${word("failure", why)} ${number(times)}`).join(", ") || "–" },
     ], data.upstreams, { empty: t("upstreams.none") })),
     panel(t("failing"), { wide: true }, h("p", { class: "hint" }, t("failing.hint")), table(t("failing"), [
-      { label: t("name"), head: true, cell: (one) => [asked(one.name), " ", one.type && h("small", { class: "quiet" }, one.type)] },
+      { label: t("name"), head: true, cell: (one) => [nameOf(one.name), " ", one.type && h("small", { class: "quiet" }, one.type)] },
       { label: t("because"), cell: (one) => h("span", { lang: "en" }, one.why) },
       { label: t("upstream"), cell: (one) => (one.upstream === "." ? t("all.names") : one.upstream) },
       { label: t("failing.until"), cell: (one) => clock(one.until, { seconds: true }) },

@@ -3,11 +3,13 @@
 import { get } from "../api.js";
 import { Chart } from "../chart.js";
 import { button, fill, h, panel } from "../dom.js";
-import { clock, count, iso, number } from "../format.js";
-import { say, t, told, word } from "../language.js";
+import { clock, count, iso } from "../format.js";
+import { language, say, t, told, word } from "../language.js";
+import * as hour from "../hour.js";
 import * as live from "../live.js";
-import { ago, asked, chip, choice } from "../parts.js";
+import { ago, chip, choice } from "../parts.js";
 import { release, rollback } from "../changes.js";
+import { difference } from "../difference.js";
 import { source } from "../source.js";
 
 const RANGES = [["1h", 3600], ["1d", 86400], ["7d", 7 * 86400], ["30d", 30 * 86400], ["13mo", 396 * 86400]];
@@ -38,7 +40,7 @@ export function build(root, { mayWrite }) {
   async function read() {
     clearTimeout(timer);
     const seconds = RANGES.find(([name]) => name === range)[1];
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(hour.now() / 1000);
     const span = { from: iso(now - seconds), to: iso(now) };
     try {
       const [happened, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
@@ -79,6 +81,7 @@ function line(event) {
   return h("li", { class: `event-${event.kind}` },
     h("div", { class: "event-head" }, h("time", { datetime: event.time, title: event.time }, clock(event.time)), chip(word("event", event.kind), event.kind === "refusal" ? "attention" : ""), event.version !== null && event.version !== undefined && h("small", { class: "quiet" }, t("version", { n: event.version }))),
     h("p", {}, say(event.sentence)),
+    language() !== "en" && event.detail && h("p", { class: "quiet", lang: "en" }, event.detail),
     (event.by || event.reason) && h("p", { class: "quiet" }, event.by && t("by", { who: event.by }), event.by && event.reason && ": ", event.reason));
 }
 
@@ -106,14 +109,5 @@ function versionsBody(data, mayWrite, difference, after) {
 }
 
 function differs(data) {
-  const names = (title, found) => found?.length > 0 && h("div", {}, h("h4", {}, title), h("ul", { class: "name-list", tabindex: "0", "aria-label": title }, found.map((one) => h("li", {}, asked(typeof one === "string" ? one : one.name ?? one.entry)))));
-  const orders = (title, found) => found?.length > 0 && h("div", {}, h("h4", {}, title), h("ul", { class: "lines" }, found.map((one) => h("li", {}, one.called ?? one.id, h("span", { class: "quiet" }, one.feed, " · ", count(one.names, "names"))))));
-  return h("section", { class: "diff" },
-    h("h3", {}, t("diff.title", { old: data.old, new: data.new })),
-    h("div", { class: "diff-counts" },
-      h("span", { class: "plus" }, `+${number(data.added)}`), h("span", { class: "minus" }, `−${number(data.removed)}`), h("span", {}, `±${number(data.changed)}`), h("span", { class: "quiet" }, t("names.counted"))),
-    orders(t("diff.came"), data.orders?.came), orders(t("diff.went"), data.orders?.went), orders(t("diff.changed"), data.orders?.changed),
-    data.popular?.covered?.length > 0 && names(t("diff.popular"), data.popular.covered),
-    names(t("diff.added"), data.added_names), names(t("diff.removed"), data.removed_names),
-    !data.added && !data.removed && !data.changed && h("p", { class: "quiet" }, t("diff.none")));
+  return h("section", { class: "diff" }, h("h3", {}, t("diff.title", { old: data.old, new: data.new })), difference(data));
 }

@@ -6,6 +6,9 @@ import { clock, date, iso, number } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
 import { override } from "../changes.js";
+import * as live from "../live.js";
+
+const SETTLE = 1000; // milliseconds in which several events are one reading
 
 /** Build the page; `rest` is the name or URL asked for, empty for none. */
 export function build(root, { rest, mayWrite }) {
@@ -20,28 +23,49 @@ export function build(root, { rest, mayWrite }) {
   }
   box.value = rest;
   const form = asWhom(() => read());
-  const control = new AbortController();
-  let full = false;
+  let reading = null; // the one in progress: a newer question ends it
+  let timer = 0;
 
-  async function read() {
-    fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
+  async function read({ isAnew = true } = {}) {
+    clearTimeout(timer);
+    if (!isAnew && reading) {
+      soon();
+      return;
+    }
+    reading?.abort();
+    const mine = reading = new AbortController();
+    const fields = { name: rest, ...form.values() };
+    const show = (put, data) => put(result, answer(data, rest, { mayWrite, again: () => read() }), form.root);
+    let isShown = false;
+    if (isAnew) fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
     try {
-      const quick = await get("lookup", { name: rest, trace: "quick", ...form.values() }, control.signal);
-      if (!full) fill(result, answer(quick, rest, { mayWrite, again: read }), form.root);
-      const whole = await get("lookup?" + new URLSearchParams({ name: rest, trace: "lines", resolve: "1", ...form.values() }), {}, control.signal);
-      full = true;
-      amend(result, answer(whole, rest, { mayWrite, again: read }), form.root);
+      const quick = isAnew && await get("lookup", { ...fields, trace: "quick" }, mine.signal);
+      if (mine !== reading) return;
+      if (isAnew) show(fill, quick);
+      isShown = true;
+      const whole = await get("lookup", { ...fields, trace: "lines", resolve: "1" }, mine.signal);
+      if (mine === reading) show(amend, whole);
     } catch (error) {
-      if (error.name === "AbortError") return;
-      const sentence = h("p", { class: "trouble", role: "alert" }, told(error));
-      if (full) result.prepend(sentence);
+      if (error.name === "AbortError" || mine !== reading || !isAnew) return;
+      const sentence = h("p", { class: "trouble", role: "alert" }, isShown ? t("why.part") : "", isShown ? " " : "", told(error));
+      if (isShown) result.prepend(sentence); // the verdict is right; what it lacks is the path and the lines
       else fill(result, sentence, form.root);
     } finally {
-      full = false;
+      if (mine === reading) reading = null;
     }
   }
+  function soon() { // what decides may be another now
+    clearTimeout(timer);
+    timer = setTimeout(() => read({ isAnew: false }), SETTLE);
+  }
+  const ends = ["versions", "feeds"].map((kind) => live.on(kind, soon));
   read();
-  return () => control.abort();
+  return () => {
+    clearTimeout(timer);
+    reading?.abort();
+    reading = null;
+    for (const end of ends) end();
+  };
 }
 
 function asWhom(changed) {
@@ -162,7 +186,7 @@ function claims(data) {
       { label: t("because"), cell: (one) => h("span", { lang: "en" }, one.because) },
     ], others),
     held.length > 0 && [h("h3", {}, t("gate")), h("ul", { class: "lines" }, held.map((one) => h("li", {},
-      h("span", { class: "name" }, one.entry), ` · ${one.feed} · `, word("guard", one.reason), " ", chip(t(one.held ? "held.back" : "held.reported"), one.held ? "attention" : ""))))],
+      h("span", { class: "name" }, one.entry), h("span", { class: "quiet" }, one.feed, " · ", word("guard", one.reason)), chip(t(one.held ? "held.back" : "held.reported"), one.held ? "attention" : ""))))],
     refused.length > 0 && [h("h3", {}, t("refused.orders")), h("ul", { class: "lines" }, refused.map((one) => h("li", { lang: "en" }, one.sentence ?? one.why ?? one.id ?? "")))]);
 }
 
