@@ -25,6 +25,23 @@ def test_wait_ends_with_the_event_or_when_the_time_is_over() -> None:
     asyncio.run(check())
 
 
+def test_each_that_waits_for_an_event_hears_of_it_though_the_first_to_hear_clears_it() -> None:
+    async def check() -> None:
+        time, event = ManualTime(), asyncio.Event()
+
+        async def waited() -> bool:
+            heard = await time.timing.wait(event, 10.0)
+            event.clear()
+            return heard
+
+        waiting = [asyncio.create_task(waited()) for _ in range(3)]
+        await time.settle()
+        event.set()
+        assert await asyncio.gather(*waiting) == [True, True, True]
+
+    asyncio.run(check())
+
+
 def test_nothing_is_left_behind_when_a_wait_is_cancelled() -> None:
     async def check() -> None:
         waiting = asyncio.create_task(Timing().wait(asyncio.Event(), 3600.0))

@@ -1,7 +1,8 @@
 """What the supervisor passes to the program that takes its place: a sealed file in memory, and what it names.
 
 The file is JSON. `format` says what its members mean: a program that does not know it is not executed. What it has
-beside those that a program knows is left, and the descriptors that only such members name are closed.
+beside those that a program knows is left, and the descriptors that only such members name are closed. A member that was
+added to a format has a value for when it is left out, as a program before does.
 """
 
 from __future__ import annotations
@@ -164,9 +165,9 @@ class Handover:
             {str(name): tuple((int(a), int(b)) for a, b in parts) for name, parts in found["rows"].items()},
             str(found["layout"]),
             {str(name): str(value) for name, value in found["secrets"].items()},
-            {int(index): int(number) for index, number in found["caches"].items()},
-            dict(found["origins"]),
-            tuple(map(int, found["passed"])),
+            {int(index): int(number) for index, number in found.get("caches", {}).items()},
+            dict(found.get("origins", {})),
+            tuple(map(int, found.get("passed", ()))),
         )
 
     @property
@@ -208,7 +209,8 @@ class Handover:
         """Close what this version has no use for: descriptors of members that it does not know, and caches."""
         left = {*self.passed}.difference(self.descriptors)
         try:
-            Origins.from_json(self.origins)
+            if self.caches:
+                Origins.from_json(self.origins)
         except (ValueError, TypeError, KeyError, AttributeError):
             log.warning(
                 "What version %s had cached is left: it tells in another form from whom it knew it.", self.version

@@ -38,6 +38,7 @@ class UpgradeService:
         self._newest: UpgradeRecord | None = None
         self._refused: UpgradeRecord | None = None  # the newest that was refused while another was in progress
         self._changed = asyncio.Event()
+        self._is_ending = False
 
     @property
     def status(self) -> UpgradeStatus:
@@ -59,11 +60,18 @@ class UpgradeService:
         self._channel.send({"upgrade": asked})
         deadline = self._timing.monotonic() + PATIENCE
         while (record := self._known(known)) is None or record.outcome == "trying":
+            if self._is_ending:
+                raise CommandError("blockd was told to stop before the program had been tried; it was not executed.")
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
                 raise CommandError(f"The program was not tried within {PATIENCE:.0f} seconds; the log says more.")
         return record
+
+    def close(self) -> None:
+        """Have nobody wait any more: this process ends."""
+        self._is_ending = True
+        self._changed.set()
 
     def _known(self, wanted: str) -> UpgradeRecord | None:
         return next((one for one in (self._newest, self._refused) if one is not None and one.id == wanted), None)

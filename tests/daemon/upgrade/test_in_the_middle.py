@@ -16,8 +16,9 @@ from tests.daemon.upgrade.programs import other_version, upgraded
 
 NATIONAL = {"name": "national", "type": "domains", "path": "list"}
 SINKHOLE = ["127.0.0.1"]
-# What a start makes sooner or later; SQLite itself takes back what a process that was ended had begun to write.
-KEPT = "statements", "figures.db", "audit.db"
+# What a start makes sooner or later, and what was fetched and not yet read, which the next fetch replaces. SQLite takes
+# back by itself what a process that was ended had begun to write.
+KEPT = "statements", "figures.db", "audit.db", "feeds/national/incoming"
 
 
 @pytest.fixture

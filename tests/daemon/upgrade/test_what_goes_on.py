@@ -113,6 +113,29 @@ def test_what_is_cached_in_a_form_that_the_next_version_does_not_know_is_left_an
     daemon.stop()
 
 
+def test_a_version_before_that_hands_over_less_is_taken_over_from(
+    daemon: Daemon, upstream: UpstreamSimulator, place: Path
+) -> None:
+    """Here the first upgrade is to one that leaves out what was added to the format later."""
+    more = (
+        "import blockd.daemon.interchange.sealed as s\nput = s.put\nadded = 'caches', 'origins', 'passed'\n"
+        "def of_before(name, values):\n    if name == 'blockd-handover':\n"
+        "        values = {key: value for key, value in values.items() if key not in added}\n"
+        "    return put(name, values)\ns.put = of_before"
+    )
+    assert upgraded(daemon, "--from", other_version(place / "before", "9.9.1", more))["outcome"] == "taken"
+    settled(daemon, 2)
+    ask_all(daemon)
+    asked = asked_for(upstream)
+    told = upgraded(daemon, "--from", other_version(place / "after", "9.9.2"))
+    assert (told["outcome"], told["before"], told["after"]) == ("taken", "9.9.1", "9.9.2")
+    settled(daemon, 2)
+    ask_all(daemon)
+    assert asked_for(upstream) > asked
+    assert "had cached is left" not in daemon.log
+    daemon.stop()
+
+
 def test_what_a_later_version_hands_over_beside_it_is_closed(daemon: Daemon, place: Path) -> None:
     """Here by going back: the other version has one descriptor more, which this one does not know."""
     more = (
