@@ -114,7 +114,6 @@ class ControlProcess(ControlAnswers):
             ending.push_async_callback(admin.close)  # a request may be having something enforced
             ending.callback(local.remove)  # not after that: it may take all the time that there is
             ending.callback(parts.upgrades.close)
-            ending.callback(parts.reloads.close)
             ending.callback(parts.events.close)  # else who listens would be waited for
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:

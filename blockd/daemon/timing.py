@@ -25,8 +25,8 @@ class Timing:
             return True
         waiting, sleeping = asyncio.create_task(event.wait()), asyncio.create_task(self.sleep(seconds))
         try:
-            done, _ = await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             sleeping.cancel()
-        return waiting in done or event.is_set()  # another one that has waited may have cleared it since
+        return event.is_set()

@@ -40,7 +40,7 @@ def ended(
                 raise
             continue
         heard = there = time.monotonic()
-        records = [one for one in (found["current"], found.get("last")) if one is not None]
+        records = [one for one in (found["current"], found.get("last"), *found.get("recent", ())) if one is not None]
         if records:
             knows = heard
         elif heard - knows > GONE_SECONDS:

@@ -51,7 +51,6 @@ class ReloadService:
         self._total = dict(history.total)
         self._known: dict[str, ReloadRecord] = {}
         self._changed = asyncio.Event()
-        self._is_ending = False
         if history.current is not None:
             self._known[history.current.id] = history.current
 
@@ -76,11 +75,6 @@ class ReloadService:
         self._channel.send({"reload": asked})
         deadline = self._timing.monotonic() + PATIENCE
         while (record := self._known.get(str(asked["id"]))) is None or record.outcome in ("checking", "trying"):
-            if self._is_ending:
-                raise CommandError(
-                    "The process that was asked ends before the config was checked: blockd stops, or takes another "
-                    "one. `blockd status` shows which is in force."
-                )
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
@@ -89,11 +83,6 @@ class ReloadService:
                     "`blockd status` tells of another; the log says more."
                 )
         return record
-
-    def close(self) -> None:
-        """Have nobody wait any more: this process ends."""
-        self._is_ending = True
-        self._changed.set()
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of a reload."""

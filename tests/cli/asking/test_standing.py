@@ -27,7 +27,7 @@ class Answers(RunningDaemon):
         self._answers = list(answers)
 
     def ask(self, path: str, body: Mapping[str, object] | None = None, seconds: float = 0.0) -> dict[str, Any]:
-        """Give the next one."""
+        """Return the next one."""
         assert (path, body) == ("/it", None)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, CommandError):
