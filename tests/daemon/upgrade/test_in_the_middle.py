@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.daemon.harness import Daemon, entries_of, until, write_list
 from tests.daemon.upgrade.programs import other_version, upgraded
 
 NATIONAL = {"name": "national", "type": "domains", "path": "list"}
+T = TypeVar("T")
 SINKHOLE = ["127.0.0.1"]
 # What a start makes sooner or later, and what was fetched and not yet read, which the next fetch replaces. SQLite takes
 # back by itself what a process that was ended had begun to write.
@@ -77,18 +79,19 @@ def names(daemon: Daemon) -> set[str]:
     return {str(path.relative_to(daemon.state_dir)) for path in entries_of(daemon.state_dir)}
 
 
-def stops_in_the_middle(daemon: Daemon, begin: Callable[[], object], moment: Callable[[Daemon], object]) -> None:
-    """Stop it once the moment has come, and have it leave no process and no file behind."""
+def stops_in_the_middle(daemon: Daemon, begin: Callable[[], T], moment: Callable[[Daemon], object]) -> Future[T]:
+    """Stop it once the moment has come, and have it leave no process and no file behind; return what `begin` did."""
     before = names(daemon) - {"admin.sock"}
     with ThreadPoolExecutor(1) as pool:
         beginning = pool.submit(begin)
         until(lambda: moment(daemon), "the moment has come")
         daemon.stop()  # it ends with code 0, and no process is left
-        beginning.exception()  # whoever has asked for it is told nothing any more
+        beginning.exception()
     assert {name for name in names(daemon) - before if not name.startswith(KEPT)} == set()
     daemon.start()
     assert daemon.ask("listed.example").addresses == SINKHOLE
     daemon.stop()
+    return beginning
 
 
 @pytest.mark.parametrize("moment", UPGRADE_MOMENTS.values(), ids=list(UPGRADE_MOMENTS))
@@ -96,7 +99,10 @@ def test_a_stop_in_the_middle_of_an_upgrade_leaves_nothing_behind(
     daemon: Daemon, place: Path, moment: Callable[[Daemon], object]
 ) -> None:
     program = other_version(place)
-    stops_in_the_middle(daemon, lambda: daemon.post("/api/v1/upgrade", {"program": program}), moment)
+    asked = stops_in_the_middle(daemon, lambda: daemon.post("/api/v1/upgrade", {"program": program}), moment)
+    if moment is trials:
+        _, told = asked.result()
+        assert told.get("outcome") == "taking" or "blockd was told to stop before the program" in told["error"]
 
 
 @pytest.mark.parametrize("moment", RELOAD_MOMENTS.values(), ids=list(RELOAD_MOMENTS))
