@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
+from blockd.daemon.reload.service import KEPT
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
@@ -35,15 +36,15 @@ class UpgradeService:
         self._channel = channel
         self._audit = audit
         self._timing = timing
-        self._newest: UpgradeRecord | None = None
-        self._refused: UpgradeRecord | None = None  # the newest that was refused while another was in progress
+        self._known: dict[str, UpgradeRecord] = {}  # by id; that which was told of last is the last one
         self._changed = asyncio.Event()
         self._is_ending = False
 
     @property
     def status(self) -> UpgradeStatus:
         """What is told of them."""
-        return UpgradeStatus(self._newest)
+        newest = [*reversed(self._known.values())]
+        return UpgradeStatus(next((one for one in newest if not one.has_ended), newest[0] if newest else None))
 
     async def upgrade(self, by: str, reason: str, program: str, *, dry_run: bool) -> UpgradeRecord:
         """Have a program take the place of the running one, and return how that stands once it was tried.
@@ -59,7 +60,7 @@ class UpgradeService:
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})
         deadline = self._timing.monotonic() + PATIENCE
-        while (record := self._known(known)) is None or record.outcome == "trying":
+        while (record := self._known.get(known)) is None or record.outcome == "trying":
             if self._is_ending:
                 raise CommandError("blockd was told to stop before the program had been tried; it was not executed.")
             self._changed.clear()
@@ -73,16 +74,13 @@ class UpgradeService:
         self._is_ending = True
         self._changed.set()
 
-    def _known(self, wanted: str) -> UpgradeRecord | None:
-        return next((one for one in (self._newest, self._refused) if one is not None and one.id == wanted), None)
-
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of an upgrade."""
-        record, newest = UpgradeRecord.from_message(message["upgraded"]), self._newest
-        if newest is None or newest.has_ended or record.id == newest.id:
-            self._newest = record
-        else:
-            self._refused = record
+        record = UpgradeRecord.from_message(message["upgraded"])
+        self._known.pop(record.id, None)
+        self._known[record.id] = record
+        while len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
         if record.has_ended and not record.dry_run:
             told = record.to_json()
             self._audit.write("upgrade", {key: told[key] for key in _RECORDED})
