@@ -115,6 +115,7 @@ class ControlProcess(ControlAnswers):
             ending.callback(local.remove)  # not after that: it may take all the time that there is
             ending.callback(parts.upgrades.close)
             ending.callback(parts.events.close)  # else who listens would be waited for
+            ending.callback(parts.reloads.leave)  # and who waits for the reload after the one that ends this
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

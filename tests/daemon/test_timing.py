@@ -25,16 +25,16 @@ def test_wait_ends_with_the_event_or_when_the_time_is_over() -> None:
     asyncio.run(check())
 
 
-def test_each_that_waits_for_an_event_hears_of_it_though_the_first_to_hear_clears_it() -> None:
+def test_all_who_wait_for_an_event_are_told_of_it_though_the_first_clears_it() -> None:
     async def check() -> None:
         time, event = ManualTime(), asyncio.Event()
 
-        async def waited() -> bool:
-            heard = await time.timing.wait(event, 10.0)
+        async def wait() -> bool:
+            was_set = await time.timing.wait(event, 10.0)
             event.clear()
-            return heard
+            return was_set
 
-        waiting = [asyncio.create_task(waited()) for _ in range(3)]
+        waiting = [asyncio.create_task(wait()) for _ in range(3)]
         await time.settle()
         event.set()
         assert await asyncio.gather(*waiting) == [True, True, True]

@@ -11,18 +11,18 @@ from blockd.audit.chain import Record
 from blockd.audit.database import Database, key_of
 from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
+from blockd.cli.asking.place import state_folder
 from blockd.cli.output import print_line, show
 from blockd.errors import AuditError, CommandError
 from blockd.orders import OrderKey, OrderNames
 from blockd.orders.key import parse_asked, spelled
 from blockd.ruleset.counts import totals
-from blockd.settings import load
 from blockd.times import time_from_text
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the records that fit, as lines of JSON with --json; 1 if there is none, or several orders fit --order."""
-    database = Database.read(load(args.config).state_dir / DATABASE)
+    database = Database.read(state_folder(args.config) / DATABASE)
     count = 0
     try:
         asked = parse_asked(args.order) if args.order else None
@@ -108,8 +108,10 @@ def _summary(kind: str, body: Mapping[str, Any]) -> str:
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
     if kind == "reload":
-        came = "; ".join(body["changes"] if body["outcome"] == "taken" else body["problems"])
-        return f"{body['outcome']}, {body['after'][:12] or 'no file'}: {came}{_because(body['reason'])}"
+        told = {"taken": body["changes"], "unchanged": [f"only a restart takes {one}" for one in body["restart"]]}
+        came = "".join(f": {one}" for one in ("; ".join(told.get(body["outcome"], body["problems"])),) if one)
+        which = body["after"][:12] or "nothing was read"
+        return f"{body['outcome']}, {which}{came}{_because(body['reason'])}"
     if kind == "upgrade":
         came = "".join(f": {problem}" for problem in body["problems"])
         versions = f"{body['before']} to {body['after'] or 'another version'}"

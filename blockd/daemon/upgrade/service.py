@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
-from blockd.daemon.reload.service import KEPT
+from blockd.daemon.reload.record import KEPT
+from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord
 from blockd.errors import CommandError
 
-PATIENCE = trial.PATIENCE + 20.0  # seconds until a program has been tried
+PATIENCE = LEAVES + trial.PATIENCE + 20.0  # seconds until a reload has come to its end and a program has been tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ class UpgradeService:
         deadline = self._timing.monotonic() + PATIENCE
         while (record := self._known.get(known)) is None or record.outcome == "trying":
             if self._is_ending:
-                raise CommandError("blockd was told to stop before the program had been tried; it was not executed.")
+                raise CommandError(
+                    "blockd was told to stop, or replaces the process that was asked, before the program had been "
+                    "tried. `blockd status` shows which version runs, and the log says more."
+                )
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):

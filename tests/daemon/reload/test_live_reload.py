@@ -15,10 +15,11 @@ import pytest
 from blockd.settings import Settings
 from blockd.times import time_text
 from blockd.transports.descriptors import Shares, allowed
-from tests.daemon.harness import Daemon, free_port, until, write_list
+from tests.daemon.harness import EVERY_WORKER, Daemon, free_port, put, until, write_list
 from tests.daemon.load.load import Load
 from tests.daemon.reload.random_configs import BLOCKED, OPEN_BELOW, run
 from tests.effort import tries
+from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -135,6 +136,9 @@ def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> 
     told = reload(daemon, "--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
     assert "would be taken; nothing was changed" in told
     assert "Only a restart takes what is new of user" in told
+    assert "It would change:" in told
+    assert "Processes that would be replaced" in told
+    assert "Changed:" not in told
     assert daemon.children() == before
     assert ttl(daemon) > 30
     assert "BlockdConfigChanged" in [alarm["name"] for alarm in daemon.status()["alarms"]]
@@ -183,6 +187,28 @@ def test_listeners_come_and_go(daemon: Daemon) -> None:
     daemon.dns_port = port
 
 
+def test_an_address_that_the_machine_does_not_have_is_told_once(daemon: Daemon) -> None:
+    absent = f"192.0.2.77:{free_port()}"
+    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", absent]})
+    told = f"{absent} is listened on although this machine does not have that address now"
+    until(lambda: told in daemon.log, "it is told")
+    reload(daemon, sinkhole={"ttl": 30})
+    assert daemon.log.count(told) == 1
+
+
+def test_the_address_of_the_page_about_orders_is_another_wherever_it_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    chain, key = certificate("dns.example", "127.0.0.1")
+    for name, content in (("pem", chain), ("key", key)):
+        put(tmp_path / f"chain.{name}", content)
+    pair = {"chain": str(tmp_path / "chain.pem"), "key": str(tmp_path / "chain.key")}
+    listen = {**daemon.listen, "dot": [f"127.0.0.1:{free_port()}"]}
+    for name in ("one.example", "two.example"):
+        public, discovery = {"url": f"https://{name}/"}, {"name": "dns.example"}
+        reload(daemon, certificates=[pair], listen=listen, public=public, discovery=discovery)
+        found = {str(daemon.ask("resolver.arpa", "TYPE261").message.answer[0]) for _ in range(EVERY_WORKER)}
+        assert all(f"infourl=https://{name}/" in one for one in found), "every worker says it (RFC 9606)"
+
+
 def _is_refused(daemon: Daemon) -> bool:
     try:
         daemon.ask(BLOCKED, tcp=True)
@@ -226,3 +252,28 @@ def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
         [size] = [int(line.split()[1]) for line in lines if line.startswith("FDSize:")]
         assert size >= min(wanted, allowed())
+
+
+def test_what_was_taken_is_over_for_who_asks_next(daemon: Daemon) -> None:
+    """A worker that was given up still answers what is pending by then, and its socket is closed after that."""
+    for workers in (1, 2, 1):
+        reload(daemon, workers=workers)
+        done, told = daemon.post("/api/v1/upgrade", {"dry_run": True})
+        assert (done, told["outcome"], told["problems"]) == (200, "tried", [])
+
+
+def test_a_wrong_file_on_disk_keeps_nobody_from_the_daemon_that_runs(daemon: Daemon) -> None:
+    """Who has to have a name resolve at once cannot wait until somebody else has mended the file."""
+    daemon.config.write_text(f"{daemon.config.read_text()}\nno_such_key: 1\n")
+    assert daemon.run_verb("check").returncode == 2
+    for change in (
+        ["override", "add", BLOCKED, "--reason", "a mistake", "--until", time_text(time.time() + 86400.0)],
+        ["override", "end", BLOCKED, "--reason", "settled"],
+    ):
+        done = daemon.run_verb(*change)
+        assert done.returncode == 0, done.stderr
+    refused = daemon.run_verb("held", "release", BLOCKED, "--reason", "none")
+    assert "no_such_key" not in refused.stderr
+    printed = daemon.run_verb("audit", "--kind", "override-ended")
+    assert "settled" in printed.stdout, printed.stderr
+    assert daemon.run_verb("audit", "key").returncode == 0
