@@ -14,13 +14,15 @@ PAUSE = 0.2  # seconds between two looks at how it stands
 
 
 def ended(
-    daemon: RunningDaemon, path: str, begun: Mapping[str, Any], under_way: Collection[str], seconds: float
-) -> dict[str, Any] | None:
-    """Return the record at `path` of what has `begun`, once its outcome is none of `under_way`.
+    daemon: RunningDaemon, path: str, told: Mapping[str, Any], under_way: Collection[str], seconds: float
+) -> dict[str, Any]:
+    """Return the record at `path` of what has begun, of which `told` is known, once its outcome is none of `under_way`.
 
-    Meanwhile the process that is asked is replaced, too, and its socket made anew. None if it has not ended within so
-    many seconds; raises CommandError if nobody answers for long.
+    Meanwhile the process that is asked is replaced, too, and its socket made anew. Raises CommandError if it has not
+    ended within so many seconds, or if nobody answers for long.
     """
+    if told["outcome"] not in under_way:
+        return dict(told)
     deadline = time.monotonic() + seconds
     heard = time.monotonic()
     while time.monotonic() < deadline:
@@ -33,6 +35,9 @@ def ended(
             continue
         heard = time.monotonic()
         for one in (found["current"], found.get("last")):
-            if one is not None and one["id"] == begun["id"] and one["outcome"] not in under_way:
+            if one is not None and one["id"] == told["id"] and one["outcome"] not in under_way:
                 return dict(one)
-    return None
+    raise CommandError(
+        f"The daemon has not told within {seconds:.0f} seconds what came of it. `blockd status` shows which version "
+        "runs by which config, and the log says more."
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.daemon.answers.differences import LIMIT, Differ
+from blockd.daemon.operator.accepting import STAYS
 from blockd.daemon.update.compile_child import Job, RulesetCompiler
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
@@ -21,7 +22,6 @@ from blockd.ruleset import Ruleset
 from blockd.ruleset.gate.guard_report import GuardReport
 
 FILE = "preview"  # of the ruleset in the folder of those that are made, and of the content in its feed's
-STAYS = "Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
