@@ -13,7 +13,6 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.agreement import agreed
 from blockd.cli.changes import lines
-from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.daemon.answers.acceptable import AcceptPreview
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.show and not args.yes and not sys.stdin.isatty():
         raise CommandError(f"there is no terminal for the question; check with --show, then use --yes. {STAYS}")
     settings = load(args.config)
-    found = _preview(settings, args.feed)
+    found = _preview(settings, args.feed, args.limit)
     if args.digest not in (None, found.digest):
         raise CommandError(f"The refused content of feed {found.feed} has the SHA-256 {found.digest}. {STAYS}")
     if args.show:
@@ -69,11 +68,11 @@ def _lines(preview: AcceptPreview) -> Iterator[str]:
     if preview.held.total:
         yield f"  {preview.held.sentence()}"
     if preview.changes is not None:
-        yield from lines(preview.changes)
+        yield from lines(preview.changes, options="--limit")
     yield f"SHA-256 of the content: {preview.digest}"
 
 
-def _preview(settings: Settings, name: str) -> AcceptPreview:
+def _preview(settings: Settings, name: str, limit: int) -> AcceptPreview:
     """Return what the daemon has refused of a feed; raises CommandError if that is nothing that can be accepted."""
     known = {feed["name"]: feed for feed in ask(settings, "/api/v1/status")["feeds"]}
     if name not in known:
@@ -109,7 +108,7 @@ def _preview(settings: Settings, name: str) -> AcceptPreview:
             if found.compiled is None:
                 raise CommandError(f"The other feeds' contents cannot be read now. {STAYS}")
             new = Ruleset.open(found.compiled, verify=False)
-            told = changes(Comparison(old, new, progress), popular, NAMES_SHOWN) if old else None
+            told = changes(Comparison(old, new, progress), popular, limit) if old else None
         except RulesetError as error:
             raise CommandError(f"{error}. {STAYS}") from error
     before = old.catalogue.feed(name) if old else None
