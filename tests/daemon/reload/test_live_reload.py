@@ -40,24 +40,10 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
         yield running
 
 
-def reload(daemon: Daemon, *arguments: str, code: int = 0, **settings: object) -> str:
-    """Have other settings taken; return what is printed."""
-    daemon.settings |= settings
-    daemon.write_config()
-    done = daemon.run_verb("reload", *arguments)
-    assert done.returncode == code, done.stdout + done.stderr + daemon.log
-    return done.stdout
-
-
 def ttl(daemon: Daemon) -> int:
     """Return how long a block may be cached."""
     [found] = daemon.ask(BLOCKED).message.answer
     return found.ttl
-
-
-def records(daemon: Daemon) -> str:
-    """Return what the audit log has of reloads."""
-    return daemon.run_verb("audit", "--kind", "reload").stdout
 
 
 def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -> None:
@@ -66,7 +52,7 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
     began = daemon.status()["since"]
     until(lambda: time_text(time.time()) != began, "the second is over in which it was started")
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
-    assert "sinkhole.ttl: 60 becomes 30" in reload(daemon, sinkhole={"ttl": 30}, workers=3)
+    assert "sinkhole.ttl: 60 becomes 30" in daemon.reload(sinkhole={"ttl": 30}, workers=3)
     assert ttl(daemon) <= 30
     until(lambda: len(daemon.children("w")) == 3, "three workers serve")
     assert not before & set(daemon.children("w"))
@@ -77,15 +63,17 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
     assert status["config"]["changed"] == []
     assert status["since"] == began, "a reload is no start"
     assert daemon.metric("blockd_reloads_total", result="taken") == 1
-    until(lambda: "taken" in records(daemon), "the audit log has it")
-    assert "sinkhole.ttl: 60 becomes 30" in records(daemon)
+    until(lambda: daemon.recorded("reload"), "the audit log has it")
+    [record] = daemon.recorded("reload")
+    assert record["outcome"] == "taken"
+    assert "sinkhole.ttl: 60 becomes 30" in record["changes"]
 
 
 def test_workers_come_and_go_while_nothing_is_lost(daemon: Daemon) -> None:
-    reload(daemon, upstream={"flood_limit": 0})
+    daemon.reload(upstream={"flood_limit": 0})
     with Load(daemon, BLOCKED, OPEN_BELOW) as load:
         for count in (1, 2, tries(3, 8), 1):
-            reload(daemon, workers=count)
+            daemon.reload(workers=count)
             until(lambda: len(daemon.children("w")) == count, "so many workers serve")  # noqa: B023 - used at once
     assert load.figures.lost == []
     assert all(kind.answers for kind in load.figures.kinds.values())
@@ -98,7 +86,7 @@ def test_random_configs_are_taken_or_refused_while_nothing_is_lost(tmp_path: Pat
 def test_what_is_wrong_is_told_whole_and_the_config_before_stays(daemon: Daemon) -> None:
     before = daemon.children()
     wrong = {"gate": {"protected": ["absent.txt"]}, "certificates": [{"chain": "absent.pem", "key": "absent.key"}]}
-    told = reload(daemon, code=1, sinkhole={"ttl": 7}, **wrong)
+    told = daemon.reload(code=1, sinkhole={"ttl": 7}, **wrong)
     assert "The config on disk was not taken. The one in force stays, and goes on." in told
     assert "gate.protected[0]: " in told
     assert "certificates[0]: " in told
@@ -108,7 +96,7 @@ def test_what_is_wrong_is_told_whole_and_the_config_before_stays(daemon: Daemon)
     assert daemon.metric("blockd_config_last_reload_successful") == 0
     for key in wrong:
         del daemon.settings[key]
-    reload(daemon)
+    daemon.reload()
     assert daemon.status()["alarms"] == []
 
 
@@ -116,7 +104,7 @@ def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         listen = {**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", taken]}
-        assert f"listen.dns[1]: {taken} cannot be listened on" in reload(daemon, code=1, listen=listen)
+        assert f"listen.dns[1]: {taken} cannot be listened on" in daemon.reload(code=1, listen=listen)
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
 
 
@@ -125,14 +113,14 @@ def test_upstreams_that_do_not_answer_are_refused_by_the_worker_that_tries_them(
     until(lambda: daemon.metric("blockd_upstream_state", state="up") > 0, "the control process knows that")
     wrong = [f"127.0.0.1:{free_port()}"]
     for arguments in (["--dry-run"], []):
-        told = reload(daemon, *arguments, code=1, upstreams=wrong)
+        told = daemon.reload(*arguments, code=1, upstreams=wrong)
         assert "a worker that tried the config failed: its upstreams" in told
     assert daemon.ask("open-2.example").addresses == ["192.0.2.2"]
 
 
 def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> None:
     before = daemon.children()
-    told = reload(daemon, "--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
+    told = daemon.reload("--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
     assert "would be taken; nothing was changed" in told
     assert "Only a restart takes what is new of user" in told
     assert daemon.children() == before
@@ -165,7 +153,7 @@ def test_a_hangup_takes_the_config_and_fetches_every_feed(daemon: Daemon, tmp_pa
 
 def test_feeds_come_and_go(daemon: Daemon, tmp_path: Path) -> None:
     one, three = daemon.settings["feeds"][0], feed(tmp_path, "three", "third.example")  # type: ignore[index]
-    reload(daemon, feeds=[one, three])
+    daemon.reload(feeds=[one, three])
     until(lambda: daemon.ask("second.example").rcode == "NXDOMAIN", "the removed feed's name resolves")
     until(lambda: daemon.ask("third.example").addresses == SINKHOLE, "the new feed is enforced")
     assert "Feed two is no longer in the config: its names are not enforced from now on." in daemon.log
@@ -173,10 +161,10 @@ def test_feeds_come_and_go(daemon: Daemon, tmp_path: Path) -> None:
 
 def test_listeners_come_and_go(daemon: Daemon) -> None:
     port, before = free_port(), daemon.dns_port
-    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{before}", f"127.0.0.1:{port}"]})
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{before}", f"127.0.0.1:{port}"]})
     for daemon.dns_port in (before, port):
         assert daemon.ask(BLOCKED).addresses == daemon.ask(BLOCKED, tcp=True).addresses == SINKHOLE
-    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{port}"]})
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{port}"]})
     assert daemon.ask(BLOCKED, tcp=True).addresses == SINKHOLE
     daemon.dns_port = before
     until(lambda: _is_refused(daemon), "the address that went is closed")
@@ -200,7 +188,7 @@ def test_a_process_that_is_killed_in_the_middle_is_healed(daemon: Daemon, role: 
     until(lambda: _kill(daemon, role) or _has_ended(daemon), "it is killed, or too late")
     until(lambda: _has_ended(daemon), "the reload ends")
     until(daemon.is_ready, "every worker enforces the version")
-    reload(daemon, sinkhole={"ttl": 20})
+    daemon.reload(sinkhole={"ttl": 20})
     assert ttl(daemon) <= 20
 
 
@@ -219,7 +207,7 @@ def _has_ended(daemon: Daemon) -> bool:
 
 def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon: Daemon) -> None:
     """Else each growth of the kernel's table stops a process with threads until every processor has come by."""
-    reload(daemon, workers=3)
+    daemon.reload(workers=3)
     until(lambda: len(daemon.children("w")) == 3, "three workers serve")
     wanted = Shares.of(Settings.model_validate({"workers": 3})).wanted(0)
     for pid in daemon.children():
