@@ -3,20 +3,21 @@
 From control: `{"enforce": version}`, with a descriptor of the memory of its orders' states; `{"resolution": {…}}` with
 what it sees of the machine's resolvers and addresses (`Observation`); `{"lock": true}`, with a descriptor that locks
 the state folder anew; `{"certificates": count}`, with a descriptor of the memory that has them and their keys;
-`{"status": sentence}` for the service manager; `{"ready": true}` once it serves; `{"reload": {…}}` to have the config
-taken (`ReloadRequest`); and `{"cache": {…}}` with a request about caches, which each worker
-answers by a `{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none),
-`{"failed": version, "why": sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or
-`{"refused_notify": {…}}`, with the fields of `RefusedNotify`, if what does so is not heeded. From the page process and
-the one that decides for HTTP proxies: the first two of these. From the supervisor: what control says to workers, of
-which these two hear only what to enforce, and the page process the certificates; and to control the workers' messages
-with `"worker": index` and `"pid"` added, `{"died": index}`, `{"page": {…}}` and `{"decide": {…}}` with such a process'
-message and its `"pid"` or with `"died"`, `{"reloaded": {…}}` with how a reload stands (`ReloadRecord`), and
-`{"refresh": true}` for SIGHUP. To a worker: `{"hand_over": octets}`, which it answers by `{"handed_over": entries}` and
-a descriptor of so much of what it has cached. To any of them: `{"drain": true}`, when its successor runs, after which
-it answers what has come and ends with code 0; sockets in a list `empty`, by descriptor, are read empty first. A worker
-that drains passes connections on by `{"connection": hex}`, with a descriptor and what has come of a question; the
-supervisor passes that on to one that serves. The channel ends when the other side ends.
+`{"status": sentence}` for the service manager; `{"ready": true}` once it serves; `{"announced": true}` once it has told
+the start-up; `{"reload": {…}}` to have the config taken (`ReloadRequest`); and `{"cache": {…}}` with a request about
+caches, which each worker answers by a `{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worker:
+`{"enforcing": version}` (0 for none), `{"failed": version, "why": sentence}`, `{"notified": feed}` if a primary
+announces that a zone has changed, or `{"refused_notify": {…}}`, with the fields of `RefusedNotify`, if what does so is
+not heeded. From the page process and the one that decides for HTTP proxies: the first two of these. From the
+supervisor: what control says to workers, of which these two hear only what to enforce, and the page process the
+certificates; and to control the workers' messages with `"worker": index` and `"pid"` added, `{"died": index}`,
+`{"page": {…}}` and `{"decide": {…}}` with such a process' message and its `"pid"` or with `"died"`, `{"reloaded": {…}}`
+with how a reload stands (`ReloadRecord`), and `{"refresh": true}` for SIGHUP. To a worker: `{"hand_over": octets}`,
+which it answers by `{"handed_over": entries}` and a descriptor of so much of what it has cached. To any of them:
+`{"drain": true}`, when its successor runs, after which it answers what has come and ends with code 0; sockets in a list
+`empty`, by descriptor, are read empty first. A worker that drains passes connections on by `{"connection": hex}`, with
+a descriptor and what has come of a question; the supervisor passes that on to one that serves. The channel ends when
+the other side ends.
 """
 
 from __future__ import annotations

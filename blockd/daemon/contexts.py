@@ -109,6 +109,7 @@ class ControlContext:
     workers: dict[int, ProcessState]  # the running ones, by index
     followers: Mapping[str, ProcessState] = field(default_factory=dict, kw_only=True)  # those that run, by their kinds
     announce: bool  # whether the start-up is still to be announced
+    restarted: bool = field(default=True, kw_only=True)  # whether there was a control process before it
     since: float  # when blockd was started, or this version of it took over, in seconds since the epoch
     resolution: Resolution = field(default_factory=Resolution)
     certificates: HandedCertificates = field(default_factory=HandedCertificates)  # those in use

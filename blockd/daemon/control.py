@@ -73,7 +73,7 @@ class ControlProcess(ControlAnswers):
         parts.state.tidy()  # unfinished files of a control process that died
         parts.recorder.begin(
             engine=engine_name(), config=parts.context.running.digest, workers=parts.settings.workers,
-            restarted=not parts.context.announce, groups=parts.settings.groups,
+            restarted=parts.context.restarted, groups=parts.settings.groups,
         )  # fmt: skip
         pulse.begin(loop)  # not before: that took seconds, if the last versions have many feeds and orders
         parts.damage.supervisor.begin(loop)
@@ -110,14 +110,20 @@ class ControlProcess(ControlAnswers):
             kept = local.keep(admin.exchange, parts.timing.sleep)
             tasks = [asyncio.create_task(work) for work in (*needed, *parts.beside(), kept)]
             if parts.context.announce:
-                shown = parts.context, parts.feeds, parts.updater, parts.switcher, parts.timing, self.readiness
-                tasks.append(asyncio.create_task(Announcement(*shown).tell()))
+                tasks.append(asyncio.create_task(self._announce()))
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
             ending.callback(parts.events.close)  # else who listens would be waited for
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+
+    async def _announce(self) -> None:
+        """Announce the start-up, which the next control process does if this one ends before."""
+        parts = self.parts
+        shown = parts.context, parts.feeds, parts.updater, parts.switcher, parts.timing, self.readiness
+        await Announcement(*shown).tell()
+        self._channel.send({"announced": True})
 
     def _hear(self, message: Message) -> None:
         try:

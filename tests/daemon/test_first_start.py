@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -54,6 +58,25 @@ def test_config_without_feeds_resolves(tmp_path: Path, resolver: UpstreamSimulat
         assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
         assert daemon.get("/readyz")[0] == 503
         assert daemon.refresh()["feeds"] == {}
+
+
+def test_a_control_process_that_dies_before_it_has_told_the_start_leaves_that_to_the_next(
+    tmp_path: Path, resolver: UpstreamSimulator
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        feed = {"name": "far", "type": "domains", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/list"}
+        daemon = Daemon(tmp_path, feed, upstream=resolver.address)
+        daemon.launch()
+        try:
+            asked, _ = silent.accept()  # it is not answered: the start cannot be told yet
+            os.kill(daemon.control_pid(), signal.SIGKILL)
+            daemon.wait_for_banner()
+            assert daemon.banner.count("Try:") == 1
+            told = [json.loads(line) for line in daemon.run_verb("audit", "--json").stdout.splitlines()]
+            assert [one["body"]["of"] for one in told if one["kind"] == "start"] == ["daemon", "control process"]
+        finally:
+            daemon.destroy()
+            asked.close()
 
 
 def _assert_enforced_when_it_appears(daemon: Daemon) -> None:

@@ -47,7 +47,8 @@ class Jobs:
     taken: set[Role] = field(default_factory=set)  # the roles that are filled by the coming one already
     handed: dict[Role, HandedCaches] = field(default_factory=dict)  # what a worker about to be forked begins with
     since: float = field(default_factory=time.time)  # in seconds since the epoch; a reload does not change it
-    is_announced: bool = False  # whether a control process was asked to announce the start-up
+    is_announced: bool = False  # whether a control process has announced the start-up
+    has_begun: bool = False  # whether a control process was started
 
     def of(
         self,
@@ -84,6 +85,7 @@ class Jobs:
             workers={role.index: state for role, state in states.items() if role.kind == "worker"},
             followers={role.kind: state for role, state in states.items() if role.follows},
             announce=not self.is_announced,
+            restarted=self.has_begun,
             since=self.since,
             resolution=made.resolution,
             certificates=certificates,
@@ -94,7 +96,7 @@ class Jobs:
             reloads=reloads,
             supervisor=self.pulse,
         )
-        self.is_announced = True
+        self.has_begun = True
         return lambda channel: _run_control(control, channel)
 
     @property

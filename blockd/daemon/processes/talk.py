@@ -130,7 +130,9 @@ class Talk:
             pass_on(message, self._jobs, self._family)
             return
         discard(message)
-        if "suspect" in message:
+        if "announced" in message:
+            self._jobs.is_announced = True
+        elif "suspect" in message:
             self._suspicion.suspect(str(message["suspect"]))
         elif "late" in message:
             self._end_late([int(index) for index in message["late"]], int(message["version"]))
@@ -138,7 +140,7 @@ class Talk:
             self._reload(ReloadRequest.from_message(message["reload"]))
         elif "upgrade" in message:
             self._upgrade(UpgradeRequest.from_message(message["upgrade"]))
-        if not message.keys().isdisjoint(("suspect", "late", "reason", "reload", "upgrade", "ready")):
+        if not message.keys().isdisjoint(("announced", "suspect", "late", "reason", "reload", "upgrade", "ready")):
             return
         if "resolution" in message:
             for generation in self._jobs.generations:

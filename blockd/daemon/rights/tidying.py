@@ -25,6 +25,7 @@ _FILE = re.compile(
     re.ASCII,
 )
 
+_ATTEMPTS = "feeds/*/staging"  # where signed metadata is verified; what ends in the middle of that leaves links there
 _OF_BEFORE = ("compiled", "compiled-amended", "admin.secret")  # of an earlier blockd: rulesets, and what it asked for
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ def tidy(folder: Path, rulesets: Path) -> None:
     """Remove them from the state folder, in which `rulesets` has the versions; raises OSError."""
     for path in (*(folder / name for name in _OF_BEFORE), *rulesets.glob("*.orders")):
         remove(path)
+    for path in folder.glob(_ATTEMPTS):
+        remove(path, path.lstat().st_mode)
     for path in folder.rglob(".*"):
         if _UNFINISHED.fullmatch(path.name):
             remove(path)

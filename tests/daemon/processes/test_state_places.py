@@ -142,3 +142,15 @@ def test_what_an_earlier_blockd_has_left_is_removed(state: Path) -> None:
         path.write_bytes(b"left")
     start(state)
     assert not [path for path in left if path.exists()]
+
+
+def test_what_an_attempt_to_verify_has_left_is_removed_without_a_word(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    staging = state / "feeds" / "ministry" / "staging"
+    (staging / "root_history").mkdir(parents=True)
+    (staging / "root_history" / "1.root.json").write_bytes(b"{}")
+    (staging / "root.json").symlink_to("root_history/1.root.json")
+    start(state)
+    assert not staging.exists()
+    assert "staging" not in caplog.text
