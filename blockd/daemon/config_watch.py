@@ -100,7 +100,10 @@ class ConfigWatch:
 
     def is_of(self, path: str) -> bool:
         """Return whether a path, of whatever links, leads to the config, or would if that were there."""
-        return os.path.realpath(path) == os.path.realpath(self._files[0].path)
+        try:
+            return os.path.realpath(path) == os.path.realpath(self._files[0].path)
+        except ValueError:  # it has a zero, or a surrogate, which no path has
+            return False
 
     @property
     def read_at(self) -> float:

@@ -20,13 +20,13 @@ class Timing:
     uniform: Callable[[float, float], float] = random.uniform  # only spreads load
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait until `event` is set, for at most `seconds`; return whether it is."""
+        """Wait until `event` is set, for at most `seconds`; return whether it was, also if it was cleared since."""
         if event.is_set():
             return True
         waiting, sleeping = asyncio.create_task(event.wait()), asyncio.create_task(self.sleep(seconds))
         try:
-            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             sleeping.cancel()
-        return event.is_set()
+        return waiting in done or event.is_set()

@@ -1,7 +1,7 @@
 """The way into the admin port: whoever finds no place waits for one, behind one connection of each other client.
 
-Once some connections are open, newcomers are told apart by the users of this machine, by one reading of the kernel's
-table for all of them. Who waits too long, or has too many that wait, is answered at once to come back.
+Once some connections are open, newcomers are told apart by the users of this machine, all of them together. Who waits
+too long, or has too many that wait, is answered at once to come back.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from blockd.web.callers.local import peer_of
 from blockd.web.serving import BoundedConnection, Serving, ServingLimits
 
 MOST_WAITING = 64  # connections that wait for a place; a sixteenth of the files that may be open, if these are few
-MOST_NEW = 64  # connections, likewise, that wait until the kernel's table is read; then it is read in any case
+MOST_NEW = 64  # connections, likewise, that wait until the kernel is asked of them; then it is asked in any case
 HANDSHAKE = 5.0  # seconds that one may take for TLS to be agreed on
 FREE = 8  # connections open before anybody is asked for whose they are
 WAIT = 5.0  # seconds that one waits for a place: less than `blockd` waits for an answer
@@ -179,9 +179,9 @@ class AdminServing(Serving):
             unknown = [
                 one for one in (*(caller for caller, _ in self._new), *self._places.callers) if not one.is_looked_up
             ]
-            found = self._owners.of_clients(one.own[1] for one in unknown)
+            found = self._owners.of_clients(one.ends for one in unknown)
             for caller in unknown:
-                caller.user = found.get((caller.peer, caller.own))
+                caller.user = found.get(caller.ends)
                 caller.is_looked_up = True
         for waiting in self._new:
             self._line_up(waiting)

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from blockd.compile.built import Built
 from blockd.daemon.answers.acceptable import AcceptPreviews
+from blockd.daemon.update.compile_child import Job
 from blockd.daemon.update.disk_room import DiskRoom
 from blockd.errors import CommandError, FeedRefused, RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.changes import PopularNames, changes
 from blockd.ruleset.versions.diff import Comparison
+from tests.daemon.parts import domains
 from tests.daemon.updater_rig import Rig, Run, runner
 
 MANY = [f"n{number}.example" for number in range(1_000)]
@@ -76,6 +79,53 @@ def test_the_same_is_compiled_once_and_another_content_anew(run: Run) -> None:
         rig.sources["national"].give(*MANY[:400])
         await rig.updater.refresh(None)
         assert (await shown.preview("national")).names == 400
+
+    run(check)
+
+
+def test_several_feeds_asked_for_in_turn_are_compiled_once_each_until_another_version_is_in_force(run: Run) -> None:
+    async def check(rig: Rig) -> None:
+        names = ("national", "other")
+        for name in names:
+            rig.sources[name].give(*(f"{name}-{number}.example" for number in range(1_000)))
+        await rig.updater.refresh(None)
+        await rig.time.advance(86400.0)
+        for name in names:
+            rig.sources[name].give(f"{name}-1.example")
+        await rig.updater.refresh(None)
+        shown = previews(rig)
+        compiled = len(rig.compiler.jobs)
+        for _ in range(3):
+            for name in names:
+                assert (await shown.preview(name)).names == 1
+        assert len(rig.compiler.jobs) == compiled + 2
+        refused = rig.feeds["other"].state.refused
+        assert refused is not None
+        before = rig.rulesets.ruleset
+        await rig.updater.accept("other", lambda managed: managed.state.waive_refused())
+        assert rig.rulesets.ruleset is not before
+        compiled = len(rig.compiler.jobs)
+        assert (await shown.preview("national")).names == 1
+        assert len(rig.compiler.jobs) == compiled + 1, "it is compared with what is in force"
+
+    run(check, domains("national"), domains("other"))
+
+
+def test_one_that_would_be_refused_nevertheless_is_compiled_once_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(rig: Rig) -> None:
+        await refuse(rig)
+        shown = previews(rig)
+        compiled: list[Job] = []
+
+        async def compiles(job: Job, /) -> Built:
+            compiled.append(job)
+            return Built(refused={"national": FeedRefused("format", "It is not a list.")})
+
+        monkeypatch.setattr(rig.compiler, "compile", compiles)
+        for _ in range(3):
+            with pytest.raises(CommandError, match=r"would be refused nevertheless: It is not a list\."):
+                await shown.preview("national")
+        assert len(compiled) == 1
 
     run(check)
 

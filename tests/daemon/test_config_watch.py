@@ -100,3 +100,13 @@ def test_file_that_is_gone_or_a_folder_is_told(tmp_path: Path) -> None:
     assert protected.since is not None
     assert protected.digest is None
     assert running.status().sentences()[0] == f" {tmp_path / 'blockd.yaml'} is gone."
+
+
+def test_the_config_is_known_by_any_path_that_leads_to_it_and_by_no_text_that_is_none(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"state_dir": str(tmp_path / "state"), "feeds": []})
+    path = tmp_path / "blockd.yaml"
+    path.write_text("feeds: []\n")
+    (tmp_path / "link").symlink_to(path)
+    watch = ConfigWatch(settings, path)
+    assert [watch.is_of(str(one)) for one in (path, tmp_path / "link", tmp_path / "other")] == [True, True, False]
+    assert not any(watch.is_of(text) for text in (f"{path}\0", "\0", "x" * 5000, "\ud83d\ude00"))

@@ -211,6 +211,9 @@ def test_wrong_names_and_lookups_of_another_node_are_refused(tmp_path: Path) -> 
         look(tmp_path, None, Worker(), "a..b", at=1.0)
     with pytest.raises(CommandError, match="another state folder"):
         look(tmp_path, None, Worker(), state_dir="/elsewhere")
+    for path in ("a\0b", "/proc/self/cwd", "x" * 5000):  # which nobody looks up in the file system
+        with pytest.raises(CommandError, match="another state folder"):
+            look(tmp_path, None, Worker(), state_dir=path)
 
 
 def test_where_no_worker_listens_there_is_no_answer() -> None:

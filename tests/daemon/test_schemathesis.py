@@ -23,6 +23,7 @@ PROGRAM = Path(sys.executable).with_name("schemathesis")
 CONFIG = ROOT / "tests" / "daemon" / "schemathesis.toml"
 EXAMPLES = tries(4, 300)  # requests for each operation, beside those that cover each constraint
 SECONDS = tries(240, 3600)
+PATIENCE = 150  # seconds for an answer: an upgrade is told once the program has tried itself
 ENDLESS = "/api/v1/events"  # a stream has no end that a client could wait for
 LEFT_OUT = "ignored_auth"  # it sends a wrong token for each operation, and after ten of them is told to wait (429)
 
@@ -42,7 +43,7 @@ def test_no_request_finds_an_answer_that_the_document_does_not_describe(tmp_path
             PROGRAM, "--config-file", CONFIG, "run", f"http://127.0.0.1:{daemon.admin_port}/api/v1/openapi.json",
             "--header", f"Authorization: Bearer {token}", "--exclude-path", ENDLESS,
             "--checks", "all", "--exclude-checks", LEFT_OUT, "--max-examples", str(EXAMPLES),
-            "--seed", "1", "--continue-on-failure",
+            "--seed", "1", "--continue-on-failure", "--request-timeout", str(PATIENCE),
         ]  # fmt: skip
         found = subprocess.run(  # noqa: S603 - its arguments are these
             arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS,

@@ -19,7 +19,7 @@ from blockd.web.admin_door import AdminServing
 from blockd.web.admin_serving import serve_admin
 from blockd.web.bounds import admin_places, costly
 from blockd.web.bounds.admin_closings import AdminClosings
-from blockd.web.bounds.local_users import Endpoint, SocketOwners
+from blockd.web.bounds.local_users import Ends, SocketOwners
 from tests.web.known import known, token_of
 from tests.web.test_admin import Daemon, Told
 from tests.web.test_admin_load import PATIENCE, until
@@ -29,14 +29,14 @@ BOUNDS = Bounds(address=4, prefix=6, all=10)
 
 
 class Owners(SocketOwners):
-    """The kernel's table, with other users for the ports that are named."""
+    """What the kernel says, with other users for the ports that are named."""
 
     def __init__(self) -> None:
         super().__init__()
         self.users: dict[int, int] = {}
 
-    def of_clients(self, ports: Iterable[int]) -> dict[tuple[Endpoint, Endpoint], int]:
-        found = super().of_clients(ports)
+    def of_clients(self, connections: Iterable[Ends]) -> dict[Ends, int]:
+        found = super().of_clients(connections)
         return {ends: self.users.get(ends[0][1], user) for ends, user in found.items()}
 
 

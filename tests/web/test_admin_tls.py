@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from blockd.web.admin import admin_app
 from blockd.web.admin_door import AdminServing
 from blockd.web.admin_serving import ADMIN_BOUNDS, serve_admin
 from blockd.web.bounds import admin_places
-from blockd.web.bounds.local_users import SocketOwners
+from blockd.web.bounds.local_users import Ends, SocketOwners
 from blockd.web.callers.admin_tls import AdminTlsContexts
 from blockd.web.callers.attempts import WrongAttempts
 from blockd.web.callers.recognition import Callers
@@ -93,6 +93,13 @@ class Authority:
         return path
 
 
+class NoOwners(SocketOwners):
+    """Knows nobody's connection."""
+
+    def of_clients(self, _connections: Iterable[Ends]) -> dict[Ends, int]:
+        return {}
+
+
 class Port:
     """A running admin port in TLS, and its clients."""
 
@@ -144,7 +151,7 @@ def serve_and(
         callers = Callers(kept, Sessions(nowhere, kept, lambda: 0.0), WrongAttempts(), certificates=ROLES)
         tls = AdminTlsContexts(lambda: pairs, authorities)
         with socket.create_server(("127.0.0.1", 0)) as bound:
-            app, owners = admin_app(Daemon(), callers), SocketOwners(tables=())  # who is on this machine is one client
+            app, owners = admin_app(Daemon(), callers), NoOwners()  # who is on this machine is one client
             serving = await serve_admin(app, [bound], bounds, owners=owners, tls=tls.context)
             try:
                 await asyncio.wait_for(use(Port(serving, bound.getsockname()[1], pairs)), PATIENCE)

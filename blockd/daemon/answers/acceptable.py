@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from blockd.ruleset import Ruleset
 from blockd.ruleset.gate.guard_report import GuardReport
 
 FILE = "preview"  # of the ruleset in the folder of those that are made, and of the content in its feed's
+KEPT = 16  # previews that are remembered, of some 100 KB each: one takes as long as a version to be made
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,21 @@ class AcceptPreview:
         }
 
 
+_Key = tuple[str, str, Path | None]  # a feed, the digest of its content, and the ruleset in force
+
+
+class _WouldBeRefused(CommandError):
+    """A content that cannot be accepted, since it would be refused for another reason."""
+
+    def __init__(self, sentence: str, digest: str) -> None:
+        super().__init__(sentence)
+        self.digest = digest
+
+
 class AcceptPreviews:
-    """Finds what acceptances would change, one at a time, and remembers the last; files are made in `folder`.
+    """Finds what acceptances would change, one at a time, and remembers the last ones; files are made in `folder`.
+
+    So whoever asks again and again costs one compilation for each content that was refused and each version in force.
 
     The compiler among `tools` is one of its own, so that nobody waits for what is only looked at. `popular` is the file
     of popular names.
@@ -80,7 +95,7 @@ class AcceptPreviews:
         self._room = room
         self._popular = popular
         self._turn = asyncio.Lock()
-        self._known: tuple[tuple[str, str, Path | None], AcceptPreview] | None = None
+        self._known: OrderedDict[_Key, AcceptPreview | _WouldBeRefused] = OrderedDict()
 
     async def preview(self, name: str) -> AcceptPreview:
         """Return what accepting would change; raises CommandError if there is nothing, or it cannot be read."""
@@ -88,10 +103,25 @@ class AcceptPreviews:
         async with self._turn:
             ruleset = self._ruleset()
             in_force = ruleset.path if ruleset else None
-            if self._known is None or self._known[0] != (name, self._refused(name).digest, in_force):
-                found = await self._found(name, ruleset)
-                self._known = (name, found.digest, in_force), found
-            return self._known[1]
+            key = name, self._refused(name).digest, in_force
+            found = self._known.get(key)
+            if found is None:
+                try:
+                    found = await self._found(name, ruleset)
+                except _WouldBeRefused as refusal:
+                    found = refusal
+                self._remember((name, found.digest, in_force), found)
+            if isinstance(found, _WouldBeRefused):
+                raise CommandError(str(found))
+            return found
+
+    def _remember(self, key: _Key, found: AcceptPreview | _WouldBeRefused) -> None:
+        """Remember what was found, as long as the same version is in force."""
+        for other in [other for other in self._known if other[2] != key[2]]:
+            del self._known[other]
+        self._known[key] = found
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
 
     async def _found(self, name: str, ruleset: Ruleset | None) -> AcceptPreview:
         if not self._room.keeps_history:
@@ -108,7 +138,9 @@ class AcceptPreviews:
             refused = managed.state.refused
             built = await self._compiler.compile(Job(candidates, self._path, self._gate.now, in_force, *reports))
             if name in built.refused:
-                raise CommandError(f"Feed {name} would be refused nevertheless: {built.refused[name]} {STAYS}")
+                raise _WouldBeRefused(
+                    f"Feed {name} would be refused nevertheless: {built.refused[name]} {STAYS}", fetched.digest
+                )
             record = built.records.get(name)
             if built.header is None or record is None or refused is None:
                 raise CommandError(f"The contents of the feeds cannot be read now. {STAYS} Ask again.")

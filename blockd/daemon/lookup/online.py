@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
 from blockd.daemon.lookup.following import Swapped, WayAsker
@@ -134,8 +133,11 @@ def _at(settings: Settings, query: LookupQuery, at: float, now: float) -> Lookup
 
 
 def _is_about(query: LookupQuery, settings: Settings) -> bool:
-    """Return whether a query is about the state folder of a daemon with these settings, or about any."""
-    return not query.state_dir or Path(query.state_dir).resolve() == settings.state_dir.resolve()
+    """Return whether a query is about the state folder of a daemon with these settings, or about any.
+
+    A path that somebody sent is compared and not looked up: a file system that is away would hold up this process.
+    """
+    return query.state_dir in ("", str(settings.state_dir.resolve()))
 
 
 def _for_everybody(enforced: Enforced | None, key: bytes) -> object:

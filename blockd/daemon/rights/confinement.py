@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.daemon.rights import landlock, no_unix_sockets
+from blockd.daemon.rights import landlock, socket_families
 from blockd.daemon.rights.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, close_memory, keep_only
 from blockd.errors import CommandError, cause_of
 from blockd.files import identity_of
@@ -88,7 +88,7 @@ class Confinement:
         _left.update({path: identity_of(path) for path in self.reads})
         close_memory()
         keep_only([CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH] if os.geteuid() == 0 else [])
-        no_unix_sockets.forbid()
+        socket_families.forbid_others()
         own = [path.resolve() for path in (*self.reads, *self.writes)]
         system = [path for path in late_opened() if not any(one.is_relative_to(path) for one in own)]
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
+from blockd.daemon.reload.service import KEPT
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
@@ -36,13 +37,13 @@ class UpgradeService:
         self._channel = channel
         self._audit = audit
         self._timing = timing
-        self._newest: UpgradeRecord | None = None
+        self._known: dict[str, UpgradeRecord] = {}  # by id; that which was told of last is the last one
         self._changed = asyncio.Event()
 
     @property
     def status(self) -> UpgradeStatus:
         """What is told of them."""
-        return UpgradeStatus(self._newest)
+        return UpgradeStatus(next(reversed(self._known.values()), None))
 
     async def upgrade(self, by: str, reason: str, program: str, *, dry_run: bool) -> UpgradeRecord:
         """Have a program take the place of the running one, and return how that stands once it was tried.
@@ -58,7 +59,7 @@ class UpgradeService:
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})
         deadline = self._timing.monotonic() + PATIENCE
-        while (record := self._newest) is None or record.id != known or record.outcome == "trying":
+        while (record := self._known.get(known)) is None or record.outcome == "trying":
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
@@ -67,7 +68,11 @@ class UpgradeService:
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of an upgrade."""
-        record = self._newest = UpgradeRecord.from_message(message["upgraded"])
+        record = UpgradeRecord.from_message(message["upgraded"])
+        self._known.pop(record.id, None)
+        self._known[record.id] = record
+        while len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
         if record.has_ended and not record.dry_run:
             told = record.to_json()
             self._audit.write("upgrade", {key: told[key] for key in _RECORDED})

@@ -6,13 +6,14 @@ folder, ends first, so that never two of them do. All others go on, and are pass
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
 from blockd.times import time_text
 
 TRIAL = Role("trial")
+MAX_LINKS = 40  # that a path leads by, as Linux has it (path_resolution(7))
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +184,7 @@ def command_of(program: str) -> list[str]:
         raise ValueError(f"{program} is not the whole path of a program")
     if not _is_executable(program):
         raise ValueError(f"{program} is not a program that this user may execute")
-    if why := _not_safe(Path(program).resolve()):
+    if why := _not_safe(Path(program)):
         raise ValueError(f"{program} is not executed: {why}. Whoever can write it could take the place of blockd")
     return [program, *arguments]
 
@@ -195,15 +197,36 @@ def _is_executable(program: str) -> bool:
 
 
 def _not_safe(program: Path) -> str:
-    """Say why somebody else than root, and than who has installed the running program, could have written a program."""
+    """Say why somebody else than root, and than who has installed the running program, could have written a program.
+
+    All that its path leads by counts, links and the folders that these lie in too: it is executed by its path, later.
+    """
     trusted = {0, Path(sys.executable).resolve().stat().st_uid, Path(__file__).stat().st_uid}
-    for path in (program, *program.parents):
-        found = path.stat()
+    for path, found in _leads_by(program):
         if found.st_uid not in trusted:
             return f"{path} belongs to user {found.st_uid}"
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+        can_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(found.st_mode)
+        if can_write and not found.st_mode & stat.S_ISVTX:
             return f"{path} can be written by others than its owner"
     return ""
+
+
+def _leads_by(program: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield every folder and link that a whole path leads by, and what it leads to; raises OSError."""
+    path, rest, links = Path("/"), list(reversed(program.parts[1:])), 0
+    yield path, path.lstat()
+    while rest:
+        part = rest.pop()
+        path = path.parent if part == ".." else path / part  # no link any more: what it has led to
+        found = path.lstat()
+        yield path, found
+        if stat.S_ISLNK(found.st_mode):
+            links += 1
+            if links > MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(program))
+            target = path.readlink()
+            rest += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+            path = Path("/") if target.is_absolute() else path.parent
 
 
 def _told(record: UpgradeRecord) -> dict[str, str]:

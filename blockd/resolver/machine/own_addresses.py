@@ -7,15 +7,15 @@ import socket
 import struct
 from ipaddress import ip_address
 
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of netlink(7)
+from blockd.resolver.machine import netlink
+
 _ROUTE = struct.Struct("=8BI")  # struct rtmsg of rtnetlink(7)
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _GET_ROUTE = 26  # RTM_GETROUTE
 _NEW_ROUTE = 24  # RTM_NEWROUTE, its answer
-_REQUEST = 1  # NLM_F_REQUEST
 _DESTINATION, _INTERFACE = 1, 4  # RTA_DST, RTA_OIF
 _LOCAL = 2  # RTN_LOCAL: a packet is delivered to this machine
-_TYPE_AT = _HEADER.size + 7  # rtm_type
+_TYPE_AT = netlink.HEADER.size + 7  # rtm_type
 _TIMEOUT = 1.0  # seconds; the kernel answers at once
 
 
@@ -35,7 +35,7 @@ def is_own_address(host: str) -> bool:
         return error.errno in (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT) and _is_source(text)
     if len(answer) <= _TYPE_AT:
         return False
-    _, kind, _, _, _ = _HEADER.unpack_from(answer)
+    _, kind, _, _, _ = netlink.HEADER.unpack_from(answer)
     return kind == _NEW_ROUTE and answer[_TYPE_AT] == _LOCAL
 
 
@@ -45,7 +45,7 @@ def _request(address: bytes, interface: int) -> bytes:
     body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(address), _DESTINATION) + address
     if interface:
         body += _ATTRIBUTE.pack(_ATTRIBUTE.size + 4, _INTERFACE) + interface.to_bytes(4, "little")
-    return _HEADER.pack(_HEADER.size + len(body), _GET_ROUTE, _REQUEST, 1, 0) + body
+    return netlink.message(_GET_ROUTE, body)
 
 
 def _is_source(host: str) -> bool:

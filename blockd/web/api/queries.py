@@ -34,7 +34,9 @@ class NameToLookUp:
     resolve: Annotated[bool, FieldInfo("whether a worker is asked where the name leads")] = False
     client: Annotated[str, FieldInfo("the address of a client", most=100)] = ""
     at: Annotated[str, FieldInfo("a time or a date; now if it is not given", most=40)] = ""
-    state_dir: Annotated[str, FieldInfo("the state folder that the answer must be about", most=MAX_FIELD)] = ""
+    state_dir: Annotated[
+        str, FieldInfo("the real path of the state folder that the answer must be about", most=MAX_FIELD)
+    ] = ""
 
     def query(self) -> LookupQuery:
         """Return the lookup; raises CommandError if the client or the time cannot be understood."""

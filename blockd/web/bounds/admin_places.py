@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from blockd.resolver.clients import LOOPBACK, NetworkSet, keys_of_packed
 from blockd.transports.connections import Bounds, Level
-from blockd.web.bounds.local_users import Endpoint
+from blockd.web.bounds.local_users import Endpoint, Ends
 from blockd.web.serving import BoundedConnection
 
 READING = 1.0  # seconds from its beginning, or from its last answer, in which a connection is not taken for idle
@@ -38,6 +38,11 @@ class Newcomer:
     user: int | None = None
     is_looked_up: bool = False
     is_trusted: bool = False  # whoever it is: nobody may connect to where it did but those who are trusted
+
+    @property
+    def ends(self) -> Ends:
+        """Both ends of the connection, its own last."""
+        return self.peer, self.own
 
     @property
     def client(self) -> bytes:

@@ -28,6 +28,7 @@ from blockd.orders import Action, Order, State
 from blockd.ruleset import StatesMemory
 from blockd.ruleset.states import STATES_AT
 from blockd.settings import Settings
+from blockd.web.bounds.local_users import SOCK_DIAG
 from tests.break_in import NEEDS_ROOT, attempted
 from tests.places import ROOT
 
@@ -153,6 +154,11 @@ def _connect(address: str | tuple[str, int], family: socket.AddressFamily = sock
         sock.connect(address)
 
 
+def _ask_the_kernel() -> None:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, SOCK_DIAG):
+        pass
+
+
 def _bind(port: int, kind: socket.SocketKind) -> None:
     with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", port))
@@ -246,6 +252,8 @@ ATTEMPTS: dict[str, Callable[[Machine], object]] = {
     "send UDP anywhere": lambda _: _send(),
     "connect to an abstract socket": lambda m: _connect("\0blockd-test-" + m.folder.name, socket.AF_UNIX),
     "connect to a socket by its path": lambda m: _connect(str(m.folder / "socket"), socket.AF_UNIX),
+    "ask the kernel by netlink": lambda _: _ask_the_kernel(),
+    "make a socket of any other family": lambda _: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close(),
     "run a program": lambda _: _run("/bin/true"),
     "run a program from memory": lambda _: _run_from_memory(),
     "become root": lambda _: os.setuid(0),

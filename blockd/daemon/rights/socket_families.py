@@ -1,9 +1,10 @@
-"""Taking from a process, for good, the making of Unix sockets: by them it could talk to services of the machine.
+"""Taking from a process, for good, the making of sockets of other families than the Internet's (address_families(7)).
 
-The service manager is told how blockd stands by such a socket, and the admin port's is one, so that the systemd unit
-cannot refuse them to all. It is done by a filter of system calls (seccomp(2)), which needs no privilege and holds for
-what the process starts, too. Pairs of sockets, which have no name, can still be made, and a socket that is there can
-still be used.
+By Unix sockets it could talk to services of the machine, by netlink(7) see and, with rights, change the machine's
+network. The systemd unit cannot refuse these to all: the service manager is told by a Unix socket how blockd stands,
+the admin port's is one, and the control process asks the kernel by netlink whose connections are. It is done by a
+filter of system calls (seccomp(2)), which needs no privilege and holds for what the process starts, too. Pairs of
+sockets, which have no name, can still be made, and a socket that is there can still be used.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 log = logging.getLogger(__name__)
 
 
-def forbid() -> bool:
+def forbid_others() -> bool:
     """Forbid them to this process, whose threads must be one; return whether that was possible."""
     known = _MACHINES.get(os.uname().machine)
     if known is None or struct.calcsize("P") != 8:
@@ -40,7 +41,9 @@ def forbid() -> bool:
     refuse_new_privileges()
     program = FilterProgram(_program(known[0], known[2]))
     if _libc.syscall(known[1], _SET_FILTER, _SPEC_ALLOW, ctypes.c_char_p(program.handed)) != 0:
-        log.debug("Unix sockets cannot be forbidden: %s.", os.strerror(ctypes.get_errno()))
+        log.debug(
+            "Sockets of other families than the Internet's cannot be forbidden: %s.", os.strerror(ctypes.get_errno())
+        )
         return False
     return True
 
@@ -54,9 +57,10 @@ def _program(machine: int, call: int) -> list[Instruction]:
         (_LOAD, 0, 0, _NUMBER),
         (_AND, 0, 0, ~_OTHER_TABLE & 0xFFFFFFFF),
         (_EQUAL, 3, 0, _IO_URING_SETUP),
-        (_EQUAL, 0, 4, call),
+        (_EQUAL, 0, 5, call),
         (_LOAD, 0, 0, _FIRST),
-        (_EQUAL, 1, 2, socket.AF_UNIX),
+        (_EQUAL, 3, 0, socket.AF_INET),
+        (_EQUAL, 2, 1, socket.AF_INET6),
         (_RETURN, 0, 0, _ERROR | errno.EPERM),
         (_RETURN, 0, 0, _ERROR | errno.EAFNOSUPPORT),
         (_RETURN, 0, 0, _ALLOW),
