@@ -473,6 +473,11 @@ class Daemon:
         """Run a verb of blockd with this daemon's config."""
         return blockd(*arguments, folder=self.folder, config=self.config)
 
+    def alarms(self) -> list[str]:
+        """Return the names of the alarms in force, but for the one that tells of the Python engine."""
+        names = [str(alarm["name"]) for alarm in self.status()["alarms"]]
+        return [name for name in names if name != "BlockdPythonEngine"]
+
     def reload(self, *arguments: str, code: int = 0, **settings: object) -> str:
         """Have a reload take other settings, None for none; return what is printed."""
         self.settings |= settings

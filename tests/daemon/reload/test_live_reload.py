@@ -92,12 +92,12 @@ def test_what_is_wrong_is_told_whole_and_the_config_before_stays(daemon: Daemon)
     assert "certificates[0]: " in told
     assert daemon.children() == before, "no process was replaced"
     assert ttl(daemon) > 7
-    assert [alarm["name"] for alarm in daemon.status()["alarms"]] == ["BlockdReloadFailed"]
+    assert daemon.alarms() == ["BlockdReloadFailed"]
     assert daemon.metric("blockd_config_last_reload_successful") == 0
     for key in wrong:
         del daemon.settings[key]
     daemon.reload()
-    assert daemon.status()["alarms"] == []
+    assert daemon.alarms() == []
 
 
 def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon) -> None:
