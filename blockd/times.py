@@ -5,6 +5,7 @@ All are RFC 3339 in UTC. Nothing here reads a clock.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -41,3 +42,12 @@ def moment_from_text(text: object) -> float:
     if not isinstance(text, str) or not _MOMENT.fullmatch(text):
         raise ValueError("expected a time in UTC with milliseconds")
     return datetime.fromisoformat(text).timestamp()
+
+
+def span_text(seconds: float, language: str = "en") -> str:
+    """Return a time in words, in its largest unit: `2 days`, or in Indonesian (`id`) `2 hari`."""
+    for size, english, indonesian in ((86400, "day", "hari"), (3600, "hour", "jam"), (60, "minute", "menit")):
+        if seconds >= size:
+            count = math.floor(seconds / size)
+            return f"{count} {indonesian}" if language == "id" else f"{count} {english}{'' if count == 1 else 's'}"
+    return "kurang dari semenit" if language == "id" else "less than a minute"

@@ -152,16 +152,20 @@ def _connected(ways: Iterable[Way], seconds: float) -> tuple[Way, http.client.HT
     Raises CommandError if none is there.
     """
     failed: list[str] = []
+    to_do = ""
     for way in ways:
         try:
             connection = way.connect(seconds)
         except OSError as error:
             failed.append(f"{way.text} ({_why(error)})")
+            if isinstance(way, SocketWay) and isinstance(error, PermissionError):
+                to_do = " It is for root, and for the group of the state folder."
         else:
             return (
                 way,
                 connection,
-                "".join(f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed),
+                "".join(f" The admin socket, which needs no token, cannot be reached: {one}." for one in failed)
+                + to_do,
             )
     raise DaemonAbsent(
         f"no blockd answers at {' or '.join(reversed(failed))}. Is it running, and with this config's listen.admin?"

@@ -21,13 +21,12 @@ SECONDS = 900.0  # for compiling beside the largest lists
 
 def run(args: argparse.Namespace) -> int:
     """Print what is held back, 1 if nothing is; or make a change, 1 if it is not enforced yet."""
-    settings = load(args.config)
     if args.part is None:
-        return _list(args, settings)
+        return _list(args, load(args.config))
     asked = {"name": args.name, "reason": args.reason}
     if args.part == "release":
         asked["as"] = args.officer
-    changed: dict[str, Any] = ask(settings, "/api/v1/held", {args.part: asked}, SECONDS)
+    changed: dict[str, Any] = ask(args.config, "/api/v1/held", {args.part: asked}, SECONDS)
     show(args.json, changed, _changed(changed))
     return DONE if changed.get("outcome") == "enforced" else NO
 

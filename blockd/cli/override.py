@@ -23,15 +23,14 @@ SECONDS = 900.0  # for compiling it beside the largest lists
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 1 if `list` finds nothing, or if a change is not enforced yet."""
-    settings = load(args.config)
     if args.part == "list":
-        told = _listed(settings)
+        told = _listed(load(args.config))
         show(args.json, {"overrides": told}, [line for one in told for line in _lines(one)] or [NONE])
         return DONE if any(not one["over"] for one in told) else NO
     asked = {"name": args.name, "reason": args.reason}
     if args.part == "add":
         asked |= {"until": args.until, "scope": args.scope, "as": args.officer}
-    changed: dict[str, Any] = ask(settings, "/api/v1/override", {args.part: asked}, SECONDS)
+    changed: dict[str, Any] = ask(args.config, "/api/v1/override", {args.part: asked}, SECONDS)
     show(args.json, changed, [*_lines(changed), *_before(changed), _outcome(changed)])
     return DONE if changed.get("outcome") == "enforced" else NO
 

@@ -171,7 +171,7 @@ class Supervisor:
             self._takeover.step()
             if not self._upgrading.is_busy:
                 self._reloading.step()
-        self._upgrading.step()
+        self._upgrading.step(may_begin=not self._reloading.is_under_way)
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
@@ -288,7 +288,7 @@ class Supervisor:
     def _upgrade(self, request: UpgradeRequest) -> None:
         """Begin an upgrade, unless something else is in progress that has to come to its end first."""
         busy = {
-            "a reload is in progress": self._reloading.is_busy,
+            "a reload is in progress": self._reloading.is_busy and not self._reloading.is_told,
             "an upgrade has not come to its end": self._takeover.is_busy,
             "the ruleset in force is being verified": self._check.is_running,
         }

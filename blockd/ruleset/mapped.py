@@ -93,7 +93,11 @@ class Ruleset:
     def known_orders(self) -> dict[bytes, OrderRecord]:
         """Return the orders of the catalogue by the octets that each was parsed from; empty after `close`."""
         section = self.header.catalogue
-        return {} if self._octets.closed else self.catalogue.by_line(self._octets[section.offset : section.end])
+        try:
+            octets = self._octets[section.offset : section.end]
+        except ValueError:  # it is closed, perhaps by another thread just now
+            return {}
+        return self.catalogue.by_line(octets)
 
     def verify(self) -> None:
         """Read the whole file; raises DamagedRuleset if it does not match its digest."""

@@ -134,7 +134,7 @@ def test_a_stranger_is_told_what_he_may_not_and_how_he_could(
     assert said.output == ""
     assert STRANGER[command] in said.errors
     assert "Traceback" not in said.errors
-    assert (NO_SOCKET in said.errors) == ("token with" in said.errors)
+    assert (NO_SOCKET in said.errors) == ("token with" in said.errors) == ("It is for root, and for" in said.errors)
     assert "yet; `blockd run`" not in said.errors, "there is one"
     assert "Restore" not in said.errors, "nothing is damaged"
 

@@ -6,14 +6,14 @@ import argparse
 
 from blockd.audit.statement import KEY, key_id, public_key_text, read_key
 from blockd.cli import DONE
+from blockd.cli.asking.place import state_folder
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.settings import load
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the key in PEM."""
-    path = load(args.config).state_dir / KEY
+    path = state_folder(args.config) / KEY
     try:
         key = read_key(path).public_key()
     except FileNotFoundError as error:

@@ -11,18 +11,18 @@ from blockd.audit.chain import Record
 from blockd.audit.database import Database, key_of
 from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
+from blockd.cli.asking.place import state_folder
 from blockd.cli.output import print_line, show
 from blockd.errors import AuditError, CommandError
 from blockd.orders import OrderKey, OrderNames
 from blockd.orders.key import parse_asked, spelled
 from blockd.ruleset.counts import totals
-from blockd.settings import load
 from blockd.times import time_from_text
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the records that fit, as lines of JSON with --json; 1 if there is none, or several orders fit --order."""
-    database = Database.read(load(args.config).state_dir / DATABASE)
+    database = Database.read(state_folder(args.config) / DATABASE)
     count = 0
     try:
         asked = parse_asked(args.order) if args.order else None

@@ -59,10 +59,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"The config on disk {was} taken. The one in force stays, and goes on."
     yield from (f"  {problem}" for problem in told["problems"])
     if told["changes"]:
-        yield "Changed:" if outcome in GOOD else "It would have changed:"
+        yield "It would have changed:" if outcome not in GOOD else "It would change:" if is_dry else "Changed:"
         yield from (f"  {change}" for change in told["changes"])
     if told["replaced"]:
-        were = "are replaced" if is_dry or outcome not in GOOD else "were replaced"
+        were = "would be replaced" if is_dry or outcome not in GOOD else "were replaced"
         yield f"Processes that {were}, one after the other: {', '.join(told['replaced'])}."
     if told["restart"]:
         yield f"Only a restart takes what is new of {', '.join(told['restart'])}; until then it stays as it was."

@@ -12,7 +12,7 @@ from blockd.cli.asking.standing import ended
 from blockd.cli.output import show
 
 PATH = "/api/v1/upgrade"
-TRY_SECONDS = 160.0  # for the new program to try itself
+TRY_SECONDS = 190.0  # for what a reload replaced to end, and the new program to try itself
 TAKE_SECONDS = 180.0  # for it to serve, or for the one before to go on
 GOOD = ("taken", "tried")
 UNDER_WAY = ("trying", "taking")
@@ -35,5 +35,6 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     elif outcome == "tried":
         yield f"Version {told['after']} could take the place of version {told['before']}; nothing was changed."
     else:
-        yield f"Version {told['before']} goes on: {told['after'] or 'the other one'} has not taken its place."
+        has_not = "could not take" if told["dry_run"] else "has not taken"
+        yield f"Version {told['before']} goes on: {told['after'] or 'the other one'} {has_not} its place."
     yield from (f"  {problem}" for problem in told["problems"])

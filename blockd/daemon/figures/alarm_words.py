@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from blockd.daemon.report.alarms import Alarm
+
 
 class AlarmWords(NamedTuple):
     """Indonesian sentences of an alarm, and a command; empty if there is nothing to type."""
@@ -55,7 +57,7 @@ WORDS: Mapping[str, AlarmWords] = {
         "timedatectl",
     ),
     "BlockdCompileSlow": AlarmWords(
-        "Kompilasi berjalan lama.", "Tunggu: sumber daftar yang melampaui batasnya ditolak sendiri.", "blockd status"
+        "Kompilasi berjalan lama.", "Tunggu: feed yang melampaui batasnya ditolak sendiri.", "blockd status"
     ),
     "BlockdConfigChanged": AlarmWords(
         "Konfigurasi di disk lain dari yang berlaku.",
@@ -76,28 +78,28 @@ WORDS: Mapping[str, AlarmWords] = {
         "df -h",
     ),
     "BlockdFeedExpired": AlarmWords(
-        "Sumber daftar {feed} telah kedaluwarsa.",
+        "Feed {feed} telah kedaluwarsa.",
         "Beri tahu penerbitnya; tidak ada isi baru yang diterima sampai ditandatangani lagi.",
         "blockd refresh {feed}",
     ),
     "BlockdFeedExpiresSoon": AlarmWords(
-        "Tanda tangan sumber daftar {feed} berakhir dalam sehari.",
+        "Tanda tangan feed {feed} berakhir dalam sehari.",
         "Minta otoritas menandatangani dan menerbitkan.",
         "blockd refresh {feed}",
     ),
     "BlockdFeedRefused": AlarmWords(
-        "Isi baru sumber daftar {feed} ditolak; isi lama tetap berlaku.",
+        "Isi baru feed {feed} ditolak.",
         "Lihat apa yang akan berubah; bila benar, terima. Bila tidak, beri tahu penerbitnya.",
         "blockd accept {feed} --show",
     ),
     "BlockdFeedStale": AlarmWords(
-        "Sumber daftar {feed} sudah lama tidak berhasil diambil.",
+        "Feed {feed} sudah lama tidak berhasil diambil.",
         "Periksa apakah sumbernya dapat dijangkau dari sini, dan hubungi pengelolanya.",
         "blockd refresh {feed}",
     ),
     "BlockdHistoryFailed": AlarmWords(
         "Riwayat angka tidak dapat ditulis, atau rusak dan dimulai lagi.",
-        "Periksa ruang kosong dan izin folder state. Penerapan tidak bergantung padanya.",
+        "Periksa ruang kosong dan izin folder state. Pemberlakuan tidak bergantung padanya.",
         "df -h",
     ),
     "BlockdNoUpstream": AlarmWords(
@@ -106,8 +108,8 @@ WORDS: Mapping[str, AlarmWords] = {
         "blockd doctor",
     ),
     "BlockdNotReady": AlarmWords(
-        "Belum semua pekerja menerapkan daftar.",
-        "Lihat status sumber daftar: paling sedikit satu harus memberi daftar. Log menyebutkan sebabnya.",
+        "Belum semua worker memberlakukan daftar.",
+        "Lihat status feed: paling sedikit satu harus memberi daftar. Log menyebutkan sebabnya.",
         "blockd status",
     ),
     "BlockdOrderRefused": AlarmWords(
@@ -169,7 +171,7 @@ WORDS: Mapping[str, AlarmWords] = {
     ),
     "BlockdSelfTestFailed": AlarmWords(
         "Uji diri versi baru gagal; versi sebelumnya tetap berlaku.",
-        "Laporkan dengan lognya. Mulai ulang menjalankan pekerja baru.",
+        "Laporkan dengan lognya. Mulai ulang menjalankan worker baru.",
         "blockd status",
     ),
     "BlockdStateReadOnly": AlarmWords(
@@ -185,10 +187,18 @@ WORDS: Mapping[str, AlarmWords] = {
         "Sebuah upstream mengarah kembali ke blockd.", "Sebutkan resolver lain di upstreams.", "blockd doctor"
     ),
 }
+REFUSED_FOR_GOOD = AlarmWords(
+    WORDS["BlockdFeedRefused"].sentence,
+    "Perintah itu menunjukkan apa yang salah; beri tahu penerbit daftarnya.",
+    "blockd check",
+)
+"""Those of a feed whose refused content cannot be accepted."""
 _UNKNOWN = AlarmWords("", "", "blockd status")
 
 
-def words_of(name: str, feed: str, authority: str) -> AlarmWords:
+def words_of(alarm: Alarm) -> AlarmWords:
     """Return the words of an alarm, with its feed and authority in their places; empty texts if it has none yet."""
-    words = WORDS.get(name, _UNKNOWN)
-    return AlarmWords(*(text.replace("{feed}", feed).replace("{authority}", authority) for text in words))
+    words = WORDS.get(alarm.name, _UNKNOWN)
+    if alarm.name == "BlockdFeedRefused" and "blockd accept" not in alarm.todo:
+        words = REFUSED_FOR_GOOD
+    return AlarmWords(*(text.replace("{feed}", alarm.feed).replace("{authority}", alarm.authority) for text in words))

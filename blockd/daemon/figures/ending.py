@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from blockd.printable import some_of
 from blockd.ruleset import Enforced
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings.feeds import OVERRIDES
-from blockd.times import time_from_text, time_text
+from blockd.times import span_text, time_from_text, time_text
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.ending import MAX_ENDING, EndingItem, EndingKind, EndingSoon
 
@@ -58,9 +57,10 @@ class End:
         verb = ("is due", "jatuh tempo") if self.kind == "review" else ("ends", "berakhir")
         past = ("was due", "jatuh tempo") if self.kind == "review" else ("ended", "berakhir")
         if left >= 0:
-            english, indonesian = f"{verb[0]} in {_span(left, 'en')}", f"{verb[1]} dalam {_span(left, 'id')}"
+            english, indonesian = f"{verb[0]} in {span_text(left, 'en')}", f"{verb[1]} dalam {span_text(left, 'id')}"
         else:
-            english, indonesian = f"{past[0]} {_span(-left, 'en')} ago", f"{past[1]} {_span(-left, 'id')} yang lalu"
+            english = f"{past[0]} {span_text(-left, 'en')} ago"
+            indonesian = f"{past[1]} {span_text(-left, 'id')} yang lalu"
         sentence = BothLanguages(f"{self.english} {english}.", f"{self.indonesian} {indonesian}.")
         return EndingItem(self.kind, self.what, time_text(self.at), left, sentence, self.href)
 
@@ -77,11 +77,11 @@ def of_feeds(feeds: FeedSet) -> Iterator[End]:
         feed, state, href = managed.source.feed, managed.state, f"#/feeds/{quote(name, safe='')}"
         whose = ("The signature of", "Tanda tangan") if feed.is_signed else ("The content of", "Isi")
         if (end := end_of(feed, state)) is not None:
-            yield End("signature", name, end, f"{whose[0]} feed {name}", f"{whose[1]} sumber daftar {name}", href)
+            yield End("signature", name, end, f"{whose[0]} feed {name}", f"{whose[1]} feed {name}", href)
         for role, end in ends_of_roles(state).items():
             yield End(
                 "signature", f"{name}/{role}", end, f"The signature of authority {role} of feed {name}",
-                f"Tanda tangan otoritas {role} dari sumber daftar {name}", href,
+                f"Tanda tangan otoritas {role} dari feed {name}", href,
             )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def of_overrides(overrides: Iterable[OverrideStatus]) -> Iterator[End]:
         if not status.is_over:
             name = status.override.name
             yield End(
-                "override", name, status.override.until, f"The override of {name}", f"Pengecualian {name}",
+                "override", name, status.override.until, f"The override of {name}", f"Override {name}",
                 "#/overrides",
             )  # fmt: skip
 
@@ -164,12 +164,3 @@ def _called(order: Order) -> tuple[str, str]:
 
 def _review(order: Order) -> tuple[str, str]:
     return f"The review of {called(order)}", f"Peninjauan {called(order, 'perintah', 'daftar')}"
-
-
-def _span(seconds: int, language: str) -> str:
-    """Return a time in words, in its largest unit."""
-    for size, english, indonesian in ((86400, "day", "hari"), (3600, "hour", "jam"), (60, "minute", "menit")):
-        if seconds >= size:
-            count = math.floor(seconds / size)
-            return f"{count} {indonesian}" if language == "id" else f"{count} {english}{'' if count == 1 else 's'}"
-    return "kurang dari semenit" if language == "id" else "less than a minute"

@@ -22,10 +22,11 @@ _LABELS = {ALL_OTHERS: "other", NO_LONGER_KNOWN: "forgotten"}
 
 @dataclass(frozen=True, slots=True)
 class EnforcedOrders:
-    """The orders that are enforced: the authority of each, and which are in force."""
+    """The orders that are enforced: the authority of each, which are in force, and which of these share a counter."""
 
     authorities: Mapping[OrderName, str]
     in_force: frozenset[OrderName]
+    together: frozenset[OrderName] = frozenset()  # without a counter of their own: nobody knows whether they were hit
 
     @classmethod
     def of(cls, enforced: Enforced | None) -> EnforcedOrders:
@@ -33,15 +34,17 @@ class EnforcedOrders:
         if enforced is None:
             return cls({}, frozenset())
         authorities: dict[OrderName, str] = {}
-        in_force = set()
-        states = bytes(enforced.states.states)
-        for record, state in zip(enforced.ruleset.catalogue.orders, states, strict=True):
+        in_force, together = set(), set()
+        states, slots = bytes(enforced.states.states), enforced.states.hit_slots
+        for record, state, slot in zip(enforced.ruleset.catalogue.orders, states, slots, strict=True):
             if record.feed != OVERRIDES:
                 name = record.feed, record.order.name
                 authorities[name] = record.order.authority
                 if state == State.IN_FORCE:
                     in_force.add(name)
-        return cls(authorities, frozenset(in_force))
+                    if slot == SHARED:
+                        together.add(name)
+        return cls(authorities, frozenset(in_force), frozenset(together))
 
 
 def owners_of(slots: HitSlots, orders: EnforcedOrders) -> HitOwners:
@@ -68,7 +71,7 @@ class SpanHits:
         """Return the table of a span, for the orders that are enforced now."""
         rows = self._by_order(orders) if by == "order" else self._by_authority(orders)
         rows.sort(key=lambda row: (-row.hits, row.key))
-        without = sorted("/".join(name) for name in orders.in_force if not self.counts.get(name))
+        without = sorted("/".join(name) for name in orders.in_force - orders.together if not self.counts.get(name))
         return HitTable(
             span=span,
             by=by,
@@ -78,13 +81,15 @@ class SpanHits:
             more=len(rows[MAX_ROWS:]),
             without_hit=tuple(without[:MAX_WITHOUT]),
             without_more=len(without[MAX_WITHOUT:]),
+            together=len(orders.together),
         )
 
     def _by_order(self, orders: EnforcedOrders) -> list[HitRow]:
         return [
             HitRow(
                 "/".join(part for part in name if part) or _LABELS[NO_LONGER_KNOWN], _LABELS.get(name, name[1]),
-                self._authority(name, orders), name[0], count, name in orders.in_force,
+                self._authority(name, orders), name[0], count,
+                name in orders.in_force or (name == ALL_OTHERS and bool(orders.together)),
             )
             for name, count in self.counts.items()
             if count

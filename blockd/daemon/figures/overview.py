@@ -25,7 +25,7 @@ def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -
         level=_LEVELS[gravest.severity] if gravest else "ok",
         sentence=_sentence(enforced, alarms, shown),
         next_step=gravest.next_step if gravest else ALL_IS_WELL,
-        command=words_of(gravest.name, gravest.feed, gravest.authority).command if gravest else "",
+        command=words_of(alarms[0]).command if gravest else "",
         version=enforced.version if enforced else None,
         names=enforced.ruleset.header.names if enforced else 0,
         since=time_text(since),
@@ -34,7 +34,7 @@ def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -
 
 
 def _shown(alarm: Alarm) -> OverviewAlarm:
-    words = words_of(alarm.name, alarm.feed, alarm.authority)
+    words = words_of(alarm)
     english = f"Feed {alarm.feed}: {alarm.what}" if alarm.feed else alarm.what
     return OverviewAlarm(
         alarm.name, alarm.severity, alarm.feed, alarm.authority, alarm.what, alarm.in_force, alarm.todo,
@@ -49,13 +49,13 @@ def _sentence(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequenc
 
 def _indonesian(enforced: Enforced | None, alarms: Sequence[Alarm], shown: Sequence[OverviewAlarm]) -> str:
     if enforced is None:
-        head = "Belum ada daftar yang diterapkan"
+        head = "Belum ada daftar yang diberlakukan"
     else:
         header = enforced.ruleset.header
         counted = f"{_number(header.names)} nama" + (
             f", {_number(header.networks)} jaringan" if header.networks else ""
         )
-        head = f"Versi {enforced.version} diterapkan: {counted}"
+        head = f"Versi {enforced.version} diberlakukan: {counted}"
     counts = alarms_counted(enforced, alarms)
     told = " dan ".join(f"{count} {_SEVERITIES[severity]}" for severity, count in counts.items() if count)
     return f"{head}; {told}, yang pertama: {shown[0].sentence.id}" if told else f"{head}."

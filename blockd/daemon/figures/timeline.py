@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -45,14 +46,14 @@ def _version(body: Body) -> BothLanguages:
     count = f"{names:,}" if isinstance(names, int) else "?"
     return BothLanguages(
         f"Version {version} with {count} names is enforced by every worker.",
-        f"Versi {version} dengan {count.replace(',', '.')} nama diterapkan oleh semua pekerja.",
+        f"Versi {version} dengan {count.replace(',', '.')} nama diberlakukan oleh semua worker.",
     )
 
 
 def _taken_back(body: Body) -> BothLanguages:
     version, why = body.get("version"), _text(body, "why")
     return BothLanguages(
-        f"Version {version} is not enforced: {why}.", f"Versi {version} tidak diterapkan."
+        f"Version {version} is not enforced: {why}.", f"Versi {version} tidak diberlakukan."
     )  # fmt: skip
 
 
@@ -65,25 +66,25 @@ def _order(body: Body) -> BothLanguages:
 def _override(body: Body) -> BothLanguages:
     name, until = _text(body, "name"), _text(body, "until")
     return BothLanguages(
-        f"{name} is let through until {until}.", f"{name} dibuka sampai {until}."
+        f"{name} is let through until {until}.", f"{name} diloloskan sampai {until}."
     )  # fmt: skip
 
 
 def _override_ended(body: Body) -> BothLanguages:
     name = _text(body, "name")
-    return BothLanguages(f"The override of {name} is ended.", f"Pengecualian {name} diakhiri.")
+    return BothLanguages(f"The override of {name} is ended.", f"Override {name} diakhiri.")
 
 
 def _rollback(body: Body) -> BothLanguages:
     version = body.get("version")
     return BothLanguages(
-        f"Back to version {version}, which is pinned.", f"Kembali ke versi {version}, yang dikunci."
+        f"Back to version {version}, which is pinned.", f"Kembali ke versi {version}, yang disematkan."
     )  # fmt: skip
 
 
 def _release(body: Body) -> BothLanguages:
     version = body.get("version")
-    return BothLanguages(f"Version {version} is no longer pinned.", f"Versi {version} tidak lagi dikunci.")
+    return BothLanguages(f"Version {version} is no longer pinned.", f"Versi {version} tidak lagi disematkan.")
 
 
 def _refused(body: Body) -> BothLanguages:
@@ -143,7 +144,7 @@ def _token(body: Body) -> BothLanguages:
 
 def _refresh(body: Body) -> BothLanguages:
     names = _listed(body.get("feeds"))
-    return BothLanguages(f"An operator had feeds fetched{names}.", f"Operator meminta pengambilan daftar{names}.")
+    return BothLanguages(f"An operator had feeds fetched{names}.", f"Operator meminta pengambilan feed{names}.")
 
 
 def _flush(body: Body) -> BothLanguages:
@@ -227,7 +228,7 @@ def events_of(records: Iterable[Record], *, oldest: int = 0) -> Iterator[Timelin
     def alike(record: Record) -> tuple[object, ...]:
         if record.kind != "order":
             return (record.number,)
-        return record.kind, record.time, record.body.get("version"), record.body.get("state"), record.body.get("feed")
+        return record.kind, record.time, record.body.get("version"), record.body.get("state")
 
     for _, group in groupby(records, alike):
         together = list(group)
@@ -247,12 +248,17 @@ def _of_many(records: list[Record], *, is_cut: bool) -> TimelineEvent:
     body = records[0].body
     english, indonesian = _STATES.get(_text(body, "state"), ("has changed", "berubah"))
     plural = english.replace("is ", "are ", 1).replace("has ", "have ", 1)
-    count, feed = len(records), _text(body, "feed")
-    sentence = BothLanguages(
-        f"{'At least ' if is_cut else ''}{count:,} orders of feed {feed} {plural}.",
-        f"{'Sedikitnya ' if is_cut else ''}{f'{count:,}'.replace(',', '.')} perintah dari {feed} {indonesian}.",
+    count, feeds = len(records), {_text(record.body, "feed") for record in records}
+    [english_feeds, indonesian_feeds] = (
+        [f"feed {min(feeds)}", min(feeds)] if len(feeds) == 1 else [f"{len(feeds):,} feeds", f"{len(feeds)} feed"]
     )
-    return _event(records[0], "order", sentence, "")
+    number = f"{count:,}".replace(",", ".")
+    sentence = BothLanguages(
+        f"{'At least ' if is_cut else ''}{count:,} orders of {english_feeds} {plural}.",
+        f"{'Sedikitnya ' if is_cut else ''}{number} perintah dari {indonesian_feeds} {indonesian}.",
+    )
+    event = _event(records[0], "order", sentence, "")
+    return event if len(feeds) == 1 else replace(event, feed="")
 
 
 def _event(record: Record, kind: EventKind, sentence: BothLanguages, order: str) -> TimelineEvent:

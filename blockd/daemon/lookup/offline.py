@@ -43,7 +43,7 @@ def look_up_offline(settings: Settings, snapshot: Snapshot, query: LookupQuery, 
         explanation = replace(explanation, verdict="unknown", why="what was enforced then is not known")
     elif query.at is not None and snapshot.enforced is None:
         explanation = replace(explanation, why="nothing was enforced by this node then")
-    found = traced(settings, explanation, query, aliases)
+    found = traced(settings, explanation, query, aliases, snapshot.enforced)
     return replace(found, notes=(*found.notes, *snapshot.notes))
 
 
@@ -63,10 +63,15 @@ def is_served(settings: Settings, query: LookupQuery) -> bool:
     return not client or any(client in network for network in settings.clients.allow)
 
 
-def traced(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
-    """Return the result with its provenance, which blocks while it reads lists."""
+def traced(
+    settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None, enforced: Enforced | None
+) -> LookupResult:
+    """Return the result with its provenance, which blocks while it reads lists; `enforced` is what is explained."""
     lines = query.trace == "lines" and query.at is None  # lists are kept only as they are now
-    traced = with_provenance(explanation, settings.feeds, settings.state_dir, lines=lines, is_past=query.at is not None)
+    traced = with_provenance(
+        explanation, settings.feeds, settings.state_dir, lines=lines, is_past=query.at is not None,
+        like=enforced.ruleset if enforced is not None else None,
+    )  # fmt: skip
     if aliases is not None and lines:
         feeds = {feed.name: feed for feed in settings.feeds}
         ways = tuple(_with_lines(way, feeds, settings.state_dir) for way in aliases.ways)

@@ -91,7 +91,7 @@ class Lookups:
             held = tuple(covering(reports, explanation.subject.key))
             return replace(result(settings, explanation, query, aliases), held=held, route=route)
         async with self._reading:
-            found = await asyncio.to_thread(traced, settings, explanation, query, aliases)
+            found = await asyncio.to_thread(traced, settings, explanation, query, aliases, enforced)
         return replace(found, route=route)
 
     async def _follow(self, enforced: Enforced | None, explanation: Explanation, query: LookupQuery) -> Aliases:

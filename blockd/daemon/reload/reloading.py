@@ -61,6 +61,16 @@ class Reloading:
         return self._steps is not None or bool(self._waiting)
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether a reload is in progress; what waits for it to end goes before the reloads that wait."""
+        return self._steps is not None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is told what came of the reload, so that replaced processes end at most, and none waits."""
+        return self._record is not None and self._record.has_ended and not self._waiting
+
+    @property
     def history(self) -> ReloadHistory:
         """What is known of reloads since the start."""
         return ReloadHistory(self._record, self._last, dict(self._total))

@@ -16,7 +16,7 @@ from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.selftest import SelfTests
-from blockd.times import time_text
+from blockd.times import span_text, time_text
 
 STALE = 3 * 3600.0  # seconds without a successful poll, or two of the feed's intervals if that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed without content is not yet reported
@@ -126,7 +126,7 @@ def _of_clock(watch: ClockWatch | None) -> Iterator[Alarm]:
     if watch is not None and (seconds := watch.behind()):
         yield Alarm(
             "BlockdClockBehind", "critical", "",
-            f"The clock is {seconds:,.0f} seconds behind {time_text(watch.newest)}, the newest time that is known.",
+            f"The clock is {span_text(seconds)} behind {time_text(watch.newest)}, the newest time that is known.",
             "all of it, orders with dates by the clock",
             "Set the clock, and see why it ran back. If it was ahead before, restart blockd once it is right.",
         )  # fmt: skip
@@ -229,7 +229,8 @@ def _of_disk(room: DiskRoom | None) -> Iterator[Alarm]:
             "BlockdDiskShort", "critical", "",
             f"{left}: the audit log waits in memory, and old versions are given up.",
             room.in_force(),
-            "Free some space, or remove files, at once: what waits in memory is lost if blockd ends.",
+            "Free some space, or remove files, at once: what waits in memory is lost if blockd ends, or takes a "
+            "config or a version.",
         )  # fmt: skip
 
 

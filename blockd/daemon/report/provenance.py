@@ -11,7 +11,7 @@ from blockd.feeds.kinds import kind_of
 from blockd.formats.finding.line import Line
 from blockd.names import is_hashed_key, is_network_key
 from blockd.orders import Entry, Scope
-from blockd.ruleset import Versions
+from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
 from blockd.ruleset.gate.held_entries import HeldClaim, covering
 from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
@@ -47,14 +47,15 @@ class TracedExplanation:
 
 
 def with_provenance(
-    explanation: Explanation, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True, is_past: bool = False
-) -> Explanation | TracedExplanation:
+    explanation: Explanation, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True, is_past: bool = False,
+    like: Ruleset | None = None,
+) -> Explanation | TracedExplanation:  # fmt: skip
     """Return the explanation by `explain` with its provenance, if there is a ruleset.
 
     A claim of a text list has the first line that names its entry, and one of a signed order whose names are a list in
     files has the line of that; any other, also of a list that no longer names it, has None. Blocks while it reads the
     lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
-    `is_past` says that the version explained need not be the one in force.
+    `is_past` says that the version explained need not be the one in force. `like` is a ruleset that is open already.
     """
     if explanation.ruleset is None:
         return explanation
@@ -63,7 +64,7 @@ def with_provenance(
     held = covering(versions.held(explanation.ruleset.version) or {}, key)
     held_lines = tuple((claim, held_line_of(claim, lists, state_dir)) for claim in held)
     found = tuple(line_of(weighed.claim, lists, state_dir, about=key) for weighed in explanation.ruleset.claims)
-    listed = listed_in(versions, key, versions.current() if is_past else explanation.ruleset.version)
+    listed = listed_in(versions, key, versions.current() if is_past else explanation.ruleset.version, like)
     return TracedExplanation(explanation, explanation.ruleset, found, listed, held_lines)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
 from blockd.daemon.reload.service import KEPT
+from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
@@ -16,7 +17,7 @@ from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.errors import CommandError
 from blockd.web.api.bodies import MAX_PROGRAM
 
-PATIENCE = trial.PATIENCE + 20.0  # seconds until a program has been tried
+PATIENCE = LEAVES + trial.PATIENCE + 20.0  # seconds until a reload has come to its end and a program has been tried
 
 
 @dataclass(frozen=True, slots=True)

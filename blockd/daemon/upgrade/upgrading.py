@@ -61,6 +61,7 @@ class Upgrading:
         self._fork = fork
         self._tell = tell
         self._resume = resume
+        self._waiting: UpgradeRecord | None = None
         self._steps: Steps[None] | None = None
         self._begun = 0.0
         self.record: UpgradeRecord | None = None
@@ -71,24 +72,29 @@ class Upgrading:
         return self._steps is not None
 
     def ask(self, request: UpgradeRequest, why_not: str = "") -> None:
-        """Begin one; it is refused with a sentence if one is in progress, or for the reason `why_not`."""
+        """Have one be begun; it is refused with a sentence if one is in progress, or for the reason `why_not`."""
         begun = UpgradeRecord(
             request.id, request.by, request.reason, request.program, request.dry_run, time_text(time.time()), "trying",
             before=__version__,
         )  # fmt: skip
-        if why_not or self.is_busy:
+        if why_not or self.is_busy or self._waiting is not None:
             why = why_not or "an upgrade is in progress; ask again once it has ended"
             self._tell(replace(begun, outcome="refused", problems=(why,)))
             return
-        self.record, self._begun = begun, time.monotonic()
-        self._steps = self._upgrade(begun)
+        self._waiting = begun
 
     def seconds(self) -> float | None:
         """Return the seconds until `step` is to be called; None if nothing is to be done."""
-        return LOOK if self.is_busy else None
+        return LOOK if self.is_busy or self._waiting is not None else None
 
-    def step(self) -> None:
-        """Go on as far as nothing has to be waited for. Does not return if the other program is executed."""
+    def step(self, *, may_begin: bool) -> None:
+        """Go on as far as nothing has to be waited for, and begin what was asked for if that may be by now.
+
+        Does not return if the other program is executed.
+        """
+        if may_begin and self._waiting is not None:
+            self.record, self._begun, self._waiting = self._waiting, time.monotonic(), None
+            self._steps = self._upgrade(self.record)
         if self._steps is not None and not go_on(self._steps):
             self._steps = None
 

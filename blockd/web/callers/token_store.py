@@ -15,6 +15,7 @@ from blockd.web.callers.tokens import FILE, MAX_TOKENS, MODE, AccessToken, file_
 
 PATIENCE = 10.0  # seconds that another program is waited for
 PAUSE = 0.05  # seconds until it is tried again
+AS_OWNER = "Run this as root, or as the user that blockd runs as"
 
 Change = Callable[[Sequence[AccessToken]], Sequence[AccessToken]]
 """Takes the tokens there are, and returns those that are to be there."""
@@ -38,9 +39,9 @@ def change_tokens(folder: Path, change: Change) -> None:
             f"there is no state folder {folder}: it is made by the first start of blockd; nothing was changed"
         ) from error
     except OSError as error:
+        instead = f". {AS_OWNER}" if isinstance(error, PermissionError) else ""
         raise CommandError(
-            f"{folder / FILE} cannot be changed: {cause_of(error)}. Run this as root, or as the user that blockd runs "
-            "as; nothing was changed"
+            f"{folder / FILE} cannot be changed: {cause_of(error)}{instead}; nothing was changed"
         ) from error
 
 

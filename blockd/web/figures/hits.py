@@ -17,6 +17,8 @@ class HitRow:
     """The hits of one order, or of all orders of an authority.
 
     `key` is FEED/ROLE/ID or FEED/ID of an order, else the authority's name; `label` is what it is called.
+    Without a feed, `other` are the orders that are counted together, and `forgotten` those that the history no longer
+    tells apart.
     """
 
     key: str
@@ -32,6 +34,8 @@ class HitTable:
     """The rows with most hits first; `more` is how many are not shown, `since` (RFC 3339) when counting began.
 
     `without_hit` are the keys of orders in force that had none, `without_more` how many of them are not shown.
+    `together` is how many orders in force have no counter of their own: their hits are those of the key `other`, and
+    none of them is among those without a hit.
     """
 
     span: Span
@@ -42,6 +46,7 @@ class HitTable:
     more: int
     without_hit: tuple[str, ...]
     without_more: int
+    together: int = 0
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""

@@ -125,6 +125,23 @@ def test_hits_are_counted_once_whichever_control_process_writes_them(tmp_path: P
     run(story)
 
 
+def test_orders_that_are_counted_together_are_not_said_to_be_without_a_hit(tmp_path: Path) -> None:
+    async def story() -> None:
+        counters = Counters(1)
+        kept = history(tmp_path, counters)
+        counters.row(0).hit(0)
+        await kept.close(NOON)
+        last = history(tmp_path, counters)
+        found = await last.read(lambda file: SpanHits.read(file, "1d", NOON))
+        orders = EnforcedOrders({}, frozenset({ORDER, OTHER}), frozenset({OTHER}))
+        table = found.table("1d", "order", orders, NOON)
+        assert [(row.key, row.hits, row.in_force) for row in table.rows] == [("other", 1, True)]
+        assert (table.without_hit, table.together) == (("/".join(ORDER),), 1)
+        await last.close(NOON)
+
+    run(story)
+
+
 def test_another_blockds_counters_begin_at_zero(tmp_path: Path) -> None:
     async def story() -> None:
         for owner in ("one", "two"):

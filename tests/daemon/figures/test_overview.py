@@ -27,7 +27,7 @@ def test_where_all_is_well_it_says_what_is_enforced(tmp_path: Path) -> None:
     found = overview(subject, [PINNED], 1_795_521_600.0)
     assert (found.level, found.version, found.names, found.since) == ("ok", 1, 2, "2026-11-24T12:00:00Z")
     assert found.sentence.en == "Version 1 is enforced: 2 names."
-    assert found.sentence.id == "Versi 1 diterapkan: 2 nama."
+    assert found.sentence.id == "Versi 1 diberlakukan: 2 nama."
     assert (found.next_step, found.command) == (ALL_IS_WELL, "")
     assert [alarm.name for alarm in found.alarms] == ["BlockdPinned"], "information is shown, and is no alarm"
 
@@ -36,11 +36,28 @@ def test_both_languages_tell_networks_and_nothing_twice_while_nothing_is_enforce
     subject = enforced(tmp_path, feed("f", listing(order("a"), "a.example", "192.0.2.0/24", "198.51.100.0/24")))
     found = overview(subject, [], 0.0)
     assert found.sentence.en == "Version 1 is enforced: 1 names, 2 networks."
-    assert found.sentence.id == "Versi 1 diterapkan: 1 nama, 2 jaringan."
+    assert found.sentence.id == "Versi 1 diberlakukan: 1 nama, 2 jaringan."
     starting = Alarm("BlockdNotReady", "critical", "", "No list is enforced yet.", "nothing", "Wait.")
     found = overview(None, [starting, PINNED], 0.0)
-    assert (found.sentence.en, found.sentence.id) == ("No list is enforced yet.", "Belum ada daftar yang diterapkan.")
+    assert (found.sentence.en, found.sentence.id) == ("No list is enforced yet.", "Belum ada daftar yang diberlakukan.")
     assert "kritis" in overview(None, [starting, STALE], 0.0).sentence.id
+
+
+def test_a_feed_whose_content_cannot_be_accepted_is_not_said_to_be_acceptable() -> None:
+    todo = "`blockd accept ministry --show` shows what it would change; if that is right, `blockd accept` takes it."
+    found = overview(None, [Alarm("BlockdFeedRefused", "warning", "ministry", "It shrank.", "all of it", todo)], 0.0)
+    assert found.command == "blockd accept ministry --show"
+    assert "terima" in found.next_step.id
+    todo = "`blockd check` shows what is wrong; inform the publisher of the list."
+    found = overview(None, [Alarm("BlockdFeedRefused", "warning", "ministry", "No HTTP.", "all of it", todo)], 0.0)
+    assert found.command == "blockd check"
+    assert "terima" not in found.next_step.id
+
+
+def test_indonesian_texts_call_things_as_the_manual_does() -> None:
+    texts = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "blockd/daemon/figures").glob("*.py"))
+    others = re.findall(r"(?i)\b(?:sumber daftar|pekerja|pengecualian|diterapkan|dikunci)\b", texts)
+    assert others == [], "feed, worker, override, diberlakukan and disematkan"
 
 
 def test_the_gravest_alarm_is_the_sentence_and_its_next_step_what_to_do() -> None:
@@ -50,7 +67,7 @@ def test_the_gravest_alarm_is_the_sentence_and_its_next_step_what_to_do() -> Non
         "No list is enforced yet; 1 critical and 1 warning alarms, the first: No upstream is up."
     )
     assert found.sentence.id == (
-        "Belum ada daftar yang diterapkan; 1 alarm kritis dan 1 peringatan, yang pertama: Tidak ada upstream yang "
+        "Belum ada daftar yang diberlakukan; 1 alarm kritis dan 1 peringatan, yang pertama: Tidak ada upstream yang "
         "menjawab."
     )
     assert (found.next_step.en, found.command) == ("Check the network.", "blockd doctor")

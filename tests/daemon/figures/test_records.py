@@ -121,7 +121,7 @@ def test_the_timeline_tells_each_kind_in_both_languages() -> None:
         assert event.sentence.en != event.sentence.id
         assert "None" not in event.sentence.en + event.sentence.id
     assert events["versionenforced"].sentence.en == "Version 3 with 1,234,567 names is enforced by every worker."
-    assert events["versionenforced"].sentence.id == "Versi 3 dengan 1.234.567 nama diterapkan oleh semua pekerja."
+    assert events["versionenforced"].sentence.id == "Versi 3 dengan 1.234.567 nama diberlakukan oleh semua worker."
     assert (events["overrideoverride"].by, events["overrideoverride"].reason) == ("Siti", "wrong")
     assert (events["overrideoverride-ended"].by, events["overrideoverride-ended"].reason) == ("token ops", "done")
     assert events["reloadreload"].sentence.en == "The config on disk was taken: feeds."
@@ -172,6 +172,15 @@ def test_many_orders_of_one_version_are_told_together(log: AuditLog) -> None:
     assert [event.kind for event in events] == ["order", "order", "version", "order"]
     assert events[-1].sentence.en == "3,000 orders of feed ministry are in force."
     assert events[-1].sentence.id == "3.000 perintah dari ministry berlaku."
+
+
+def test_the_lists_of_many_feeds_of_one_version_are_told_together(log: AuditLog) -> None:
+    records, _ = written(
+        log, *(("order", order(feed=f"f-{number}", order=f"f-{number}"), NOW) for number in range(999))
+    ).newest(tuple(SENTENCES), NOW - 1, NOW + 1, 4000)
+    [event] = events_of(records)
+    assert (event.feed, event.sentence.en) == ("", "999 orders of 999 feeds are in force.")
+    assert event.sentence.id == "999 perintah dari 999 feed berlaku."
 
 
 def test_ten_thousand_orders_of_one_version_hide_nothing_else(log: AuditLog) -> None:

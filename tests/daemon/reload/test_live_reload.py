@@ -123,6 +123,9 @@ def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> 
     told = daemon.reload("--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
     assert "would be taken; nothing was changed" in told
     assert "Only a restart takes what is new of user" in told
+    assert "It would change:" in told
+    assert "Processes that would be replaced" in told
+    assert "Changed:" not in told
     assert daemon.children() == before
     assert ttl(daemon) > 30
     assert "BlockdConfigChanged" in [alarm["name"] for alarm in daemon.status()["alarms"]]
@@ -214,3 +217,28 @@ def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
         [size] = [int(line.split()[1]) for line in lines if line.startswith("FDSize:")]
         assert size >= min(wanted, allowed())
+
+
+def test_what_was_taken_is_over_for_who_asks_next(daemon: Daemon) -> None:
+    """A worker that was given up still answers what is pending by then, and its socket is closed after that."""
+    for workers in (1, 2, 1):
+        reload(daemon, workers=workers)
+        done, told = daemon.post("/api/v1/upgrade", {"dry_run": True})
+        assert (done, told["outcome"], told["problems"]) == (200, "tried", [])
+
+
+def test_a_wrong_file_on_disk_keeps_nobody_from_the_daemon_that_runs(daemon: Daemon) -> None:
+    """Who has to have a name resolve at once cannot wait until somebody else has mended the file."""
+    daemon.config.write_text(f"{daemon.config.read_text()}\nno_such_key: 1\n")
+    assert daemon.run_verb("check").returncode == 2
+    for change in (
+        ["override", "add", BLOCKED, "--reason", "a mistake", "--until", time_text(time.time() + 86400.0)],
+        ["override", "end", BLOCKED, "--reason", "settled"],
+    ):
+        done = daemon.run_verb(*change)
+        assert done.returncode == 0, done.stderr
+    refused = daemon.run_verb("held", "release", BLOCKED, "--reason", "none")
+    assert "no_such_key" not in refused.stderr
+    printed = daemon.run_verb("audit", "--kind", "override-ended")
+    assert "settled" in printed.stdout, printed.stderr
+    assert daemon.run_verb("audit", "key").returncode == 0

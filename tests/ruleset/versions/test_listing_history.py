@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+import pytest
+
 from blockd.names import key_from_text
-from blockd.ruleset import Versions
+from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
 from tests.ruleset.lists import NOW, compiled, feed, listing, order
 
@@ -47,3 +50,13 @@ def test_damaged_version_is_passed_over(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_nothing_told(tmp_path: Path) -> None:
     assert listed_in(Versions(tmp_path / "absent"), key_from_text("a.example")) == ListingHistory(0)
+
+
+def test_orders_that_are_known_are_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = kept(tmp_path, ["a.example"], ["a.example"])
+    with contextlib.closing(Ruleset.open(versions.ruleset(5))) as like:
+        parsed: list[object] = []
+        monkeypatch.setattr("blockd.ruleset.catalogue._order_record", parsed.append)
+        found = listed_in(versions, key_from_text("a.example"), like=like)
+    assert (found.kept, parsed) == (2, [])
+    assert like.known_orders() == {}, "it is closed"

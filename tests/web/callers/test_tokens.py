@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -136,6 +137,19 @@ def test_without_a_state_folder_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no state folder"):
         keep(tmp_path / "absent", token())
     assert not (tmp_path / "absent").exists()
+
+
+def test_only_who_lacks_the_right_is_told_to_be_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(CommandError, match="cannot be changed: is a directory; nothing was changed"):
+        keep(tmp_path, token())
+
+    def denied(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)  # root, who runs tests as well, has every right
+    with pytest.raises(CommandError, match="Run this as root"):
+        keep(tmp_path, token())
 
 
 def test_a_running_daemon_knows_a_token_as_soon_as_it_is_made_and_no_longer_than_it_is_kept(tmp_path: Path) -> None:

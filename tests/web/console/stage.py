@@ -35,14 +35,18 @@ class Stage:
         self.listeners: set[web.StreamResponse] = set()
         self.reload: dict[str, Any] | None = None  # the newest, as the API tells of it
         self.upgrade: dict[str, Any] | None = None
+        self.outcome = {"outcome": "enforced"}  # of what is sent
+        self.version = 4712  # in force afterwards
         self.failing = ""  # the `trace` with which lookups fail
         self.hold = ""  # the client whose lookups wait
         self.answered: set[str] = set()  # clients whose lookups are
+        self.summary = ""  # of the order that a lookup finds
+        self.slow = ""  # what is part of the addresses that wait
         self.tick = 2.0  # seconds between two events
 
     def app(self) -> web.Application:
         """Return the application."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._wait])
         app.router.add_get("/", self._page)
         app.router.add_get(FOLDER + "{path:.+}", _asset)
         app.router.add_get("/sign-in", self._sign_in)
@@ -55,6 +59,15 @@ class Stage:
         for path in ("override", "rollback", "accept", "held", "refresh", "reload", "upgrade"):
             app.router.add_post(f"/api/v1/{path}", self._write)
         return app
+
+    @web.middleware
+    async def _wait(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        slow = self.slow
+        if not slow or slow not in request.path_qs:
+            return await handler(request)
+        while self.slow == slow:  # noqa: ASYNC110 - the thread of a test changes it
+            await asyncio.sleep(0.02)
+        return await handler(request)
 
     def _answers(self) -> dict[str, Callable[[web.Request], Any]]:
         return {
@@ -115,9 +128,16 @@ class Stage:
             dry_run = sent.get("dry_run", False)
             self.upgrade = standing.upgrade("tried" if dry_run else "taken", dry_run=dry_run)
             return web.json_response(self.upgrade)
-        return web.json_response(
-            {"outcome": "enforced", "version": 4712, "feeds": {"kominfo": {"outcome": "unchanged"}}}
-        )
+        return web.json_response(self._done(request.path, sent))
+
+    def _done(self, path: str, sent: dict[str, Any]) -> dict[str, Any]:
+        """Return what the API answers to what was sent."""
+        if path.endswith("/rollback"):
+            return {"version": self.version, "pinned": sent.get("version")}
+        if path.endswith("/refresh"):
+            return {"version": self.version, "feeds": dict.fromkeys(sent["feeds"], self.outcome)}
+        [asked] = [sent[part] for part in ("add", "end", "release", "hold") if part in sent] or [sent]
+        return {**asked, **self.outcome, "version": self.version}
 
     async def _lookup(self, request: web.Request) -> web.Response:
         if request.query["trace"] == self.failing:
@@ -126,6 +146,8 @@ class Stage:
         while client and client == self.hold:  # noqa: ASYNC110 - the thread of a test changes it
             await asyncio.sleep(0.02)
         told = story.lookup(request.query["name"])
+        if self.summary:
+            told = {**told, "order": {**told["order"], "summary": self.summary}}
         self.answered.add(client)
         return web.json_response({**told, "notes": [f"For the client {client}."] if client else []})
 

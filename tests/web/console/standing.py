@@ -34,17 +34,19 @@ def hits(by: str, span: str) -> dict[str, Any]:
         }
         for index, ((key, found), number) in enumerate(zip(ORDERS.items(), counts, strict=True))
     ]
+    others = {"key": "other", "label": "other", "authority": "", "feed": "", "hits": 12, "in_force": True}
     if by == "authority":
         rows = [{**row, "key": row["authority"], "label": row["authority"]} for row in rows]
     return {
         "span": span,
         "by": by,
         "since": at(-DAY),
-        "total": sum(counts),
-        "rows": rows,
+        "total": sum(counts) + 12,
+        "rows": [*rows, others],
         "more": 0,
         "without_hit": [f"kominfo/court/2026-{number}" for number in range(1, 9)],
         "without_more": 0,
+        "together": 1200,
     }
 
 

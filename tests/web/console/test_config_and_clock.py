@@ -91,9 +91,21 @@ def test_the_newest_question_is_the_one_that_is_answered(page: Browser, night: N
 def test_a_verdict_stays_while_the_rest_of_the_answer_cannot_be_had(page: Browser, night: Night) -> None:
     night.stage.failing = "lines"
     at(page, night, "why/slot88.example")
-    page.shows("The verdict is right, but", ".why")
+    page.shows("Shown is what lists say of the name.", ".why")
     page.shows("slot88.example is blocked", ".verdict")
     assert "Tell the caller" in page.text(".why")
+
+
+def test_a_name_is_not_said_to_be_free_before_it_is_known_where_it_leads(page: Browser, night: Night) -> None:
+    night.stage.failing = "lines"
+    at(page, night, "why/free.example")
+    page.shows("free.example is not listed itself", ".verdict")
+    page.shows("Shown is what lists say of the name.", ".why")
+    assert "Tell the caller" not in page.text(".why")
+    night.stage.failing = ""
+    page.press("Ask", "header")
+    page.shows("free.example is not blocked", ".verdict")
+    page.shows("Tell the caller", ".why")
 
 
 def test_ages_and_ranges_are_those_of_the_server_where_this_machines_clock_is_a_day_ahead(

@@ -10,6 +10,7 @@ from tests.web.console.browser import ENTER, Browser
 from tests.web.console.conftest import Night, at
 
 TITLE = "return document.title"
+LIVE = "return document.querySelector('#live')?.textContent === 'Live'"
 SENT_NOTHING: list[object] = []
 
 
@@ -27,7 +28,7 @@ def test_the_state_is_one_sentence_with_the_next_step_and_the_tab_says_it_too(pa
 def test_a_state_that_changes_is_shown_without_anybody_asking(page: Browser, night: Night) -> None:
     at(page, night, "now")
     page.shows("the feed national is refused", "#state")
-    page.until("return document.querySelector('#live:not(.waiting)')?.textContent === 'Live'", "events are heard")
+    page.until(LIVE, "events are heard")
     night.stage.level = "ok"
     night.tell("overview", {})
     page.shows("every part answers", "#state")
@@ -37,6 +38,7 @@ def test_a_state_that_changes_is_shown_without_anybody_asking(page: Browser, nig
 def test_the_chart_moves(page: Browser, night: Night) -> None:
     at(page, night, "now")
     page.until("return document.querySelector('.chart canvas')", "a chart is drawn")
+    page.until(LIVE, "events are heard")
     night.tell("series", {"time": 1, "seconds": 2, "series": {**story.rates(0), "queries": 4321.0}})
     page.shows("4,321", ".tiles")
     page.press("As a table", ".chart")
@@ -47,6 +49,7 @@ def test_blocks_are_shown_as_they_happen_and_stay_still_while_they_are_looked_at
     at(page, night, "now")
     page.shows("slot88-gacor.example", ".blocks")
     block = {**story.blocks()["blocks"][0], "time": story.at(1), "name": "just-now.example", "count": 1}
+    page.until(LIVE, "events are heard")
     night.tell("blocks", {"blocks": [block]})
     page.until(
         "return document.querySelector('.blocks li').innerText.startsWith('just-now.example')", "the newest first"
@@ -134,6 +137,7 @@ def test_two_versions_are_compared_and_an_earlier_one_is_enforced_again(page: Br
     page.shows("+214")
     page.press("Return to this", ".versions")
     page.type("dialog input", "the ministry published a test list")
+    night.stage.version = 4710
     page.press("Return to version", "dialog .actions")
     page.shows("Version 4710 is enforced and pinned", "#said")
     assert night.stage.sent == [("/api/v1/rollback", {"version": 4710, "reason": "the ministry published a test list"})]
@@ -161,6 +165,96 @@ def test_an_entry_that_is_held_back_is_let_through(page: Browser, night: Night) 
     page.press("Let through", "dialog .actions")
     page.shows("co.id is enforced", "#said")
     assert night.stage.sent == [("/api/v1/held", {"release": {"name": "co.id", "reason": "the ministry means it"}})]
+
+
+@pytest.mark.parametrize(
+    ("view", "button", "where", "outcome", "said"),
+    [
+        ("feeds", "Accept once", "main", "refused", "Not enforced: The list has shrunk."),
+        ("feeds", "Accept once", "main", "waiting", "Recorded, but not enforced yet: The list has shrunk."),
+        ("feeds", "Accept once", "main", "unchanged", "Not enforced: The list has shrunk."),
+        ("feeds", "Let through", "#held table", "refused", "Recorded, but not enforced yet: The list has shrunk."),
+        ("feeds", "Let through", "#held table", "unchanged", "Recorded, but not enforced yet: The list has shrunk."),
+        (
+            "why/slot88.example",
+            "Let it resolve",
+            ".verdict",
+            "unchanged",
+            "Recorded, but not enforced yet: The list has",
+        ),
+        ("overrides", "End", "main", "refused", "Recorded, but not enforced yet: The list has shrunk."),
+    ],
+)
+def test_what_is_not_enforced_is_not_said_to_be(
+    page: Browser, night: Night, view: str, button: str, where: str, outcome: str, said: str
+) -> None:
+    night.stage.outcome = {"outcome": outcome, "why": "The list has shrunk."}
+    at(page, night, view)
+    page.press(button, where)
+    page.type("dialog [name=reason]", "as ordered")
+    page.press(button, "dialog .actions")
+    page.shows(said, "#said")
+
+
+def test_a_version_that_is_returned_to_may_have_overrides_on_top_and_a_release_says_what_is_enforced(
+    page: Browser, night: Night
+) -> None:
+    at(page, night, "timeline")
+    page.press("Return to this", ".versions")
+    page.type("dialog input", "a test list")
+    page.press("Return to version", "dialog .actions")
+    page.shows("Version 4710 is pinned; enforced is version 4712, which has the overrides of now on top.", "#said")
+
+
+def test_a_feed_that_is_fetched_and_refused_says_why(page: Browser, night: Night) -> None:
+    night.stage.outcome = {"outcome": "refused", "why": "The list has shrunk."}
+    at(page, night, "feeds")
+    page.press("Fetch now", "#feed-kominfo")
+    page.shows("kominfo: refused. The list has shrunk.", "#said")
+
+
+def test_the_range_chosen_last_is_shown_though_another_is_answered_later(page: Browser, night: Night) -> None:
+    at(page, night, "timeline")
+    page.shows("it removes 41% of the names", ".events")
+    page.press("As a table", ".page-timeline .chart")
+    page.shows("Time", ".as-table")
+    year = story.at(-396 * story.DAY)[:4]
+    night.stage.slow = f"from={year}"
+    page.press("13 months", ".choice")
+    page.press("1 hour", ".choice")
+    oldest = "return document.querySelector('.as-table tbody tr:last-child th')?.innerText"
+    page.until(f"{oldest}.includes(arguments[0])", "the last hour is shown", story.at(-1800)[:4])
+    night.stage.slow = ""
+    asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes(arguments[0]))"
+    page.until(f"return {asked}.length === 2", "the other range is answered", f"from={year}")
+    assert year not in page.run(oldest)
+
+
+def test_a_long_text_of_an_order_is_folded_and_can_be_read_whole(page: Browser, night: Night) -> None:
+    text = "long " * 799 + "end"
+    night.stage.summary = text
+    at(page, night, "why/slot88.example")
+    page.press("long long", ".page-why")
+    page.shows(f"{text[-40:]}", ".page-why details[open]")
+    page.press("long long", ".page-why details[open]")
+    page.until("return !document.querySelector('.page-why details[open]')", "it is folded again")
+    assert page.run("return document.documentElement.scrollHeight") < 3000
+
+
+@pytest.mark.usefixtures("night")
+def test_moments_and_commands_in_sentences_of_the_daemon_are_shown_as_such(page: Browser) -> None:
+    script = """
+        const folder = document.querySelector("script[type=module]").src.replace(/[^/]*$/, "");
+        return import(`${folder}parts.js`).then(({ sentence }) => {
+            const host = document.createElement("p");
+            host.append(...sentence("`blockd check` from 2026-10-01T10:00:00Z to 2026-10-01T10:00:00.250Z: `"));
+            return [host.querySelector("code").textContent, host.querySelectorAll("time").length, host.textContent];
+        });
+    """
+    command, moments, text = page.run(script)
+    assert (command, moments) == ("blockd check", 2)
+    assert "10:00:00Z" not in text
+    assert text.endswith(": `")
 
 
 def test_who_may_only_read_sees_no_button_that_changes_something(page: Browser, night: Night) -> None:
@@ -247,7 +341,10 @@ def test_hits_are_shown_by_order_and_by_authority_and_orders_without_a_hit(page:
     page.shows("8 orders without a hit", "#hits")
     page.press("By authority", "#hits")
     page.until("return document.querySelector('#hits th').innerText === 'Authority'", "rows are authorities")
+    page.shows("orders that are counted together", "#hits table")
+    assert page.run("return document.querySelector('#hits a[href$=other]')") is None
     page.press("8 orders without a hit", "#hits")
+    page.shows("nobody knows which of them were hit: 1,200.", "#hits")
     page.shows("kominfo/court/2026-3", "#hits")
     page.shows("6m 52s", "#duty")
 

@@ -26,7 +26,7 @@ STALE = OverviewAlarm(
     todo="Check that its source can be reached from here, and ask its operator.",
     sentence=BothLanguages(
         "Feed ministry: it has not been fetched successfully for a long time.",
-        "Sumber daftar ministry: sudah lama tidak berhasil diambil.",
+        "Feed ministry: sudah lama tidak berhasil diambil.",
     ),
     next_step=BothLanguages(
         "Check that its source can be reached from here, and ask its operator.",
@@ -38,7 +38,7 @@ OVERVIEW = Overview(
     level="attention",
     sentence=BothLanguages(
         "Version 42 is enforced by every worker; 1 warning: it has not been fetched successfully for a long time.",
-        "Versi 42 diterapkan oleh semua pekerja; 1 peringatan: sudah lama tidak berhasil diambil.",
+        "Versi 42 diberlakukan oleh semua worker; 1 peringatan: sudah lama tidak berhasil diambil.",
     ),
     next_step=STALE.next_step,
     command="blockd refresh ministry",
@@ -68,12 +68,12 @@ TIMELINE = Timeline(
     (
         TimelineEvent(
             "2026-11-24T11:58:00.250Z", 913, "version", 42, "", "",
-            BothLanguages("Version 42 is enforced by every worker.", "Versi 42 diterapkan oleh semua pekerja."),
+            BothLanguages("Version 42 is enforced by every worker.", "Versi 42 diberlakukan oleh semua worker."),
             "", "", "",
         ),
         TimelineEvent(
             "2026-11-24T11:40:00.000Z", 910, "override", None, "", "L-7",
-            BothLanguages("bank.example is let through.", "bank.example dibuka."),
+            BothLanguages("bank.example is let through.", "bank.example diloloskan."),
             "", "siti", "Wrong name, see ticket 4711",
         ),
         TimelineEvent(
@@ -176,7 +176,7 @@ ENDING = EndingSoon(
         EndingItem(
             "override", "bank.example", "2026-12-01T00:00:00Z", 561_600,
             BothLanguages(
-                "The override of bank.example ends in 6 days.", "Pengecualian bank.example berakhir dalam 6 hari."
+                "The override of bank.example ends in 6 days.", "Override bank.example berakhir dalam 6 hari."
             ),
             "#/overrides",
         ),

@@ -8,7 +8,12 @@ import { moment, number, share } from "./format.js";
 import { t, told, word } from "./language.js";
 import { command } from "./parts.js";
 
-const outcome = (result, done) => (result?.outcome === "waiting" ? t("done.waiting", { why: result.why ?? "" }) : done);
+/** What became of a change: `done` if it is enforced; else that it is not, and why. `kept` is false if nothing of it was kept. */
+function outcome(result, done, kept = true) {
+  if (result.outcome === "enforced") return done;
+  const why = result.why || word("outcome", result.outcome);
+  return t(kept || result.outcome === "waiting" ? "done.waiting" : "done.not", { why });
+}
 
 /** Let a name resolve until a time. */
 export function override(name, after) {
@@ -24,7 +29,7 @@ export function override(name, after) {
     async send(values) {
       const result = await post("override", { add: { name, ...values } });
       after?.();
-      return outcome(result, t("override.done", { name: result?.name ?? name ?? values.name, until: moment(result?.until ?? values.until) }));
+      return outcome(result, t("override.done", { name: result.name, until: moment(result.until) }));
     },
   });
 }
@@ -54,9 +59,9 @@ export function rollback(version, after) {
     verb: t("rollback.verb", { n: version }),
     danger: true,
     async send(values) {
-      await post("rollback", { version, ...values });
+      const result = await post("rollback", { version, ...values });
       after?.();
-      return t("rollback.done", { n: version });
+      return result.version === version ? t("rollback.done", { n: version }) : t("rollback.done.on.top", { n: version, version: result.version });
     },
   });
 }
@@ -69,9 +74,9 @@ export function release(after) {
     fields: [reason()],
     verb: t("release.verb"),
     async send(values) {
-      await post("rollback", { release: true, ...values });
+      const result = await post("rollback", { release: true, ...values });
       after?.();
-      return t("release.done");
+      return result.version === null ? t("release.none") : t("release.done", { n: result.version });
     },
   });
 }
@@ -96,7 +101,7 @@ export function accept(feed, refused, before, after) {
     async send(values) {
       const result = await post("accept", { feed, digest, ...values });
       after?.();
-      return outcome(result, t("accept.done", { feed }));
+      return outcome(result, t("accept.done", { feed }), false);
     },
   });
   const button = dialog.querySelector("button[type=submit]");
@@ -135,5 +140,5 @@ export function held(kind, name, after) {
 /** Fetch feeds now. */
 export async function refresh(feeds) {
   const result = await post("refresh", { feeds });
-  return Object.entries(result?.feeds ?? {}).map(([name, one]) => `${name}: ${word("outcome", one.outcome ?? one)}`).join(" · ") || t("refresh.done");
+  return Object.entries(result.feeds).map(([name, one]) => `${name}: ${word("outcome", one.outcome)}${one.why ? `. ${one.why}` : ""}`).join(" · ");
 }

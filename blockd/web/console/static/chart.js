@@ -15,6 +15,14 @@ const LOOKS = {
   udp: ["--line-queries", []], tcp: ["--line-cached", [6, 3]], dot: ["--line-blocked", [2, 3]], doh: ["--line-missed", [8, 3, 2, 3]],
 };
 
+/** The places of values between two gaps: no line leads to them, so that they are drawn as points; null if there is none. */
+function lone(plot, series) {
+  const values = plot.data[series];
+  const known = (index) => values[index] !== null && values[index] !== undefined;
+  const places = values.flatMap((_value, index) => (known(index) && !known(index - 1) && !known(index + 1) ? [index] : []));
+  return places.length ? places : null;
+}
+
 /** A chart in a new element `root`. `label` says what it shows, for those who do not see it. */
 export class Chart {
   constructor(label, { height = HEIGHT, events = false } = {}) {
@@ -92,7 +100,7 @@ export class Chart {
       series: [{}, ...names.map((name) => {
         const stroke = this.#colour(LOOKS[name]?.[0] ?? "--ink");
         return {
-          label: name, stroke, width: 1.75, dash: LOOKS[name]?.[1] ?? [], points: { show: false }, spanGaps: false,
+          label: name, stroke, width: 1.75, dash: LOOKS[name]?.[1] ?? [], points: { show: false, size: 5, filter: lone }, spanGaps: false,
           show: !this.hidden.has(name), fill: name === "queries" ? `${this.#colour("--line-wash")}` : undefined,
         };
       })],

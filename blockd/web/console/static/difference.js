@@ -16,7 +16,8 @@ export function difference(data, { links = true } = {}) {
     more > 0 && h("p", { class: "quiet" }, t("and.more", { n: number(more) })));
   return [
     h("div", { class: "diff-counts" },
-      h("span", { class: "plus" }, `+${number(data.added)}`), h("span", { class: "minus" }, `−${number(data.removed)}`), h("span", {}, `±${number(data.changed)}`), h("span", { class: "quiet" }, t("names.counted"))),
+      h("span", { class: "plus" }, `+${number(data.added)}`, h("small", {}, ` ${t("diff.new")}`)), h("span", { class: "minus" }, `−${number(data.removed)}`, h("small", {}, ` ${t("diff.gone")}`)),
+      h("span", {}, `±${number(data.changed)}`, h("small", {}, ` ${t("diff.otherwise")}`))),
     ["came", "went", "changed"].map((kind) => orders(t(`diff.${kind}`), data.orders?.[kind], data.orders?.more?.[kind])),
     names(t("diff.popular"), data.popular?.covered, data.popular?.counts?.covered),
     names(t("diff.added"), data.added_names, data.added), names(t("diff.removed"), data.removed_names, data.removed),

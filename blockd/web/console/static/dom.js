@@ -92,11 +92,19 @@ export function table(caption, columns, rows, { empty, key } = {}) {
     h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, head), h("tbody", {}, body)));
 }
 
+const LONG = 400; // characters of a text that is shown at once: an authority may write ten times as many in a field
+
+/** A text, of which a long one is opened to be read whole. */
+export function folded(text) {
+  if (typeof text !== "string" || text.length <= LONG) return text;
+  return h("details", { class: "folded", "data-key": `folded-${text.length}-${text.slice(0, 40)}` }, h("summary", {}, `${text.slice(0, LONG / 2)}…`), text);
+}
+
 /** Return a list of pairs, `rows` being [term, description]; pairs without a description are left out. */
 export function facts(rows) {
   return h("dl", { class: "facts" },
     rows.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
-      .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+      .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, folded(value)))));
 }
 
 /** Return a button; `key` is what it keeps the focus by. */

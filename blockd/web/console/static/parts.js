@@ -2,7 +2,7 @@
 
 import { button, h, svg } from "./dom.js";
 import { tell } from "./dialog.js";
-import { away, moment } from "./format.js";
+import { away, clock, moment } from "./format.js";
 import { t } from "./language.js";
 
 const SHAPES = {
@@ -84,7 +84,12 @@ export function choice(label, options, chosen, choose) {
     }, { key: `choice-${value}`, "aria-pressed": String(value === chosen) })));
 }
 
-/** A sentence of the daemon, in which commands stand between backticks. */
+const MARKED = /(`[^`]*`|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/; // commands, and moments in UTC
+
+/** A sentence of the daemon, in which commands stand between backticks; its moments are by the clock of who reads it. */
 export function sentence(text) {
-  return String(text ?? "").split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+  return String(text ?? "").split(MARKED).map((part, index) => {
+    if (index % 2 === 0) return part;
+    return part.startsWith("`") ? h("code", {}, part.slice(1, -1)) : h("time", { datetime: part, title: part }, clock(part));
+  });
 }

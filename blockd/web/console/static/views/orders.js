@@ -9,6 +9,7 @@ import { source } from "../source.js";
 
 const SPANS = ["1h", "1d", "7d", "30d", "13mo"];
 const SHOWN = 50; // rows shown at first
+const EVERY = 15000; // milliseconds between two readings of the hits, which are seconds old at most
 const WITHOUT = 500; // orders without a hit that are named
 
 /** Build the page; `rest` is an order to show, as FEED/ROLE/ID or its id. */
@@ -60,6 +61,12 @@ function dutyBody(data) {
   ];
 }
 
+/** Whose hits a row has: an order, an authority, or the orders that are not told apart. */
+function hitsOf(row, by) {
+  if (!row.feed && ["other", "forgotten"].includes(row.key)) return h("em", {}, t(`hits.${row.key}`));
+  return by === "order" ? h("a", { href: `#/orders/${row.key.split("/").map(encodeURIComponent).join("/")}` }, row.label) : row.label;
+}
+
 function hitsPanel() {
   const query = { span: "1d", by: "order" };
   const body = h("div", {});
@@ -82,7 +89,7 @@ function hitsPanel() {
     return [
       h("p", { class: "hint" }, t("hits.total", { n: number(data.total ?? data.rows.reduce((sum, one) => sum + one.hits, 0)) }), " ", t("since", { time: clock(data.since) })),
       table(t("hits"), [
-        { label: t(data.by === "authority" || query.by === "authority" ? "order.authority" : "order"), head: true, cell: (one) => [query.by === "order" ? h("a", { href: `#/orders/${one.key.split("/").map(encodeURIComponent).join("/")}` }, one.label) : one.label, one.in_force === false && [" ", chip(t("not.in.force"))]] },
+        { label: t(data.by === "authority" || query.by === "authority" ? "order.authority" : "order"), head: true, cell: (one) => [hitsOf(one, query.by), one.in_force === false && [" ", chip(t("not.in.force"))]] },
         ...(query.by === "order" ? [{ label: t("order.authority"), cell: (one) => one.authority || one.feed || "–" }] : []),
         { label: t("hits.count"), class: "figure", cell: (one) => h("span", { title: number(one.hits) }, one.hits >= 100000 ? short(one.hits) : number(one.hits)) },
         { label: t("share"), class: "wide-bar", cell: (one) => bar(one.hits, largest) },
@@ -93,11 +100,11 @@ function hitsPanel() {
       }, { key: "all-hits" }),
       data.more > 0 && h("p", { class: "quiet" }, t("and.more", { n: number(data.more) })),
       h("details", { "data-key": "without", class: "without" }, h("summary", {}, count(without, "without")),
-        h("p", { class: "hint" }, t("without.hint")),
+        h("p", { class: "hint" }, t("without.hint"), data.together > 0 && ` ${t("without.together", { n: number(data.together) })}`),
         h("ul", { class: "name-list" }, data.without_hit.slice(0, WITHOUT).map((key) => h("li", {}, h("a", { href: `#/orders/${key.split("/").map(encodeURIComponent).join("/")}` }, key)))),
         without > data.without_hit.slice(0, WITHOUT).length && h("p", { class: "quiet" }, t("and.more", { n: number(without - Math.min(WITHOUT, data.without_hit.length)) }))),
     ];
-  }, { query: () => query, every: 60000 });
+  }, { query: () => query, every: EVERY });
   return [section, () => part.stop()];
 }
 

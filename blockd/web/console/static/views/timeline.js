@@ -7,7 +7,7 @@ import { clock, count, iso } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import * as hour from "../hour.js";
 import * as live from "../live.js";
-import { ago, chip, choice } from "../parts.js";
+import { ago, chip, choice, sentence } from "../parts.js";
 import { release, rollback } from "../changes.js";
 import { difference } from "../difference.js";
 import { source } from "../source.js";
@@ -22,7 +22,7 @@ export function build(root, { mayWrite }) {
   let kind = "all";
   let events = [];
   const chart = new Chart(t("chart.questions"), { events: true });
-  const list = h("div", {});
+  const list = h("div", {}, h("p", { class: "quiet loading" }, t("loading")));
   const filter = h("div", { class: "filters" });
   const [from, ...others] = [h("div", {}), h("div", { "aria-live": "polite" })];
   const ranges = choice(t("range"), RANGES.map(([name]) => [name, t(`span.${name}`)]), range, (name) => {
@@ -37,21 +37,24 @@ export function build(root, { mayWrite }) {
 
   let stopped = false;
   let timer = 0;
+  let reading = 0;
   async function read() {
     clearTimeout(timer);
+    const mine = ++reading; // what was asked for before, as another range, is not shown after this
     const seconds = RANGES.find(([name]) => name === range)[1];
     const now = Math.floor(hour.now() / 1000);
     const span = { from: iso(now - seconds), to: iso(now) };
     try {
       const [happened, data] = await Promise.all([get("timeline", span), get("series", { ...span, names: NAMES.join(), points: 300 })]);
-      if (stopped) return;
+      if (stopped || mine !== reading) return;
       events = happened.events;
       chart.set(data, events);
       draw(happened.truncated);
     } catch (error) {
-      if (!stopped) fill(list, h("p", { class: "trouble" }, told(error)));
+      if (stopped || mine !== reading) return;
+      fill(list, h("p", { class: "trouble" }, told(error)));
     }
-    if (!stopped) timer = setTimeout(read, Math.max(15000, seconds * 4));
+    if (!stopped && mine === reading) timer = setTimeout(read, Math.max(15000, seconds * 4));
   }
 
   function draw(truncated) {
@@ -80,20 +83,24 @@ export function build(root, { mayWrite }) {
 function line(event) {
   return h("li", { class: `event-${event.kind}` },
     h("div", { class: "event-head" }, h("time", { datetime: event.time, title: event.time }, clock(event.time)), chip(word("event", event.kind), event.kind === "refusal" ? "attention" : ""), event.version !== null && event.version !== undefined && h("small", { class: "quiet" }, t("version", { n: event.version }))),
-    h("p", {}, say(event.sentence)),
-    language() !== "en" && event.detail && h("p", { class: "quiet", lang: "en" }, event.detail),
+    h("p", {}, sentence(say(event.sentence))),
+    language() !== "en" && event.detail && h("p", { class: "quiet", lang: "en" }, sentence(event.detail)),
     (event.by || event.reason) && h("p", { class: "quiet" }, event.by && t("by", { who: event.by }), event.by && event.reason && ": ", event.reason));
 }
 
 function versionsBody(data, mayWrite, difference, after) {
   const rows = [...data.versions].sort((a, b) => b.version - a.version);
+  let comparing = 0;
   const show = async (old, now) => {
+    const mine = ++comparing; // a large difference may come after a small one that was asked for later
     fill(difference, h("p", { class: "quiet loading" }, t("diff.reading")));
     try {
-      fill(difference, differs(await get("diff", { old, new: now })));
+      const found = await get("diff", { old, new: now });
+      if (mine !== comparing) return;
+      fill(difference, differs(found));
       difference.scrollIntoView({ block: "nearest" });
     } catch (error) {
-      fill(difference, h("p", { class: "trouble" }, told(error)));
+      if (mine === comparing) fill(difference, h("p", { class: "trouble" }, told(error)));
     }
   };
   return [

@@ -1,7 +1,7 @@
 // Why a name or an address is blocked, or is not: for whoever has a caller on the phone.
 
 import { get } from "../api.js";
-import { amend, button, facts, fill, h, panel, table } from "../dom.js";
+import { amend, button, facts, fill, folded, h, panel, table } from "../dom.js";
 import { clock, date, iso, number } from "../format.js";
 import { language, say, t, told, word } from "../language.js";
 import { asked, chip, copy, sign } from "../parts.js";
@@ -35,20 +35,20 @@ export function build(root, { rest, mayWrite }) {
     reading?.abort();
     const mine = reading = new AbortController();
     const fields = { name: rest, ...form.values() };
-    const show = (put, data) => put(result, answer(data, rest, { mayWrite, again: () => read() }), form.root);
+    const show = (put, data, isQuick = false) => put(result, answer(data, rest, { mayWrite, again: () => read(), isQuick }), form.root);
     let isShown = false;
     if (isAnew) fill(result, h("p", { class: "quiet loading" }, t("why.asking", { name: rest })), form.root);
     try {
       const quick = isAnew && await get("lookup", { ...fields, trace: "quick" }, mine.signal);
       if (mine !== reading) return;
-      if (isAnew) show(fill, quick);
+      if (isAnew) show(fill, quick, true);
       isShown = true;
       const whole = await get("lookup", { ...fields, trace: "lines", resolve: "1" }, mine.signal);
       if (mine === reading) show(amend, whole);
     } catch (error) {
       if (error.name === "AbortError" || mine !== reading || !isAnew) return;
       const sentence = h("p", { class: "trouble", role: "alert" }, isShown ? t("why.part") : "", isShown ? " " : "", told(error));
-      if (isShown) result.prepend(sentence); // the verdict is right; what it lacks is the path and the lines
+      if (isShown) result.prepend(sentence); // what lists say is right; it lacks the path and the lines
       else fill(result, sentence, form.root);
     } finally {
       if (mine === reading) reading = null;
@@ -99,23 +99,25 @@ function decidingStep(data) {
   return null;
 }
 
-function answer(data, typed, { mayWrite, again }) {
+/** `isQuick` says that it is not known yet where the name leads: what is not blocked itself may lead to what is. */
+function answer(data, typed, { mayWrite, again, isQuick }) {
   const step = decidingStep(data);
   const blocked = data.blocked || Boolean(step && step.verdict !== "allow" && step.verdict !== "resolved");
   const claim = step?.claim ?? data;
-  const level = blocked ? "blocked" : data.verdict === "allow" ? "allowed" : "free";
+  const isOpen = isQuick && !blocked && data.verdict !== "allow" && data.kind === "name";
+  const level = isOpen ? "open" : blocked ? "blocked" : data.verdict === "allow" ? "allowed" : "free";
   return [
     h("section", { class: `verdict ${level}` },
-      h("div", { class: "verdict-main" }, sign(blocked ? "alarm" : "ok"),
+      h("div", { class: "verdict-main" }, sign(isOpen ? "unknown" : blocked ? "alarm" : "ok"),
         h("div", {},
           h("h2", {}, h("span", { class: "name" }, data.name), " ", h("span", {}, t(`verdict.${level}`))),
-          h("p", {}, sentence(data, step, blocked)),
+          h("p", {}, isOpen ? t("why.following") : sentence(data, step, blocked)),
           data.taken_from && h("p", { class: "quiet" }, t("why.taken", { typed }), " ", h("span", { lang: "en" }, `(${data.taken_from})`)),
           data.order?.summary && level === "allowed" && h("p", { class: "quiet" }, data.order.summary))),
       mayWrite && h("div", { class: "actions" },
         blocked && button(t("override.verb"), () => override(data.name, again), { kind: "primary", key: "override" }),
         level === "allowed" && data.feed === "overrides" && h("a", { class: "button", href: "#/overrides" }, t("nav.overrides")))),
-    desk(data),
+    !isOpen && desk(data),
     h("div", { class: "columns" },
       h("div", { class: "column" }, claim.order && orderPanel(claim), claims(data)),
       h("div", { class: "column side" }, path(data), history(data), notes(data))),
@@ -135,7 +137,7 @@ function desk(data) {
   if (!texts) return null;
   const first = language();
   const shown = h("div", { class: "desk-texts" }, [first, first === "en" ? "id" : "en"].filter((code) => texts[code]).map((code) =>
-    h("blockquote", { lang: code }, h("p", {}, texts[code]), h("footer", {}, h("small", { class: "quiet" }, code === "en" ? "English" : "Bahasa Indonesia"), copy(texts[code], `desk-${code}`)))));
+    h("blockquote", { lang: code }, h("p", {}, folded(texts[code])), h("footer", {}, h("small", { class: "quiet" }, code === "en" ? "English" : "Bahasa Indonesia"), copy(texts[code], `desk-${code}`)))));
   return panel(t("desk"), { wide: true, tone: "desk" }, shown);
 }
 
@@ -149,7 +151,7 @@ function orderPanel(claim) {
     [t("order.basis"), order.legal_basis],
     [t("order.reference"), order.reference],
     [t("order.summary"), order.summary],
-    [t("order.contact"), order.contact && h("span", {}, order.contact, " ", copy(order.contact, "contact"))],
+    [t("order.contact"), order.contact && h("span", {}, folded(order.contact), " ", copy(order.contact, "contact"))],
     [t("order.state"), claim.state && [chip(word("state", claim.state)), claim.stale && chip(t("stale"), "attention")]],
     [t("order.from"), claim.since && date(claim.since)],
     [t("order.until"), claim.until ? date(claim.until) : t("no.end")],
