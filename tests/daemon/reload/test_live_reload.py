@@ -222,7 +222,7 @@ def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon
 def test_what_was_taken_is_over_for_who_asks_next(daemon: Daemon) -> None:
     """A worker that was given up still answers what is pending by then, and its socket is closed after that."""
     for workers in (1, 2, 1):
-        reload(daemon, workers=workers)
+        daemon.reload(workers=workers)
         done, told = daemon.post("/api/v1/upgrade", {"dry_run": True})
         assert (done, told["outcome"], told["problems"]) == (200, "tried", [])
 
