@@ -13,7 +13,7 @@ from blockd.times import moment_from_text, moment_text
 
 ALIVE = "audit.alive"
 MAX_ALIVE = 64  # octets of the file: two moments
-UNKNOWN = "blockd ended before they could be written"
+UNKNOWN = "the process that had them ended before they could be written"
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from blockd.daemon.operator.accepting import AcceptResult
 from blockd.daemon.operator.overrides import OverrideResult
 from blockd.daemon.operator.releases import ReleaseResult
 from blockd.daemon.reload.record import ReloadRecord
-from blockd.daemon.reload.service import ReloadStatus
+from blockd.daemon.reload.service import ReloadsTold
 from blockd.daemon.report.feed_status import FeedStatus
 from blockd.daemon.report.statements import StatementResult
 from blockd.daemon.report.status import Status
@@ -71,9 +71,9 @@ class ControlAnswers:
         """Have the config on disk taken, or only checked and tried."""
         return await self.parts.reloads.reload(by, reason, config, dry_run=dry_run)
 
-    def reloads(self) -> ReloadStatus:
-        """Return how the newest reload stands, and the last one that was to be taken."""
-        return self.parts.reloads.status
+    def reloads(self) -> ReloadsTold:
+        """Return how the newest reloads stand, and the last one that was to be taken."""
+        return self.parts.reloads.told
 
     async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> UpgradeRecord:
         """Have a program take the place of the running one, or only tried."""

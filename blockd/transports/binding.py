@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Sequence
 
 from blockd.errors import ConfigError
 from blockd.settings import Settings, SocketAddress
@@ -57,9 +58,9 @@ def bind(settings: Settings, source: str, given: GivenSockets | None = None) -> 
     return change.sockets
 
 
-def tell(sockets: Sockets) -> None:
-    """Log which addresses are not those of this machine."""
-    for address in dict.fromkeys(sockets.left_out):
+def tell(sockets: Sockets, known: Sequence[SocketAddress] = ()) -> None:
+    """Log which addresses that are new are not those of this machine; `known` are those left out that were told of."""
+    for address in dict.fromkeys(address for address in sockets.left_out if address not in known):
         log.warning("%s is not listened on, since this machine does not have that IPv6 address.", address)
     for address in dict.fromkeys(sockets.absent):
         log.warning(

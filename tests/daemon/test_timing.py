@@ -25,6 +25,23 @@ def test_wait_ends_with_the_event_or_when_the_time_is_over() -> None:
     asyncio.run(check())
 
 
+def test_all_who_wait_for_an_event_are_told_of_it_though_the_first_clears_it() -> None:
+    async def check() -> None:
+        time, event = ManualTime(), asyncio.Event()
+
+        async def wait() -> bool:
+            was_set = await time.timing.wait(event, 10.0)
+            event.clear()
+            return was_set
+
+        waiting = [asyncio.create_task(wait()) for _ in range(3)]
+        await time.settle()
+        event.set()
+        assert await asyncio.gather(*waiting) == [True, True, True]
+
+    asyncio.run(check())
+
+
 def test_nothing_is_left_behind_when_a_wait_is_cancelled() -> None:
     async def check() -> None:
         waiting = asyncio.create_task(Timing().wait(asyncio.Event(), 3600.0))

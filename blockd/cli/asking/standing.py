@@ -34,7 +34,7 @@ def ended(
                 raise
             continue
         heard = time.monotonic()
-        for one in (found["current"], found.get("last")):
+        for one in (found["current"], found.get("last"), *found.get("recent", ())):
             if one is not None and one["id"] == told["id"] and one["outcome"] not in under_way:
                 return dict(one)
     raise CommandError(

@@ -108,8 +108,10 @@ def _summary(kind: str, body: Mapping[str, Any]) -> str:
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
     if kind == "reload":
-        came = "; ".join(body["changes"] if body["outcome"] == "taken" else body["problems"])
-        return f"{body['outcome']}, {body['after'][:12] or 'no file'}: {came}{_because(body['reason'])}"
+        told = {"taken": body["changes"], "unchanged": [f"only a restart takes {one}" for one in body["restart"]]}
+        came = "".join(f": {one}" for one in ("; ".join(told.get(body["outcome"], body["problems"])),) if one)
+        which = body["after"][:12] or "nothing was read"
+        return f"{body['outcome']}, {which}{came}{_because(body['reason'])}"
     if kind == "upgrade":
         came = "".join(f": {problem}" for problem in body["problems"])
         versions = f"{body['before']} to {body['after'] or 'another version'}"

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     except CommandError as error:
         if daemon.is_at_socket:
             raise
-        raise CommandError(f"{error} {_ELSEWHERE}") from error
+        raise CommandError(f"{str(error).removesuffix('.')}. {_ELSEWHERE}") from error
     told = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO

@@ -16,6 +16,7 @@ OUTCOMES: tuple[Outcome, ...] = ("taken", "unchanged", "refused", "failed")  # o
 BY_SIGNAL = "SIGHUP"
 MAX_OCTETS = 3_300  # of the sentences of each kind that are told: both kinds, with the rest, fit one message
 MAX_LETTERS = 270  # of a sentence: one alone has room, whatever its letters are
+KEPT = 16  # reloads whose records are known by their ids
 MAX_ID = 64  # letters; those that are drawn have 16
 MAX_BY = 220  # letters of who asked for it: the longest is `certificate ` and a name of 200
 
@@ -70,6 +71,11 @@ class ReloadRecord:
         return self.outcome in OUTCOMES
 
     @property
+    def was_begun(self) -> bool:
+        """Whether anything was looked at; else it is told nothing of the config."""
+        return self.outcome != "refused" or bool(self.before)
+
+    @property
     def is_good(self) -> bool:
         """Whether the config on disk is the one in force, or would be."""
         return self.outcome in ("taken", "unchanged")
@@ -90,12 +96,14 @@ class ReloadRecord:
 class ReloadHistory:
     """What is known of reloads since the start: how many have ended in which way.
 
-    `current` is the one in progress, else the newest; `last` is the last that has ended and was no dry run.
+    `current` is the one in progress, else the newest; `last` is the last that has ended and was no dry run. `recent`
+    are the newest that have ended.
     """
 
     current: ReloadRecord | None = None
     last: ReloadRecord | None = None
     total: Mapping[str, int] = field(default_factory=dict)
+    recent: tuple[ReloadRecord, ...] = ()
 
 
 _MORE = re.compile(r"and ([0-9]{1,9}) more")  # as `blockd.settings.load` ends many problems

@@ -17,7 +17,7 @@ from blockd.daemon.reload.changes import ConfigChanges
 from blockd.daemon.reload.checking import CheckedConfig
 from blockd.daemon.reload.generation import Generation
 from blockd.daemon.reload.making import changed_files, content_changed, made_of
-from blockd.daemon.reload.record import ReloadHistory, ReloadRecord, ReloadRequest, bounded
+from blockd.daemon.reload.record import KEPT, ReloadHistory, ReloadRecord, ReloadRequest, bounded
 from blockd.daemon.reload.succession import SuccessionError
 from blockd.daemon.reload.taking import Taking, roles_of
 from blockd.daemon.reload.trying import Trying
@@ -25,6 +25,7 @@ from blockd.daemon.reload.waits import LOOK, Steps, go_on
 from blockd.errors import BlockdError, ConfigError
 from blockd.settings import settings_from
 from blockd.times import time_text
+from blockd.transports.binding import tell
 
 MAX_WAITING = 4  # reloads that wait for the one in progress; each takes what is on disk by then
 
@@ -54,6 +55,7 @@ class Reloading:
         self._begun = 0.0
         self._total: Counter[str] = Counter()
         self._last: ReloadRecord | None = None
+        self._recent: deque[ReloadRecord] = deque(maxlen=KEPT)  # that have ended
 
     @property
     def is_busy(self) -> bool:
@@ -73,7 +75,7 @@ class Reloading:
     @property
     def history(self) -> ReloadHistory:
         """What is known of reloads since the start."""
-        return ReloadHistory(self._record, self._last, dict(self._total))
+        return ReloadHistory(self._record, self._last, dict(self._total), tuple(self._recent))
 
     @property
     def record(self) -> ReloadRecord | None:
@@ -84,7 +86,7 @@ class Reloading:
         """Have the config reloaded; one that comes while others wait is refused with a sentence."""
         if len(self._waiting) >= MAX_WAITING:
             why = "other reloads wait already; ask again once they have ended. The config in force stays."
-            self._tell(replace(_begun(request), outcome="refused", problems=(why,)))
+            self._ended(replace(_begun(request), outcome="refused", problems=(why,)))
             return
         self._waiting.append(request)
 
@@ -152,6 +154,7 @@ class Reloading:
                 self._note(outcome="taking")
                 yield from self._taking.take(made, changes.replaced, listening)
                 is_taken = True
+                tell(listening.sockets, listening.before.left_out)
         finally:
             if not is_taken:
                 self._jobs.coming = None
@@ -183,8 +186,14 @@ class Reloading:
         record = self._record
         assert record is not None  # noqa: S101 - a reload is in progress
         if not record.dry_run:
-            self._total[record.outcome] += 1
             self._last = record
+        self._ended(record)
+
+    def _ended(self, record: ReloadRecord) -> None:
+        """Count and tell of a reload that has ended, or that was not begun."""
+        if not record.dry_run:
+            self._total[record.outcome] += 1
+        self._recent.append(record)
         _log(record)
         self._tell(record)
 
@@ -199,6 +208,10 @@ def _log(record: ReloadRecord) -> None:
     by = f"Reload by {record.by}" + (f" ({record.reason})" if record.reason else "")
     if record.dry_run:
         log.info("%s was a dry run: %s; nothing was changed.", by, record.outcome)
+    elif not record.was_begun:
+        log.warning("%s was not begun: %s", by, "; ".join(record.problems))
+    elif record.outcome == "unchanged" and record.restart:
+        log.info("%s: nothing of the config on disk is new but what needs a restart.", by)
     elif record.outcome == "unchanged":
         log.info("%s: the config on disk is the one in force (SHA-256 %s).", by, record.after[:12])
     elif record.outcome == "taken":

@@ -37,7 +37,7 @@ CONCERNS: Mapping[str, tuple[Kind, ...]] = {
     "tls": _SERVERS,
     "doh": _WORKER,
     "discovery": _WORKER,
-    "public": _PAGE,
+    "public": _ALL,  # workers and decisions name its URL, too
     "proxy_protocol": _WORKER,
     "structured_errors": _WORKER,
     "server_id": _WORKER,

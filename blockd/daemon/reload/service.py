@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.reload.record import ReloadHistory, ReloadRecord
+from blockd.daemon.reload.record import KEPT, ReloadHistory, ReloadRecord
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.errors import CommandError
 from blockd.metrics.reloads import ReloadsSample
-from blockd.times import time_from_text
+from blockd.times import time_from_text, time_text
 
 PATIENCE = 120.0  # seconds until a config has been checked and tried
-KEPT = 16  # reloads whose records are known by their ids
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadStatus:
-    """What is told of reloads: the newest, that in progress included, and the last one that was to be taken."""
+    """What is told of reloads: the one in progress, else the newest, and the last one that was to be taken."""
 
     current: ReloadRecord | None
     last: ReloadRecord | None
@@ -35,6 +34,17 @@ class ReloadStatus:
             "current": self.current.to_json() if self.current else None,
             "last": self.last.to_json() if self.last else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadsTold(ReloadStatus):
+    """What is told to who looks for a reload by its id, too: `recent` are the newest, the last one last."""
+
+    recent: tuple[ReloadRecord, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**ReloadStatus.to_json(self), "recent": [record.to_json() for record in self.recent]}
 
 
 class ReloadService:
@@ -49,20 +59,28 @@ class ReloadService:
         self._timing = timing
         self._last = history.last
         self._total = dict(history.total)
-        self._known: dict[str, ReloadRecord] = {}
+        newest = () if history.current is None else (history.current,)
+        self._known: dict[str, ReloadRecord] = {record.id: record for record in (*history.recent, *newest)}
         self._changed = asyncio.Event()
-        if history.current is not None:
-            self._known[history.current.id] = history.current
+        self._is_leaving = False
 
     @property
     def status(self) -> ReloadStatus:
         """What is told of them."""
-        return ReloadStatus(next(reversed(self._known.values()), None), self._last)
+        newest = list(reversed(self._known.values()))
+        under_way = (one for one in newest if not one.has_ended)
+        return ReloadStatus(next(under_way, newest[0] if newest else None), self._last)
+
+    @property
+    def told(self) -> ReloadsTold:
+        """What is told to who looks for one."""
+        return ReloadsTold(self.status.current, self._last, tuple(self._known.values()))
 
     async def reload(self, by: str, reason: str, config: str = "", *, dry_run: bool) -> ReloadRecord:
         """Have the config taken that is on disk, and return how that stands once it was checked and tried.
 
-        From then on processes are replaced, this one among them: who asked is told of the rest by `status`.
+        From then on processes are replaced, this one among them: who asked is told of the rest by `told`. So it is if
+        this process is replaced before, by the reload that this one waits for.
         `config` is the file that is meant, empty for whichever blockd runs by. Raises CommandError if that is another,
         or if the supervisor does not answer.
         """
@@ -75,6 +93,9 @@ class ReloadService:
         self._channel.send({"reload": asked})
         deadline = self._timing.monotonic() + PATIENCE
         while (record := self._known.get(str(asked["id"]))) is None or record.outcome in ("checking", "trying"):
+            if self._is_leaving:
+                at = time_text(self._timing.clock())
+                return record or ReloadRecord(str(asked["id"]), by, reason, dry_run, at, "checking")
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
@@ -83,6 +104,11 @@ class ReloadService:
                     "`blockd status` tells of another; the log says more."
                 )
         return record
+
+    def leave(self) -> None:
+        """Have nobody wait for a reload any more: this process ends, and the next one is told how it has ended."""
+        self._is_leaving = True
+        self._changed.set()
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of a reload."""
@@ -96,8 +122,9 @@ class ReloadService:
         self._changed.set()
 
     def _note(self, record: ReloadRecord) -> None:
-        """Record a reload that has ended."""
-        self._last = record
+        """Record a reload that has ended, or was not begun."""
+        if record.was_begun:
+            self._last = record
         self._total[record.outcome] = self._total.get(record.outcome, 0) + 1
         if record.outcome == "unchanged":
             self._running.read_again(record.after)

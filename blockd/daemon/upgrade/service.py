@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
-from blockd.daemon.reload.service import KEPT
+from blockd.daemon.reload.record import KEPT
 from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing

@@ -72,7 +72,7 @@ class Control(typing.Protocol):
         """Have the config on disk taken, or only checked; raises BlockdError if it cannot be checked."""
 
     def reloads(self) -> JsonResult:
-        """Return how the newest reload stands, and the last one that was to be taken."""
+        """Return how the newest reloads stand, and the last one that was to be taken."""
 
     async def upgrade(self, by: str, reason: str, program: str, /, *, dry_run: bool) -> ReloadResult:
         """Have a program take the place of the running one, or only tried; raises BlockdError if it cannot be tried."""

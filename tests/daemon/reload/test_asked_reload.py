@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blockd.daemon.reload.reloading import MAX_WAITING
+from blockd.metrics.reloads import RESULTS
 from blockd.orders.operator_line import MAX_LINE
 from blockd.settings.yaml_file import MAX_FILE, MAX_VALUES
 from tests.daemon.harness import Daemon, blockd, until, write_list
@@ -65,6 +68,50 @@ def test_a_reload_of_another_config_than_the_daemons_is_none(daemon: Daemon, tmp
     link.symlink_to(daemon.config)
     done = blockd("reload", "--dry-run", folder=tmp_path, config=link)
     assert (done.returncode, done.stderr) == (0, ""), "that is the same file"
+
+
+def test_reloads_asked_for_at_once_are_each_told_how_they_ended(daemon: Daemon) -> None:
+    """The first replaces the process by which the others wait; who comes when others wait already is refused."""
+    before = daemon.recorded("reload")
+    counted = {result: daemon.metric("blockd_reloads_total", result=result) for result in RESULTS}
+    daemon.settings["sinkhole"] = {"ttl": 50}
+    daemon.write_config()
+    ended: list[dict[str, Any]] = []
+
+    def ask(number: int) -> None:
+        done = daemon.run_verb("reload", "--json", "--reason", f"number {number}")
+        ended.append({"told": done.stderr} if done.stderr else json.loads(done.stdout))
+
+    asking = [threading.Thread(target=ask, args=(number,)) for number in range(MAX_WAITING + 3)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert [one for one in ended if "told" in one] == []
+    outcomes = Counter(one["outcome"] for one in ended)
+    assert outcomes["taken"] == 1
+    assert sum(outcomes[result] for result in ("taken", "unchanged", "refused")) == len(asking)
+    refused = [one for one in ended if one["outcome"] == "refused"]
+    assert all("other reloads wait already" in one["problems"][0] for one in refused)
+    expected = len(before) + 1 + len(refused)
+    until(lambda: len(daemon.recorded("reload")) == expected, "all but the unchanged ones are recorded")
+    now = {result: daemon.metric("blockd_reloads_total", result=result) for result in RESULTS}
+    assert {result: now[result] - counted[result] for result in RESULTS} == {one: outcomes[one] for one in RESULTS}
+    assert daemon.status()["alarms"] == [], "the config on disk was taken"
+    if refused:
+        assert "refused, nothing was read: other reloads wait" in daemon.run_verb("audit", "--kind", "reload").stdout
+
+
+def test_what_waits_for_a_restart_is_told_as_that(daemon: Daemon) -> None:
+    daemon.settings["user"] = "nobody"
+    daemon.write_config()
+    assert "Nothing of the config on disk is new but what needs a restart." in daemon.run_verb("reload").stdout
+    assert "nothing of the config on disk is new but what needs a restart." in daemon.log
+    until(lambda: "unchanged" in daemon.recorded("reload")[-1]["outcome"], "it is recorded")
+    assert ": only a restart takes user [" in daemon.run_verb("audit", "--kind", "reload").stdout
+    del daemon.settings["user"]
+    daemon.write_config()
+    assert daemon.run_verb("reload").returncode == 0
 
 
 def meanwhile(daemon: Daemon, work: Callable[[], subprocess.CompletedProcess[str]]) -> subprocess.CompletedProcess[str]:

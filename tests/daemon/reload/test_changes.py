@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.reload.changes import ConfigChanges
-from blockd.daemon.reload.record import MAX_LETTERS, MAX_OCTETS, ReloadRecord, ReloadRequest, bounded
+from blockd.daemon.reload.record import MAX_BY, MAX_LETTERS, MAX_OCTETS, ReloadRecord, ReloadRequest, bounded
 from blockd.daemon.reload.sections import AT_A_START, CONCERNS, concerned_by
+from blockd.orders.operator_line import MAX_LINE
 from blockd.settings import Settings
 from blockd.settings.listening import Listen
 from blockd.settings.section import keys_of
@@ -75,6 +76,7 @@ def test_the_most_exact_path_counts() -> None:
     assert concerned_by("listen.admin_names") == ("control",)
     assert concerned_by("cache.client_ttl") == CONCERNS["cache"]
     assert concerned_by("feeds.one.url") == CONCERNS["feeds"]
+    assert concerned_by("public.url") == CONCERNS["workers"], "workers announce it, and blocked requests are told of it"
 
 
 def test_sentences_are_bounded_however_many_and_long_they_are() -> None:
@@ -94,4 +96,4 @@ def test_a_record_comes_back_as_it_was_told() -> None:
 
 def test_who_asks_is_told_in_bounds() -> None:
     request = ReloadRequest.from_message({"id": "1", "by": "x" * 10_000, "reason": "y" * 10_000, "dry_run": True})
-    assert (len(request.by), len(request.reason), request.dry_run) == (200, 200, True)
+    assert (len(request.by), len(request.reason), request.dry_run) == (MAX_BY, MAX_LINE, True)

@@ -15,10 +15,11 @@ import pytest
 from blockd.settings import Settings
 from blockd.times import time_text
 from blockd.transports.descriptors import Shares, allowed
-from tests.daemon.harness import Daemon, free_port, until, write_list
+from tests.daemon.harness import EVERY_WORKER, Daemon, free_port, put, until, write_list
 from tests.daemon.load.load import Load
 from tests.daemon.reload.random_configs import BLOCKED, OPEN_BELOW, run
 from tests.effort import tries
+from tests.tls.certificates import certificate
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -172,6 +173,28 @@ def test_listeners_come_and_go(daemon: Daemon) -> None:
     daemon.dns_port = before
     until(lambda: _is_refused(daemon), "the address that went is closed")
     daemon.dns_port = port
+
+
+def test_an_address_that_the_machine_does_not_have_is_told_once(daemon: Daemon) -> None:
+    absent = f"192.0.2.77:{free_port()}"
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", absent]})
+    told = f"{absent} is listened on although this machine does not have that address now"
+    until(lambda: told in daemon.log, "it is told")
+    daemon.reload(sinkhole={"ttl": 30})
+    assert daemon.log.count(told) == 1
+
+
+def test_the_address_of_the_page_about_orders_is_another_wherever_it_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    chain, key = certificate("dns.example", "127.0.0.1")
+    for name, content in (("pem", chain), ("key", key)):
+        put(tmp_path / f"chain.{name}", content)
+    pair = {"chain": str(tmp_path / "chain.pem"), "key": str(tmp_path / "chain.key")}
+    listen = {**daemon.listen, "dot": [f"127.0.0.1:{free_port()}"]}
+    for name in ("one.example", "two.example"):
+        public, discovery = {"url": f"https://{name}/"}, {"name": "dns.example"}
+        daemon.reload(certificates=[pair], listen=listen, public=public, discovery=discovery)
+        found = {str(daemon.ask("resolver.arpa", "TYPE261").message.answer[0]) for _ in range(EVERY_WORKER)}
+        assert all(f"infourl=https://{name}/" in one for one in found), "every worker says it (RFC 9606)"
 
 
 def _is_refused(daemon: Daemon) -> bool:

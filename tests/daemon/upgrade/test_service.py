@@ -7,7 +7,7 @@ from typing import cast
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
-from blockd.daemon.reload.service import KEPT
+from blockd.daemon.reload.record import KEPT
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.daemon.upgrade.service import UpgradeService

@@ -74,7 +74,7 @@ COMMANDS: tuple[ApiRoute[Any], ...] = (
     command(
         "/reload", "Have the config on disk taken by all processes, or say what would change.",
         bodies.ConfigReload, _reload, shapes.ReloadAnswer,
-        statuses={202: "It was checked and tried, and is being taken: GET this path tells how that stands."},
+        statuses={202: "It is being taken, or waits for the one before it: GET this path tells of it by its id."},
     ),
     command(
         "/upgrade", "Have another version of blockd take the place of the running one, or try it only.",

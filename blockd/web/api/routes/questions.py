@@ -54,8 +54,8 @@ QUESTIONS: tuple[ApiRoute[Any], ...] = (
         cost=Cost.COMPUTES, alias="/api/status", opened=Opened.TO_LOOPBACK,
     ),
     question(
-        "/reload", "How the newest reload of the config stands, and how the last one has ended.",
-        Nothing, lambda control, _: control.reloads(), shapes.ReloadsAnswer,
+        "/reload", "How the newest reloads of the config stand, and how the last one has ended.",
+        Nothing, lambda control, _: control.reloads(), shapes.ReloadsToldAnswer,
     ),
     question(
         "/upgrade", "How the newest upgrade stands.",

@@ -50,6 +50,12 @@ class ReloadsAnswer(TypedDict):
     last: ReloadAnswer | None
 
 
+class ReloadsToldAnswer(ReloadsAnswer):
+    """The same, with the newest ones by which who asked for one finds it by its id; the last one last."""
+
+    recent: list[ReloadAnswer]
+
+
 class UpgradeAnswer(TypedDict):
     """How an upgrade stands or has ended; `before` and `after` are versions of blockd."""
 
