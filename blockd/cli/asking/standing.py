@@ -15,13 +15,15 @@ PAUSE = 0.2  # seconds between two looks at how it stands
 
 
 def ended(
-    daemon: RunningDaemon, path: str, begun: Mapping[str, Any], under_way: Collection[str], seconds: float
-) -> dict[str, Any] | None:
-    """Return the record at `path` of what has `begun`, once its outcome is none of `under_way`.
+    daemon: RunningDaemon, path: str, told: Mapping[str, Any], under_way: Collection[str], seconds: float
+) -> dict[str, Any]:
+    """Return the record at `path` of what has begun, of which `told` is known, once its outcome is none of `under_way`.
 
-    Meanwhile the process that is asked is replaced, too, and its socket made anew. None if it has not ended within so
-    many seconds; raises CommandError if nobody answers for long, or the daemon was ended or started anew meanwhile.
+    Meanwhile the process that is asked is replaced, too, and its socket made anew. Raises CommandError if it has not
+    ended within so many seconds, if nobody answers for long, or if the daemon was ended or started anew meanwhile.
     """
+    if told["outcome"] not in under_way:
+        return dict(told)
     heard = there = knows = time.monotonic()
     deadline = heard + seconds
     while time.monotonic() < deadline:
@@ -49,6 +51,9 @@ def ended(
                 "shows what it runs by, and the log says more."
             )
         for one in records:
-            if one["id"] == begun["id"] and one["outcome"] not in under_way:
+            if one["id"] == told["id"] and one["outcome"] not in under_way:
                 return dict(one)
-    return None
+    raise CommandError(
+        f"The daemon has not told within {seconds:.0f} seconds what came of it. `blockd status` shows which version "
+        "runs by which config, and the log says more."
+    )

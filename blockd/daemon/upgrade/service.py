@@ -13,8 +13,9 @@ from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
-from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord
+from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.errors import CommandError
+from blockd.web.api.bodies import MAX_PROGRAM
 
 PATIENCE = LEAVES + trial.PATIENCE + 20.0  # seconds until a reload has come to its end and a program has been tried
 
@@ -51,11 +52,11 @@ class UpgradeService:
         """Have a program take the place of the running one, and return how that stands once it was tried.
 
         From then on this process is replaced, too: who asked is told of the rest by `status`. Raises CommandError if
-        the path is too long, or the supervisor does not answer.
+        the path is too long or more than a line, or the supervisor does not answer.
         """
-        if (octets := len(program.encode("utf-8", "surrogatepass"))) > MAX_PATH:
+        if len(program.encode("utf-8", "surrogatepass")) > MAX_PROGRAM or not program.isprintable():
             raise CommandError(
-                f"The path of the program has {octets} octets, and at most {MAX_PATH} are taken; nothing was changed."
+                f"The path of a program is one line of at most {MAX_PROGRAM} octets; nothing was changed."
             )
         known = secrets.token_hex(8)
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}

@@ -132,7 +132,7 @@ class Upgrading:
         in_time = yield from ended(child, trial.PATIENCE)
         verdict = trial.TrialResult.of(child.said)
         if verdict is None:
-            raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}; nothing was changed")
+            raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}")
         return verdict
 
     def _become(self, command: Sequence[str]) -> Steps[None]:

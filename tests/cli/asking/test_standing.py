@@ -41,7 +41,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "GONE_SECONDS", 0.1)
 
 
-def waited(daemon: RunningDaemon) -> dict[str, Any] | None:
+def waited(daemon: RunningDaemon) -> dict[str, Any]:
     return standing.ended(daemon, "/it", BEGUN, UNDER_WAY, LONG)
 
 

@@ -8,7 +8,6 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +15,7 @@ from blockd.daemon.notify import datagrams
 from blockd.daemon.notify.datagrams import MAX_DESCRIPTORS, MAX_WAITING, ServiceManager, status_of
 from blockd.daemon.notify.service import BEATS, ServiceNotices
 from blockd.transports.binding import Sockets
-from tests.daemon.notify.systemd import Systemd, at
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Systemd]:
-    with at(tmp_path) as one:
-        yield one
+from tests.daemon.notify.systemd import Systemd
 
 
 def test_the_environment_names_it_and_is_not_passed_on() -> None:

@@ -17,17 +17,11 @@ import dns.exception
 import pytest
 
 from tests.daemon.harness import PATIENCE, Daemon, until, write_list
-from tests.daemon.notify.systemd import Systemd, at
+from tests.daemon.notify.systemd import Systemd
 
 NATIONAL = {"name": "national", "type": "domains", "path": "list"}
 # Under which names the sockets of a daemon with two workers are kept.
 KEPT = {"dns_udp.0", "dns_udp.1", "dns_tcp.0", "dns_tcp.1", "block_page_http", "block_page_https", "admin"}
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Systemd]:
-    with at(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ def versions_of(daemon: Daemon) -> str:
     return told
 
 
-def records(daemon: Daemon, kind: str) -> list[dict[str, Any]]:
-    """Return the entries of a kind in the audit log."""
-    lines = daemon.run_verb("audit", "--json", "--kind", kind).stdout.splitlines()
-    return [dict(json.loads(line)["body"]) for line in lines]
-
-
 def test_no_question_is_lost_while_one_version_takes_the_place_of_another(daemon: Daemon, place: Path) -> None:
     pid, before = daemon.pid, set(daemon.children())
     with Load(daemon, "listed.example", "open.example", programs=True) as load:
@@ -208,7 +202,7 @@ def test_the_service_manager_sees_a_reload_and_keeps_the_sockets(tmp_path: Path,
             until(lambda: _kept(systemd) == kept, "all are kept")
             assert systemd.values("RELOADING") == ["1"]
             assert {pid for pid, _ in systemd.told} == {daemon.pid}
-            [record] = records(daemon, "upgrade")
+            [record] = daemon.recorded("upgrade")
             assert (record["after"], record["reason"], record["outcome"]) == ("9.9.9", "why not", "taken")
             daemon.stop()
         finally:

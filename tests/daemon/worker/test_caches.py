@@ -79,13 +79,6 @@ def ask_all(daemon: Daemon) -> None:
         assert daemon.ask(name).addresses == ["198.51.100.1"]
 
 
-def reload(daemon: Daemon, **settings: object) -> None:
-    daemon.settings |= settings
-    daemon.write_config()
-    done = daemon.run_verb("reload")
-    assert done.returncode == 0, done.stdout + done.stderr + daemon.log
-
-
 def test_no_upstream_is_asked_again_after_reloads(daemon: Daemon, upstream: UpstreamSimulator) -> None:
     for _ in range(EVERY_WORKER):
         ask_all(daemon)
@@ -93,7 +86,7 @@ def test_no_upstream_is_asked_again_after_reloads(daemon: Daemon, upstream: Upst
     assert asked >= len(NAMES)
     hits = daemon.metric("blockd_cache_hits_total")
     for workers in (1, 2, 3):
-        reload(daemon, workers=workers)
+        daemon.reload(workers=workers)
         for _ in range(5):
             ask_all(daemon)
     assert asked_for(upstream) == asked
@@ -106,7 +99,7 @@ def test_other_upstreams_are_asked_for_what_was_cached(daemon: Daemon) -> None:
     with UpstreamSimulator() as other:
         for name in NAMES:
             other.plan(name, "A", f"{name}. 3600 IN A 198.51.100.2")
-        reload(daemon, upstreams=[other.address])
+        daemon.reload(upstreams=[other.address])
         for name in NAMES:
             assert daemon.ask(name).addresses == ["198.51.100.2"]
 
@@ -118,10 +111,10 @@ def asked_for(upstream: UpstreamSimulator) -> int:
 
 def test_no_descriptor_is_left_behind(daemon: Daemon) -> None:
     ask_all(daemon)
-    reload(daemon, sinkhole={"ttl": 31})
+    daemon.reload(sinkhole={"ttl": 31})
     before = descriptors(daemon)
     for ttl in (32, 33):
-        reload(daemon, sinkhole={"ttl": ttl})
+        daemon.reload(sinkhole={"ttl": ttl})
     assert descriptors(daemon) <= before
 
 
