@@ -279,8 +279,9 @@ def test_the_journal_is_told_the_priority_of_each_line(daemon: Daemon, form: str
         os.kill(daemon.children("w")[0], signal.SIGKILL)
         until(lambda: "is started again" in daemon.log, "it is told")
     lines = daemon.log.splitlines()
-    assert {line[:3] for line in lines} == {"<6>", "<3>"}
-    assert all(("ERROR" in line) == line.startswith("<3>") for line in lines)
+    levels = {"<6>": "INFO", "<4>": "WARNING", "<3>": "ERROR"}  # a busy machine may have it warn of what is late
+    assert {line[:3] for line in lines} - {"<4>"} == {"<6>", "<3>"}
+    assert all(levels[line[:3]] in line and ("ERROR" in line) == line.startswith("<3>") for line in lines)
     daemon.settings["user"] = "nobody-there"
     daemon.launch()
     assert daemon.process is not None
