@@ -84,9 +84,14 @@ def read_configured(path: Path, limit: int) -> bytes:
 
     Raises OSError also if something else than a regular file lies there: a pipe would be waited for without end.
     """
-    # Without a number, whose words would be the system's.
-    with os.fdopen(_regular(path, os.O_RDONLY, None), "rb") as file:
+    with open_configured(path) as file:
         return read_rest(file, limit)
+
+
+def open_configured(path: Path) -> BufferedReader:
+    """Open a file that the config names, to read; raises as `read_configured` does."""
+    # Without a number, whose words would be the system's.
+    return os.fdopen(_regular(path, os.O_RDONLY, None), "rb")
 
 
 def read_kept(path: Path, limit: int) -> bytes:

@@ -6,7 +6,6 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.agreement import agreed
 from blockd.cli.changes import lines
-from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.daemon.answers.acceptable import AcceptPreview
 from blockd.daemon.enforced_gate import enforced_gate
+from blockd.daemon.operator.accepting import STAYS
 from blockd.daemon.update.dry_run import accepted_run
 from blockd.errors import BlockdError, CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
@@ -27,46 +27,6 @@ from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import Settings, load
 
 SECONDS = 900.0  # for compiling the largest list
-STAYS = "Nothing was changed."
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A feed's refused content, and what taking it would change."""
-
-    feed: str
-    digest: str
-    reason: str
-    sentence: str
-    before: int  # names of the feed that are in force
-    names: int  # of the feed, if it is taken
-    rejected: int  # lines
-    held: GuardReport
-    changes: Mapping[str, Any] | None  # of the whole ruleset; None if none is in force
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-        return {
-            "feed": self.feed,
-            "digest": self.digest,
-            "refused": {"reason": self.reason, "sentence": self.sentence},
-            "names_before": self.before,
-            "names": self.names,
-            "rejected": self.rejected,
-            "held": self.held.to_json(),
-            "changes": self.changes,
-        }
-
-    def lines(self) -> Iterator[str]:
-        """Yield it as lines for people."""
-        yield f"feed {self.feed} is refused ({self.reason}): {self.sentence}"
-        rejected = f", {self.rejected:,} lines rejected" if self.rejected else ""
-        yield f"if it is taken, it has {self.names:,} names in place of {self.before:,}{rejected}"
-        if self.held.total:
-            yield f"  {self.held.sentence()}"
-        if self.changes is not None:
-            yield from lines(self.changes)
-        yield f"SHA-256 of the content: {self.digest}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,14 +36,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.show and not args.yes and not sys.stdin.isatty():
         raise CommandError(f"there is no terminal for the question; check with --show, then use --yes. {STAYS}")
     settings = load(args.config)
-    found = _refused(settings, args.feed)
+    found = _preview(settings, args.feed, args.limit)
     if args.digest not in (None, found.digest):
         raise CommandError(f"The refused content of feed {found.feed} has the SHA-256 {found.digest}. {STAYS}")
     if args.show:
-        show(args.json, found.to_json(), found.lines())
+        show(args.json, found.to_json(), _lines(found))
         return DONE
     if not args.json or not args.yes:
-        print("\n".join(found.lines()), file=sys.stderr if args.json else sys.stdout, flush=True)
+        print("\n".join(_lines(found)), file=sys.stderr if args.json else sys.stdout, flush=True)
     if not args.yes and not agreed("Take it?"):
         raise BlockdError(f"{STAYS[:-1]}, as you said.")
     asked = {"feed": found.feed, "digest": found.digest, "reason": args.reason, "as": args.officer}
@@ -100,7 +60,19 @@ def _outcome(told: Mapping[str, Any]) -> str:
     return f"not enforced: {told.get('why') or told['outcome']}"
 
 
-def _refused(settings: Settings, name: str) -> Refused:
+def _lines(preview: AcceptPreview) -> Iterator[str]:
+    """Yield it as lines for people."""
+    yield f"feed {preview.feed} is refused ({preview.reason}): {preview.sentence}"
+    rejected = f", {preview.rejected:,} lines rejected" if preview.rejected else ""
+    yield f"if it is taken, it has {preview.names:,} names in place of {preview.before:,}{rejected}"
+    if preview.held.total:
+        yield f"  {preview.held.sentence()}"
+    if preview.changes is not None:
+        yield from lines(preview.changes, options="--limit")
+    yield f"SHA-256 of the content: {preview.digest}"
+
+
+def _preview(settings: Settings, name: str, limit: int) -> AcceptPreview:
     """Return what the daemon has refused of a feed; raises CommandError if that is nothing that can be accepted."""
     known = {feed["name"]: feed for feed in ask(settings, "/api/v1/status")["feeds"]}
     if name not in known:
@@ -136,17 +108,17 @@ def _refused(settings: Settings, name: str) -> Refused:
             if found.compiled is None:
                 raise CommandError(f"The other feeds' contents cannot be read now. {STAYS}")
             new = Ruleset.open(found.compiled, verify=False)
-            told = changes(Comparison(old, new, progress), popular, NAMES_SHOWN) if old else None
+            told = changes(Comparison(old, new, progress), popular, limit) if old else None
         except RulesetError as error:
             raise CommandError(f"{error}. {STAYS}") from error
-    before = {record.name: record.names for record in old.catalogue.feeds} if old else {}
+    before = old.catalogue.feed(name) if old else None
     record = found.built.records[name]
-    return Refused(
+    return AcceptPreview(
         feed=name,
         digest=digest,
         reason=str(refused["reason"]),
         sentence=str(refused["sentence"]),
-        before=before.get(name, 0),
+        before=before.names if before else 0,
         names=record.names,
         rejected=record.rejected,
         held=found.built.held.get(name, GuardReport()),

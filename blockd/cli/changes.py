@@ -24,17 +24,17 @@ def held_lines(told: Mapping[str, Any]) -> Iterator[str]:
                 yield f"  and {found[f'{kind}_more']:,} more {text}"
 
 
-def lines(told: Mapping[str, Any], *, is_whole: bool = False, has_all: bool = False) -> Iterator[str]:
+def lines(told: Mapping[str, Any], *, is_whole: bool = False, options: str = "") -> Iterator[str]:
     """Yield the result of `changes` as lines for people, without the names if all of them were printed before.
 
-    `has_all` says whether the command has options that show more: then they are named.
+    `options` are those of the command that show more, empty if it has none.
     """
     yield f"added: {told['added']:,}"
     if not is_whole:
-        yield from _names("+", told["added_names"], told["added"], has_all=has_all)
+        yield from _names("+", told["added_names"], told["added"], options=options)
     yield f"removed: {told['removed']:,}"
     if not is_whole:
-        yield from _names("-", told["removed_names"], told["removed"], has_all=has_all)
+        yield from _names("-", told["removed_names"], told["removed"], options=options)
     if told["changed"]:
         yield f"under other orders or scopes: {told['changed']:,}"
     for what, records in told["orders"].items():
@@ -47,7 +47,7 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False, has_all: bool = Fa
             yield f"POPULAR: {found['name']}{rank} {text}, by {found['entry']}"
         more = told["popular"]["counts"][kind] - len(told["popular"][kind])
         if more:
-            yield f"POPULAR: and {more:,} more, each of which {text}" + (" (--limit, --all)" if has_all else "")
+            yield f"POPULAR: and {more:,} more, each of which {text}" + (f" ({options})" if options else "")
 
 
 def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], *, as_json: bool) -> None:
@@ -56,7 +56,7 @@ def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], 
         for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):
             for key in keys:
                 print_line(f"{sign} {Entry(key).text}")
-        for one in lines(summary(comparison, popular), is_whole=True, has_all=True):
+        for one in lines(summary(comparison, popular), is_whole=True, options="--limit, --all"):
             print_line(one)
         return
     print_text("{")
@@ -68,8 +68,8 @@ def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], 
     print_text(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
 
 
-def _names(sign: str, names: Sequence[str], count: int, *, has_all: bool) -> Iterator[str]:
+def _names(sign: str, names: Sequence[str], count: int, *, options: str) -> Iterator[str]:
     for name in names:
         yield f"  {sign} {name}"
     if count > len(names) > 0:
-        yield f"  {sign} and {count - len(names):,} more" + (" (--all)" if has_all else "")
+        yield f"  {sign} and {count - len(names):,} more" + (f" ({options})" if options else "")

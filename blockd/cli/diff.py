@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     head_line = f"from version {args.old} to version {args.new}"
     show(
-        args.json, told, (head_line, *lines(told, has_all=True), *contradiction_lines(told), *held_lines(told["held"]))
+        args.json,
+        told,
+        (head_line, *lines(told, options="--limit, --all"), *contradiction_lines(told), *held_lines(told["held"])),
     )
     return DONE
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockd.files import open_configured
+from blockd.ruleset.gate.lists import MAX_LIST
 from blockd.settings import Settings
 from blockd.times import time_text
 
 _CHUNK = 1 << 20  # octets read at a time
-MAX_DIGEST = 65 << 20  # octets of a file that are looked at: one that has more cannot be read, see `gate.lists`
+MAX_DIGEST = MAX_LIST + _CHUNK  # octets of a file that are looked at: of all that is read, a list may have the most
 
 _Stamp = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode; None if there is no file."""
@@ -179,9 +181,7 @@ def _digest(path: Path) -> str:
     """Return the SHA-256 of a regular file; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
-        if not path.is_file():
-            return ""
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open_configured(path) as file:
             left = MAX_DIGEST
             while left > 0 and (octets := file.read(min(_CHUNK, left))):
                 digest.update(octets)

@@ -100,7 +100,6 @@ class ControlProcess(ControlAnswers):
             listen = parts.settings.listen
             app = admin_app(self, parts.callers, [listen.admin.host, *listen.admin_names])
             local = SocketKeeping(parts.settings.admin_socket)
-            ending.callback(local.remove)
             sockets = [*parts.context.shared.sockets.admin, *([] if local.sock is None else [local.sock])]
             admin = await serve_admin(
                 app, sockets, closings=parts.closings, tls=parts.admin_tls.context if parts.admin_tls else None
@@ -113,6 +112,8 @@ class ControlProcess(ControlAnswers):
                 tasks.append(asyncio.create_task(self._announce()))
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
+            ending.callback(local.remove)  # not after that: it may take all the time that there is
+            ending.callback(parts.upgrades.close)
             ending.callback(parts.events.close)  # else who listens would be waited for
             ending.callback(parts.reloads.leave)  # and who waits for the reload after the one that ends this
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)

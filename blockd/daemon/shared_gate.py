@@ -45,7 +45,7 @@ class HandedGate:
     def read(cls, settings: GateSettings, feeds: Sequence[Feed]) -> HandedGate:
         """Return what this process reads; raises ConfigError if a list cannot be used."""
         descriptor = sealed.made("blockd-gate")
-        _write(descriptor, _GATE + _octets_of(settings, feeds))
+        sealed.fill(descriptor, _GATE + _octets_of(settings, feeds))
         return cls(descriptor)
 
     def gate(self) -> Gate:
@@ -57,12 +57,9 @@ class HandedGate:
         os.close(self.descriptor)
 
     def _value(self, read: Callable[[Any], T]) -> T:
-        size = os.fstat(self.descriptor).st_size
         try:
-            if size > MAX_SIZE:
-                raise ValueError("it is too large")
-            return read(json.loads(os.pread(self.descriptor, size, 1)))
-        except (ValueError, RecursionError) as error:
+            return read(sealed.json_of(self.descriptor, MAX_SIZE, len(_GATE)))
+        except ValueError as error:
             raise CommandError(
                 f"The process that reads the lists of the gate (gate) left no gate: {cause_of(error)}. "
                 "Nothing was started. Please report it."
@@ -151,7 +148,7 @@ def _write_and_exit(
             told = _GATE + _octets_of(settings, feeds)
         except BlockdError as error:
             told = _ERROR + json.dumps(failure_values(error)).encode()
-        _write(descriptor, told)
+        sealed.fill(descriptor, told)
         code = 0
     except Exception as error:
         log.error("The lists of the gate (gate) cannot be read: %r. Please report it.", error)
@@ -161,9 +158,3 @@ def _write_and_exit(
 
 def _octets_of(settings: GateSettings, feeds: Sequence[Feed]) -> bytes:
     return json.dumps(to_values(gate_of(settings, feeds), Gate)).encode()
-
-
-def _write(descriptor: int, told: bytes) -> None:
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(told)
-    sealed.seal(descriptor)

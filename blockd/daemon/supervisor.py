@@ -22,7 +22,16 @@ from blockd.daemon.notify.datagrams import ServiceManager
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.process_name import name_process
 from blockd.daemon.processes import signals
-from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, has_met_damage, how_it_ended, was_cut
+from blockd.daemon.processes.children import (
+    CONTROL,
+    Child,
+    Role,
+    Standing,
+    has_met_damage,
+    how_it_ended,
+    its_end,
+    was_cut,
+)
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import CODE, Jobs
 from blockd.daemon.processes.pulse import TICK, PulseWatch
@@ -67,12 +76,16 @@ class Supervisor:
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         self._service = ServiceNotices(ServiceManager.of(os.environ, os.getpid()))
         given = GivenSockets.of(os.environ, os.getpid()) if handed is None else handed.given
-        self._service.starting("Starting: addresses and lists of the gate are read.")
+        self._before = "" if handed is None else handed.version
+        self._starting("addresses and lists of the gate are read")
         generation, self._lasting, self._gate = first(settings, config, given, handed)
         self._service.keep(generation.shared.sockets, given.names)
         self._are_counters_kept = handed is not None and handed.fill(self._lasting)
         self._state = generation.shared.state
         self._jobs = Jobs(generation, engine)
+        if handed is not None:
+            cached = handed.cached(range(generation.settings.workers))
+            self._jobs.handed.update((Role("worker", index), one) for index, one in cached.items())
         self._reaper = Reaper()
         self._nursery = Nursery(self._reaper, self._forget_in_nursery)  # of the control process
         self._family = Family(self._reaper)
@@ -104,7 +117,7 @@ class Supervisor:
         spare_memory()
         settings, roles = self._jobs.generation.settings, roles_of(self._jobs.generation)
         self._state.restore_folders(feed.name for feed in settings.feeds)  # what workers are left with
-        self._service.starting("Starting: the ruleset that was in force last is verified.")
+        self._starting("the ruleset that was in force last is verified")
         self._suspicion.begin()
         if settings.upstream.flood_limit:
             installed_suffixes()  # read once for all workers, while the gate is read
@@ -128,6 +141,11 @@ class Supervisor:
         self._nursery.close()
         self._jobs.generation.shared.sockets.close()
         return 0
+
+    def _starting(self, what: str) -> None:
+        """Tell the service manager how far a start is, or an upgrade: then the version before answers meanwhile."""
+        begun = f"Version {self._before} answers, whose place another one takes" if self._before else "Starting"
+        self._service.starting(f"{begun}: {what}.")
 
     def _current_slots(self) -> HitSlots:
         """Return the places of orders' counters, as the control process has left them; none at a start."""
@@ -175,7 +193,8 @@ class Supervisor:
 
     def _look(self) -> None:
         """Tell who does not answer, and end it; see `blockd.daemon.processes.pulse`. Tell who has started blockd."""
-        self._service.look(is_ready=self._family.answers(self._jobs.generation.settings.workers))
+        is_busy = self._reloading.is_busy or self._upgrading.is_busy or self._takeover.is_taking
+        self._service.look(is_ready=self._family.answers(self._jobs.generation.settings.workers), is_busy=is_busy)
         self._suspicion.look()
         found = self._pulses.look([child for child in self._family if not child.role.is_passing])
         for child in found.silent:
@@ -197,7 +216,7 @@ class Supervisor:
             known = self._check, self._restarts.totals, self._reloading.history
             job = self._jobs.of(role, row, self._family, nursery, *known)
             forget = self._forget_all if role.enforces else self._forget
-            forget = partial(forget, generation, keys=role.kind not in HOLDERS)
+            forget = partial(forget, generation, keys=role.kind not in HOLDERS, role=role)
             child = self._family.fork(role, job, forget, standing, None if role == CONTROL else row)
         except OSError as error:
             if standing == "serving":
@@ -221,11 +240,13 @@ class Supervisor:
 
         return self._family.fork(role, job, forget, row=row)
 
-    def _forget(self, own: Generation | None = None, *, keys: bool = True) -> None:
+    def _forget(self, own: Generation | None = None, *, keys: bool = True, role: Role | None = None) -> None:
         """In a child, close what only the supervisor needs, and the `keys` of certificates.
 
-        Of generations that are not the child's `own` the keys and sockets go as well, unless that is None.
+        Of generations that are not the child's `own` the keys and sockets go as well, unless that is None. `role` is
+        its own, None for a child without any.
         """
+        self._jobs.forget_handed(role)
         for generation in self._jobs.generations:
             if keys or (own is not None and generation.certificates is not own.certificates):
                 generation.certificates.close()
@@ -240,12 +261,13 @@ class Supervisor:
         """In a child of the control process, give up what it must not write, and the keys."""
         self._state.forget_writing()
         self._service.forget()
+        self._jobs.forget_handed()
         for generation in self._jobs.generations:
             generation.certificates.close()
 
-    def _forget_all(self, own: Generation | None, *, keys: bool) -> None:
+    def _forget_all(self, own: Generation | None, *, keys: bool, role: Role | None = None) -> None:
         """In a child that only reads the order states, give up what it could write them by, too."""
-        self._forget(own, keys=keys)
+        self._forget(own, keys=keys, role=role)
         self._jobs.pulse.close()
         self._state.forget_writing()
 
@@ -258,7 +280,7 @@ class Supervisor:
         self._lasting.forget(child.row)
         if child.role.is_passing or child.standing != "serving":
             if child.standing == "leaving" and status:
-                log.error("The %s process %d that left ended (%s).", child.name, child.pid, how_it_ended(status))
+                log.error("The %s process %d that left %s.", child.name, child.pid, its_end(status))
             return
         if child.role == CONTROL:
             self._nursery.close()
@@ -277,7 +299,7 @@ class Supervisor:
         if signal.SIGCHLD in numbers:
             self._reaper.collect({*self._family.pids, *self._nursery.pids})
         if signal.SIGHUP in numbers:
-            self._service.reloading()
+            self._service.reloading("The config on disk is read and tried; the one in force goes on.")
             self._reload(ReloadRequest(f"signal-{time.time_ns()}", BY_SIGNAL))
         if numbers.intersection(signals.ENDING):
             self._stopping = True
@@ -297,8 +319,6 @@ class Supervisor:
 
     def _tell_of_upgrade(self, record: UpgradeRecord) -> None:
         self._family.tell_control({"upgraded": record.to_json()}, "upgraded", record.id)
-        if record.has_ended and not record.dry_run:
-            self._service.reloaded()
 
     def _taken(self, generation: Generation) -> None:
         """Go on by another generation, which all processes have taken."""
@@ -309,9 +329,7 @@ class Supervisor:
         """Tell how a reload stands, and have every feed fetched after one by a signal."""
         self._family.tell_control({"reloaded": record.to_json()}, "reloaded", record.id)
         if record.outcome == "taking":
-            self._service.reloading()
-        elif record.has_ended and not record.dry_run:
-            self._service.reloaded()
+            self._service.reloading("The config on disk is taken by one process after the other.")
         if record.has_ended and record.by == BY_SIGNAL:
             self._refresh()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from blockd.metrics.exposition import Table
+from blockd.metrics.exposition import by_feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,4 @@ def bounds_metrics(sample: BoundsSample) -> Iterator[Metric]:
         value=sample.disk_level,
     )
     for name, text, value in _OF_FEEDS:
-        yield _by_feed(name, text, sample.feeds, value)
-
-
-def _by_feed(name: str, text: str, feeds: Mapping[str, FeedUse], value: Callable[[FeedUse], float]) -> Table:
-    return Table("gauge", name, text, ("feed",), lambda: (((feed,), value(use)) for feed, use in feeds.items()))
+        yield by_feed(name, text, sample.feeds, value)

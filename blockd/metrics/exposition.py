@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.samples import Sample as Point
 
 _NO_NUMBERS = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}  # as the text format has them
+
+T = TypeVar("T")
 
 Row = tuple[Sequence[str], float]
 """The values of the labels, in the order of a table's, and the number."""
@@ -42,6 +45,13 @@ class Table(Metric):
     @samples.setter
     def samples(self, _none: list[Point]) -> None:
         """Take what the base class begins with: there is nothing to keep."""
+
+
+def by_feed(name: str, documentation: str, feeds: Mapping[str, T], value: Callable[[T], float]) -> Table:
+    """Return a gauge of each feed; `value` is found of what is known of one."""
+    return Table(
+        "gauge", name, documentation, ("feed",), lambda: (((feed,), value(one)) for feed, one in feeds.items())
+    )
 
 
 def lines_of(families: Iterable[Metric]) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from prometheus_client.core import Metric
 
-from blockd.metrics.exposition import Row, Table
+from blockd.metrics.exposition import Row, Table, by_feed
 from blockd.metrics.hints import refused_notifies
-from blockd.metrics.sample import FeedSample, Sample
+from blockd.metrics.sample import AuthoritySample, FeedSample, Sample
 
 _GAUGES: Sequence[tuple[str, str, Callable[[FeedSample], float]]] = (
     ("blockd_feed_names", "Names and networks of the feed that are enforced.", lambda feed: feed.names),
@@ -32,19 +33,30 @@ _GAUGES: Sequence[tuple[str, str, Callable[[FeedSample], float]]] = (
         lambda feed: feed.stale,
     ),
 )
+_OF_AUTHORITIES: Sequence[tuple[str, str, Callable[[AuthoritySample], float]]] = (
+    (
+        "blockd_authority_expires_in_seconds",
+        "Until an authority's part of a signed feed expires; +Inf before anything came from it.",
+        lambda authority: authority.expires_in,
+    ),
+    (
+        "blockd_authority_refused",
+        "1 while an authority's new content is refused, and its content accepted last stays in force.",
+        lambda authority: int(authority.is_refused),
+    ),
+)
 
 
 def feed_metrics(sample: Sample, reasons: Sequence[str]) -> Iterator[Metric]:
     """Yield a family for each figure of the feeds; `reasons` are all the reasons a feed can be refused for."""
     yield refused_notifies(sample.refused_notifies)
     for name, text, value in _GAUGES:
-        yield _by_feed(name, text, sample, value)
-    yield Table(
-        "gauge",
+        yield by_feed(name, text, sample.feeds, value)
+    yield by_feed(
         "blockd_feed_refused",
         "1 while the feed's new content, or its last poll, is refused; else 0.",
-        ("feed",),
-        lambda: (((name,), int(is_refused)) for name, is_refused in sample.refused.items()),
+        sample.refused,
+        int,
     )
     yield Table(
         "counter",
@@ -58,36 +70,10 @@ def feed_metrics(sample: Sample, reasons: Sequence[str]) -> Iterator[Metric]:
     yield from _authorities(sample)
 
 
-def _by_feed(name: str, text: str, sample: Sample, value: Callable[[FeedSample], float]) -> Table:
-    return Table(
-        "gauge", name, text, ("feed",), lambda: (((feed,), value(one)) for feed, one in sample.feeds.items())
-    )  # fmt: skip
-
-
 def _authorities(sample: Sample) -> Iterator[Table]:
     labels = ("feed", "authority")
-    yield Table(
-        "gauge",
-        "blockd_authority_expires_in_seconds",
-        "Until an authority's part of a signed feed expires; +Inf before anything came from it.",
-        labels,
-        lambda: (
-            ((name, role), one.expires_in)
-            for name, feed in sample.feeds.items()
-            for role, one in feed.authorities.items()
-        ),
-    )
-    yield Table(
-        "gauge",
-        "blockd_authority_refused",
-        "1 while an authority's new content is refused, and its content accepted last stays in force.",
-        labels,
-        lambda: (
-            ((name, role), int(one.is_refused))
-            for name, feed in sample.feeds.items()
-            for role, one in feed.authorities.items()
-        ),
-    )
+    for name, text, value in _OF_AUTHORITIES:
+        yield Table("gauge", name, text, labels, partial(_by_authority, sample, value))
     yield Table(
         "gauge",
         "blockd_orders_refused",
@@ -95,6 +81,12 @@ def _authorities(sample: Sample) -> Iterator[Table]:
         labels,
         lambda: _refused_orders(sample),
     )
+
+
+def _by_authority(sample: Sample, value: Callable[[AuthoritySample], float]) -> Iterator[Row]:
+    for name, feed in sample.feeds.items():
+        for role, one in feed.authorities.items():
+            yield (name, role), value(one)
 
 
 def _refused_orders(sample: Sample) -> Iterator[Row]:

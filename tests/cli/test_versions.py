@@ -96,7 +96,7 @@ def test_diff_shows_names_that_came_and_went(stopped: Daemon, capsys: pytest.Cap
 
 def test_diff_shows_as_many_names_as_asked(stopped: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     told = verb(stopped, capsys, "diff", "1", "2", "--limit", "1")
-    assert "  + comes.example\n  + and 1 more (--all)\n" in told
+    assert "  + comes.example\n  + and 1 more (--limit, --all)\n" in told
     assert "comes-too" not in told
     assert "and" not in verb(stopped, capsys, "diff", "1", "2", "--limit", "0").replace("and pinned", "")
     told = verb(stopped, capsys, "diff", "1", "2", "--all")

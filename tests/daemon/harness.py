@@ -473,6 +473,33 @@ class Daemon:
         """Run a verb of blockd with this daemon's config."""
         return blockd(*arguments, folder=self.folder, config=self.config)
 
+    def alarms(self) -> list[str]:
+        """Return the names of the alarms in force, but for the one that tells of the Python engine."""
+        names = [str(alarm["name"]) for alarm in self.status()["alarms"]]
+        return [name for name in names if name != "BlockdPythonEngine"]
+
+    def reload(self, *arguments: str, code: int = 0, **settings: object) -> str:
+        """Have a reload take other settings, None for none; return what is printed."""
+        self.settings |= settings
+        for key in [key for key, value in settings.items() if value is None]:
+            del self.settings[key]
+        self.write_config()
+        done = self.run_verb("reload", *arguments)
+        assert done.returncode == code, done.stdout + done.stderr + self.log
+        return done.stdout
+
+    def add_token(self, name: str, role: str, *more: str) -> str:
+        """Make a token, and return its text."""
+        done = self.run_verb("token", "add", name, "--role", role, *more)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def recorded(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the bodies of the audit log's records of some kinds, the oldest first."""
+        asked = [word for kind in kinds for word in ("--kind", kind)]
+        lines = self.run_verb("audit", *asked, "--json").stdout.splitlines()
+        return [dict(json.loads(line)["body"]) for line in lines]
+
     def _has_ended(self) -> bool:
         """Whether it has; but where a port was another's for a moment, it is started again.
 

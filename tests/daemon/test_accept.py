@@ -26,6 +26,9 @@ def test_operator_takes_a_refused_list(tmp_path: Path, resolver: UpstreamSimulat
         assert "if it is taken, it has 11 names in place of 1,000\n  1 entry is held back" in shown.stdout
         assert "--all" not in shown.stdout, "which it does not have"
         assert "added: 1\n  + new.example\nremoved: 990\n" in shown.stdout
+        assert "and 970 more (--limit)" in shown.stdout
+        every = daemon.run_verb("accept", "national", "--show", "--limit", "1000", "--json")
+        assert sorted(json.loads(every.stdout)["changes"]["removed_names"]) == sorted(MANY[10:])
         asked = daemon.run_verb("accept", "national", "--reason", "why")
         assert (asked.returncode, "use --yes" in asked.stderr) == (2, True)
         other = daemon.run_verb("accept", "national", "--reason", "why", "--yes", "--digest", "0" * 64)

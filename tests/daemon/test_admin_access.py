@@ -37,21 +37,9 @@ def by_token(daemon: Daemon, token: str, path: str, body: object = None) -> tupl
         return response.status, json.loads(told) if response.getheader("Content-Type", "").endswith("json") else {}
 
 
-def made(daemon: Daemon, name: str, role: str, *more: str) -> str:
-    done = daemon.run_verb("token", "add", name, "--role", role, *more)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def recorded(daemon: Daemon, *kinds: str) -> list[dict[str, object]]:
-    arguments = [word for kind in kinds for word in ("--kind", kind)]
-    told = daemon.run_verb("audit", *arguments, "--json").stdout
-    return [json.loads(line)["body"] for line in told.splitlines()]
-
-
 def test_tokens_work_at_once_by_their_role_until_they_are_removed(daemon: Daemon) -> None:
     assert [by_token(daemon, "", path)[0] for path in ("/healthz", "/metrics", "/api/status", "/")] == [200] * 3 + [401]
-    read, operator = made(daemon, "support", "read"), made(daemon, "officer", "operator")
+    read, operator = daemon.add_token("support", "read"), daemon.add_token("officer", "operator")
     assert by_token(daemon, read, "/api/v1/whoami") == (
         200, {"name": "token support", "role": "read", "how": "token", "may_write": False}
     )  # fmt: skip
@@ -64,25 +52,25 @@ def test_tokens_work_at_once_by_their_role_until_they_are_removed(daemon: Daemon
     assert daemon.run_verb("token", "remove", "support").returncode == 2
     kept = (daemon.state_dir / "tokens.json").read_text()
     assert not any(text in kept + daemon.log for text in (read, operator))
-    until(lambda: len(recorded(daemon, "token")) == 3, "what was done to tokens is recorded")
-    assert [(one["name"], one["done"], one.get("by")) for one in recorded(daemon, "token")] == [
+    until(lambda: len(daemon.recorded("token")) == 3, "what was done to tokens is recorded")
+    assert [(one["name"], one["done"], one.get("by")) for one in daemon.recorded("token")] == [
         ("support", "made", USER), ("officer", "made", USER), ("support", "removed", None),
     ]  # fmt: skip
 
 
 def test_tokens_that_are_removed_while_it_does_not_run_are_recorded_and_no_other_twice(daemon: Daemon) -> None:
-    made(daemon, "one", "read")
-    made(daemon, "two", "read")
-    until(lambda: len(recorded(daemon, "token")) == 2, "both are recorded")
+    daemon.add_token("one", "read")
+    daemon.add_token("two", "read")
+    until(lambda: len(daemon.recorded("token")) == 2, "both are recorded")
     daemon.stop()
     assert daemon.run_verb("token", "remove", "one").returncode == 0
     daemon.start()
-    until(lambda: len(recorded(daemon, "token")) == 3, "the end is recorded")
-    assert recorded(daemon, "token")[-1]["done"] == "removed"
+    until(lambda: len(daemon.recorded("token")) == 3, "the end is recorded")
+    assert daemon.recorded("token")[-1]["done"] == "removed"
 
 
 def test_whoever_changes_something_is_recorded(daemon: Daemon, tmp_path: Path) -> None:
-    token = made(daemon, "officer", "operator", "--expires", "2099-12-31")
+    token = daemon.add_token("officer", "operator", "--expires", "2099-12-31")
     reason = ("--reason", "why")
     assert daemon.run_verb("override", "add", "listed.example", *reason, "--until", TOMORROW).returncode == 0
     (tmp_path / "token").write_text(token + "\n")
@@ -92,9 +80,9 @@ def test_whoever_changes_something_is_recorded(daemon: Daemon, tmp_path: Path) -
     assert by_token(daemon, token, "/api/v1/rollback", {"release": True, "reason": "why"})[0] == 200
     assert daemon.run_verb("cache", "flush", "--all").returncode == 0
     assert daemon.run_verb("refresh", "list").returncode == 0
-    by = [one["by"] for one in recorded(daemon, "override", "override-ended", "rollback", "release")]
+    by = [one["by"] for one in daemon.recorded("override", "override-ended", "rollback", "release")]
     assert by == [USER, "token officer", USER, "token officer"]
-    assert recorded(daemon, "flush", "refresh") == [
+    assert daemon.recorded("flush", "refresh") == [
         {"kind": "all", "name": "", "by": USER}, {"feeds": ["list"], "by": USER}
     ]  # fmt: skip
     assert f"[{USER}]" in daemon.run_verb("audit", "--kind", "override").stdout
@@ -133,7 +121,7 @@ def test_without_the_socket_the_commands_use_the_port_with_a_token(
         refused = daemon.run_verb("refresh")
         assert (refused.returncode, "needs a token" in refused.stderr) == (2, True)
         assert "other.sock" in refused.stderr
-        monkeypatch.setenv("BLOCKD_TOKEN", made(daemon, "officer", "operator"))
+        monkeypatch.setenv("BLOCKD_TOKEN", daemon.add_token("officer", "operator"))
         assert daemon.run_verb("refresh").returncode == 0
         monkeypatch.setenv("BLOCKD_TOKEN", "blockd_wrong")
         assert "not known here" in daemon.run_verb("refresh").stderr
@@ -166,7 +154,7 @@ def test_callers_are_known_by_their_certificates(tmp_path: Path) -> None:
         assert [status(path) for path in ("/healthz", "/metrics", "/api/status", "/")] == [200, 401, 200, 401]
         assert [status(path, "scraper") for path in ("/metrics", "/api/v1/traffic")] == [200, 403]
         assert status("/metrics", "other") == 401
-        token = made(daemon, "support", "read")
+        token = daemon.add_token("support", "read")
         (tmp_path / "token").write_text(token)
         told = daemon.run_verb("status", "--json", "--token-file", str(tmp_path / "token"))
         assert json.loads(told.stdout)["bound"]["admin_socket"] == [str(daemon.state_dir / "admin.sock")]

@@ -87,18 +87,12 @@ def ends(sock: socket.socket, seconds: float = 60) -> None:
             last = (last + part)[-len(LAST_CHUNK) :]
 
 
-def token(daemon: Daemon, name: str, role: str) -> str:
-    made = daemon.run_verb("token", "add", name, "--role", role)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()
-
-
 def by(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
 def test_streams_and_sessions_end_with_their_token_and_others_go_on(daemon: Daemon) -> None:
-    support, officer = token(daemon, "support", "read"), token(daemon, "officer", "operator")
+    support, officer = daemon.add_token("support", "read"), daemon.add_token("officer", "operator")
     signing_in = Client(daemon)
     signing_in.connection.request("POST", "/login", json.dumps({"token": support}), JSON)
     with signing_in.connection.getresponse() as response:
@@ -122,7 +116,7 @@ def test_streams_and_sessions_end_with_their_token_and_others_go_on(daemon: Daem
 
 
 def test_token_whose_role_is_lowered_or_that_expires_does_no_more_at_once(daemon: Daemon) -> None:
-    client = Client(daemon, by(token(daemon, "officer", "operator")))
+    client = Client(daemon, by(daemon.add_token("officer", "operator")))
     stream = Client(daemon, client.headers).listen()
     assert client.ask("/api/v1/refresh", {})[0] == 200
     path = daemon.state_dir / "tokens.json"
@@ -152,9 +146,7 @@ def test_certificate_whose_role_is_lowered_by_a_reload_does_no_more(daemon: Daem
     assert client.ask("/api/v1/refresh", {})[0] == 200
     stream = Client(daemon, shown=True).listen()
     daemon.listen["admin_tls"]["clients"] = [{"name": OFFICER, "role": "metrics"}]  # type: ignore[index]
-    daemon.write_config()
-    done = daemon.run_verb("reload")
-    assert done.returncode == 0, done.stderr
+    daemon.reload()
     ends(stream)
     with contextlib.suppress(ConnectionError, http.client.HTTPException, ssl.SSLError):
         assert client.ask("/api/v1/refresh", {})[0] == 403, "the connection of before"
@@ -165,7 +157,7 @@ def test_certificate_whose_role_is_lowered_by_a_reload_does_no_more(daemon: Daem
 
 def test_ten_thousand_connections_to_the_port_keep_nobody_from_the_socket(daemon: Daemon) -> None:
     """They are of the very user who asks at the socket; once they have gone, the port answers as before."""
-    by_token = by(token(daemon, "support", "read"))
+    by_token = by(daemon.add_token("support", "read"))
     descriptors = Path(f"/proc/{daemon.control_pid()}/fd")
     most = 0
     for _ in range(tries(10, 100)):

@@ -43,10 +43,6 @@ def kinds(daemon: Daemon, *more: str) -> list[str]:
     return [record["kind"] for record in records(daemon, *more)]
 
 
-def bodies(daemon: Daemon, *more: str) -> list[dict[str, Any]]:
-    return [record["body"] for record in records(daemon, *more)]
-
-
 def verify(daemon: Daemon, publisher: Publisher) -> Verified:
     return verify_log(daemon.state_dir / "audit.db", {"ministry": [publisher.root.read_bytes()]})
 
@@ -70,7 +66,7 @@ def test_everything_that_counts_is_recorded_and_nothing_about_clients(daemon: Da
     assert found[0] == "start"
     assert found[-1] == "stop"
     assert {"enforced", "self-test", "order", "rollback", "release", "refused", "good-again"} <= set(found)
-    told = bodies(daemon, "--order", "order-1")
+    told = [record["body"] for record in records(daemon, "--order", "order-1")]
     assert [state for state, _ in groupby(body["state"] for body in told)][:2] == ["in force", "lifted"]
     lifted = next(body for body in told if body["state"] == "lifted")
     assert lifted["change"] == "lifted"
@@ -125,21 +121,21 @@ def test_log_is_whole_whenever_the_daemon_is_killed(
         assert daemon.status()["audit"]["trouble"] is None
     assert verify(daemon, publisher).problem == ""
     assert not list(daemon.state_dir.glob("audit.db.damaged*"))
-    first, *later = bodies(daemon, "--kind", "start")
+    first, *later = daemon.recorded("start")
     assert first["last_alive"] is None
     assert all(begun["last_alive"] for begun in later)
     assert "ended without a record, and was last seen alive at" in daemon.run_verb("audit", "--kind", "start").stdout
     with daemon:
         pass
     if "did not end in time" not in daemon.log:  # as it does not on a machine that pauses
-        assert bodies(daemon, "--kind", "start")[-1]["last_alive"] is None, "the one before was stopped: " + daemon.log
+        assert daemon.recorded("start")[-1]["last_alive"] is None, "the one before was stopped: " + daemon.log
 
 
 def test_control_process_that_is_killed_goes_on_with_the_chain(daemon: Daemon, publisher: Publisher) -> None:
     control = daemon.control_pid()
     os.kill(control, signal.SIGKILL)
     until(lambda: daemon.control_pid() != control and kinds(daemon).count("start") == 2, "another has begun")
-    assert [(begun["of"], begun["last_alive"]) for begun in bodies(daemon, "--kind", "start")] == [
+    assert [(begun["of"], begun["last_alive"]) for begun in daemon.recorded("start")] == [
         ("daemon", None),
         ("control process", None),
     ], "the workers went on"

@@ -138,11 +138,7 @@ def test_status_check_statement_and_audit_log_name_the_groups(daemon: Daemon) ->
         ("probe", 1, ["national", "adult"]),
     ]
     assert "127.0.12" not in json.dumps(statement)
-    start = next(
-        json.loads(line)["body"]
-        for line in daemon.run_verb("audit", "--kind", "start", "--json").stdout.splitlines()
-        if line.startswith("{")
-    )
+    start = daemon.recorded("start")[0]
     assert [group["name"] for group in start["groups"]] == ["schools", "offices", "probe"]
 
 

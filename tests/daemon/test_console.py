@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -47,14 +46,6 @@ def is_blocked(daemon: Daemon, name: str) -> bool:
     return daemon.ask(name).addresses == SINKHOLE
 
 
-def token(daemon: Daemon, name: str, role: str) -> str:
-    """Make a token, and return its text."""
-    made = daemon.run_verb("token", "add", name, "--role", role)
-    found = re.search(r"blockd_[A-Za-z0-9_-]{40,}", made.stdout)
-    assert found is not None, made.stdout + made.stderr
-    return found[0]
-
-
 def address(daemon: Daemon, view: str = "") -> str:
     return f"http://127.0.0.1:{daemon.admin_port}/" + (f"#/{view}" if view else "")
 
@@ -68,7 +59,7 @@ def sign_in(page: Browser, daemon: Daemon, text: str) -> None:
 
 def signed_in(page: Browser, daemon: Daemon, name: str, role: str) -> None:
     """Sign in with a new token, and wait until the console is there."""
-    sign_in(page, daemon, token(daemon, name, role))
+    sign_in(page, daemon, daemon.add_token(name, role))
     page.shows("is enforced", "#state")
 
 
@@ -76,7 +67,7 @@ def test_nobody_gets_in_without_a_token_and_is_told_how_to_make_one(page: Browse
     page.open(address(daemon))
     page.shows("blockd token add NAME")
     assert page.run("return document.querySelector('#token')") is None, "there is no token to sign in with"
-    token(daemon, "sari", "operator")
+    daemon.add_token("sari", "operator")
     sign_in(page, daemon, "blockd_guessed")
     page.shows("The token is not known here")
     assert page.run(NONE) == ""
@@ -175,7 +166,7 @@ def test_who_signs_in_again_is_where_they_were(page: Browser, daemon: Daemon) ->
     page.look(width=1280)
     page.open(address(daemon, "why/open-1.example"))
     page.shows("blockd token add")
-    text = token(daemon, "sari", "operator")
+    text = daemon.add_token("sari", "operator")
     page.open("about:blank")
     page.open(address(daemon, "why/open-1.example"))
     page.type("#token", "blockd_guessed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.harness import Daemon, everywhere, until, write_list
-from tests.daemon.test_console import address, signed_in, token
+from tests.daemon.test_console import address, signed_in
 from tests.upstream import UpstreamSimulator
 from tests.web.console import story
 from tests.web.console.browser import MISSING, Browser, browser
@@ -56,7 +56,7 @@ def test_a_page_goes_on_by_itself_when_the_daemon_is_restarted(page: Browser, da
 def test_a_token_that_is_removed_ends_the_page_that_is_open(page: Browser, daemon: Daemon) -> None:
     signed_in(page, daemon, "sari", "operator")
     page.until(LIVE, "events are heard")
-    token(daemon, "budi", "operator")
+    daemon.add_token("budi", "operator")
     assert daemon.run_verb("token", "remove", "sari").returncode == 0
     page.until("return document.querySelector('#token')", "the page to sign in is there by itself")
     assert NAMES[3] not in page.text()

@@ -124,7 +124,7 @@ def test_damaged_file_changes_nothing_and_is_told(daemon: Daemon) -> None:
     assert (status, "Nothing was changed" in told["error"]) == (400, True)
     path.write_bytes(good)
     daemon.post("/api/refresh", {"feeds": ["overrides"]})
-    assert daemon.status()["alarms"] == []
+    assert daemon.alarms() == []
 
 
 NO_OVERRIDES: list[dict[str, object]] = [

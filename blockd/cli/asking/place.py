@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from blockd.files import is_socket, read_configured
+from blockd.files import is_socket, open_configured, read_configured
 
 DEFAULT_STATE, SOCKET = "../var", "admin.sock"  # as `blockd.settings` has them, which a test compares
 SERVICE_STATE = "/var/lib/blockd"  # as the config of the package has it, which a test compares
@@ -39,8 +39,8 @@ def sockets_named(config: Path) -> Iterator[Path]:
     """
     folder = config.absolute().parent.resolve()
     try:
-        with os.fdopen(os.open(config, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            octets = file.read(MAX_CONFIG) or b""
+        with open_configured(config) as file:
+            octets = file.read(MAX_CONFIG)
     except (OSError, ValueError):
         octets = b""
     named = [(found[1], os.fsdecode(found[2])) for found in _NAMED.finditer(octets)][:MAX_NAMED]

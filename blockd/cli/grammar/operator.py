@@ -48,7 +48,7 @@ def _refresh(parser: argparse.ArgumentParser) -> None:
 def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", type=int, metavar="A", help="a version, as `blockd versions` shows it")
     parser.add_argument("new", type=int, metavar="B", help="another one")
-    parser.add_argument("--limit", type=_limit, default=NAMES_SHOWN, metavar="N", help="names shown of each kind")
+    _limited(parser)
     parser.add_argument("--all", action="store_true", help="every name, as it is found")
     parser.add_argument(
         "--popular",
@@ -58,15 +58,17 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _limited(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_limit, default=NAMES_SHOWN, metavar="N", help="names shown of each kind")
+
+
 def _limit(text: str) -> int:
     try:
         limit = int(text)
     except ValueError:
         limit = -1
     if not 0 <= limit <= MAX_NAMES_SHOWN:
-        raise argparse.ArgumentTypeError(
-            f"expected 0 to {MAX_NAMES_SHOWN:,} names, got {text!r}; --all shows every one"
-        )
+        raise argparse.ArgumentTypeError(f"expected 0 to {MAX_NAMES_SHOWN:,} names, got {text!r}")
     return limit
 
 
@@ -130,6 +132,7 @@ def _accept(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="why; kept in the audit log")
     parser.add_argument("--as", default="", dest="officer", metavar="NAME", help="who answers for it")
     parser.add_argument("--show", action="store_true", help="show what it would change, and change nothing")
+    _limited(parser)
     parser.add_argument("--digest", metavar="SHA256", help="take only the content that was shown with this SHA-256")
     parser.add_argument("--yes", action="store_true", help="take it without being asked")
 

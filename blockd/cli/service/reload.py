@@ -38,14 +38,7 @@ def run(args: argparse.Namespace) -> int:
         if daemon.is_at_socket:
             raise
         raise CommandError(f"{str(error).removesuffix('.')}. {_ELSEWHERE}") from error
-    if told["outcome"] in UNDER_WAY:
-        found = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
-        if found is None:
-            raise CommandError(
-                f"The config was being taken, and the daemon has not told within {TAKE_SECONDS:.0f} seconds that it "
-                "is. `blockd status` shows which is in force, and the log says more."
-            )
-        told = found
+    told = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
 

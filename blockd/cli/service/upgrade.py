@@ -10,7 +10,6 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import DaemonWays, RunningDaemon
 from blockd.cli.asking.standing import ended
 from blockd.cli.output import show
-from blockd.errors import CommandError
 
 PATH = "/api/v1/upgrade"
 TRY_SECONDS = 190.0  # for what a reload replaced to end, and the new program to try itself
@@ -23,14 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what came of it; 1 if the version before goes on."""
     daemon = RunningDaemon(DaemonWays(args.config))
     told = daemon.ask(PATH, {"program": args.program, "dry_run": args.dry_run, "reason": args.reason}, TRY_SECONDS)
-    if told["outcome"] in UNDER_WAY:
-        found = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
-        if found is None:
-            raise CommandError(
-                f"The daemon has not told within {TAKE_SECONDS:.0f} seconds what came of the upgrade. `blockd status` "
-                "shows which version runs, and the log says more."
-            )
-        told = found
+    told = ended(daemon, PATH, told, UNDER_WAY, TAKE_SECONDS)
     show(args.json, told, _lines(told))
     return DONE if told["outcome"] in GOOD else NO
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.daemon.answers.differences import LIMIT, Differ
+from blockd.daemon.operator.accepting import STAYS
 from blockd.daemon.update.compile_child import Job, RulesetCompiler
 from blockd.daemon.update.current_gate import CurrentGate
 from blockd.daemon.update.disk_room import DiskRoom
@@ -23,7 +24,6 @@ from blockd.ruleset.gate.guard_report import GuardReport
 
 FILE = "preview"  # of the ruleset in the folder of those that are made, and of the content in its feed's
 KEPT = 16  # previews that are remembered, of some 100 KB each: one takes as long as a version to be made
-STAYS = "Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from blockd.tls import CertificatePair
 from blockd.tls.choice import EXTENSION, why_not_native
 from blockd.tls.files import read_files
 
+_NAME = "blockd-certificates"
 MAX_SIZE = 64 << 20  # octets: as many certificates as there may be, with the longest chains and keys
 
 log = logging.getLogger(__name__)
@@ -38,16 +39,14 @@ class HandedCertificates:
     @classmethod
     def of(cls, pairs: Sequence[CertificatePair]) -> Self:
         """Return a new one; raises OSError."""
-        made = cls(sealed.made("blockd-certificates"))
-        made._fill({"pairs": [_values(pair) for pair in pairs]})
-        return made
+        return cls(sealed.put(_NAME, {"pairs": [_values(pair) for pair in pairs]}))
 
     @classmethod
     def read(cls, certificates: Sequence[Certificate]) -> Self:
         """Return what a child reads of these files; `problems` says what is wrong with them. Raises OSError."""
         if not certificates:
             return cls()
-        made, own = cls(sealed.made("blockd-certificates")), os.getpid()
+        made, own = cls(sealed.made(_NAME)), os.getpid()
         pid = os.fork()
         if pid == 0:
             made._read_and_exit(certificates, own)
@@ -85,9 +84,7 @@ class HandedCertificates:
 
     def _fill(self, content: dict[str, object]) -> None:
         assert self.descriptor is not None  # noqa: S101 - only what was made a moment ago is filled
-        with open(self.descriptor, "wb", closefd=False) as file:
-            file.write(json.dumps(content).encode())
-        sealed.seal(self.descriptor)
+        sealed.fill(self.descriptor, json.dumps(content).encode())
 
     def pairs(self) -> tuple[CertificatePair, ...]:
         """Return the certificates, none if there is no file; raises BadCertificate if it is not one of these."""
@@ -95,7 +92,7 @@ class HandedCertificates:
             return ()
         try:
             return tuple(map(_pair, self._content()["pairs"]))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadCertificate("", f"certificates that a process handed over cannot be read ({error!r})") from error
 
     def problems(self) -> list[str]:
@@ -104,18 +101,12 @@ class HandedCertificates:
             return []
         try:
             return [str(problem) for problem in self._content().get("problems", ())]
-        except (OSError, ValueError) as error:
+        except (ValueError, TypeError) as error:
             return [f"certificates: the process that reads them has failed ({error}); please report it"]
 
     def _content(self) -> dict[str, Any]:
         assert self.descriptor is not None  # noqa: S101 - asked by those who have looked
-        size = os.fstat(self.descriptor).st_size
-        if not sealed.is_sealed(self.descriptor) or size > MAX_SIZE:
-            raise ValueError("it is not sealed, or too large")
-        found = json.loads(os.pread(self.descriptor, size, 0))
-        if not isinstance(found, dict):
-            raise TypeError("it has another structure than expected")
-        return found
+        return sealed.members_of(self.descriptor, MAX_SIZE)
 
     def close(self) -> None:
         """Close the file."""

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from blockd.daemon.figures.alarm_words import words_of
 from blockd.daemon.report.alarms import Alarm
-from blockd.daemon.report.state_sentence import alarms_counted, state_sentence
+from blockd.daemon.report.state_sentence import CRITICAL, WARNING, alarms_counted, state_sentence
 from blockd.ruleset import Enforced
 from blockd.times import time_text
 from blockd.web.figures.both_languages import BothLanguages
 from blockd.web.figures.overview import Level, Overview, OverviewAlarm
 
 ALL_IS_WELL = BothLanguages("Nothing needs to be done.", "Tidak ada yang perlu dilakukan.")
-_LEVELS: dict[str, Level] = {"critical": "alarm", "warning": "attention"}
-_SEVERITIES = {"critical": "alarm kritis", "warning": "peringatan"}
+_LEVELS: dict[str, Level] = {CRITICAL: "alarm", WARNING: "attention"}
+_SEVERITIES = {CRITICAL: "alarm kritis", WARNING: "peringatan"}
 
 
 def overview(enforced: Enforced | None, alarms: Sequence[Alarm], since: float) -> Overview:

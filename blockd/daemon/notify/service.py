@@ -1,8 +1,9 @@
 """What the service manager is told of the daemon, and when: by the supervisor, in its turns.
 
 It is ready when every worker answers, whatever is compiled meanwhile, which the sentence of the status tells. While a
-config is taken, it reloads. As long as the supervisor takes its turns, the watchdog is told so. The listening sockets
-are kept there, so that what comes between two processes waits in them (`blockd.transports.given`).
+config or another version is taken, it reloads, until nothing of that is in progress or waits. As long as the
+supervisor takes its turns, the watchdog is told so. The listening sockets are kept there, so that what comes between
+two processes waits in them (`blockd.transports.given`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class ServiceNotices:
         self._manager = manager
         self._clock = clock
         self._is_ready = False
-        self._status = ""
+        self._is_reloading = False
+        self._status = ""  # what the control process says
+        self._told = ""  # the sentence that was told last
         self._beaten = clock()
         self._kept: dict[str, list[int]] = {}  # descriptors by the names under which they are kept
 
@@ -50,12 +53,20 @@ class ServiceNotices:
         if not self._is_ready:
             self._tell_status(sentence)
 
-    def look(self, *, is_ready: bool) -> None:
-        """Tell once that the daemon is ready, if it is, and the watchdog that this turn was taken."""
+    def look(self, *, is_ready: bool, is_busy: bool) -> None:
+        """Tell that the daemon is ready, once it is, and the watchdog that this turn was taken.
+
+        `is_busy` says whether a config or a program is being tried or taken, or waits for that.
+        """
         now = self._clock()
         if is_ready and not self._is_ready:
             self._is_ready = True
             self._manager.tell("READY=1", main_process())
+            self._tell_status(self._status or "Every worker answers.")
+        if self._is_reloading and not is_busy:
+            self._is_reloading = False
+            self._manager.tell("READY=1")
+            self._tell_status(self._status or "Every worker answers.")
         if self._manager.watchdog and now - self._beaten >= self._manager.watchdog / BEATS:
             self._beaten = now
             self._manager.beat()
@@ -72,18 +83,20 @@ class ServiceNotices:
         if "status" not in message:
             return False
         discard(message)
-        self._tell_status(str(message["status"]))
+        self._status = str(message["status"])
+        if not self._is_reloading:
+            self._tell_status(self._status)
         return True
 
-    def reloading(self) -> None:
-        """Tell that a reload has begun (Type=notify-reload in systemd.service(5)); `reloaded` has to follow."""
-        if self._is_ready:
-            self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={int(self._clock() * 1_000_000)}")
+    def reloading(self, sentence: str) -> None:
+        """Tell that a reload has begun (Type=notify-reload in systemd.service(5)), and what happens.
 
-    def reloaded(self) -> None:
-        """Tell that a reload is over, whatever came of it: what is in force serves."""
+        Its end, whatever came of it, is told by `look`.
+        """
         if self._is_ready:
-            self._manager.tell("READY=1", *([status_of(self._status)] if self._status else []))
+            self._is_reloading = True
+            self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={int(self._clock() * 1_000_000)}")
+            self._tell_status(sentence)
 
     def stopping(self) -> None:
         """Tell that the daemon ends."""
@@ -114,8 +127,8 @@ class ServiceNotices:
         self._manager.close()
 
     def _tell_status(self, sentence: str) -> None:
-        if sentence != self._status:
-            self._status = sentence
+        if sentence != self._told:
+            self._told = sentence
             self._manager.tell(status_of(sentence))
 
 

@@ -10,7 +10,7 @@ from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.errors import CommandError, cause_of
-from blockd.orders.operator_line import operator_line
+from blockd.orders.operator_line import needed_reason, operator_line
 
 STAYS = "Nothing was changed."
 
@@ -50,10 +50,8 @@ class AcceptService:
         feed's last poll was refused.
         """
         name, digest = asked["feed"], asked["digest"]
-        reason = operator_line(asked["reason"], "reason")
+        reason = needed_reason(asked["reason"], "An acceptance")
         officer = operator_line(asked.get("as", ""), "officer's name")
-        if not reason:
-            raise CommandError(f"A reason is needed, which the audit log keeps. {STAYS}")
 
         def waive(managed: ManagedFeed) -> None:
             refused = managed.state.refused

@@ -96,6 +96,11 @@ class Child:
         """Its name in log lines."""
         return self.role.name
 
+    @property
+    def last_reason(self) -> str:
+        """The last reason that it gave, if it was forked for one task; empty if it gave none."""
+        return next((str(message["reason"]) for message in reversed(self.said) if "reason" in message), "")
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended: then its process id may be another's."""
         with contextlib.suppress(ProcessLookupError):
@@ -139,6 +144,11 @@ def has_met_damage(status: int) -> bool:
 def was_cut(status: int) -> bool:
     """Return whether a process was ended by reading a file that was cut, or that the disk did not give (mmap(2))."""
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGBUS
+
+
+def its_end(status: int | None, reason: str = "") -> str:
+    """Say how a process ended, and why, by its wait status and what it said itself: a part of a sentence."""
+    return f"ended ({how_it_ended(status or 0)})" + (f": {reason.removesuffix('.')}" if reason else "")
 
 
 def how_it_ended(status: int) -> str:

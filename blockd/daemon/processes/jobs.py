@@ -99,6 +99,12 @@ class Jobs:
         self.has_begun = True
         return lambda channel: _run_control(control, channel)
 
+    def forget_handed(self, role: Role | None = None) -> None:
+        """In a child, close what others begin with: a cache in memory lasts as long as anybody has it open."""
+        for other, handed in self.handed.items():
+            if other != role:
+                handed.close()
+
     @property
     def generations(self) -> list[Generation]:
         """Those by which any child serves."""

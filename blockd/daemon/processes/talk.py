@@ -12,7 +12,7 @@ from blockd.daemon.channel import DESCRIPTOR, Message, discard
 from blockd.daemon.notify.service import ServiceNotices
 from blockd.daemon.processes.children import CONTROL, Child, Role
 from blockd.daemon.processes.family import Family
-from blockd.daemon.processes.heard import fault_in
+from blockd.daemon.processes.heard import fault_in, from_child
 from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.processes.suspicion import Suspicion
 from blockd.daemon.processes.verification import VersionCheck
@@ -98,7 +98,13 @@ class Talk:
                 discard(message)
 
     def _hear(self, child: Child, message: Message) -> None:
-        """Take what a worker or a follower says; one that says what it may not, or too much, is ended."""
+        """Take what a worker or a follower says; one that says what it may not, or too much, is ended.
+
+        Nothing depends on what is said by one that leaves: it may know feeds, and versions, that there are no more.
+        """
+        if child.standing == "leaving" and child.pace.take():
+            child.enforcing = from_child(message).get("enforcing", child.enforcing)
+            return
         feeds = [feed.name for one in self._jobs.generations for feed in one.settings.feeds]
         fault = fault_in(message, self._jobs.passed_on, feeds) if child.pace.take() else "it has said too much"
         if fault:

@@ -8,7 +8,6 @@ in memory, of which the first has all but the gate and the certificates.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,17 +60,28 @@ class CheckedConfig:
             for descriptor in found.values():
                 os.close(descriptor)
             raise ValueError
-        values = _content(found.pop(_READ))
-        return cls(
-            tuple(values["problems"]),
-            values["digest"],
-            values["data"],
-            tuple(LoadedFile(Path(p), d, None if s is None else (s[0], s[1], s[2])) for p, d, s in values["files"]),
-            _secrets(values["cookies"]),
-            _secrets(values["tickets"]),
-            HandedGate(found[_GATE]) if _GATE in found else None,
-            HandedCertificates(found[_CERTIFICATES]) if _CERTIFICATES in found else None,
+        made = cls(
+            gate=HandedGate(found[_GATE]) if _GATE in found else None,
+            certificates=HandedCertificates(found[_CERTIFICATES]) if _CERTIFICATES in found else None,
         )
+        try:
+            made._take(sealed.members_of(found[_READ], MAX_SIZE))
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            made.close()
+            raise ValueError(f"what it has read is not what was expected: {error!r}") from error
+        finally:
+            os.close(found[_READ])
+        return made
+
+    def _take(self, values: Mapping[str, Any]) -> None:
+        """Take what the first file has."""
+        self.problems = tuple(map(str, values["problems"]))
+        self.digest, self.data = str(values["digest"]), values["data"]
+        self.files = tuple(
+            LoadedFile(Path(path), digest, None if stamp is None else (stamp[0], stamp[1], stamp[2]))
+            for path, digest, stamp in values["files"]
+        )
+        self.cookies, self.tickets = _secrets(values["cookies"]), _secrets(values["tickets"])
 
     def close(self) -> None:
         """Close what was handed over, and is not taken."""
@@ -106,7 +116,7 @@ class ConfigCheck:
                 self._problems.append("the file was changed while it was read; reload once more")
             self._check(settings, values, channel)
         values["problems"] = self._problems
-        channel.send({_READ: True}, _file(values))
+        channel.send({_READ: True}, sealed.put("blockd-config", values))
 
     def _check(self, settings: Settings, values: dict[str, Any], channel: Channel) -> None:
         before = self._before.settings
@@ -161,26 +171,3 @@ class ConfigCheck:
 
 def _secrets(texts: list[str] | None) -> tuple[bytes, ...] | None:
     return None if texts is None else tuple(map(bytes.fromhex, texts))
-
-
-def _file(values: Mapping[str, Any]) -> int:
-    """Return a sealed file in memory with JSON values."""
-    descriptor = sealed.made("blockd-config")
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(json.dumps(values).encode("utf-8", "surrogatepass"))
-    sealed.seal(descriptor)
-    return descriptor
-
-
-def _content(descriptor: int) -> dict[str, Any]:
-    """Return the JSON values of a sealed file in memory, and close it; raises ValueError."""
-    try:
-        size = os.fstat(descriptor).st_size
-        if not sealed.is_sealed(descriptor) or size > MAX_SIZE:
-            raise ValueError("it is not sealed, or too large")
-        found = json.loads(os.pread(descriptor, size, 0))
-    finally:
-        os.close(descriptor)
-    if not isinstance(found, dict):
-        raise TypeError("it has another structure than expected")
-    return found

@@ -131,9 +131,8 @@ class Reloading:
         if checked.problems:
             raise ReloadRefusedError(*checked.problems)
         try:
-            settings = settings_from(
-                checked.data, (), before.config
-            )  # which takes a part of what reading the file does
+            # Which takes a part of the time that reading the file does.
+            settings = settings_from(checked.data, (), before.config)
         except ConfigError as error:
             raise ReloadRefusedError(*error.problems) from error
         running = ConfigWatch(settings, before.config, files=checked.files)

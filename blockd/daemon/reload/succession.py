@@ -10,7 +10,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 
-from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, how_it_ended
+from blockd.daemon.processes.children import CONTROL, Child, Role, Standing, its_end
 from blockd.daemon.processes.family import Family
 from blockd.daemon.reload.waits import Steps, ended, until
 
@@ -91,6 +91,4 @@ class Succession:
         if successor.status is None:
             successor.send_signal(signal.SIGKILL)
             return f"the new {successor.name} process did not begin to serve within {SERVES:.0f} seconds"
-        how = how_it_ended(successor.status)
-        why = f": {successor.reason.removesuffix('.')}" if successor.reason else ""
-        return f"the new {successor.name} process ended ({how}){why}"
+        return f"the new {successor.name} process {its_end(successor.status, successor.reason)}"

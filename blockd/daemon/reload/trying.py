@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from blockd.daemon.channel import Channel, discard
 from blockd.daemon.contexts import WorkerContext
-from blockd.daemon.processes.children import Child, Role, how_it_ended
+from blockd.daemon.processes.children import Child, Role, its_end
 from blockd.daemon.processes.jobs import Jobs
 from blockd.daemon.reload import canary
 from blockd.daemon.reload.checking import PATIENCE, CheckedConfig, ConfigCheck
@@ -37,8 +37,7 @@ class Trying:
         try:
             return CheckedConfig.of(child.said)
         except ValueError:
-            how = how_it_ended(child.status or 0)
-            why = f"ended ({how})" if in_time else f"took more than {PATIENCE:.0f} seconds; a file does not answer"
+            why = its_end(child.status) if in_time else f"took more than {PATIENCE:.0f} seconds; a file does not answer"
             return CheckedConfig((f"the process that reads the config and its files {why}",))
 
     def tried(self, made: Generation, before: Generation) -> Steps[str]:
@@ -48,7 +47,7 @@ class Trying:
         try:
             row, version = self._row(), self._jobs.version
             work = WorkerContext(shared, 0, row, self._jobs.engine, made.resolution, version, made.certificates)
-            tried = self._fork(CANARY, lambda channel: worker.run(work, channel), row)
+            tried = self._fork(CANARY, lambda channel: worker.run(work, channel, CANARY.kind), row)
             answer = canary.do_answer(shared.upstreams, before.resolution, time.time())
             test = canary.CanaryTest(shared, version, address, answer)
             asking = self._fork(TESTER, test.run, None)
@@ -63,9 +62,8 @@ class Trying:
 
 def _found(tried: Child, asking: Child) -> str:
     """Return what the two have said in the end."""
-    reasons = [str(message["reason"]) for message in tried.said if "reason" in message]
     if tried.status is not None:
-        return f"it ended ({how_it_ended(tried.status)})" + (f": {reasons[-1]}" if reasons else "")
+        return f"it {its_end(tried.status, tried.last_reason)}"
     for message in asking.said:
         discard(message)
         if "passed" in message:
@@ -74,4 +72,4 @@ def _found(tried: Child, asking: Child) -> str:
             return str(message["failed"]).removesuffix(".")
     if asking.status is None:
         return f"its test took more than {2 * canary.PATIENCE:.0f} seconds"
-    return f"the process that tests it ended ({how_it_ended(asking.status)})"
+    return f"the process that tests it {its_end(asking.status)}"

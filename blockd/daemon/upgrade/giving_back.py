@@ -35,10 +35,7 @@ def give_back(descriptor: int, why: str, variable: str, environment: Mapping[str
     if not back:
         return
     log.critical("%s. Version %s is executed again.", why, found.get("version"))
-    file = sealed.made("blockd-handover")
-    with open(file, "wb", closefd=False) as writing:
-        writing.write(json.dumps(told).encode())
-    sealed.seal(file)
+    file = sealed.put("blockd-handover", told)
     os.set_inheritable(file, True)
     give_to_program(CAP_NET_BIND_SERVICE)
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # until the other one handles them

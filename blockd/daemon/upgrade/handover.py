@@ -1,19 +1,20 @@
 """What the supervisor passes to the program that takes its place: a sealed file in memory, and what it names.
 
-The file is JSON. `format` says what its members mean: a program that does not know it is not executed.
+The file is JSON. `format` says what its members mean: a program that does not know it is not executed. What it has
+beside those that a program knows is left, and the descriptors that only such members name are closed. A member that was
+added to a format has a value for when it is left out, as a program before does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import socket
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +23,11 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.interchange import sealed
 from blockd.daemon.processes.children import Child, Role
 from blockd.daemon.processes.pulse import Pulse
+from blockd.daemon.reload.handing import predecessors
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.upgrade.giving_back import give_back
+from blockd.daemon.worker.caches import HandedCaches
+from blockd.daemon.worker.origins import Origins
 from blockd.metrics import counters, recent, traffic, upstreams
 from blockd.transports import unix_socket
 from blockd.transports.given.names import named
@@ -64,9 +68,9 @@ class HandedChild:
         return made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Handover:
-    """All that is passed. `back` is the command of the program before, to which it can be passed back."""
+    """All that is passed. `back` is the command of the program before; it can be passed back unless that is empty."""
 
     version: str
     back: tuple[str, ...]
@@ -77,6 +81,9 @@ class Handover:
     rows: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # as in `Lasting.shared`
     layout: str = ""  # of these rows
     secrets: Mapping[str, str] = field(default_factory=dict)  # as in `Lasting.secrets`, in hexadecimal digits
+    caches: Mapping[int, int] = field(default_factory=dict)  # what workers had cached: descriptors by their indices
+    origins: Mapping[str, Any] = field(default_factory=dict)  # from whom they knew it, as `Origins` tells
+    passed: tuple[int, ...] = ()  # all descriptors
     format: int = FORMAT
 
     @classmethod
@@ -88,6 +95,8 @@ class Handover:
         lock: Sequence[int],
         children: Sequence[Child],
         lasting: Lasting,
+        caches: Mapping[int, int],
+        origins: Origins,
     ) -> Self:
         """Put together what a supervisor has."""
         return cls(
@@ -100,6 +109,8 @@ class Handover:
             {name: tuple(rows.parts) for name, rows in lasting.shared.items()},
             layout(),
             {name: secret.hex() for name, secret in lasting.secrets.items()},
+            caches,
+            origins.to_json(),
         )
 
     @classmethod
@@ -115,30 +126,35 @@ class Handover:
         try:
             again = os.dup(int(number))
             made = cls.read(int(number))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            why = f"version {__version__} cannot read what it was handed ({error!r})"
-            give_back(again, why, VARIABLE, environment)
-            log.error("What the version before has handed over cannot be read (%r). This is a start anew.", error)
+        except (OSError, ValueError) as error:
+            give_back(again, f"version {__version__} cannot read what it was handed ({error})", VARIABLE, environment)
+            log.error("What the version before has handed over cannot be read (%s). This is a start anew.", error)
             return None
         finally:
             with contextlib.suppress(OSError):
                 os.close(again)
+        made._leave_unknown()
         for descriptor in made.descriptors:
             os.set_inheritable(descriptor, False)
         return made
 
     @classmethod
     def read(cls, descriptor: int) -> Self:
-        """Read the file, and close it; raises OSError and ValueError, TypeError or KeyError."""
+        """Read the file, and close it; raises ValueError."""
         try:
-            size = os.fstat(descriptor).st_size
-            if not sealed.is_sealed(descriptor) or size > MAX_SIZE:
-                raise ValueError("it is not sealed, or too large")
-            found: dict[str, Any] = json.loads(os.pread(descriptor, size, 0))
+            found = sealed.members_of(descriptor, MAX_SIZE)
         finally:
-            os.close(descriptor)
-        if found["format"] != FORMAT:
-            raise ValueError(f"its format is {found['format']}; this blockd reads {FORMAT}")
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if found.get("format") != FORMAT:
+            raise ValueError(f"its format is {found.get('format')!r}; this blockd reads {FORMAT}")
+        try:
+            return cls._of(found)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"it has another structure than expected: {error!r}") from error
+
+    @classmethod
+    def _of(cls, found: Mapping[str, Any]) -> Self:
         return cls(
             str(found["version"]),
             tuple(map(str, found["back"])),
@@ -149,14 +165,17 @@ class Handover:
             {str(name): tuple((int(a), int(b)) for a, b in parts) for name, parts in found["rows"].items()},
             str(found["layout"]),
             {str(name): str(value) for name, value in found["secrets"].items()},
+            {int(index): int(number) for index, number in found.get("caches", {}).items()},
+            dict(found.get("origins", {})),
+            tuple(map(int, found.get("passed", ()))),
         )
 
     @property
     def descriptors(self) -> list[int]:
-        """All that are passed."""
+        """All that are named."""
         of_children = [number for child in self.children for number in (child.watch, child.channel)]
         of_rows = [number for parts in self.rows.values() for number, _ in parts]
-        return [*(number for _, number in self.sockets), *self.lock, *of_children, *of_rows]
+        return [*(number for _, number in self.sockets), *self.lock, *of_children, *of_rows, *self.caches.values()]
 
     @property
     def given(self) -> GivenSockets:
@@ -172,6 +191,36 @@ class Handover:
         """The secrets."""
         return {name: bytes.fromhex(text) for name, text in self.secrets.items()}
 
+    def cached(self, workers: Sequence[int]) -> dict[int, HandedCaches]:
+        """Return what each of the workers at these indices is to begin with: all that was cached, and the caller's."""
+        found = [number for _, number in sorted(self.caches.items())]
+        if not found:
+            return {}
+        origins = Origins.from_json(self.origins)
+        places = {index: predecessors(index, len(found), len(workers)) for index in workers}
+        handed: dict[int, HandedCaches] = {}
+        used = set[int]()
+        for index, numbers in ((index, [found[place] for place in places[index]]) for index in workers):
+            handed[index] = HandedCaches(tuple(os.dup(one) if one in used else one for one in numbers), origins)
+            used.update(numbers)
+        return handed
+
+    def _leave_unknown(self) -> None:
+        """Close what this version has no use for: descriptors of members that it does not know, and caches."""
+        left = {*self.passed}.difference(self.descriptors)
+        try:
+            if self.caches:
+                Origins.from_json(self.origins)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning(
+                "What version %s had cached is left: it tells in another form from whom it knew it.", self.version
+            )
+            left.update(self.caches.values())
+            self.caches = {}
+        for descriptor in left:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
     def fill(self, lasting: Lasting) -> bool:
         """Have the counters go on, if they mean the same; return whether they do."""
         if self.layout != layout() or set(self.rows) != set(lasting.shared):
@@ -183,17 +232,14 @@ class Handover:
 
     def pass_on(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Execute a program in the place of this one, with all that is passed; raises OSError, and then nothing is."""
-        file = sealed.made("blockd-handover")
-        passed = [file, *self.descriptors]
+        passed = self.descriptors
+        file = sealed.put("blockd-handover", asdict(replace(self, passed=tuple(passed))))
         try:
-            with open(file, "wb", closefd=False) as writing:
-                writing.write(json.dumps(asdict(self)).encode())
-            sealed.seal(file)
-            for descriptor in passed:
+            for descriptor in (file, *passed):
                 os.set_inheritable(descriptor, True)
             os.execvpe(command[0], list(command), {**environment, VARIABLE: str(file)})  # noqa: S606
         finally:  # not reached but for an error
-            for descriptor in passed[1:]:
+            for descriptor in passed:
                 with contextlib.suppress(OSError):
                     os.set_inheritable(descriptor, False)
             os.close(file)

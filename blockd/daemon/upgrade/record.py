@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 from blockd.daemon.reload.record import asked_in
+from blockd.web.api.bodies import MAX_PROGRAM
 
 UpgradeOutcome = Literal["trying", "tried", "taking", "taken", "refused", "failed"]
 
 ENDED: tuple[UpgradeOutcome, ...] = ("tried", "taken", "refused", "failed")
-MAX_PATH = 1024  # octets of the path of a program, which the API takes no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class UpgradeRequest:
     @classmethod
     def from_message(cls, values: Mapping[str, Any]) -> Self:
         """Return the one that a message has."""
-        return cls(*asked_in(values), str(values.get("program", ""))[:MAX_PATH], bool(values.get("dry_run")))
+        return cls(*asked_in(values), str(values.get("program", ""))[:MAX_PROGRAM], bool(values.get("dry_run")))
 
 
 @dataclass(frozen=True, slots=True)

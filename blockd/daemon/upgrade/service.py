@@ -13,8 +13,9 @@ from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
 from blockd.daemon.upgrade import trial
-from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord
+from blockd.daemon.upgrade.record import UpgradeRecord
 from blockd.errors import CommandError
+from blockd.web.api.bodies import MAX_PROGRAM
 
 PATIENCE = LEAVES + trial.PATIENCE + 20.0  # seconds until a reload has come to its end and a program has been tried
 
@@ -39,32 +40,44 @@ class UpgradeService:
         self._timing = timing
         self._known: dict[str, UpgradeRecord] = {}  # by id; that which was told of last is the last one
         self._changed = asyncio.Event()
+        self._is_ending = False
 
     @property
     def status(self) -> UpgradeStatus:
         """What is told of them."""
-        return UpgradeStatus(next(reversed(self._known.values()), None))
+        newest = [*reversed(self._known.values())]
+        return UpgradeStatus(next((one for one in newest if not one.has_ended), newest[0] if newest else None))
 
     async def upgrade(self, by: str, reason: str, program: str, *, dry_run: bool) -> UpgradeRecord:
         """Have a program take the place of the running one, and return how that stands once it was tried.
 
         From then on this process is replaced, too: who asked is told of the rest by `status`. Raises CommandError if
-        the path is too long, or the supervisor does not answer.
+        the path is too long or more than a line, or the supervisor does not answer.
         """
-        if (octets := len(program.encode("utf-8", "surrogatepass"))) > MAX_PATH:
+        if len(program.encode("utf-8", "surrogatepass")) > MAX_PROGRAM or not program.isprintable():
             raise CommandError(
-                f"The path of the program has {octets} octets, and at most {MAX_PATH} are taken; nothing was changed."
+                f"The path of a program is one line of at most {MAX_PROGRAM} octets; nothing was changed."
             )
         known = secrets.token_hex(8)
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})
         deadline = self._timing.monotonic() + PATIENCE
         while (record := self._known.get(known)) is None or record.outcome == "trying":
+            if self._is_ending:
+                raise CommandError(
+                    "blockd was told to stop, or replaces the process that was asked, before the program had been "
+                    "tried. `blockd status` shows which version runs, and the log says more."
+                )
             self._changed.clear()
             left = deadline - self._timing.monotonic()
             if left <= 0 or not await self._timing.wait(self._changed, left):
                 raise CommandError(f"The program was not tried within {PATIENCE:.0f} seconds; the log says more.")
         return record
+
+    def close(self) -> None:
+        """Have nobody wait any more: this process ends."""
+        self._is_ending = True
+        self._changed.set()
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of an upgrade."""

@@ -24,14 +24,14 @@ from blockd.daemon.reload.taking import roles_of
 from blockd.daemon.reload.waits import LOOK, Steps, go_on, until
 from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_program
 from blockd.daemon.upgrade.handover import Handover
-from blockd.daemon.upgrade.record import UpgradeRecord
+from blockd.daemon.upgrade.record import UpgradeOutcome, UpgradeRecord
 from blockd.errors import CommandError
 
 log = logging.getLogger(__name__)
 
 
 class Takeover:
-    """Has the children of the program before leave; `tell` is called with the record of the upgrade at its end."""
+    """Has the children of the program before leave; `tell` is called with the record as it begins and ends."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Takeover:
         self._succession = succession
         self._tell = tell
         self._begun = time.monotonic()
+        self.is_taking = handed is not None  # whether the children of the program before are still needed
         self._steps: Steps[None] | None = None if handed is None else self._take(handed)
 
     @property
@@ -64,16 +65,21 @@ class Takeover:
             self._steps = None
 
     def _take(self, handed: Handover) -> Steps[None]:
+        self._tell(self._record(handed, "taking"))
         before = [child for child in self._family if child.standing == "leaving"]
         if not (yield from until(self._serves, SERVES)):
             raise CommandError(f"its processes did not begin to serve within {SERVES:.0f} seconds")
         yield from until(lambda: not self._serves(), BESIDE)
+        handed.back = ()  # from now on nothing of it may be missing
+        self._jobs.forget_handed()
+        self._jobs.handed.clear()
         sockets = self._jobs.generation.shared.sockets
         leaving = {sock.fileno() for group in sockets.leaving.values() for sock in group}
         for child in before:
             if child.status is None:
                 self._succession.leave(child, _going(handed, child, leaving))
         sockets.steer()
+        self.is_taking = False
         self._say(handed)
         yield from self._succession.drained()
         sockets.close_leaving(leaving)
@@ -85,19 +91,21 @@ class Takeover:
         return all(child is not None and child.enforcing is not None for child in serving)
 
     def _say(self, handed: Handover) -> None:
-        request, failed = handed.request, handed.request.get("failed", "")
-        by = request.get("by", "")
+        by, failed = handed.request.get("by", ""), handed.request.get("failed", "")
         if failed:
             log.error("The upgrade to version %s failed: %s. Version %s goes on.", handed.version, failed, __version__)
         else:
             log.warning("Version %s has taken the place of version %s, as %s asked.", __version__, handed.version, by)
+        self._tell(self._record(handed, "failed" if failed else "taken"))
+
+    def _record(self, handed: Handover, outcome: UpgradeOutcome) -> UpgradeRecord:
+        request, failed = handed.request, handed.request.get("failed", "")
         versions = (__version__, handed.version) if failed else (handed.version, __version__)
-        record = UpgradeRecord(
-            request.get("id", ""), by, request.get("reason", ""), request.get("program", ""), False,
-            request.get("at", ""), "failed" if failed else "taken", *versions, (failed,) if failed else (),
+        return UpgradeRecord(
+            request.get("id", ""), request.get("by", ""), request.get("reason", ""), request.get("program", ""), False,
+            request.get("at", ""), outcome, *versions, (failed,) if failed else (),
             round(time.monotonic() - self._begun, 3),
         )  # fmt: skip
-        self._tell(record)
 
 
 def go_back(handed: Handover, why: str, environment: Mapping[str, str]) -> None:

@@ -53,7 +53,7 @@ def test_failure(settings: Settings, config: Path, version: int | None, now: flo
     shared, address = canary.private(made.shared)
     work = WorkerContext(shared, 0, 0, engine_name(), made.resolution, version, certificates)
     family, said = Family(Reaper()), _Said()
-    tried = family.fork(Role("canary"), lambda channel: worker.run(work, channel), lambda: None)
+    tried = family.fork(Role("canary"), lambda channel: worker.run(work, channel, "canary"), lambda: None)
     try:
         canary.CanaryTest(shared, version, address, asks_upstreams=False).run(cast(Channel, said))
     finally:

@@ -22,6 +22,7 @@ from blockd.daemon.reload.record import bounded
 from blockd.daemon.update.child_process import CHILD, be_nicer
 from blockd.daemon.upgrade.handover import FORMAT
 from blockd.errors import BlockdError, CommandError, ConfigError, cause_of
+from blockd.printable import one_line
 
 if TYPE_CHECKING:
     from blockd.settings import Settings
@@ -54,9 +55,11 @@ class TrialResult:
         """Return what was said; None if that is no verdict."""
         for message in said:
             found = message.get("trial")
-            if isinstance(found, dict):
-                problems = bounded([str(one) for one in found.get("problems", ())])
-                return cls(str(found.get("version", ""))[:MAX_VERSION], problems)
+            if not isinstance(found, dict):
+                continue
+            version, problems = found.get("version"), found.get("problems")
+            if isinstance(version, str) and isinstance(problems, list):
+                return cls(one_line(version, MAX_VERSION), bounded([str(one) for one in problems]))
         return None
 
 

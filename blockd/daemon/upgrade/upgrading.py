@@ -13,15 +13,16 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from blockd import __version__
 from blockd.daemon.notify.service import ServiceNotices
-from blockd.daemon.processes.children import CONTROL, Child, Role, how_it_ended
+from blockd.daemon.processes.children import CONTROL, Child, Role, its_end
 from blockd.daemon.processes.family import Family
 from blockd.daemon.processes.jobs import Jobs
+from blockd.daemon.reload.handing import Handing
 from blockd.daemon.reload.lasting import Lasting
 from blockd.daemon.reload.record import bounded
 from blockd.daemon.reload.succession import LEAVES, Succession
@@ -31,6 +32,7 @@ from blockd.daemon.rights.capabilities import CAP_NET_BIND_SERVICE, give_to_prog
 from blockd.daemon.upgrade import trial
 from blockd.daemon.upgrade.handover import FORMAT, Handover
 from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
+from blockd.daemon.worker.origins import Origins
 from blockd.times import time_text
 
 TRIAL = Role("trial")
@@ -56,6 +58,7 @@ class Upgrading:
         self._jobs = jobs
         self._family = family
         self._lasting = lasting
+        self._handing = Handing(family)
         self._succession = succession
         self._service = service
         self._fork = fork
@@ -110,15 +113,15 @@ class Upgrading:
                 self._end("tried")
                 return
             self._note(outcome="taking")
-            self._service.reloading()
+            self._service.reloading(
+                f"Version {verdict.version} takes the place of {__version__}, which goes on until then."
+            )
             yield from self._become(command)
         except (OSError, ValueError) as error:
             self._end("failed", str(error))
-            self._service.reloaded()
         except Exception as error:
             log.exception("An internal error in blockd ended an upgrade; this version goes on. Please report it.")
             self._end("failed", f"an internal error, see the log: {error!r}")
-            self._service.reloaded()
 
     def _tried(self, command: Sequence[str]) -> Steps[trial.TrialResult]:
         """Have the program try itself; raises ValueError if it does not say what it found."""
@@ -129,11 +132,22 @@ class Upgrading:
         in_time = yield from ended(child, trial.PATIENCE)
         verdict = trial.TrialResult.of(child.said)
         if verdict is None:
-            raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}; nothing was changed")
+            raise ValueError(f"{command[0]} {_silent(child, in_time=in_time)}")
         return verdict
 
     def _become(self, command: Sequence[str]) -> Steps[None]:
-        """End the control process, and execute the program; raises OSError if that is not possible."""
+        """Have workers hand over what they have cached, end the control process, and execute the program.
+
+        Raises OSError if that is not possible.
+        """
+        caches = yield from self._handing.all_of(self._jobs.generation.settings.workers)
+        try:
+            yield from self._execute(command, caches)
+        finally:  # not reached but for an error
+            for descriptor in caches.values():
+                os.close(descriptor)
+
+    def _execute(self, command: Sequence[str], caches: Mapping[int, int]) -> Steps[None]:
         control = self._family.of(CONTROL)
         if control is not None:
             self._succession.leave(control)
@@ -146,7 +160,7 @@ class Upgrading:
             handed = Handover.of(
                 [sys.executable, "-m", "blockd", *sys.argv[1:]], _told(record), generation.shared.sockets,
                 [] if lock is None else lock.descriptors, [one for one in self._family if not one.role.is_passing],
-                self._lasting,
+                self._lasting, caches, Origins.of(generation.resolution),
             )  # fmt: skip
             give_to_program(CAP_NET_BIND_SERVICE)
             handed.pass_on(command, {**os.environ, **self._service.variables})
@@ -244,6 +258,5 @@ def _silent(child: Child, *, in_time: bool) -> str:
     """Say why nothing was heard of a program."""
     if not in_time:
         return f"has not tried itself within {trial.PATIENCE:.0f} seconds"
-    reasons = [str(message["reason"]) for message in child.said if "reason" in message]
-    how = f"ended ({how_it_ended(child.status or 0)})" + (f": {reasons[-1]}" if reasons else "")
+    how = its_end(child.status, child.last_reason)
     return f"{how} without a word on whether it can take over: it is not a blockd that can; use a restart"

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from blockd.daemon.channel import Message
 from blockd.daemon.interchange import sealed
+from blockd.daemon.worker.origins import Origins
 from blockd.errors import cause_of
-from blockd.names import label_ends
 from blockd.resolver import Resolver
 from blockd.resolver.caching.taking_over import DamagedImageError
-from blockd.resolver.forwarding.upstream_groups import Groups
 from blockd.resolver.resolution import Resolution
 
 PART = 8  # an eighth of the memory that is available is for what all workers hand over together
@@ -38,10 +37,10 @@ def room(workers: int, memory: Path = _MEMORY) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HandedCaches:
-    """What earlier workers have handed over, as descriptors, and how they resolved names."""
+    """What earlier workers have handed over, as descriptors, and from whom they knew it."""
 
     descriptors: tuple[int, ...]
-    resolution: Resolution
+    origins: Origins
 
     def close(self) -> None:
         """Close them."""
@@ -72,7 +71,7 @@ async def hand_over(resolver: Resolver, message: Message, send: Callable[[Messag
 async def take_over(resolver: Resolver, handed: HandedCaches, now: Resolution) -> int:
     """Keep what was handed over and is still true; return how many entries that is. What cannot be read is left."""
     taken = 0
-    left_out = changed(handed.resolution, now)
+    left_out = handed.origins.changed(Origins.of(now))
     for descriptor in handed.descriptors:
         try:
             taken += await _read(resolver, descriptor, left_out)
@@ -94,21 +93,3 @@ async def _read(resolver: Resolver, descriptor: int, left_out: Callable[[bytes],
         except DamagedImageError as error:
             # Its frames hold parts of the memory, which is closed now.
             raise DamagedImageError(str(error)) from None
-
-
-def changed(before: Resolution, now: Resolution) -> Callable[[bytes], bool]:
-    """Return whether other upstreams are asked for a name, or other local data is below or above it, given its key."""
-    groups = Groups(before.groups), Groups(now.groups)
-    local = _local_changes(before, now)
-
-    def is_changed(key: bytes) -> bool:
-        was, is_ = (one.of(key).upstreams for one in groups)
-        return was != is_ or any(key[:end] in local for end in (0, *label_ends(key)))
-
-    return is_changed
-
-
-def _local_changes(before: Resolution, now: Resolution) -> set[bytes]:
-    """Return the zones, by their keys, that are answered here before or now, and not alike."""
-    was, is_ = ({zone.key: zone for zone in one.local.zones} for one in (before, now))
-    return {key for key in {*was, *is_} if was.get(key) != is_.get(key)}

@@ -52,9 +52,9 @@ from blockd.transports.descriptors import Shares, make_room
 log = logging.getLogger(__name__)
 
 
-def run(context: WorkerContext, channel: Channel) -> None:
-    """Serve until the channel ends or the process is told to stop."""
-    name_process(f"worker {context.index}", f"w{context.index}")
+def run(context: WorkerContext, channel: Channel, role: str = "") -> None:
+    """Serve until the channel ends or the process is told to stop; `role` names one that is only tried."""
+    name_process(role or f"worker {context.index}", role or f"w{context.index}")
     sockets = context.shared.sockets
     sockets.keep(*sockets.of_worker(context.index))
     settings, state = context.shared.settings, context.shared.state.folder

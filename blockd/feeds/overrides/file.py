@@ -18,7 +18,7 @@ from blockd.names import is_network_key
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope, begin_of
 from blockd.orders.coverage import MIN_PREFIX
 from blockd.orders.fields import fit_text
-from blockd.orders.operator_line import operator_line
+from blockd.orders.operator_line import needed_reason, operator_line
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.gate.guard import Guard
 from blockd.times import time_text
@@ -136,7 +136,7 @@ def new_override(
             f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
             "the individual names, or the suffix itself with --scope exact."
         )
-    reason, officer = _reason(reason), operator_line(officer, "officer's name")
+    reason, officer = needed_reason(reason, "An override"), operator_line(officer, "officer's name")
     if not now < until <= now + MAX_LIFE:
         raise CommandError(
             f"An override must end in the future, at most {MAX_LIFE // 86400} days from now, and {time_text(until)} "
@@ -154,7 +154,7 @@ def new_override(
 
 def end_override(known: Sequence[Override], *, name: str, reason: str, now: float) -> Override:
     """Return the override of a name, ended now; raises CommandError if it cannot be ended."""
-    reason = _reason(reason)
+    reason = needed_reason(reason, "The end of an override")
     try:
         text = subject_of(name).text
     except BadName as error:
@@ -163,12 +163,6 @@ def end_override(known: Sequence[Override], *, name: str, reason: str, now: floa
     if found is None:
         raise CommandError(f"{text} is not overridden; nothing was changed.")
     return replace(found, ended=int(now), ended_reason=reason)
-
-
-def _reason(text: str) -> str:
-    if not (reason := operator_line(text, "reason")):
-        raise CommandError("An override needs a reason, and so does its end; nothing was changed.")
-    return reason
 
 
 def read_overrides(path: Path) -> tuple[Override, ...]:

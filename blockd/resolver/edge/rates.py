@@ -36,6 +36,3 @@ class RateLimits:
     errors: int = 0
     strangers: int = 0
     slip: int = 2
-
-
-NO_LIMITS = RateLimits()

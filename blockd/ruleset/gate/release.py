@@ -16,7 +16,7 @@ from blockd.errors import BadName, CommandError, FileTooLarge
 from blockd.files import read_kept, replace_file
 from blockd.names import MAX_LABEL, Network, client_key, key_from_text, key_from_wire
 from blockd.orders import Entry
-from blockd.orders.operator_line import operator_line
+from blockd.orders.operator_line import needed_reason, operator_line
 
 FILE = "releases.json"  # in the state folder
 FORMAT = 1
@@ -117,7 +117,8 @@ def released(known: Sequence[Release], *, entry: str, reason: str, officer: str,
         raise CommandError(f"{text} is released already; nothing was changed.")
     if len(known) >= MAX_RELEASES:
         raise CommandError(f"There are {MAX_RELEASES:,} releases, and no more are kept; nothing was changed.")
-    return Release(text, _reason(reason), operator_line(officer, "officer's name"), int(now))
+    reason, officer = needed_reason(reason, "A release"), operator_line(officer, "officer's name")
+    return Release(text, reason, officer, int(now))
 
 
 def held_again(known: Sequence[Release], *, entry: str, reason: str) -> tuple[Release, str]:
@@ -126,7 +127,7 @@ def held_again(known: Sequence[Release], *, entry: str, reason: str) -> tuple[Re
     found = next((one for one in known if one.entry == text), None)
     if found is None:
         raise CommandError(f"{text} is not released by `blockd held release`; nothing was changed.")
-    return found, _reason(reason)
+    return found, needed_reason(reason, "The end of a release")
 
 
 def _entry(text: str) -> str:
@@ -134,12 +135,6 @@ def _entry(text: str) -> str:
         return Entry(key_of_entry(text)).text
     except BadName as error:
         raise CommandError(f"{text!r} is neither a name nor a network: {error.reason}; nothing was changed.") from error
-
-
-def _reason(text: str) -> str:
-    if not (reason := operator_line(text, "reason")):
-        raise CommandError("A release needs a reason, and so does its end; nothing was changed.")
-    return reason
 
 
 def _release(told: object) -> Release:

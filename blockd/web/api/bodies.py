@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from blockd.errors import CommandError
-from blockd.orders.operator_line import MAX_LINE, operator_line
+from blockd.orders.operator_line import MAX_LINE
+from blockd.settings.paths_and_urls import MAX_PATH
 from blockd.web.api.asked import Choice, FieldInfo
 
-_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE, least=1)
-_NO_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE)  # is needed
-_AS = FieldInfo("the officer who decided it, if that is not who asks", most=MAX_LINE)
-MAX_PATH = 4096  # octets, and so characters at most, of a path (PATH_MAX of Linux)
+MAX_PROGRAM = 1024  # octets, and so characters at most, of a program's path: an upgrade is told in one message
 
+_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE, least=1)
+_ANY_REASON = FieldInfo("why, in one line; the audit log keeps it", most=MAX_LINE)  # or none
+_AS = FieldInfo("the officer who decided it, if that is not who asks", most=MAX_LINE)
 _FEED = FieldInfo("a feed's name", least=1)
 
 
@@ -46,45 +46,31 @@ class VersionToEnforce(Choice):
     ALTERNATIVES: ClassVar = ("version", "release")
     EXAMPLES: ClassVar = ('{"version": 3, "reason": "why"}', '{"release": true, "reason": "why"}')
 
-    def one_line(self) -> str:
-        """Return the reason without blanks around it; raises CommandError if it is more than a line, or blank."""
-        if not (reason := operator_line(self.reason, "reason")):
-            raise CommandError("A rollback needs a reason, and so does its release; nothing was changed.")
-        return reason
-
 
 @dataclass(frozen=True, slots=True)
 class ConfigReload:
     """The config on disk, to be taken, or with `dry_run` to be checked only."""
 
     dry_run: Annotated[bool, FieldInfo("change nothing, and tell what would be changed")] = False
-    reason: Annotated[str, _NO_REASON] = ""
+    reason: Annotated[str, _ANY_REASON] = ""
     config: Annotated[
         str, FieldInfo("the config file that is meant; empty for whichever blockd runs by", most=MAX_PATH)
     ] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"reason": "why"}')
 
-    def one_line(self) -> str:
-        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
-        return operator_line(self.reason, "reason")
-
 
 @dataclass(frozen=True, slots=True)
 class ProgramToRun:
     """The program that is to take the place of the running one, or with `dry_run` to be tried only."""
 
-    program: Annotated[str, FieldInfo("its whole path; empty for the path that blockd was started by", most=1024)] = ""
+    program: Annotated[
+        str, FieldInfo("its whole path; empty for the path that blockd was started by", most=MAX_PROGRAM)
+    ] = ""
     dry_run: Annotated[bool, FieldInfo("only have it try itself")] = False
-    reason: Annotated[str, _NO_REASON] = ""
+    reason: Annotated[str, _ANY_REASON] = ""
 
     EXAMPLES: ClassVar = ('{"dry_run": true}', '{"program": "/opt/blockd-0.2.0/bin/blockd", "reason": "why"}')
-
-    def one_line(self) -> str:
-        """Return the reason without blanks around it; raises CommandError if it is more than a line."""
-        if not self.program.isprintable():
-            raise CommandError("The path of a program is one line; nothing was changed.")
-        return operator_line(self.reason, "reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,7 @@ CONSOLE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-VIEWS = (
-    "now",
-    "feeds",
-    "timeline",
-    "orders",
-    "resolver",
-    "overrides",
-    "ending",
-    "config",
-)  # as they stand above every page
-
-_NAMES = {
+VIEWS = {
     "now": "Now",
     "feeds": "Feeds",
     "timeline": "Timeline",
@@ -37,6 +26,7 @@ _NAMES = {
     "ending": "Ends soon",
     "config": "Config",
 }
+"""The views, as they stand above every page, and what each is called in English."""
 # What the first page needs, so that the browser asks for all of it at once.
 _FIRST = (
     *("main.js", "api.js", "dom.js", "dialog.js", "format.js", "hour.js", "language.js", "live.js", "parts.js"),
@@ -82,8 +72,8 @@ def _body() -> Html:
         id="why", role="search",
     )  # fmt: skip
     links = [
-        element("li", element("a", _NAMES[view], href=f"#/{view}", data_page=view, data_t=f"nav.{view}"))
-        for view in VIEWS
+        element("li", element("a", name, href=f"#/{view}", data_page=view, data_t=f"nav.{view}"))
+        for view, name in VIEWS.items()
     ]
     return element(
         "body",

@@ -27,13 +27,6 @@ def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) ->
         yield running
 
 
-def token(daemon: Daemon, name: str) -> str:
-    told = daemon.run_verb("token", "add", name, "--role", "read").stdout
-    found = re.search(r"blockd_[A-Za-z0-9_-]{40,}", told)
-    assert found, told
-    return found[0]
-
-
 def resident(pid: int) -> int:
     """Return the octets of a process's memory that are in use."""
     found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
@@ -46,7 +39,7 @@ def descriptors(pid: int) -> int:
 
 
 def test_floods_of_streams_that_nobody_reads_leave_room_and_a_place_for_others(daemon: Daemon) -> None:
-    greedy, other = [token(daemon, name) for name in ("one", "two")], token(daemon, "three")
+    *greedy, other = (daemon.add_token(name, "read") for name in ("one", "two", "three"))
     control = daemon.control_pid()
     memory, files = resident(control), descriptors(control)
     asked = "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n"

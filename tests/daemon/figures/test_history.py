@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from blockd.errors import CommandError
 from blockd.metrics import Counters, Transport
 from blockd.web.figures.hits import HitTable
 from blockd.web.figures.series import RateSeries
+from tests.daemon.small_disk import fill, small_disk_at
 
 DAY = 86400
 NOON = 1_795_521_600  # a time that all steps begin at but the longest
@@ -320,18 +320,11 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_written(tmp_path: Path) 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own of a megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:  # noqa: S603
-        pytest.skip("this user may mount nothing here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607
+    with small_disk_at(tmp_path / "small", 1) as folder:
+        yield folder
 
 
 def test_what_was_kept_outlasts_a_disk_that_is_full_to_its_last_octet(small_disk: Path) -> None:
-    filling = small_disk / "filling"
-
     async def story() -> None:
         counters = Counters(1)
         kept = history(small_disk, counters)
@@ -339,9 +332,7 @@ def test_what_was_kept_outlasts_a_disk_that_is_full_to_its_last_octet(small_disk
             kept.note(NOON + second, NOON + second, totals_of(counters))
             count(counters, 20, hits_of_order=3)
         await kept.write(NOON + 10)
-        with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
-            while file.write(bytes(512)):
-                pass
+        filling = fill(small_disk)
         for second in range(20, 20_020, 10):
             kept.note(NOON + second, NOON + second, totals_of(counters))
         await kept.write(NOON + 20_020)

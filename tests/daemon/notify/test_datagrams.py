@@ -8,7 +8,6 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +15,7 @@ from blockd.daemon.notify import datagrams
 from blockd.daemon.notify.datagrams import MAX_DESCRIPTORS, MAX_WAITING, ServiceManager, status_of
 from blockd.daemon.notify.service import BEATS, ServiceNotices
 from blockd.transports.binding import Sockets
-from tests.daemon.notify.systemd import Systemd, at
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Systemd]:
-    with at(tmp_path) as one:
-        yield one
+from tests.daemon.notify.systemd import Systemd
 
 
 def test_the_environment_names_it_and_is_not_passed_on() -> None:
@@ -55,7 +48,7 @@ def test_nobody_is_told_if_nobody_wants_to_know(environment: dict[str, str]) -> 
     manager.beat()
     manager.flush()
     service = ServiceNotices(manager)
-    service.look(is_ready=True)
+    service.look(is_ready=True, is_busy=False)
     service.keep(Sockets())
     service.stopping()
     assert service.is_ready
@@ -139,10 +132,10 @@ class TestService:
     def test_the_watchdog_is_told_in_a_third_of_its_time(self, systemd: Systemd) -> None:
         service = self.service(systemd, 30.0)
         for _ in range(4):
-            service.look(is_ready=False)
+            service.look(is_ready=False, is_busy=False)
             assert service.seconds(self.now) == 30.0 / BEATS
             self.now += 9.0
-            service.look(is_ready=False)
+            service.look(is_ready=False, is_busy=False)
             assert service.seconds(self.now) == 1.0
             self.now += 1.0
         assert len(systemd.values("WATCHDOG")) == 3
@@ -150,15 +143,30 @@ class TestService:
 
     def test_before_it_is_ready_no_reload_is_told(self, systemd: Systemd) -> None:
         service = self.service(systemd)
-        service.reloading()
-        service.reloaded()
+        service.reloading("A config is taken.")
+        service.look(is_ready=False, is_busy=False)
         assert systemd.values("RELOADING") + systemd.values("READY") == []
-        service.look(is_ready=True)
+        service.look(is_ready=True, is_busy=False)
         service.starting("Starting.")
-        assert systemd.values("STATUS") == [], "the start is over"
-        service.reloading()
+        assert systemd.values("STATUS") == ["Every worker answers."], "the start is over"
+
+    def test_it_is_ready_again_once_nothing_of_a_reload_is_in_progress_or_waits(self, systemd: Systemd) -> None:
+        service = self.service(systemd)
+        service.look(is_ready=True, is_busy=False)
+        service.heeds({"status": "Version 1 is enforced."})
         systemd.hear()
-        assert systemd.told[-1][1] == {"RELOADING": "1", "MONOTONIC_USEC": "100000000"}
+        systemd.told.clear()
+        service.reloading("A config is read.")
+        service.heeds({"status": "Version 2 is enforced."})
+        service.reloading("A config is taken.")
+        for is_busy in (True, True, False, False):
+            service.look(is_ready=True, is_busy=is_busy)
+        systemd.hear()
+        reloading = {"RELOADING": "1", "MONOTONIC_USEC": "100000000"}
+        assert [told for _, told in systemd.told] == [
+            reloading, {"STATUS": "A config is read."}, reloading, {"STATUS": "A config is taken."},
+            {"READY": "1"}, {"STATUS": "Version 2 is enforced."},
+        ]  # fmt: skip
 
     def test_only_what_has_changed_is_passed_again(self, systemd: Systemd) -> None:
         service, sockets = self.service(systemd), Sockets()

@@ -17,17 +17,11 @@ import dns.exception
 import pytest
 
 from tests.daemon.harness import PATIENCE, Daemon, until, write_list
-from tests.daemon.notify.systemd import Systemd, at
+from tests.daemon.notify.systemd import Systemd
 
 NATIONAL = {"name": "national", "type": "domains", "path": "list"}
 # Under which names the sockets of a daemon with two workers are kept.
 KEPT = {"dns_udp.0", "dns_udp.1", "dns_tcp.0", "dns_tcp.1", "block_page_http", "block_page_https", "admin"}
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Systemd]:
-    with at(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture
@@ -85,6 +79,44 @@ def test_a_reload_is_told_with_its_time_and_its_end(daemon: Daemon, systemd: Sys
     assert order == ["READY", "RELOADING", "READY"]
     daemon.wait_for_banner()
     daemon.stop()
+
+
+def test_it_is_ready_only_once_no_reload_is_in_progress_or_waits_whatever_was_refused(
+    daemon: Daemon, systemd: Systemd
+) -> None:
+    daemon.write_config()
+    systemd.launch(daemon)
+    systemd.wait_for("READY")
+    daemon.wait_for_banner()
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: stopped(daemon, "checker"), "the config is being read")
+    for number in range(2, 7):  # four of them wait, and the last one is refused
+        os.kill(daemon.pid, signal.SIGHUP)
+        systemd.wait_for("RELOADING", number)
+    until(lambda: "other reloads wait already" in audit(daemon), "one is refused")
+    assert systemd.values("READY") == ["1"]
+    assert systemd.values("STATUS")[-1] == "The config on disk is read and tried; the one in force goes on."
+    [checker] = daemon.children("checker")
+    os.kill(checker, signal.SIGCONT)
+    systemd.wait_for("READY", 2)
+    assert len(systemd.values("RELOADING")) == 6
+    assert daemon.metric("blockd_reloads_total", result="unchanged") == 5
+    systemd.wait_for("STATUS", like=lambda told: told.startswith("Version 1 is enforced"))
+    assert systemd.values("READY") == ["1", "1"]
+    daemon.stop()
+
+
+def stopped(daemon: Daemon, role: str) -> bool:
+    """Stop the process of a role by SIGSTOP; return whether there was one, and it is stopped."""
+    for pid in daemon.children(role):
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "TZ", "it is stopped")  # noqa: B023
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "T"
+    return False
+
+
+def audit(daemon: Daemon) -> str:
+    return daemon.run_verb("audit", "--kind", "reload").stdout
 
 
 def test_the_watchdog_hears_of_each_turn_and_of_none_while_the_supervisor_is_stopped(
@@ -247,8 +279,9 @@ def test_the_journal_is_told_the_priority_of_each_line(daemon: Daemon, form: str
         os.kill(daemon.children("w")[0], signal.SIGKILL)
         until(lambda: "is started again" in daemon.log, "it is told")
     lines = daemon.log.splitlines()
-    assert {line[:3] for line in lines} == {"<6>", "<3>"}
-    assert all(("ERROR" in line) == line.startswith("<3>") for line in lines)
+    levels = {"<6>": "INFO", "<4>": "WARNING", "<3>": "ERROR"}  # a busy machine may have it warn of what is late
+    assert {line[:3] for line in lines} - {"<4>"} == {"<6>", "<3>"}
+    assert all(levels[line[:3]] in line and ("ERROR" in line) == line.startswith("<3>") for line in lines)
     daemon.settings["user"] = "nobody-there"
     daemon.launch()
     assert daemon.process is not None

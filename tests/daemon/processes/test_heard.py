@@ -187,7 +187,14 @@ def test_a_worker_that_tells_of_a_version_that_there_is_not_is_ended_at_once() -
     talk._jobs = SimpleNamespace(passed_on=[7], generations=[SimpleNamespace(settings=Settings())])
     talk.tell_of = lambda _, message: told.append(message)
     child: Any = SimpleNamespace(
-        name="worker 0", pid=1, pace=TalkPace(), reason="", is_done=False, enforcing=7, send_signal=killed.append
+        name="worker 0",
+        standing="serving",
+        pid=1,
+        pace=TalkPace(),
+        reason="",
+        is_done=False,
+        enforcing=7,
+        send_signal=killed.append,
     )
     talk._hear(child, {"enforcing": 10**18})
     assert (told, killed, child.enforcing, child.is_done) == ([], [signal.SIGKILL], 7, True)

@@ -39,18 +39,12 @@ def last(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
-def recorded(daemon: Daemon) -> list[dict[str, Any]]:
-    """Return the bodies of the audit log's records of reloads."""
-    told = daemon.run_verb("audit", "--kind", "reload", "--json").stdout
-    return [dict(json.loads(line)["body"]) for line in told.splitlines()]
-
-
 def test_a_reason_is_kept_whole_or_refused(daemon: Daemon) -> None:
     daemon.settings["sinkhole"] = {"ttl": 30}
     daemon.write_config()
     reason = "é\U0001f600" * (MAX_LINE // 2)
     done = daemon.run_verb("reload", "--reason", reason + "x")
-    told = f"blockd reload: A reason is one line of at most {MAX_LINE} characters; nothing was changed.\n"
+    told = f"blockd reload: The reason is one line of at most {MAX_LINE} characters; nothing was changed.\n"
     assert (done.returncode, done.stderr) == (2, told)
     status, told_by_port = daemon.post("/api/v1/reload", {"reason": reason + "x"})
     assert status == 400
@@ -58,18 +52,18 @@ def test_a_reason_is_kept_whole_or_refused(daemon: Daemon) -> None:
     assert last(daemon) is None, "nothing was done"
     assert daemon.run_verb("reload", "--reason", reason).returncode == 0
     assert last(daemon)["reason"] == reason
-    until(lambda: recorded(daemon), "it is recorded")
-    assert recorded(daemon)[-1]["reason"] == reason
+    until(lambda: daemon.recorded("reload"), "it is recorded")
+    assert daemon.recorded("reload")[-1]["reason"] == reason
 
 
 def test_a_reload_of_another_config_than_the_daemons_is_none(daemon: Daemon, tmp_path: Path) -> None:
     other = tmp_path / "blockd.yaml"
     other.write_text(f"state_dir: {daemon.state_dir}\nworkers: 7\n")
-    before = recorded(daemon)
+    before = daemon.recorded("reload")
     done = blockd("reload", folder=tmp_path, config=other)
     assert done.returncode == 2
     assert f"This blockd runs by {daemon.config}, and not by {other}; nothing was read or changed." in done.stderr
-    assert recorded(daemon) == before
+    assert daemon.recorded("reload") == before
     link = daemon.folder / "link.yaml"
     link.symlink_to(daemon.config)
     done = blockd("reload", "--dry-run", folder=tmp_path, config=link)
@@ -78,7 +72,7 @@ def test_a_reload_of_another_config_than_the_daemons_is_none(daemon: Daemon, tmp
 
 def test_reloads_asked_for_at_once_are_each_told_how_they_ended(daemon: Daemon) -> None:
     """The first replaces the process by which the others wait; who comes when others wait already is refused."""
-    before = recorded(daemon)
+    before = daemon.recorded("reload")
     counted = {result: daemon.metric("blockd_reloads_total", result=result) for result in RESULTS}
     daemon.settings["sinkhole"] = {"ttl": 50}
     daemon.write_config()
@@ -99,7 +93,8 @@ def test_reloads_asked_for_at_once_are_each_told_how_they_ended(daemon: Daemon) 
     assert sum(outcomes[result] for result in ("taken", "unchanged", "refused")) == len(asking)
     refused = [one for one in ended if one["outcome"] == "refused"]
     assert all("other reloads wait already" in one["problems"][0] for one in refused)
-    until(lambda: len(recorded(daemon)) == len(before) + 1 + len(refused), "all but the unchanged ones are recorded")
+    expected = len(before) + 1 + len(refused)
+    until(lambda: len(daemon.recorded("reload")) == expected, "all but the unchanged ones are recorded")
     now = {result: daemon.metric("blockd_reloads_total", result=result) for result in RESULTS}
     assert {result: now[result] - counted[result] for result in RESULTS} == {one: outcomes[one] for one in RESULTS}
     assert daemon.status()["alarms"] == [], "the config on disk was taken"
@@ -112,7 +107,7 @@ def test_what_waits_for_a_restart_is_told_as_that(daemon: Daemon) -> None:
     daemon.write_config()
     assert "Nothing of the config on disk is new but what needs a restart." in daemon.run_verb("reload").stdout
     assert "nothing of the config on disk is new but what needs a restart." in daemon.log
-    until(lambda: "unchanged" in recorded(daemon)[-1]["outcome"], "it is recorded")
+    until(lambda: "unchanged" in daemon.recorded("reload")[-1]["outcome"], "it is recorded")
     assert ": only a restart takes user [" in daemon.run_verb("audit", "--kind", "reload").stdout
     del daemon.settings["user"]
     daemon.write_config()
@@ -179,7 +174,7 @@ HOSTILE: dict[str, tuple[str | Callable[[Path], None], str]] = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_cannot_be_a_config_is_refused_by_the_daemon_and_recorded(daemon: Daemon, kind: str) -> None:
     made, expected = HOSTILE[kind]
-    good, before = daemon.config.read_bytes(), len(recorded(daemon))
+    good, before = daemon.config.read_bytes(), len(daemon.recorded("reload"))
     daemon.config.unlink()
     try:
         if callable(made):
@@ -199,6 +194,6 @@ def test_what_cannot_be_a_config_is_refused_by_the_daemon_and_recorded(daemon: D
     assert expected in " ".join(told["problems"])
     assert all(problem.isprintable() for problem in told["problems"])
     assert last(daemon) == told
-    until(lambda: len(recorded(daemon)) > before, "it is recorded")
-    assert recorded(daemon)[-1]["problems"] == told["problems"]
+    until(lambda: len(daemon.recorded("reload")) > before, "it is recorded")
+    assert daemon.recorded("reload")[-1]["problems"] == told["problems"]
     assert daemon.ask(BLOCKED).addresses == SINKHOLE

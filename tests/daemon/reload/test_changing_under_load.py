@@ -38,19 +38,8 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     with Daemon(tmp_path / "node", feed, upstream=resolver.address, fresh=True) as running:
         running.wait_for_version(1)
         running.settings["upstream"] = upstream
-        reload(running)
+        running.reload()
         yield running
-
-
-def reload(daemon: Daemon, code: int = 0, **settings: object) -> str:
-    """Have other settings taken, None for none; return what is printed."""
-    daemon.settings |= settings
-    for key in [key for key, value in settings.items() if value is None]:
-        del daemon.settings[key]
-    daemon.write_config()
-    done = daemon.run_verb("reload")
-    assert done.returncode == code, done.stdout + done.stderr + daemon.log
-    return done.stdout
 
 
 def certified(folder: Path, name: str) -> tuple[dict[str, str], ssl.SSLContext]:
@@ -97,23 +86,23 @@ def test_what_is_secured_and_shared_changes_while_nothing_is_lost(daemon: Daemon
     put(secret, b"00" * 16 + b"\n")
     secret.chmod(0o600)
     with Load(daemon, BLOCKED, OPEN_BELOW) as load:
-        reload(daemon, listen={**listen, **secured}, certificates=[first], clients={"cookie_secrets": str(secret)})
+        daemon.reload(listen={**listen, **secured}, certificates=[first], clients={"cookie_secrets": str(secret)})
         assert [by_tls(dot, trusts_first).rcode() for _ in range(MANY)] == [dns.rcode.NOERROR] * MANY
         assert [by_https(doh, trusts_first) for _ in range(MANY)] == [200] * MANY
         before, _ = server_cookie(daemon, b"12345678")
         (tmp_path / "protected").write_text("protected.example\n")
-        told = reload(daemon, certificates=[second], gate={"protected": [str(tmp_path / "protected")]}, workers=3)
+        told = daemon.reload(certificates=[second], gate={"protected": [str(tmp_path / "protected")]}, workers=3)
         assert "gate.protected" in told
         assert [by_tls(dot, trusts_second).rcode() for _ in range(MANY)] == [dns.rcode.NOERROR] * MANY
         with pytest.raises(ssl.SSLCertVerificationError):
             by_https(doh, trusts_first)
         put(secret, b"11" * 16 + b"\n" + b"00" * 16 + b"\n")
         secret.chmod(0o600)
-        assert "clients.cookie_secrets" in reload(daemon)
+        assert "clients.cookie_secrets" in daemon.reload()
         after, code = server_cookie(daemon, b"12345678" + before)
         assert code == dns.rcode.NOERROR, "the secret before is still taken"
         assert after[8:] != before[8:], "the new one signs"
-        reload(daemon, listen=listen, certificates=None, clients=None, gate=None)
+        daemon.reload(listen=listen, certificates=None, clients=None, gate=None)
         for port in (dot, doh):
             until(lambda: not is_open(port), "what went is closed")  # noqa: B023 - used at once
     assert load.figures.lost == []
@@ -152,7 +141,7 @@ def test_a_worker_that_fails_in_the_middle_takes_back_what_the_others_have_taken
         assert found == {False}, "the config before is in force at every worker"
         assert "BlockdReloadFailed" in [alarm["name"] for alarm in daemon.status()["alarms"]]
         until(daemon.is_ready, "every worker enforces the version")
-        reload(daemon, sinkhole={"ttl": 33}, workers=tries(3, 8))
+        daemon.reload(sinkhole={"ttl": 33}, workers=tries(3, 8))
         assert {daemon.ask(BLOCKED).message.answer[0].ttl for _ in range(MANY)} <= {32, 33}
     assert load.figures.lost == []
 
@@ -168,7 +157,7 @@ def kill_new(daemon: Daemon, role: str, ended: threading.Event) -> None:
 
 def test_a_lift_shows_at_a_worker_that_leaves(daemon: Daemon, resolver: UpstreamSimulator) -> None:
     """It stays for a question that waits for an upstream, and answers others on the same connection meanwhile."""
-    reload(daemon, workers=1, upstream={"flood_limit": 0, "timeout": "20s"})
+    daemon.reload(workers=1, upstream={"flood_limit": 0, "timeout": "20s"})
     until(lambda: len(daemon.children("w")) == 1, "the others have left")
     end = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     lift = {"name": BLOCKED, "reason": "Court order 7", "until": end}
@@ -178,7 +167,7 @@ def test_a_lift_shows_at_a_worker_that_leaves(daemon: Daemon, resolver: Upstream
             with resolver.held("slow.example"):
                 dns.query.send_tcp(sock, dns.message.make_query(f"n{number}.slow.example", "A"))
                 assert ask_on(sock) == dns.rcode.NOERROR
-                reload(daemon, sinkhole={"ttl": number})
+                daemon.reload(sinkhole={"ttl": number})
                 status, told = daemon.post("/api/override", {"add": lift})
                 assert status == 200, told
                 found = ask_on(sock)

@@ -41,24 +41,10 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
         yield running
 
 
-def reload(daemon: Daemon, *arguments: str, code: int = 0, **settings: object) -> str:
-    """Have other settings taken; return what is printed."""
-    daemon.settings |= settings
-    daemon.write_config()
-    done = daemon.run_verb("reload", *arguments)
-    assert done.returncode == code, done.stdout + done.stderr + daemon.log
-    return done.stdout
-
-
 def ttl(daemon: Daemon) -> int:
     """Return how long a block may be cached."""
     [found] = daemon.ask(BLOCKED).message.answer
     return found.ttl
-
-
-def records(daemon: Daemon) -> str:
-    """Return what the audit log has of reloads."""
-    return daemon.run_verb("audit", "--kind", "reload").stdout
 
 
 def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -> None:
@@ -67,7 +53,7 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
     began = daemon.status()["since"]
     until(lambda: time_text(time.time()) != began, "the second is over in which it was started")
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
-    assert "sinkhole.ttl: 60 becomes 30" in reload(daemon, sinkhole={"ttl": 30}, workers=3)
+    assert "sinkhole.ttl: 60 becomes 30" in daemon.reload(sinkhole={"ttl": 30}, workers=3)
     assert ttl(daemon) <= 30
     until(lambda: len(daemon.children("w")) == 3, "three workers serve")
     assert not before & set(daemon.children("w"))
@@ -78,15 +64,17 @@ def test_a_config_is_taken_by_every_process_and_all_tell_of_it(daemon: Daemon) -
     assert status["config"]["changed"] == []
     assert status["since"] == began, "a reload is no start"
     assert daemon.metric("blockd_reloads_total", result="taken") == 1
-    until(lambda: "taken" in records(daemon), "the audit log has it")
-    assert "sinkhole.ttl: 60 becomes 30" in records(daemon)
+    until(lambda: daemon.recorded("reload"), "the audit log has it")
+    [record] = daemon.recorded("reload")
+    assert record["outcome"] == "taken"
+    assert "sinkhole.ttl: 60 becomes 30" in record["changes"]
 
 
 def test_workers_come_and_go_while_nothing_is_lost(daemon: Daemon) -> None:
-    reload(daemon, upstream={"flood_limit": 0})
+    daemon.reload(upstream={"flood_limit": 0})
     with Load(daemon, BLOCKED, OPEN_BELOW) as load:
         for count in (1, 2, tries(3, 8), 1):
-            reload(daemon, workers=count)
+            daemon.reload(workers=count)
             until(lambda: len(daemon.children("w")) == count, "so many workers serve")  # noqa: B023 - used at once
     assert load.figures.lost == []
     assert all(kind.answers for kind in load.figures.kinds.values())
@@ -99,25 +87,25 @@ def test_random_configs_are_taken_or_refused_while_nothing_is_lost(tmp_path: Pat
 def test_what_is_wrong_is_told_whole_and_the_config_before_stays(daemon: Daemon) -> None:
     before = daemon.children()
     wrong = {"gate": {"protected": ["absent.txt"]}, "certificates": [{"chain": "absent.pem", "key": "absent.key"}]}
-    told = reload(daemon, code=1, sinkhole={"ttl": 7}, **wrong)
+    told = daemon.reload(code=1, sinkhole={"ttl": 7}, **wrong)
     assert "The config on disk was not taken. The one in force stays, and goes on." in told
     assert "gate.protected[0]: " in told
     assert "certificates[0]: " in told
     assert daemon.children() == before, "no process was replaced"
     assert ttl(daemon) > 7
-    assert [alarm["name"] for alarm in daemon.status()["alarms"]] == ["BlockdReloadFailed"]
+    assert daemon.alarms() == ["BlockdReloadFailed"]
     assert daemon.metric("blockd_config_last_reload_successful") == 0
     for key in wrong:
         del daemon.settings[key]
-    reload(daemon)
-    assert daemon.status()["alarms"] == []
+    daemon.reload()
+    assert daemon.alarms() == []
 
 
 def test_an_address_that_another_program_has_is_refused_and_named(daemon: Daemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         listen = {**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", taken]}
-        assert f"listen.dns[1]: {taken} cannot be listened on" in reload(daemon, code=1, listen=listen)
+        assert f"listen.dns[1]: {taken} cannot be listened on" in daemon.reload(code=1, listen=listen)
     assert daemon.ask(BLOCKED).addresses == SINKHOLE
 
 
@@ -126,14 +114,14 @@ def test_upstreams_that_do_not_answer_are_refused_by_the_worker_that_tries_them(
     until(lambda: daemon.metric("blockd_upstream_state", state="up") > 0, "the control process knows that")
     wrong = [f"127.0.0.1:{free_port()}"]
     for arguments in (["--dry-run"], []):
-        told = reload(daemon, *arguments, code=1, upstreams=wrong)
+        told = daemon.reload(*arguments, code=1, upstreams=wrong)
         assert "a worker that tried the config failed: its upstreams" in told
     assert daemon.ask("open-2.example").addresses == ["192.0.2.2"]
 
 
 def test_dry_run_tells_what_would_change_and_changes_nothing(daemon: Daemon) -> None:
     before = daemon.children()
-    told = reload(daemon, "--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
+    told = daemon.reload("--dry-run", sinkhole={"ttl": 30}, user="nobody", audit={"statement": "off"})
     assert "would be taken; nothing was changed" in told
     assert "Only a restart takes what is new of user" in told
     assert "It would change:" in told
@@ -169,7 +157,7 @@ def test_a_hangup_takes_the_config_and_fetches_every_feed(daemon: Daemon, tmp_pa
 
 def test_feeds_come_and_go(daemon: Daemon, tmp_path: Path) -> None:
     one, three = daemon.settings["feeds"][0], feed(tmp_path, "three", "third.example")  # type: ignore[index]
-    reload(daemon, feeds=[one, three])
+    daemon.reload(feeds=[one, three])
     until(lambda: daemon.ask("second.example").rcode == "NXDOMAIN", "the removed feed's name resolves")
     until(lambda: daemon.ask("third.example").addresses == SINKHOLE, "the new feed is enforced")
     assert "Feed two is no longer in the config: its names are not enforced from now on." in daemon.log
@@ -177,10 +165,10 @@ def test_feeds_come_and_go(daemon: Daemon, tmp_path: Path) -> None:
 
 def test_listeners_come_and_go(daemon: Daemon) -> None:
     port, before = free_port(), daemon.dns_port
-    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{before}", f"127.0.0.1:{port}"]})
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{before}", f"127.0.0.1:{port}"]})
     for daemon.dns_port in (before, port):
         assert daemon.ask(BLOCKED).addresses == daemon.ask(BLOCKED, tcp=True).addresses == SINKHOLE
-    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{port}"]})
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{port}"]})
     assert daemon.ask(BLOCKED, tcp=True).addresses == SINKHOLE
     daemon.dns_port = before
     until(lambda: _is_refused(daemon), "the address that went is closed")
@@ -189,10 +177,10 @@ def test_listeners_come_and_go(daemon: Daemon) -> None:
 
 def test_an_address_that_the_machine_does_not_have_is_told_once(daemon: Daemon) -> None:
     absent = f"192.0.2.77:{free_port()}"
-    reload(daemon, listen={**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", absent]})
+    daemon.reload(listen={**daemon.listen, "dns": [f"127.0.0.1:{daemon.dns_port}", absent]})
     told = f"{absent} is listened on although this machine does not have that address now"
     until(lambda: told in daemon.log, "it is told")
-    reload(daemon, sinkhole={"ttl": 30})
+    daemon.reload(sinkhole={"ttl": 30})
     assert daemon.log.count(told) == 1
 
 
@@ -204,7 +192,7 @@ def test_the_address_of_the_page_about_orders_is_another_wherever_it_is_told(dae
     listen = {**daemon.listen, "dot": [f"127.0.0.1:{free_port()}"]}
     for name in ("one.example", "two.example"):
         public, discovery = {"url": f"https://{name}/"}, {"name": "dns.example"}
-        reload(daemon, certificates=[pair], listen=listen, public=public, discovery=discovery)
+        daemon.reload(certificates=[pair], listen=listen, public=public, discovery=discovery)
         found = {str(daemon.ask("resolver.arpa", "TYPE261").message.answer[0]) for _ in range(EVERY_WORKER)}
         assert all(f"infourl=https://{name}/" in one for one in found), "every worker says it (RFC 9606)"
 
@@ -226,7 +214,7 @@ def test_a_process_that_is_killed_in_the_middle_is_healed(daemon: Daemon, role: 
     until(lambda: _kill(daemon, role) or _has_ended(daemon), "it is killed, or too late")
     until(lambda: _has_ended(daemon), "the reload ends")
     until(daemon.is_ready, "every worker enforces the version")
-    reload(daemon, sinkhole={"ttl": 20})
+    daemon.reload(sinkhole={"ttl": 20})
     assert ttl(daemon) <= 20
 
 
@@ -245,7 +233,7 @@ def _has_ended(daemon: Daemon) -> bool:
 
 def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon: Daemon) -> None:
     """Else each growth of the kernel's table stops a process with threads until every processor has come by."""
-    reload(daemon, workers=3)
+    daemon.reload(workers=3)
     until(lambda: len(daemon.children("w")) == 3, "three workers serve")
     wanted = Shares.of(Settings.model_validate({"workers": 3})).wanted(0)
     for pid in daemon.children():
@@ -257,7 +245,7 @@ def test_every_process_that_answers_has_room_for_its_files_before_it_does(daemon
 def test_what_was_taken_is_over_for_who_asks_next(daemon: Daemon) -> None:
     """A worker that was given up still answers what is pending by then, and its socket is closed after that."""
     for workers in (1, 2, 1):
-        reload(daemon, workers=workers)
+        daemon.reload(workers=workers)
         done, told = daemon.post("/api/v1/upgrade", {"dry_run": True})
         assert (done, told["outcome"], told["problems"]) == (200, "tried", [])
 

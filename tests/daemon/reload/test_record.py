@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 
 from blockd.daemon.channel import pair
 from blockd.daemon.reload.record import MAX_BY, MAX_ID, ReloadRecord, ReloadRequest, bounded
-from blockd.daemon.upgrade.record import MAX_PATH, UpgradeRecord, UpgradeRequest
+from blockd.daemon.upgrade.record import UpgradeRecord, UpgradeRequest
 from blockd.daemon.upgrade.trial import TrialResult
 from blockd.orders.operator_line import MAX_LINE
 from blockd.web.api import bodies
@@ -15,7 +15,7 @@ from blockd.web.api.asked import fields_of
 
 WIDEST = "\U0001f600"  # a letter that takes twelve octets in JSON
 BY, REASON = WIDEST * MAX_BY, WIDEST * MAX_LINE
-PATH = "/" + "é" * ((MAX_PATH - 1) // 2)
+PATH = "/" + "é" * ((bodies.MAX_PROGRAM - 1) // 2)
 MANY = [WIDEST * 2_000] * 100
 
 

@@ -36,11 +36,8 @@ def test_no_question_is_lost_while_one_config_takes_the_place_of_another(daemon:
     with Load(daemon, BLOCKED, OPEN_BELOW, programs=True) as load:
         for number in range(RELOADS):
             before = set(daemon.children("w"))
-            daemon.settings |= {"sinkhole": {"ttl": 10 + number}, "workers": 2 - number % 2}
-            daemon.settings["upstreams"] = [named, named[1:], named[::-1]][number % 3]
-            daemon.write_config()
-            done = daemon.run_verb("reload")
-            assert done.returncode == 0, done.stdout + done.stderr
+            upstreams = [named, named[1:], named[::-1]][number % 3]
+            daemon.reload(sinkhole={"ttl": 10 + number}, workers=2 - number % 2, upstreams=upstreams)
             until(lambda: not before & set(daemon.children("w")), "those of the config before have ended")  # noqa: B023 - used at once
     print(*load.figures.lines(), sep="\n")
     assert load.figures.lost == []

@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from blockd.ruleset.versions.keeping import spare_one
 from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.parts import domains
 from tests.daemon.publisher import Publisher
+from tests.daemon.small_disk import fill, small_disk_at
 from tests.daemon.test_overrides import add, tomorrow
 from tests.daemon.updater_rig import Rig, Run
 from tests.upstream import UpstreamSimulator
@@ -182,27 +182,9 @@ def test_what_the_gate_refuses_is_not_kept_on_a_disk_that_is_nearly_full(run: Ru
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own of 48 MB."""
-    folder = tmp_path / "daemon" / "state"
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:  # noqa: S603
-        pytest.skip("this user may mount nothing here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607
-
-
-def fill(folder: Path) -> Path:
-    """Fill the disk to its last octet, as another program does."""
-    path = folder / "filling"
-    with path.open("ab", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass
-    return path
+    """The state folder, on a disk of its own of 48 MB."""
+    with small_disk_at(tmp_path / "daemon" / "state", 48) as folder:
+        yield folder
 
 
 def hits(daemon: Daemon) -> int:

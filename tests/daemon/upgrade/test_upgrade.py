@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +13,8 @@ from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.load.load import Load
 from tests.daemon.load.upstreams import elsewhere
 from tests.daemon.notify.systemd import Systemd, at
+from tests.daemon.upgrade.programs import other_version, upgraded
 from tests.effort import LONG
-from tests.places import ROOT
 
 NATIONAL = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
 SINKHOLE = ["127.0.0.1"]
@@ -37,46 +33,9 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         one.destroy()
 
 
-def other_version(folder: Path, version: str = "9.9.9", more: str = "") -> str:
-    """Return the path of a program that is this blockd, and calls itself another version."""
-    folder.mkdir(mode=0o755, parents=True)
-    program = folder / "blockd"
-    program.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nimport blockd\n"
-        f"blockd.__version__ = {version!r}\n{more}\nfrom blockd.__main__ import script\nsys.exit(script())\n",
-        encoding="utf-8",
-    )
-    program.chmod(0o755)
-    return str(program)
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that nobody else can write to, nor any above it."""
-    folder = ROOT / "build" / f"test-upgrade-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def upgraded(daemon: Daemon, *arguments: str) -> dict[str, Any]:
-    """Upgrade it, and return what was told."""
-    done = daemon.run_verb("upgrade", "--json", *arguments)
-    assert done.stdout, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert done.returncode == (0 if told["outcome"] in ("taken", "tried") else 1)
-    return told
-
-
 def versions_of(daemon: Daemon) -> str:
     told: str = daemon.status()["version"]
     return told
-
-
-def records(daemon: Daemon, kind: str) -> list[dict[str, Any]]:
-    """Return the entries of a kind in the audit log."""
-    lines = daemon.run_verb("audit", "--json", "--kind", kind).stdout.splitlines()
-    return [dict(json.loads(line)["body"]) for line in lines]
 
 
 def test_no_question_is_lost_while_one_version_takes_the_place_of_another(daemon: Daemon, place: Path) -> None:
@@ -144,7 +103,7 @@ c.Channel.send = lambda self, said, *more: send(self, {"trial": {"problems": 5}}
             "format",
         ),
         ("import blockd.resolver\nblockd.resolver.Resolver.enforce = lambda *_: 1 / 0", "failed its test"),
-        (SAYS_WHAT_NONE_SAYS, "an internal error"),
+        (SAYS_WHAT_NONE_SAYS, "without a word on whether it can take over"),
     ],
     ids=["it does not start", "it takes over something else", "its workers do not serve", "it says what none says"],
 )
@@ -241,7 +200,7 @@ def test_the_service_manager_sees_a_reload_and_keeps_the_sockets(tmp_path: Path,
             until(lambda: _kept(systemd) == kept, "all are kept")
             assert systemd.values("RELOADING") == ["1"]
             assert {pid for pid, _ in systemd.told} == {daemon.pid}
-            [record] = records(daemon, "upgrade")
+            [record] = daemon.recorded("upgrade")
             assert (record["after"], record["reason"], record["outcome"]) == ("9.9.9", "why not", "taken")
             daemon.stop()
         finally:

@@ -118,17 +118,13 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
 def test_after_a_reload_no_question_goes_to_an_upstream_that_is_down(
     daemon: Daemon, resolver: UpstreamSimulator, silent: UpstreamSimulator
 ) -> None:
-    daemon.settings |= {"upstreams": [silent.address, resolver.address], "upstream": {"flood_limit": 0}}
-    daemon.write_config()
-    assert daemon.run_verb("reload").returncode == 0, daemon.log
+    daemon.reload(upstreams=[silent.address, resolver.address], upstream={"flood_limit": 0})
     until(
         lambda: daemon.metric("blockd_upstream_state", upstream=silent.address, state="down") == 2,
         "it is down for both",
     )
     workers = set(daemon.children("w"))
-    daemon.settings["sinkhole"] = {"ttl": 30}
-    daemon.write_config()
-    assert daemon.run_verb("reload").returncode == 0, daemon.log
+    daemon.reload(sinkhole={"ttl": 30})
     until(lambda: not workers & set(daemon.children("w")), "others serve")
     for number in range(20):  # so many reach every worker
         assert daemon.ask(f"new-{number}.example").rcode == "NXDOMAIN"

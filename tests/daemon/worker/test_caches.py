@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blockd.daemon.worker.caches import PART, changed, room
+from blockd.daemon.worker.caches import PART, room
+from blockd.daemon.worker.origins import Origins
 from blockd.names import key_from_text
 from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
@@ -21,6 +23,11 @@ NAMES = [f"name{number}.example" for number in range(20)]
 def resolution(**settings: Any) -> Resolution:
     config = {"upstreams": ["192.0.2.1"], "feeds": [], **settings}
     return Resolution.by(Settings.model_validate(config), Resolution().observation)
+
+
+def told_again(before: Resolution) -> Origins:
+    """Return the origins of names as another version is told of them."""
+    return Origins.from_json(json.loads(json.dumps(Origins.of(before).to_json())))
 
 
 def forwards(zone: str, address: str) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def forwards(zone: str, address: str) -> dict[str, Any]:
 def test_what_lies_below_a_zone_that_has_changed_is_left_out(
     before: dict[str, Any], now: dict[str, Any], names: list[str]
 ) -> None:
-    is_changed = changed(resolution(**before), resolution(**now))
+    is_changed = told_again(resolution(**before)).changed(Origins.of(resolution(**now)))
     asked = ["www.example", "a.b.test", "b.test"]
     assert [name for name in asked if is_changed(key_from_text(name))] == names
 
@@ -72,13 +79,6 @@ def ask_all(daemon: Daemon) -> None:
         assert daemon.ask(name).addresses == ["198.51.100.1"]
 
 
-def reload(daemon: Daemon, **settings: object) -> None:
-    daemon.settings |= settings
-    daemon.write_config()
-    done = daemon.run_verb("reload")
-    assert done.returncode == 0, done.stdout + done.stderr + daemon.log
-
-
 def test_no_upstream_is_asked_again_after_reloads(daemon: Daemon, upstream: UpstreamSimulator) -> None:
     for _ in range(EVERY_WORKER):
         ask_all(daemon)
@@ -86,7 +86,7 @@ def test_no_upstream_is_asked_again_after_reloads(daemon: Daemon, upstream: Upst
     assert asked >= len(NAMES)
     hits = daemon.metric("blockd_cache_hits_total")
     for workers in (1, 2, 3):
-        reload(daemon, workers=workers)
+        daemon.reload(workers=workers)
         for _ in range(5):
             ask_all(daemon)
     assert asked_for(upstream) == asked
@@ -99,7 +99,7 @@ def test_other_upstreams_are_asked_for_what_was_cached(daemon: Daemon) -> None:
     with UpstreamSimulator() as other:
         for name in NAMES:
             other.plan(name, "A", f"{name}. 3600 IN A 198.51.100.2")
-        reload(daemon, upstreams=[other.address])
+        daemon.reload(upstreams=[other.address])
         for name in NAMES:
             assert daemon.ask(name).addresses == ["198.51.100.2"]
 
@@ -111,10 +111,10 @@ def asked_for(upstream: UpstreamSimulator) -> int:
 
 def test_no_descriptor_is_left_behind(daemon: Daemon) -> None:
     ask_all(daemon)
-    reload(daemon, sinkhole={"ttl": 31})
+    daemon.reload(sinkhole={"ttl": 31})
     before = descriptors(daemon)
     for ttl in (32, 33):
-        reload(daemon, sinkhole={"ttl": ttl})
+        daemon.reload(sinkhole={"ttl": ttl})
     assert descriptors(daemon) <= before
 
 

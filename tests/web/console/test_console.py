@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blockd.web.console.pages import VIEWS
 from tests.web.console import story
 from tests.web.console.browser import ENTER, Browser
 from tests.web.console.conftest import Night, at
@@ -269,20 +270,7 @@ def test_who_may_only_read_sees_no_button_that_changes_something(page: Browser, 
         assert "Your token may read" in page.text("main") or view not in ("feeds", "overrides")
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        "now",
-        "why/" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
-        "feeds",
-        "timeline",
-        "orders",
-        "resolver",
-        "overrides",
-        "ending",
-        "config",
-    ],
-)
+@pytest.mark.parametrize("view", [*VIEWS, "why/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"])
 def test_what_others_wrote_stays_text(page: Browser, night: Night, view: str) -> None:
     at(page, night, view)
     page.until("return !document.querySelector('.loading') && document.querySelector('main .panel')", view)
@@ -410,17 +398,7 @@ def test_a_page_whose_server_is_gone_says_so_and_shows_what_it_read(page: Browse
 
 def test_nothing_is_wider_than_a_phone(page: Browser, night: Night) -> None:
     page.look(width=390, height=844)
-    for view in (
-        "now",
-        "why/slot88.example",
-        "feeds",
-        "timeline",
-        "orders",
-        "resolver",
-        "overrides",
-        "ending",
-        "config",
-    ):
+    for view in (*VIEWS, "why/slot88.example"):
         at(page, night, view)
         page.until("return !document.querySelector('.loading') && document.querySelector('main .panel')", view)
         assert page.run("return document.documentElement.scrollWidth") == 390, view

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from blockd.orders.operator_line import needed_reason, operator_line
 from blockd.web.api import bodies, shapes
 from blockd.web.api.asked import Nothing, given_texts
 from blockd.web.api.control import Control, JsonResult
@@ -36,11 +37,10 @@ def command(
 
 
 async def _rollback(control: Control, request: Request[bodies.VersionToEnforce]) -> JsonResult:
-    version, reason = request.asked.version, request.asked.one_line()
-    by = request.caller.name
-    if version is None:
-        return await control.release(reason, by)
-    return await control.rollback(version, reason, by)
+    by, asked = request.caller.name, request.asked
+    if asked.version is None:
+        return await control.release(needed_reason(asked.reason, "The end of a rollback"), by)
+    return await control.rollback(asked.version, needed_reason(asked.reason, "A rollback"), by)
 
 
 async def _override(control: Control, request: Request[bodies.OverrideChange]) -> JsonResult:
@@ -60,13 +60,13 @@ async def _flush(control: Control, request: Request[bodies.CacheToFlush]) -> Jso
 
 async def _reload(control: Control, request: Request[bodies.ConfigReload]) -> Reply:
     by, asked = request.caller.name, request.asked
-    found = await control.reload(by, asked.one_line(), asked.config, dry_run=asked.dry_run)
+    found = await control.reload(by, operator_line(asked.reason, "reason"), asked.config, dry_run=asked.dry_run)
     return Reply(found, 200 if found.has_ended else 202)
 
 
 async def _upgrade(control: Control, request: Request[bodies.ProgramToRun]) -> Reply:
     by, asked = request.caller.name, request.asked
-    found = await control.upgrade(by, asked.one_line(), asked.program, dry_run=asked.dry_run)
+    found = await control.upgrade(by, operator_line(asked.reason, "reason"), asked.program, dry_run=asked.dry_run)
     return Reply(found, 200 if found.has_ended else 202)
 
 

@@ -94,7 +94,7 @@ export function accept(feed, refused, before, after) {
     title: t("accept.title", { feed }),
     body: [h("p", { lang: "en" }, refused.sentence), h("p", {}, t("accept.note")),
       facts([[t("accept.before"), number(before)], [t("accept.names"), refused.names !== undefined && [number(refused.names), " ", h("small", {}, change)]],
-        [t("accept.changes"), command(`blockd accept ${feed} --show`, "accept")], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]]), names],
+        [t("accept.changes"), command(`blockd accept ${feed} --show --limit 1000000`, "accept")], ["SHA-256", h("code", {}, String(refused.digest).slice(0, 16), "…")]]), names],
     fields: [reason()],
     verb: t("accept.verb"),
     danger: true,

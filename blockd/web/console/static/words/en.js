@@ -240,7 +240,7 @@ export default {
   "accept.note": "It is taken once, as it is now. The next content passes the gate as before.",
   "accept.before": "Names in force",
   "accept.names": "Names if it is taken",
-  "accept.changes": "Every name that changes",
+  "accept.changes": "More of the names",
   "accept.reading": "What would change is being found out. A large list takes a minute…",
   "accept.newer": "The feed was read again: this is its newest content.",
   "accept.held": "{n} entries of it would be held back by the gate.",

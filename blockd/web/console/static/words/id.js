@@ -240,7 +240,7 @@ export default {
   "accept.note": "Diterima sekali, sebagaimana adanya sekarang. Isi berikutnya melewati gate seperti biasa.",
   "accept.before": "Nama yang berlaku",
   "accept.names": "Nama jika diterima",
-  "accept.changes": "Setiap nama yang berubah",
+  "accept.changes": "Lebih banyak nama",
   "accept.reading": "Sedang dicari apa yang akan berubah. Daftar besar memerlukan semenit…",
   "accept.newer": "Feed telah dibaca lagi: ini isi terbarunya.",
   "accept.held": "{n} entri di dalamnya akan ditahan gate.",
