@@ -172,7 +172,7 @@ def test_what_was_typed_into_the_config_by_mistake_is_told_to_those_who_may_read
     daemon.write_config()
     assert "my-secret-token" in daemon.run_verb("reload").stdout
     daemon.config.write_text(good)
-    token = made(daemon, "desk", "read")
+    token = daemon.add_token("desk", "read")
     assert "my-secret-token" in json.dumps(by_token(daemon, token, "/api/v1/status")[1])
     told = by_token(daemon, "", "/api/v1/status")[1]
     assert "my-secret-token" not in json.dumps(told)
