@@ -133,7 +133,8 @@ def test_room_is_made_in_the_kernels_table_for_all_files_at_once() -> None:
 
 
 def test_more_room_than_is_allowed_is_not_made() -> None:
-    command = [sys.executable, "-c", _TABLE, "100000000"]
+    command = [sys.executable, "-c", _TABLE, "1", "100000000"]
     limited = ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *command]
     told = subprocess.run(limited, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - our own
-    assert 256 <= int(told[0]) < 1024
+    first, then = map(int, told)  # the first is that of whoever runs the tests
+    assert 256 <= then <= max(first, 512)

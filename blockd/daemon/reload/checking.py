@@ -132,8 +132,9 @@ class ConfigCheck:
             if path is not None and not (path == kept and self._is_as_before(path)):
                 self._problems += kind.problems_of(path)
                 values[key] = [secret.hex() for secret in kind.secrets(path)]
-        if settings.certificates != before.certificates:
-            handed = HandedCertificates.read(settings.certificates)
+        certificates = settings.certificates
+        if certificates != before.certificates:  # without any, that is handed over: nothing stays as it was
+            handed = HandedCertificates.read(certificates) if certificates else HandedCertificates.of(())
             self._problems += handed.problems()
             channel.send({_CERTIFICATES: True}, handed.descriptor)
         self._problems += self._of_roots(settings)

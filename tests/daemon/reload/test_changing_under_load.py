@@ -103,6 +103,7 @@ def test_what_is_secured_and_shared_changes_while_nothing_is_lost(daemon: Daemon
         assert code == dns.rcode.NOERROR, "the secret before is still taken"
         assert after[8:] != before[8:], "the new one signs"
         daemon.reload(listen=listen, certificates=None, clients=None, gate=None)
+        assert daemon.status()["certificates"] == []
         for port in (dot, doh):
             until(lambda: not is_open(port), "what went is closed")  # noqa: B023 - used at once
     assert load.figures.lost == []
