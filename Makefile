@@ -126,7 +126,7 @@ deb: $(VENV)/builders ## a Debian package for this system's Python, in dist/, wi
 	@$(BUILD) deb
 
 # Both need root and Debian's mmdebstrap, and take minutes: the second compiles the engine anew.
-rehearse: $(VENV)/tested ## install, start, upgrade and purge the Debian package, and do what the Dockerfile says, in roots of their own
+rehearse: $(VENV)/tested ## install, start, upgrade and purge the Debian package, do what the Dockerfile says, and run the unit by systemd, each in a root of its own
 	@BLOCKD_LONG=1 $(BIN)/pytest -q tests/packaging_/roots tests/packaging_/test_debian.py
 
 release: $(VENV)/builders ## what a release consists of, in dist/: wheel, sdist, bill of materials, digests; nothing is uploaded
