@@ -113,7 +113,7 @@ class ControlProcess(ControlAnswers):
             ending.push_async_callback(end, tasks)
             ending.push_async_callback(admin.close)  # a request may be having something enforced
             ending.callback(local.remove)  # not after that: it may take all the time that there is
-            ending.callback(parts.upgrades.close)
+            ending.callback(parts.upgrades.leave)
             ending.callback(parts.events.close)  # else who listens would be waited for
             ending.callback(parts.reloads.leave)  # and who waits for the reload after the one that ends this
             done, _ = await asyncio.wait(tasks[: len(needed)], return_when=asyncio.FIRST_COMPLETED)

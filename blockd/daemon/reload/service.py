@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from typing import Self
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
-from blockd.daemon.reload.record import KEPT, ReloadHistory, ReloadRecord
+from blockd.daemon.reload.known_records import KnownRecords
+from blockd.daemon.reload.record import ReloadHistory, ReloadRecord
 from blockd.daemon.report.alarms import Alarm
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
@@ -72,21 +72,17 @@ class ReloadService:
         self._last = history.last
         self._total = dict(history.total)
         newest = () if history.current is None else (history.current,)
-        self._known: dict[str, ReloadRecord] = {record.id: record for record in (*history.recent, *newest)}
-        self._changed = asyncio.Event()
-        self._is_leaving = False
+        self._known = KnownRecords(timing, (*history.recent, *newest))
 
     @property
     def status(self) -> ReloadStatus:
         """What is told of them."""
-        newest = list(reversed(self._known.values()))
-        under_way = (one for one in newest if not one.has_ended)
-        return ReloadStatus(next(under_way, newest[0] if newest else None), self._last)
+        return ReloadStatus(self._known.current, self._last)
 
     @property
     def told(self) -> ReloadsTold:
         """What is told to who looks for one."""
-        return ReloadsTold(self.status.current, self._last, tuple(self._known.values()))
+        return ReloadsTold(self._known.current, self._last, tuple(self._known))
 
     async def reload(self, by: str, reason: str, config: str = "", *, dry_run: bool) -> ReloadRecord:
         """Have the config taken that is on disk, and return how that stands once it was checked and tried.
@@ -101,37 +97,27 @@ class ReloadService:
                 f"This blockd runs by {self._running.files[0].path}, and not by {config}; nothing was read or changed. "
                 "Name that file with --config; a start is what takes another one."
             )
-        asked = {"id": secrets.token_hex(8), "by": by, "reason": reason, "dry_run": dry_run}
-        self._channel.send({"reload": asked})
-        deadline = self._timing.monotonic() + PATIENCE
-        while (record := self._known.get(str(asked["id"]))) is None or record.outcome in ("checking", "trying"):
-            if self._is_leaving:
-                at = time_text(self._timing.clock())
-                return record or ReloadRecord(str(asked["id"]), by, reason, dry_run, at, "checking")
-            self._changed.clear()
-            left = deadline - self._timing.monotonic()
-            if left <= 0 or not await self._timing.wait(self._changed, left):
-                raise CommandError(
-                    f"The config was not checked within {PATIENCE:.0f} seconds. The one in force stays until "
-                    "`blockd status` tells of another; the log says more."
-                )
-        return record
+        known = secrets.token_hex(8)
+        self._channel.send({"reload": {"id": known, "by": by, "reason": reason, "dry_run": dry_run}})
+        try:
+            record = await self._known.settled(known, ("checking", "trying"), PATIENCE)
+        except TimeoutError as error:
+            raise CommandError(
+                f"The config was not checked within {PATIENCE:.0f} seconds. The one in force stays until "
+                "`blockd status` tells of another; the log says more."
+            ) from error
+        return record or ReloadRecord(known, by, reason, dry_run, time_text(self._timing.clock()), "checking")
 
     def leave(self) -> None:
         """Have nobody wait for a reload any more: this process ends, and the next one is told how it has ended."""
-        self._is_leaving = True
-        self._changed.set()
+        self._known.end_waiting()
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of a reload."""
         record = ReloadRecord.from_message(message["reloaded"])
-        self._known.pop(record.id, None)
-        self._known[record.id] = record
-        while len(self._known) > KEPT:
-            del self._known[next(iter(self._known))]
+        self._known.add(record)
         if record.has_ended and not record.dry_run:
             self._note(record)
-        self._changed.set()
 
     def _note(self, record: ReloadRecord) -> None:
         """Record a reload that has ended, or was not begun."""

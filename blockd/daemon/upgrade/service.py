@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from dataclasses import dataclass
 
 from blockd.audit import AuditLog
 from blockd.daemon.channel import Message
-from blockd.daemon.reload.record import KEPT
+from blockd.daemon.reload.known_records import KnownRecords
 from blockd.daemon.reload.succession import LEAVES
 from blockd.daemon.switching import ControlChannel
 from blockd.daemon.timing import Timing
@@ -37,16 +36,12 @@ class UpgradeService:
     def __init__(self, channel: ControlChannel, audit: AuditLog, timing: Timing) -> None:
         self._channel = channel
         self._audit = audit
-        self._timing = timing
-        self._known: dict[str, UpgradeRecord] = {}  # by id; that which was told of last is the last one
-        self._changed = asyncio.Event()
-        self._is_ending = False
+        self._known = KnownRecords[UpgradeRecord](timing)
 
     @property
     def status(self) -> UpgradeStatus:
         """What is told of them."""
-        newest = [*reversed(self._known.values())]
-        return UpgradeStatus(next((one for one in newest if not one.has_ended), newest[0] if newest else None))
+        return UpgradeStatus(self._known.current)
 
     async def upgrade(self, by: str, reason: str, program: str, *, dry_run: bool) -> UpgradeRecord:
         """Have a program take the place of the running one, and return how that stands once it was tried.
@@ -61,35 +56,30 @@ class UpgradeService:
         known = secrets.token_hex(8)
         asked = {"id": known, "by": by, "reason": reason, "program": program, "dry_run": dry_run}
         self._channel.send({"upgrade": asked})
-        deadline = self._timing.monotonic() + PATIENCE
-        while (record := self._known.get(known)) is None or record.outcome == "trying":
-            if self._is_ending:
-                raise CommandError(
-                    "blockd was told to stop, or replaces the process that was asked, before the program had been "
-                    "tried. `blockd status` shows which version runs, and the log says more."
-                )
-            self._changed.clear()
-            left = deadline - self._timing.monotonic()
-            if left <= 0 or not await self._timing.wait(self._changed, left):
-                raise CommandError(f"The program was not tried within {PATIENCE:.0f} seconds; the log says more.")
+        try:
+            record = await self._known.settled(known, ("trying",), PATIENCE)
+        except TimeoutError as error:
+            raise CommandError(
+                f"The program was not tried within {PATIENCE:.0f} seconds; the log says more."
+            ) from error
+        if record is None or record.outcome == "trying":
+            raise CommandError(
+                "blockd was told to stop, or replaces the process that was asked, before the program had been "
+                "tried. `blockd status` shows which version runs, and the log says more."
+            )
         return record
 
-    def close(self) -> None:
+    def leave(self) -> None:
         """Have nobody wait any more: this process ends."""
-        self._is_ending = True
-        self._changed.set()
+        self._known.end_waiting()
 
     def heard(self, message: Message) -> None:
         """Take what the supervisor says of an upgrade."""
         record = UpgradeRecord.from_message(message["upgraded"])
-        self._known.pop(record.id, None)
-        self._known[record.id] = record
-        while len(self._known) > KEPT:
-            del self._known[next(iter(self._known))]
+        self._known.add(record)
         if record.has_ended and not record.dry_run:
             told = record.to_json()
             self._audit.write("upgrade", {key: told[key] for key in _RECORDED})
-        self._changed.set()
 
 
 _RECORDED = ("by", "reason", "program", "outcome", "before", "after", "problems")
